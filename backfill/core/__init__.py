@@ -1,0 +1,1 @@
+"""Every decision, as pure functions over frozen values: no clock, no random, no driver, no log."""

@@ -1,0 +1,217 @@
+"""What happened, told once: frozen facts that logs, metrics, the live view and the report read.
+
+Every event names its job. Times are durations; the reader stamps the clock. `to_dict` and `from_dict` are the
+JSON form that `--json` prints, one object a line, with the event's name under `event`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from backfill.core.reason import Kind, Reason
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaReading:
+    """One replica as last read; None where it could not be seen."""
+
+    name: str
+    lag_s: float | None
+    lag_bytes: int | None
+    counted: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class SlotReading:
+    """One replication slot: the WAL that it keeps on the primary's disk; None where it could not be seen."""
+
+    name: str
+    retained_bytes: int | None
+    wal_status: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A worker begins, or resumes at its checkpoint."""
+
+    job: str
+    table: str
+    pages: int
+    rows_estimated: int
+    resumed: bool
+    pass_number: int
+    progress_ratio: float
+    rows_total: int
+    stripes: int
+    max_lag_s: float
+    max_lag_bytes: int
+    max_wal_rate_bytes_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class LockWaiting:
+    """Another worker holds the job's lock."""
+
+    job: str
+    holder: str
+    waited_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class LockTaken:
+    """The job's lock is ours."""
+
+    job: str
+    waited_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Unreplicated:
+    """No replica is in view and none is required: `max_wal_rate` alone sets the pace. Told once a run."""
+
+    job: str
+    max_wal_rate_bytes_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One reading of everything that our WAL can hurt. Frequent: metrics and the live view want it, logs do not."""
+
+    job: str
+    replicas: tuple[ReplicaReading, ...]
+    missing: tuple[str, ...]
+    slots: tuple[SlotReading, ...]
+    wal_rate_bytes_s: float | None
+    own_wal_rate_bytes_s: float
+    wal_budget_bytes: float
+    archive_backlog_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Waited:
+    """The throttle or a fault held the next batch back for `delay_s`."""
+
+    job: str
+    reason: Reason
+    delay_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class BatchDone:
+    """A batch and its checkpoint are committed."""
+
+    job: str
+    pass_number: int
+    stripe: int
+    first_page: int
+    last_page: int
+    rows: int
+    rows_unconverged: int
+    rows_hot: int
+    wal_bytes: int
+    took_s: float
+    rows_total: int
+    progress_ratio: float
+    eta_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class PassDone:
+    """One pass over the table found and updated this many rows; 0 ends the passes."""
+
+    job: str
+    pass_number: int
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """The final read of the whole table: rows that still match `where`, and those of them that no pass can mend."""
+
+    job: str
+    rows_left: int
+    rows_unconverged: int
+    took_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Retried:
+    """An attempt failed in a way that is worth trying again."""
+
+    job: str
+    reason: str
+    message: str
+    attempt: int
+    delay_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class TableRewritten:
+    """The table's row addresses changed under us; the pass starts again. Rows already filled stay filled."""
+
+    job: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stopping:
+    """A signal arrived: the batch in flight ends, then the worker does."""
+
+    job: str
+    signal: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The worker's last word: `state` is done, unconverged, stopped, halted or failed; `why` says so in a sentence."""
+
+    job: str
+    state: str
+    why: str
+    rows_total: int
+    rows_unconverged: int
+    passes: int
+    wal_bytes: int
+    worst_lag_s: float
+    elapsed_s: float
+    samples: tuple[str, ...] = ()
+
+
+Event = (
+    Started
+    | LockWaiting
+    | LockTaken
+    | Unreplicated
+    | Measured
+    | Waited
+    | BatchDone
+    | PassDone
+    | Verified
+    | Retried
+    | TableRewritten
+    | Stopping
+    | Finished
+)
+
+_TYPES: dict[str, type[Any]] = {kind.__name__: kind for kind in Event.__args__}
+
+
+def to_dict(event: Event) -> dict[str, Any]:
+    """Return the event as plain JSON values, its name under `event`."""
+    return {"event": type(event).__name__, **asdict(event)}
+
+
+def from_dict(fields: dict[str, Any]) -> Event:
+    """Return the event that `to_dict` wrote; raise KeyError or TypeError on anything else."""
+    values = {name: value for name, value in fields.items() if name != "event"}
+    if "reason" in values and isinstance(values["reason"], dict):
+        values["reason"] = Reason(Kind(values["reason"]["kind"]), values["reason"]["text"])
+    for name, kind in (("replicas", ReplicaReading), ("slots", SlotReading)):
+        if name in values:
+            values[name] = tuple(kind(**item) for item in values[name])
+    for name in ("missing", "samples"):
+        if name in values:
+            values[name] = tuple(values[name])
+    event: Event = _TYPES[fields["event"]](**values)
+    return event

@@ -1,0 +1,37 @@
+"""Why we wait: one grammar for logs, status, metrics and people.
+
+A reason reads `subject measure observed > limit`, as in `replica-a lag 12.4s > 10s`. Its kind is a closed set
+and the only part that may become a metric label.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """What is waited for: the closed set behind `wait_seconds_total{reason}`."""
+
+    LAG = "lag"  # a replica is behind by time
+    LAG_BYTES = "lag_bytes"  # a replica is behind by bytes
+    WINDOW = "window"  # the bytes on the way fill the window; the ordinary pace
+    WAL_RATE = "wal_rate"  # max_wal_rate
+    MISSING = "missing"  # a replica that we counted on is not there
+    BLIND = "blind"  # a signal could not be read
+    SLOT = "slot"  # a replication slot retains too much WAL
+    ARCHIVE = "archive"  # the archiver is behind or fails
+    LOCK = "lock"  # another worker holds the job
+    RETRY = "retry"  # the last attempt failed and is tried again
+    CONNECTION = "connection"  # no connection to the database
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One wait, told in the grammar above."""
+
+    kind: Kind
+    text: str
+
+    def __str__(self) -> str:
+        return self.text

@@ -1,0 +1,1 @@
+"""Readers of `core.events`: logs, metrics, the live view, HTTP. They know events and nothing else."""
