@@ -1,0 +1,102 @@
+"""The composition root: readers of events, HTTP, signals and runners, wired and run in one task group."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import anyio
+
+from backfill.core.events import Event, Stopping
+from backfill.core.jobfile import JobFile
+from backfill.errors import BackfillError
+from backfill.pg.database import Database
+from backfill.ports import Stopped, Surroundings
+from backfill.runner import JobSession, Runner
+from backfill.stopping import Stop
+
+UNCONVERGED = 3
+
+Reader = Callable[[Event, float], None]
+
+
+@dataclass(slots=True)
+class App:
+    """One process: its database, its readers of events, and the stop that its jobs share."""
+
+    dsn: str
+    readers: list[Reader]
+    wait_for_lock: bool = True
+    restart: bool = False
+    job: str = ""
+    stop: Stop = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Let a signal be told as an event of the job that runs."""
+        self.stop = Stop(lambda name: self.record(Stopping(self.job, name)) if self.job else None)
+
+    def record(self, event: Event) -> None:
+        """Tell every reader, with the time."""
+        at_s = time.monotonic()
+        for reader in self.readers:
+            reader(event, at_s)
+
+    async def run(self, job_files: list[JobFile], tell: Callable[[BackfillError], None]) -> int:
+        """Run the jobs in turn; return the exit code: the first that is not 0 ends it."""
+        for job_file in job_files:
+            code = await self.run_one(job_file, tell)
+            if code not in (0, UNCONVERGED):
+                return code
+        return code
+
+    async def run_one(self, job_file: JobFile, tell: Callable[[BackfillError], None]) -> int:
+        """Run one job to its end; return its exit code, after telling what ended it early."""
+        self.job = job_file.job.name
+        around = Surroundings(record=self.record, now_s=time.monotonic, sleep=self.stop.sleep, jitter=random.random)
+        restart = [self.restart]
+        runner = Runner(
+            job_file.job,
+            lambda: self._session(job_file, restart),
+            around,
+            wait_for_lock=self.wait_for_lock,
+        )
+        try:
+            finished = await runner.run()
+        except Stopped as error:
+            tell(error)
+            return self.stop.exit_code
+        except BackfillError as error:
+            tell(error)
+            return error.exit_code
+        return UNCONVERGED if finished.state == "unconverged" else 0
+
+    @asynccontextmanager
+    async def _session(self, job_file: JobFile, restart: list[bool]) -> AsyncIterator[JobSession]:
+        async with Database(self.dsn, job_file, restart=restart[0]) as database:
+            self.stop.interrupt, self.stop.cancel = database.interrupt, database.cancel
+            try:
+                yield database
+            finally:
+                restart[0] = database.restart
+                self.stop.interrupt = self.stop.cancel = None
+
+
+async def alongside(main: Callable[[], Awaitable[int]], *others: Callable[[], Coroutine[Any, Any, None]]) -> int:
+    """Run `main` with the others beside it, which end with it; return its exit code.
+
+    An error of one of them ends all of them and is raised as itself, not in a group.
+    """
+    code = 1
+    try:
+        async with anyio.create_task_group() as tasks:
+            for other in others:
+                tasks.start_soon(other)
+            code = await main()
+            tasks.cancel_scope.cancel()
+    except BaseExceptionGroup as group:
+        raise group.exceptions[0] from None
+    return code

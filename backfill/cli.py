@@ -1,0 +1,165 @@
+"""Words in, exit codes out: the commands, their options, and everything that is printed.
+
+0 done · 1 failed, safe to run again · 2 job file or command line wrong, nothing touched · 3 done, some rows cannot
+converge · 4 halted, a person must look · 75 lock held elsewhere (--no-wait) · 130/143 stopped by a signal
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import anyio
+import typer
+
+from backfill import __version__, console
+from backfill.core.jobfile import JobFile, load
+from backfill.core.schema import job_schema
+from backfill.errors import BackfillError, JobError
+from backfill.pg.session import resolve_dsn
+
+EPILOG = (
+    "The database comes from --dsn, else DATABASE_URL, else libpq's PG* variables. No database at hand: backfill demo"
+)
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Fill columns of huge, live PostgreSQL tables without hurting the replicas.",
+    epilog=EPILOG,
+)
+
+Dsn = Annotated[str | None, typer.Option("--dsn", help="Conninfo or URL of the primary.", show_default=False)]
+Http = Annotated[
+    str | None,
+    typer.Option(
+        "--http",
+        metavar="HOST:PORT",
+        help="Where metrics and status are served; 'off' for nowhere.",
+        show_default=f"{console.HTTP_DEFAULT}",
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print for machines: JSON, one object a line.")]
+File = Annotated[Path, typer.Argument(help="A job file.", metavar="JOB.yaml")]
+Files = Annotated[list[Path], typer.Argument(help="Job files, run in turn.", metavar="JOB.yaml…")]
+
+
+@app.callback(invoke_without_command=True)
+def _version(
+    *, version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False
+) -> None:
+    if version:
+        typer.echo(f"backfill {__version__}")
+        raise typer.Exit
+
+
+@app.command(epilog=EPILOG)
+def run(
+    files: Files,
+    dsn: Dsn = None,
+    http: Http = None,
+    json_lines: Json = False,
+    no_wait: Annotated[bool, typer.Option("--no-wait", help="End with 75 when another worker has the job.")] = False,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Forget the checkpoint and begin anew; rows that are filled stay filled.")
+    ] = False,
+) -> None:
+    """Run jobs to their end; resumes by itself, waits for the lock."""
+    jobs = [read_job(path) for path in files]
+    options = console.Options(_dsn(dsn), console.parse_http(http), http_wanted=http is not None, json_lines=json_lines)
+    raise typer.Exit(anyio.run(console.run_jobs, options, jobs, not no_wait, restart))
+
+
+@app.command(epilog=EPILOG)
+def serve(
+    directory: Annotated[Path, typer.Argument(help="A directory of job files.", exists=True, file_okay=False)],
+    dsn: Dsn = None,
+    http: Http = None,
+) -> None:
+    """Run every job of a directory in name order, pick up new and changed files, stay up for metrics."""
+    options = console.Options(_dsn(dsn), console.parse_http(http))
+    raise typer.Exit(anyio.run(console.serve_directory, options, directory, read_job))
+
+
+@app.command(epilog=EPILOG)
+def plan(file: File, dsn: Dsn = None, json_lines: Json = False) -> None:
+    """Check a job against the database and show its SQL; writes nothing."""
+    from backfill.pg.planner import make_plan  # noqa: PLC0415 - other commands start faster without
+
+    made = anyio.run(make_plan, _dsn(dsn), read_job(file))
+    typer.echo(json.dumps(made.to_dict()) if json_lines else console.plan_text(made))
+
+
+@app.command(epilog=EPILOG)
+def status(
+    job: Annotated[str | None, typer.Argument(help="A job's name; all jobs without.", show_default=False)] = None,
+    dsn: Dsn = None,
+    json_lines: Json = False,
+) -> None:
+    """Show how jobs stand, what they wait for and who works on them, from any machine."""
+    from backfill.pg.status import read_status  # noqa: PLC0415 - other commands start faster without
+
+    found = anyio.run(read_status, _dsn(dsn), job)
+    if job is not None and not found:
+        raise JobError(f"no job {job!r} in this database; backfill status lists all")
+    console.show_status(found, json_lines=json_lines)
+
+
+@app.command(epilog=EPILOG)
+def init(
+    dsn: Dsn = None,
+    print_only: Annotated[bool, typer.Option("--print", help="Print the statements for a DBA; no database.")] = False,
+    role: Annotated[str | None, typer.Option("--role", help="Give this role a worker's rights.")] = None,
+) -> None:
+    """Create the state schema, and give a role the least rights that a worker needs."""
+    from backfill.pg import setup  # noqa: PLC0415 - other commands start faster without
+
+    if print_only:
+        typer.echo(setup.init_script(role), nl=False)
+        return
+    anyio.run(setup.init, _dsn(dsn), role)
+    typer.echo("schema backfill is there" + (f", role {role} may use it" if role else ""))
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of a job file, for editors."""
+    typer.echo(json.dumps(job_schema(), indent=2, sort_keys=True))
+
+
+@app.command()
+def demo(
+    rows: Annotated[int, typer.Option("--rows", min=1000, help="Rows of the demo's table.")] = 300_000,
+) -> None:
+    """Show it: a real primary and two standbys made on this machine, throttled, killed and resumed."""
+    from backfill.sandbox.demo import show  # noqa: PLC0415 - an extra: other commands do without it
+
+    raise typer.Exit(show(rows))
+
+
+def read_job(path: Path) -> JobFile:
+    """Return a job file's content; raise JobError with file:line:col."""
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise JobError(f"{path}:1:1: not UTF-8 at byte {error.start}; save the file as UTF-8") from None
+    except OSError as error:
+        raise JobError(f"{path}: cannot be read: {(error.strerror or str(error)).lower()}") from None
+    return load(text, str(path))
+
+
+def _dsn(option: str | None) -> str:
+    return resolve_dsn(option, dict(os.environ))
+
+
+def main() -> None:
+    """Run the command line; an error that a person may meet is one message and an exit code."""
+    try:
+        app()
+    except BackfillError as error:
+        console.print_error(error)
+        sys.exit(error.exit_code)

@@ -1,0 +1,190 @@
+"""What a command shows while it works: the live view for a person, log lines or JSON for machines, HTTP for both."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry
+from rich.console import Console
+from rich.table import Table
+
+from backfill.app import App, Reader, alongside
+from backfill.core.events import Event, Finished, to_dict
+from backfill.core.jobfile import JobFile
+from backfill.core.plan import Plan
+from backfill.core.redact import redact
+from backfill.core.units import format_duration, format_size
+from backfill.errors import BackfillError, JobError
+from backfill.observe.board import Board
+from backfill.observe.ending import end_table
+from backfill.observe.live import Live
+from backfill.observe.logger import configure
+from backfill.observe.logs import Logs
+from backfill.observe.metrics import Metrics
+from backfill.pg.status import JobStatus
+from backfill.serving import serve
+
+HTTP_DEFAULT = "127.0.0.1:9464"
+SILENCE_MAX_S = 120.0
+"""An unfinished job tells something every second or so; its longest statement is bounded too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Where the database is, where to serve HTTP (None: the default address if it is free), and how to show."""
+
+    dsn: str
+    http: tuple[str, int] | None
+    http_wanted: bool = True
+    json_lines: bool = False
+
+
+def parse_http(text: str | None) -> tuple[str, int] | None:
+    """Return host and port of `127.0.0.1:9464` or `[::1]:9464`; None for `off`; raise JobError for anything else."""
+    if text == "off":
+        return None
+    host, _, port = (text or HTTP_DEFAULT).rpartition(":")
+    if not host or not port.isdigit() or int(port) > 65535:
+        raise JobError(f"not an address: --http {text!r}; write HOST:PORT such as {HTTP_DEFAULT}, or off")
+    return host.strip("[]"), int(port)
+
+
+async def run_jobs(options: Options, jobs: list[JobFile], wait_for_lock: bool, restart: bool) -> int:
+    """Run jobs in turn and show it; return the exit code."""
+    errors: list[BackfillError] = []
+    async with _shown(options) as (readers, tell):
+        app = App(options.dsn, readers, wait_for_lock=wait_for_lock, restart=restart)
+        http = _Http(options, readers)
+        code = await alongside(lambda: app.run(jobs, tell or errors.append), app.stop.listen, http.serve)
+    for error in errors:
+        print_error(error)
+    return code
+
+
+async def serve_directory(options: Options, directory: Path, read: Callable[[Path], JobFile]) -> int:
+    """Serve a directory; logs tell what happens."""
+    log = configure(sys.stderr)
+    logs = Logs(log)
+    readers: list[Reader] = [logs.record]
+    app = App(options.dsn, readers)
+    http = _Http(options, readers)
+
+    def tell(error: BackfillError) -> None:
+        log.error("job_ended", why=str(error), exit_code=error.exit_code)
+
+    return await alongside(lambda: serve(app, directory, read, tell), app.stop.listen, http.serve)
+
+
+@asynccontextmanager
+async def _shown(
+    options: Options,
+) -> AsyncIterator[tuple[list[Reader], Callable[[BackfillError], None] | None]]:
+    """Give the readers of a `run`: JSON lines, the live view of a person, or the log of a pod."""
+    if options.json_lines:
+        yield [_print_json], None
+    elif sys.stdout.isatty():
+        console = Console()
+        ends: list[tuple[Finished, float]] = []
+        budget_s = [0.0]
+
+        def remember(event: Event, _at_s: float) -> None:
+            budget_s[0] = getattr(event, "max_lag_s", budget_s[0])
+            if isinstance(event, Finished):
+                ends.append((event, budget_s[0]))
+
+        with Live(console) as live:
+            yield [lambda event, _at_s: live.record(event), remember], None
+        for finished, budget in ends:
+            console.print(end_table(finished, budget_s=budget))
+    else:
+        log = configure(sys.stderr)
+        yield (
+            [Logs(log).record],
+            lambda error: log.error("job_ended", why=str(error), exit_code=error.exit_code),
+        )
+
+
+def _print_json(event: Event, _at_s: float) -> None:
+    sys.stdout.write(json.dumps({"at": time.time(), **to_dict(event)}) + "\n")
+    sys.stdout.flush()
+
+
+class _Http:
+    """Metrics, probes and status beside the jobs; its readers join the others."""
+
+    def __init__(self, options: Options, readers: list[Reader]) -> None:
+        self._options = options
+        self._registry = CollectorRegistry()
+        self._board = Board()
+        readers.extend([Metrics(self._registry).record, self._board.record])
+
+    async def serve(self) -> None:
+        """Serve until cancelled; a default address that is taken is told, a wanted one is an error."""
+        if self._options.http is None:
+            return
+        from backfill.observe import server, web  # noqa: PLC0415 - starlette and uvicorn, only where they serve
+
+        app = web.build(self._board, self._registry, clock=time.monotonic, silence_max_s=SILENCE_MAX_S)
+        try:
+            await server.serve(app, *self._options.http, started=_told_address)
+        except OSError as error:
+            if self._options.http_wanted:
+                raise JobError(str(error)) from error
+            sys.stderr.write(f"backfill: going on without metrics: {error}\n")
+
+
+def _told_address(address: tuple[str, int]) -> None:
+    if not sys.stdout.isatty():
+        sys.stderr.write(json.dumps({"event": "http_listening", "host": address[0], "port": address[1]}) + "\n")
+
+
+def print_error(error: BackfillError) -> None:
+    """Print what went wrong, one line each, without a password."""
+    sys.stderr.write("".join(f"backfill: {line}\n" for line in redact(str(error)).splitlines()))
+
+
+def plan_text(plan: Plan) -> str:
+    """Return a plan for a person."""
+    size, rows = format_size(plan.size_bytes), f"{plan.rows_estimated:,}"
+    lines = [
+        f"job       {plan.job}",
+        f"table     {plan.table}: {plan.pages:,} pages ({size}), about {rows} rows, key ({', '.join(plan.key)})",
+        f"replicas  {', '.join(plan.replicas) or 'none'}",
+        *(f"notice    {notice}" for notice in plan.notices),
+    ]
+    for title, statement in plan.statements:
+        lines += ["", f"-- {title}", f"{statement};"]
+    lines += ["", "-- the server's plan of a batch", *(f"-- {line}" for line in plan.explained.splitlines())]
+    return "\n".join(lines)
+
+
+def show_status(found: list[JobStatus], *, json_lines: bool) -> None:
+    """Print how jobs stand."""
+    if json_lines:
+        for one in found:
+            sys.stdout.write(json.dumps(asdict(one)) + "\n")
+        return
+    if not found:
+        sys.stdout.write("no job has run in this database\n")
+        return
+    table = Table(box=None, pad_edge=False)
+    for title in ("job", "table", "state", "pass", "done", "rows", "rows/s", "last sign"):
+        table.add_column(title, justify="right" if title in ("pass", "done", "rows", "rows/s") else "left")
+    for one in found:
+        table.add_row(
+            *(one.job, one.table, one.state, str(one.pass_number), f"{one.progress_ratio:.1%}"),
+            *(f"{one.rows_total:,}", f"{one.rows_s:,.0f}", f"{format_duration(one.idle_s)} ago"),
+        )
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    console.print(table)
+    for one in found:
+        if one.reason:
+            console.print(f"{one.job}: {one.reason}", highlight=False)
+        if one.worker:
+            console.print(f"{one.job}: worker {one.worker}", highlight=False)

@@ -1,0 +1,53 @@
+"""What the database answers: a job opened, a batch done or rolled back, the final read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from backfill.core.scan import Scan
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """A committed batch: the place after it, and what it cost. `insert_lsn` is the primary's position behind it."""
+
+    scan: Scan
+    rows: int
+    rows_unconverged: int
+    rows_hot: int
+    wal_bytes: int
+    insert_lsn: int
+    took_s: float
+    samples: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Overfull:
+    """A batch that met more rows than `max_rows` allows and was rolled back: the scouted counts were too old."""
+
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """One read of the whole table. `rows_unconverged` is None where it cannot be foreseen which rows are stuck."""
+
+    rows_left: int
+    rows_unconverged: int | None
+    samples: tuple[str, ...]
+    took_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A job that is ours: its checkpoint, its table's size, and what earlier workers knew.
+
+    `rewritten` says why the scan had to start again, None when it did not.
+    """
+
+    scan: Scan
+    pages: int
+    rows_estimated: int
+    resumed: bool
+    rewritten: str | None
+    replicas_seen: tuple[str, ...]

@@ -1,0 +1,81 @@
+"""One replica as a network path: how fast it replays, and how many bytes may be on the way to it.
+
+The window law is that of a congestion window (BBR, LEDBAT): the bytes that are written but not replayed stay
+under `window_bytes`, which follows replay rate times target. Lag above the target cuts it to that product; while
+it is what holds us back and lag stays under the target it grows. So it lives at the smallest queue that keeps
+replay busy, whatever the budget.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+WINDOW_START_BYTES = 256 * 1024
+WINDOW_MIN_BYTES = 32 * 1024
+STEP_S = 0.1
+"""Time between two changes of the window: about one reply of a busy standby."""
+GROWTH = 1.1
+GROWTH_FIRST = 1.3
+"""Growth until the first cut: a start from nothing finds a fast link in a second or two, without a burst."""
+RATE_SPAN_S = 0.25
+RATE_WEIGHT = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """What we know of one counted replica. `rate_bytes_s` is None until it was seen busy."""
+
+    name: str
+    replay_lsn: int
+    lag_s: float
+    unreplayed_bytes: int
+    window_bytes: float = WINDOW_START_BYTES
+    rate_bytes_s: float | None = None
+    found: bool = False
+    stepped_s: float = 0.0
+    sampled_s: float = 0.0
+    sampled_lsn: int = 0
+    busy: bool = False
+
+    @property
+    def room_bytes(self) -> float:
+        """Bytes that may be written now without overfilling the window."""
+        return self.window_bytes - self.unreplayed_bytes
+
+
+def start(name: str, now_s: float, replay_lsn: int) -> Flow:
+    """Return the flow of a replica that is seen for the first time."""
+    return Flow(name, replay_lsn, 0.0, 0, stepped_s=now_s, sampled_s=now_s, sampled_lsn=replay_lsn)
+
+
+def observe(flow: Flow, now_s: float, replay_lsn: int, insert_lsn: int, lag_s: float) -> Flow:
+    """Return the flow with one more reading; the replay rate counts only while the replica was never idle."""
+    unreplayed = max(0, insert_lsn - replay_lsn)
+    seen = replace(flow, replay_lsn=replay_lsn, lag_s=lag_s, unreplayed_bytes=unreplayed)
+    if unreplayed == 0 or not flow.busy:
+        return replace(seen, sampled_s=now_s, sampled_lsn=replay_lsn, busy=unreplayed > 0)
+    span_s = now_s - flow.sampled_s
+    if span_s < RATE_SPAN_S:
+        return seen
+    if replay_lsn == flow.sampled_lsn:  # it stands still: that is a fault, not its capacity
+        return replace(seen, sampled_s=now_s)
+    rate = (replay_lsn - flow.sampled_lsn) / span_s
+    if flow.rate_bytes_s is not None:
+        rate = flow.rate_bytes_s + RATE_WEIGHT * (rate - flow.rate_bytes_s)
+    return replace(seen, rate_bytes_s=rate, sampled_s=now_s, sampled_lsn=replay_lsn)
+
+
+def step(flow: Flow, now_s: float, *, target_s: float, ceiling_bytes: float, held_back: bool) -> Flow:
+    """Return the flow with its window adapted, at most once every `STEP_S`.
+
+    `held_back` says that the window was what limited the last batch or forbade it: only then may it grow.
+    """
+    if now_s - flow.stepped_s < STEP_S:
+        return flow
+    window, found = flow.window_bytes, flow.found
+    if flow.lag_s > target_s and flow.rate_bytes_s is not None:
+        window, found = min(window, flow.rate_bytes_s * target_s), True
+    elif flow.lag_s <= target_s and held_back:
+        window *= GROWTH if found else GROWTH_FIRST
+    window = min(max(window, WINDOW_MIN_BYTES), ceiling_bytes)
+    return replace(flow, window_bytes=window, found=found, stepped_s=now_s)

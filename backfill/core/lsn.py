@@ -1,0 +1,55 @@
+"""Positions in the WAL as plain byte counts, and the LSN clock that turns bytes behind into seconds behind.
+
+`replay_lag` is NULL when idle, late when busy and frozen when the replica is. So we remember when the primary
+passed which position; a replica's lag is the age of the moment at which the primary passed its replay position.
+No heartbeat table, no clock of another machine, and it grows while a replica is frozen.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass
+
+SAMPLES_MAX = 4096
+SPACING_S = 0.02
+"""Samples closer than this add nothing: they would only push old ones out."""
+
+
+@dataclass(frozen=True, slots=True)
+class LsnClock:
+    """When the primary's insert position was where: `at_s` and `lsn` in step, both ascending."""
+
+    at_s: tuple[float, ...] = ()
+    lsn: tuple[int, ...] = ()
+
+    def tick(self, now_s: float, insert_lsn: int) -> LsnClock:
+        """Return the clock with one more sample.
+
+        While nothing is written the last sample only moves, so that an idle hour does not count as lag. When
+        full, every other old sample goes: far back, coarse is enough.
+        """
+        at, lsn = self.at_s, self.lsn
+        if lsn and insert_lsn <= lsn[-1]:
+            return LsnClock((*at[:-1], now_s), lsn)
+        if len(at) > 1 and now_s - at[-2] < SPACING_S:
+            return LsnClock((*at[:-1], now_s), (*lsn[:-1], insert_lsn))
+        if len(at) >= SAMPLES_MAX:
+            half = len(at) // 2
+            at, lsn = at[:half:2] + at[half:], lsn[:half:2] + lsn[half:]
+        return LsnClock((*at, now_s), (*lsn, insert_lsn))
+
+    def lag_s(self, now_s: float, replay_lsn: int) -> float:
+        """Return how long ago the primary passed `replay_lsn`, interpolated between samples.
+
+        0 for a replica that has everything. Behind the first sample the true age is unknown and at least the
+        clock's own age, which is what is returned: the bytes tell the rest.
+        """
+        if not self.lsn or replay_lsn >= self.lsn[-1]:
+            return 0.0
+        after = bisect_right(self.lsn, replay_lsn)
+        if after == 0:
+            return now_s - self.at_s[0]
+        low, high = self.lsn[after - 1], self.lsn[after]
+        share = (replay_lsn - low) / (high - low)
+        passed_s = self.at_s[after - 1] + share * (self.at_s[after] - self.at_s[after - 1])
+        return max(0.0, now_s - passed_s)

@@ -1,0 +1,93 @@
+"""The row cap, kept before a row is touched: where the matching rows of a window lie, and where to cut a batch.
+
+A scout reads a range once and counts its matching rows per slice and stripe (it costs a few percent of the
+UPDATE and no budget). A slice never has more line pointers than the rows wished for, so that any cap from one
+row upward can be kept by cutting between slices.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from backfill.core.scan import Scan, Tid
+
+LINE_POINTERS_MAX = 291
+"""Tuples that fit a page of 8 kB (MaxHeapTuplesPerPage)."""
+SLICES_MAX = 2048
+"""Slices of one scout: bounds its array parameter and its result."""
+SLICE_PAGES_MAX = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Lower bounds of slices, in order; the last slice ends at `end`."""
+
+    bounds: tuple[Tid, ...]
+    end: Tid
+
+
+@dataclass(frozen=True, slots=True)
+class Scouted:
+    """Matching rows by slice and stripe, as they were when stripe `stripe` was about to begin or go on."""
+
+    grid: Grid
+    stripe: int
+    counts: tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A batch: all matching rows of the stripe from the place up to `end`, `rows` of them when scouted."""
+
+    end: Tid
+    rows: int
+
+
+def make_grid(scan: Scan, rows: int) -> Grid:
+    """Return slices from the scan's place to its window's end, or as far as `SLICES_MAX` reaches.
+
+    Each slice holds at most `rows` line pointers: whole pages when they fit, parts of a page when not.
+    """
+    start, limit = scan.next, scan.window_limit
+    pages = min(SLICE_PAGES_MAX, rows // LINE_POINTERS_MAX)
+    if pages >= 1:
+        first = range(start.page, limit.page, pages)[:SLICES_MAX]
+        bounds = [start, *(Tid(page) for page in first[1:])]
+        return Grid(tuple(bounds), Tid(min(first[-1] + pages, limit.page)))
+    parts = range(0, LINE_POINTERS_MAX + 1, rows)
+    last_page = min(start.page + max(1, SLICES_MAX // len(parts)), limit.page)
+    tids = (Tid(page, part) for page in range(start.page, last_page) for part in parts)
+    return Grid((start, *(tid for tid in tids if tid > start)), Tid(last_page))
+
+
+def cut(scouted: Scouted, scan: Scan, rows: int) -> Cut | None:
+    """Return the longest batch from the scan's place that has at most `rows` rows.
+
+    Empty slices behind it are taken along. None when the first occupied slice alone has more: look closer.
+    """
+    bounds, counts = scouted.grid.bounds, scouted.counts
+    taken = 0
+    for index, bound in enumerate(bounds):
+        if bound < scan.next:
+            continue
+        found = _left(scouted, counts[index], scan)
+        if taken + found > rows:
+            return Cut(bound, taken) if taken else None
+        taken += found
+    return Cut(scouted.grid.end, taken)
+
+
+def covers(scouted: Scouted | None, scan: Scan) -> bool:
+    """Whether the scouted range holds the scan's place, at a slice's bound."""
+    return (
+        scouted is not None
+        and scouted.stripe <= scan.stripe
+        and scan.next < scouted.grid.end
+        and scan.next in scouted.grid.bounds
+    )
+
+
+def _left(scouted: Scouted, by_stripe: tuple[int, ...], scan: Scan) -> int:
+    if scan.last_stripe and scouted.stripe == scan.stripe:
+        return sum(by_stripe)
+    return by_stripe[scan.stripe]

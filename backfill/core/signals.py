@@ -1,0 +1,46 @@
+"""One reading of everything that our WAL can hurt: values with their time, None where unobservable.
+
+LSNs are byte positions. None never means "fine": `core.throttle` turns it into a wait with its reason.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Replica:
+    """One row of pg_stat_replication that belongs to a physical standby."""
+
+    name: str
+    state: str | None
+    replay_lsn: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One replication slot and the WAL that it keeps on the primary's disk."""
+
+    name: str
+    wal_status: str | None
+    retained_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Archiver:
+    """The archiver: bytes of finished segments not archived yet, and whether its last try failed."""
+
+    backlog_bytes: int
+    failing: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Signals:
+    """A reading at `at_s`. `visible` is whether this role may see replication at all (pg_monitor)."""
+
+    at_s: float
+    insert_lsn: int
+    visible: bool
+    replicas: tuple[Replica, ...] = ()
+    slots: tuple[Slot, ...] = ()
+    archiver: Archiver | None = None

@@ -1,0 +1,80 @@
+"""The job file's texts: names, lists of them, SQL expressions.
+
+In SQL expressions a scalar is its own text whatever YAML would make of it: `true`, `0` and `NULL` are SQL.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from backfill.core.expression import closed, fault
+from backfill.core.field import Plain, sentence, wrong_kind
+from backfill.core.identifier import BYTES_MAX, TableName, parse_column, storable
+from backfill.core.units import shown
+
+JOB_NAME_PATTERN = "^[a-z0-9][a-z0-9._-]{0,62}$"
+
+
+def parse_job_name(value: object) -> str:
+    """Return the job's name."""
+    name = _text(value)
+    if not re.fullmatch(JOB_NAME_PATTERN, name):
+        allowed = "allowed are up to 63 of a-z, 0-9, '.', '_' and '-', beginning with a letter or a digit"
+        raise sentence(f"not a job name: {shown(name)}; {allowed}")
+    return name
+
+
+def parse_table(value: object) -> TableName:
+    """Return the table that was named."""
+    return value if isinstance(value, TableName) else TableName.parse(_text(value))
+
+
+def parse_key(value: object) -> str:
+    """Return the column that a key of `set` names; Python's own text is the column's name itself."""
+    return parse_column(value) if isinstance(value, Plain) else _text(value)
+
+
+def parse_sql(value: object) -> str:
+    """Return the expression, free of what would let it out of its place in our statements."""
+    if not isinstance(value, str):
+        raise wrong_kind("write an SQL expression as one text, in quotes or in lines after '|'")
+    if isinstance(value, Plain) and value == "~":
+        raise wrong_kind("write NULL for SQL's null")
+    found = fault(value)
+    if found is not None:
+        raise sentence(found.message, found.offset)
+    return closed(str(value))
+
+
+def parse_assignments(value: object) -> tuple[Any, ...]:
+    """Return what `set` maps as one pair a column; pairs made in Python pass as they are."""
+    if isinstance(value, tuple) and value:
+        return value
+    if not isinstance(value, Mapping) or not value:
+        raise wrong_kind("write a mapping such as set: {handle: username}")
+    return tuple({"column": Plain(key), "expression": expression} for key, expression in value.items())
+
+
+def parse_standby(value: object) -> str:
+    """Return a standby's application_name, or a pattern of such names."""
+    name = _text(value)
+    if not 1 <= len(name.encode(errors="replace")) <= BYTES_MAX or not storable(name):
+        raise sentence(f"not a standby's name: {shown(name)}; allowed are 1 to {BYTES_MAX} bytes")
+    return name
+
+
+def parse_list(value: object) -> tuple[object, ...]:
+    """Return the list's items, each to be read by its own type."""
+    if not isinstance(value, list | tuple):
+        raise wrong_kind("write a list such as [replica-a]")
+    return tuple(value)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, Plain) and value.kind not in {None, "nothing"}:
+        raise wrong_kind("put it in quotes")
+    if not isinstance(value, str) or (isinstance(value, Plain) and value.kind):
+        raise wrong_kind("write a text")
+    return str(value)

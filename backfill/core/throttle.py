@@ -1,0 +1,189 @@
+"""The throttle: one reading in, one decision out. Pure; time comes with the reading.
+
+    Run(rows)              a batch may start, of at most so many rows
+    Wait(delay_s, reason)  read again after the delay
+
+WAL is the currency. A batch starts when there is no fault (`core.faults`), when the own rate allows it
+(`core.pacer`) and when its expected bytes fit what every counted replica still has room for (`core.flow`).
+An idle path always admits one minimal batch, else an estimate larger than the window would stop the job for ever.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from backfill.core import cost as costs
+from backfill.core import faults, flow, pacer
+from backfill.core.cost import Cost
+from backfill.core.flow import Flow
+from backfill.core.job import Batch, Throttle
+from backfill.core.lsn import LsnClock
+from backfill.core.pacer import Pacer
+from backfill.core.reason import Kind, Reason
+from backfill.core.signals import Signals
+from backfill.core.units import format_rate, format_size
+
+TARGET_S = 0.4
+"""Queue that keeps replay busy: what readers of a replica pay while we run, however large the budget is."""
+BATCH_SHARE = 0.2
+"""A batch is this slice of the window, so that the pace is smooth."""
+ROWS_UNKNOWN = 100
+"""Rows of a batch while a replica's rate is unknown: a start from nothing makes no burst."""
+RATE_SPAN_S = 2.0
+POLL_S = 0.1
+POLL_MIN_S = 0.01
+FAULT_POLL_S = 0.25
+DEBT_S = 0.5
+"""No batch may cost more than this long of `max_wal_rate`."""
+PATIENCE_S = 2.0
+"""When others' WAL alone fills the window but lag is far from the budget, a minimal batch goes this often."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A batch may start, of at most `rows` rows."""
+
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Nothing may start; read again after `delay_s`."""
+
+    delay_s: float
+    reason: Reason
+
+
+Decision = Run | Wait
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """What the throttle remembers between readings. `expected` names replicas that must be in view."""
+
+    cost: Cost = Cost()
+    pacer: Pacer = Pacer()
+    clock: LsnClock = LsnClock()
+    flows: tuple[Flow, ...] = ()
+    expected: frozenset[str] = frozenset()
+    stopped: bool = False
+    held_back: bool = False
+    admitted_s: float = 0.0
+    history: tuple[tuple[float, int], ...] = ()
+
+    @property
+    def wal_budget_bytes(self) -> float:
+        """The smallest window of all counted replicas; 0 when none is counted."""
+        return min((one.window_bytes for one in self.flows), default=0.0)
+
+    @property
+    def wal_rate_bytes_s(self) -> float | None:
+        """WAL of everybody over the last readings; None until there are two."""
+        if len(self.history) < 2 or self.history[-1][0] <= self.history[0][0]:
+            return None
+        (first_s, first_lsn), (last_s, last_lsn) = self.history[0], self.history[-1]
+        return (last_lsn - first_lsn) / (last_s - first_s)
+
+
+def decide(limits: Throttle, batch: Batch, pace: Pace, signals: Signals, stripe: int) -> tuple[Decision, Pace]:
+    """Return what to do now, and the memory for the next reading."""
+    pace = observe(limits, pace, signals)
+    fault = faults.find(limits, signals, pace.flows, pace.expected, pace.stopped)
+    pace = replace(pace, stopped=fault is not None)
+    if fault is not None:
+        return Wait(FAULT_POLL_S, fault), pace
+    rate = limits.max_wal_rate_bytes_s
+    debt_s = pacer.wait_s(pace.pacer, rate)
+    if debt_s > 0:
+        own = format_rate(rate + pace.pacer.debt_bytes / pacer.RATE_WINDOW_S)
+        reason = Reason(Kind.WAL_RATE, f"own wal {own} > {format_rate(rate)}")
+        return Wait(max(POLL_MIN_S, min(debt_s, POLL_S)), reason), pace
+    return _admit(limits, batch, pace, signals, stripe)
+
+
+def learn(pace: Pace, *, stripe: int, rows: int, wal_bytes: int, took_s: float) -> Pace:
+    """Return the memory after a batch: what it cost, and what it owes."""
+    cost = costs.learn(pace.cost, stripe=stripe, rows=rows, wal_bytes=wal_bytes, took_s=took_s)
+    return replace(pace, cost=cost, pacer=pacer.spend(pace.pacer, wal_bytes))
+
+
+def tick(pace: Pace, at_s: float, insert_lsn: int) -> Pace:
+    """Return the memory with one more sample of the primary's position, such as a batch brings along."""
+    return replace(pace, clock=pace.clock.tick(at_s, insert_lsn))
+
+
+def rows_wished(limits: Throttle, batch: Batch, pace: Pace, stripe: int) -> tuple[int, bool]:
+    """Return the rows of the next batch, and whether it was a window that made it smaller.
+
+    Never above `max_rows`; not below `min_rows` unless so many rows would themselves break a budget.
+    """
+    row_bytes = pace.cost.wal_bytes(stripe)
+    timed = batch.rows if pace.cost.row_s is None else batch.target_time_s / max(pace.cost.row_s, 1e-9)
+    rated = limits.max_wal_rate_bytes_s * DEBT_S / row_bytes
+    wished = min(float(batch.max_rows), max(batch.min_rows, timed), rated)
+    windowed = min((one.window_bytes * BATCH_SHARE / row_bytes for one in pace.flows), default=wished)
+    floor = min((_floor(limits, batch, one, row_bytes) for one in pace.flows), default=wished)
+    rows = min(wished, max(windowed, floor))
+    return max(1, int(rows)), windowed < wished
+
+
+def _floor(limits: Throttle, batch: Batch, one: Flow, row_bytes: float) -> float:
+    if one.rate_bytes_s is None:
+        return min(batch.min_rows, ROWS_UNKNOWN)
+    return min(batch.min_rows, one.rate_bytes_s * target_s(limits) / row_bytes)
+
+
+def target_s(limits: Throttle) -> float:
+    """Return the queue that we aim at, in seconds of the replica's own replay: never above half the budget."""
+    return min(TARGET_S, limits.max_lag_s / 2)
+
+
+def observe(limits: Throttle, pace: Pace, signals: Signals) -> Pace:
+    """Return the memory with one more reading: the LSN clock, each replica's flow, who is expected, what time paid."""
+    now_s = signals.at_s
+    clock = pace.clock.tick(now_s, signals.insert_lsn)
+    known = {one.name: one for one in pace.flows}
+    flows = []
+    for replica in signals.replicas:
+        if replica.replay_lsn is None or not faults.counted(limits, replica.name):
+            continue
+        one = known.get(replica.name) or flow.start(replica.name, now_s, replica.replay_lsn)
+        lag_s = clock.lag_s(now_s, replica.replay_lsn)
+        one = flow.observe(one, now_s, replica.replay_lsn, signals.insert_lsn, lag_s)
+        ceiling = limits.max_lag_bytes / 2
+        one = flow.step(one, now_s, target_s=target_s(limits), ceiling_bytes=ceiling, held_back=pace.held_back)
+        flows.append(one)
+    present = {one.name for one in flows}
+    required = {*limits.replicas.require, *pace.expected, *present}
+    return replace(
+        pace,
+        clock=clock,
+        pacer=pacer.pass_time(pace.pacer, now_s, limits.max_wal_rate_bytes_s),
+        flows=(*flows, *(one for one in pace.flows if one.name not in present)),
+        expected=frozenset(name for name in required if _expected(limits, name)),
+        history=(
+            *(pair for pair in pace.history if now_s - pair[0] < RATE_SPAN_S),
+            (now_s, signals.insert_lsn),
+        ),
+    )
+
+
+def _expected(limits: Throttle, name: str) -> bool:
+    return name in limits.replicas.require or faults.counted(limits, name)
+
+
+def _admit(limits: Throttle, batch: Batch, pace: Pace, signals: Signals, stripe: int) -> tuple[Decision, Pace]:
+    rows, small = rows_wished(limits, batch, pace, stripe)
+    expected_bytes = rows * pace.cost.wal_bytes(stripe)
+    full = min(pace.flows, key=lambda one: one.room_bytes, default=None)
+    if full is None or expected_bytes <= full.room_bytes:
+        return Run(rows), replace(pace, held_back=small, admitted_s=signals.at_s)
+    idle = full.unreplayed_bytes == 0
+    patient = signals.at_s - pace.admitted_s > PATIENCE_S and full.lag_s < limits.max_lag_s / 2
+    if idle or patient:
+        floor = int(min(rows, max(1.0, _floor(limits, batch, full, pace.cost.wal_bytes(stripe)))))
+        return Run(max(1, floor)), replace(pace, held_back=True, admitted_s=signals.at_s)
+    over = f"{format_size(full.unreplayed_bytes + expected_bytes)} > {format_size(full.window_bytes)}"
+    reason = Reason(Kind.WINDOW, f"{full.name} wal on the way {over}")
+    excess_s = (expected_bytes - full.room_bytes) / (full.rate_bytes_s or full.window_bytes / POLL_S)
+    return Wait(max(POLL_MIN_S, min(excess_s, POLL_S)), reason), replace(pace, held_back=True)

@@ -1,0 +1,119 @@
+"""What is worth a line of its own: one sentence for each notable event, none for the ordinary.
+
+News with the same key is the same story told again: a reader counts it instead of repeating it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from backfill.core import events
+from backfill.core.events import Event
+from backfill.core.reason import Kind
+from backfill.core.units import format_duration, format_rate
+
+LOCK_WAIT_TOLD_S = 1.0
+PACING = frozenset({Kind.WINDOW, Kind.WAL_RATE})
+"""Waits that are the ordinary pace, not trouble."""
+BLINDING = frozenset({Kind.MISSING, Kind.BLIND, Kind.CONNECTION})
+"""Waits because something cannot be seen: the worst kind."""
+TOLD_ELSEWHERE = frozenset({Kind.RETRY, Kind.LOCK})
+"""Waits that have an event of their own."""
+
+
+class Tone(StrEnum):
+    """How a sentence is meant; the value is rich's style."""
+
+    CALM = "default"
+    GOOD = "green"
+    WARN = "yellow"
+    BAD = "red"
+
+
+TONES = {"done": Tone.GOOD, "unconverged": Tone.WARN, "stopped": Tone.WARN}
+"""Final states that are no failure."""
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """One sentence; `key` is None where each telling is a story of its own."""
+
+    text: str
+    tone: Tone = Tone.CALM
+    key: str | None = None
+
+
+def tell(event: Event) -> News | None:
+    """Return what a person should read about this event; None when nothing is notable."""
+    return _work(event) or _trouble(event)
+
+
+def tell_wait(event: events.Waited | events.LockWaiting) -> News | None:
+    """Return the news that a wait begins; None for the ordinary pace and for what has its own event."""
+    if isinstance(event, events.LockWaiting):
+        return News(f"waiting for the lock, held by {event.holder}", Tone.WARN)
+    if event.reason.kind in PACING or event.reason.kind in TOLD_ELSEWHERE:
+        return None
+    return News(f"waiting: {event.reason.text}", wait_tone(event.reason.kind), f"wait {event.reason.kind}")
+
+
+def wait_tone(kind: Kind) -> Tone:
+    """Return how a wait of this kind is meant."""
+    if kind in PACING:
+        return Tone.CALM
+    return Tone.BAD if kind in BLINDING else Tone.WARN
+
+
+def moment(elapsed_s: float) -> str:
+    """Return `8.0s` or `1m03s`: always of one form within the first minute, so that a column aligns."""
+    return f"{elapsed_s:.1f}s" if elapsed_s < 59.95 else format_duration(round(elapsed_s))
+
+
+def percent(ratio: float) -> str:
+    """Return `42.1%`, rounded down: 100 % is said only when nothing is left."""
+    return f"{int(ratio * 1000 + 1e-6) / 10:.1f}%"
+
+
+def _verified(event: events.Verified) -> News:
+    took = format_duration(event.took_s)
+    if event.rows_left == 0:
+        return News(f"verified in {took}: no row is left to do", Tone.GOOD)
+    cannot = f", {event.rows_unconverged:,} of them cannot converge" if event.rows_unconverged else ""
+    return News(f"verified in {took}: {event.rows_left:,} rows still match{cannot}", Tone.WARN)
+
+
+def _work(event: Event) -> News | None:
+    match event:
+        case events.Started(resumed=True):
+            return News(f"resumed at {percent(event.progress_ratio)} of pass {event.pass_number}")
+        case events.Started():
+            return News(f"{event.job} started on {event.table}, {event.pages:,} pages")
+        case events.PassDone():
+            result = f"done: {event.rows:,} rows" if event.rows else "found nothing to do"
+            return News(f"pass {event.pass_number} {result}")
+        case events.Verified():
+            return _verified(event)
+        case events.Finished():
+            return News(f"{event.state}: {event.why}", TONES.get(event.state, Tone.BAD))
+        case _:
+            return None
+
+
+def _trouble(event: Event) -> News | None:
+    match event:
+        case events.LockTaken() if event.waited_s >= LOCK_WAIT_TOLD_S:
+            return News(f"lock taken after {format_duration(event.waited_s)}")
+        case events.Unreplicated():
+            rate = format_rate(event.max_wal_rate_bytes_s)
+            return News(f"no replica in view: max_wal_rate {rate} alone sets the pace", Tone.WARN)
+        case events.Retried():
+            why = next(iter(event.message.splitlines()), "")
+            text = f"retry {event.attempt} in {format_duration(event.delay_s)}, {event.reason}: {why}"
+            return News(text, Tone.WARN, f"retry {event.reason}")
+        case events.TableRewritten():
+            return News(f"table rewritten, the pass starts again: {event.why}", Tone.WARN)
+        case events.Stopping():
+            return News(f"{event.signal}: the batch in flight ends, then the worker", Tone.WARN)
+        case _:
+            return None

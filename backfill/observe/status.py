@@ -1,0 +1,208 @@
+"""The present state of one job, folded from its events: what /status.json tells and the gauges show.
+
+`fold(status, event, now_s)` is pure; `now_s` is any clock that does not jump, the same for every call.
+A reading lives only while someone reads: without the lock, the connection or a running job there is none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from math import exp
+from typing import assert_never
+
+from backfill.core.events import (
+    BatchDone,
+    Event,
+    Finished,
+    LockTaken,
+    LockWaiting,
+    Measured,
+    PassDone,
+    Retried,
+    Started,
+    Stopping,
+    TableRewritten,
+    Unreplicated,
+    Verified,
+    Waited,
+)
+from backfill.core.reason import Kind
+from backfill.core.units import format_duration
+
+RATE_SPAN_S = 10.0
+HOT_BATCHES = 64
+
+
+class State(StrEnum):
+    """What a worker is doing; the last five are its last word."""
+
+    WAITING_LOCK = "waiting_lock"
+    RUNNING = "running"
+    WAITING = "waiting"
+    STOPPING = "stopping"
+    DONE = "done"
+    UNCONVERGED = "unconverged"
+    STOPPED = "stopped"
+    HALTED = "halted"
+    FAILED = "failed"
+
+
+ENDED = frozenset({State.DONE, State.UNCONVERGED, State.STOPPED, State.HALTED, State.FAILED})
+PACE = frozenset({Kind.WINDOW, Kind.WAL_RATE})
+"""Waits that are the ordinary pace: a job held by them is running."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """Rows a second over the last seconds: an average that fades, also while nothing happens."""
+
+    since_s: float
+    at_s: float
+    rows_s: float = 0.0
+
+    def add(self, rows: int, now_s: float) -> Rate:
+        """Return the rate with these rows in it."""
+        return replace(self, at_s=now_s, rows_s=self._faded(now_s) + rows / RATE_SPAN_S)
+
+    def read(self, now_s: float) -> float:
+        """Return the rate now; a young rate is divided by the part of the span that it has seen."""
+        seen = 1 - exp(-(now_s - self.since_s) / RATE_SPAN_S)
+        return self._faded(now_s) / seen if seen > 0 else 0.0
+
+    def _faded(self, now_s: float) -> float:
+        return self.rows_s * exp(-(now_s - self.at_s) / RATE_SPAN_S)
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """One job as its worker last told it; `why` is the present wait, or the last word.
+
+    `lock_held` is None until the database answered: a worker that waits for the lock knows that it has none.
+    """
+
+    job: str
+    started_s: float
+    updated_s: float
+    rate: Rate
+    state: State = State.RUNNING
+    why: str = ""
+    lock_held: bool | None = None
+    begun: Started | None = None
+    reading: Measured | None = None
+    error: Retried | None = None
+    error_s: float = 0.0
+    pass_number: int = 0
+    progress_ratio: float = 0.0
+    eta_s: float | None = None
+    rows_total: int = 0
+    batch_rows: int = 0
+    rows_unconverged: int = 0
+    rows_unconverged_in_pass: int = 0
+    hot: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def ended(self) -> bool:
+        """Whether the worker has said its last word."""
+        return self.state in ENDED
+
+    @property
+    def hot_update_ratio(self) -> float | None:
+        """The share of HOT updates in the last batches; None before the first row."""
+        rows = sum(rows for _, rows in self.hot)
+        return sum(hot for hot, _ in self.hot) / rows if rows else None
+
+
+def begin(job: str, now_s: float) -> Status:
+    """Return the state of a job of which nothing was told yet."""
+    return Status(job=job, started_s=now_s, updated_s=now_s, rate=Rate(now_s, now_s))
+
+
+def fold(status: Status, event: Event, now_s: float) -> Status:  # noqa: C901, PLR0911, PLR0912 - one arm an event
+    """Return the state after the event."""
+    status = replace(status, updated_s=now_s)
+    match event:
+        case Started():
+            return _started(event, now_s)
+        case LockWaiting(holder=holder, waited_s=waited_s):
+            why = f"{holder} holds the lock, waited {format_duration(waited_s)}"
+            return replace(status, state=State.WAITING_LOCK, why=why, lock_held=False, reading=None)
+        case LockTaken():
+            return replace(status, state=State.RUNNING, why="", lock_held=True)
+        case Measured():
+            return replace(status, reading=event)
+        case Waited():
+            return _waited(status, event)
+        case BatchDone():
+            return _batch(status, event, now_s)
+        case PassDone():
+            return replace(status, rows_unconverged_in_pass=0)
+        case Verified(rows_unconverged=rows):
+            return replace(status, rows_unconverged=rows)
+        case Retried():
+            return replace(status, error=event, error_s=now_s)
+        case TableRewritten(why=why):
+            return replace(status, why=f"the table was rewritten, the pass starts again: {why}")
+        case Stopping(signal=signal):
+            return replace(status, state=State.STOPPING, why=f"{signal}: the batch in flight ends, then we do")
+        case Finished():
+            return _finished(status, event)
+        case Unreplicated():
+            return status
+        case _:
+            assert_never(event)
+
+
+def _started(event: Started, now_s: float) -> Status:
+    return replace(
+        begin(event.job, now_s),
+        lock_held=True,
+        begun=event,
+        pass_number=event.pass_number,
+        progress_ratio=event.progress_ratio,
+        rows_total=event.rows_total,
+    )
+
+
+def _waited(status: Status, event: Waited) -> Status:
+    if status.state is State.STOPPING:
+        return status
+    kind = event.reason.kind
+    state = State.RUNNING if kind in PACE else State.WAITING_LOCK if kind is Kind.LOCK else State.WAITING
+    blind = kind in {Kind.CONNECTION, Kind.LOCK}
+    return replace(status, state=state, why=event.reason.text, reading=None if blind else status.reading)
+
+
+def _batch(status: Status, event: BatchDone, now_s: float) -> Status:
+    stopping = status.state is State.STOPPING
+    fresh = event.pass_number != status.pass_number
+    unconverged = event.rows_unconverged + (0 if fresh else status.rows_unconverged_in_pass)
+    return replace(
+        status,
+        state=status.state if stopping else State.RUNNING,
+        why=status.why if stopping else "",
+        pass_number=event.pass_number,
+        progress_ratio=event.progress_ratio,
+        eta_s=event.eta_s,
+        rows_total=event.rows_total,
+        batch_rows=event.rows,
+        rows_unconverged=max(status.rows_unconverged, unconverged),
+        rows_unconverged_in_pass=unconverged,
+        hot=(*status.hot, (event.rows_hot, event.rows))[-HOT_BATCHES:],
+        rate=status.rate.add(event.rows, now_s),
+    )
+
+
+def _finished(status: Status, event: Finished) -> Status:
+    state = State(event.state)
+    return replace(
+        status,
+        state=state,
+        why=event.why,
+        lock_held=None if status.lock_held is None else False,
+        reading=None,
+        eta_s=None,
+        rows_total=event.rows_total,
+        rows_unconverged=event.rows_unconverged,
+        progress_ratio=1.0 if state in {State.DONE, State.UNCONVERGED} else status.progress_ratio,
+    )

@@ -1,0 +1,181 @@
+"""One batch: an UPDATE of a range of row addresses and its checkpoint, in one transaction, or nothing at all."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import Any
+
+from psycopg import AsyncCursor
+from psycopg.rows import DictRow, dict_row
+
+from backfill.core.batch import Filled, Overfull
+from backfill.core.job import Job
+from backfill.core.scan import Scan, advance
+from backfill.core.scout import Cut
+from backfill.core.table import Table
+from backfill.errors import Diverges
+from backfill.pg.checkpoint import blame, fields_of
+from backfill.pg.session import Connection, translated
+from backfill.pg.sqlfile import statement
+from backfill.pg.statements import Statements
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What to do and why: the place, the cut, what was wished for, and what was waited for before it."""
+
+    scan: Scan
+    cut: Cut
+    rows_wished: int
+    waited_s: float
+    waited_for: str | None
+
+
+async def run_batch(
+    connection: Connection, statements: Statements, job: Job, table: Table, order: Order
+) -> Filled | Overfull:
+    """Update and checkpoint; return what was committed, or Overfull.
+
+    Raises Superseded or Rewritten when the checkpoint would not move, Diverges when `where` stays true for every
+    row of a job's first batch. In each of these cases nothing was changed.
+    """
+    started_s = time.monotonic()
+    scan, cut = order.scan, order.cut
+    try:
+        with translated(connection):
+            async with connection.transaction():
+                filled = await _fill(connection, statements, job, table, order)
+    except _RolledBack as rolled_back:
+        if rolled_back.overfull is not None:
+            return rolled_back.overfull
+        raise await blame(connection, job, scan) from None
+    except _Unmoved:
+        sample = await _sample(connection, statements, scan, cut)
+        raise Diverges(
+            f"'where' stays true for every row of the first batch, which was rolled back; for example {sample}"
+        ) from None
+    return replace(filled, took_s=time.monotonic() - started_s)
+
+
+class _RolledBack(Exception):
+    """Leaves the transaction block, which rolls back."""
+
+    def __init__(self, overfull: Overfull | None = None) -> None:
+        self.overfull = overfull
+
+
+class _Unmoved(Exception):
+    """Every row of the first batch still matches `where`."""
+
+
+async def _fill(
+    connection: Connection, statements: Statements, job: Job, table: Table, order: Order
+) -> Filled:
+    scan, cut = order.scan, order.cut
+    async with connection.pipeline():
+        measured = await _measure(connection, table)
+        update = connection.cursor(row_factory=dict_row)
+        await update.execute(_update_for(statements, scan), _range(scan, cut))
+    before, row = await measured.fetchone(), await update.fetchone()
+    assert row is not None, "an aggregate has one row"
+    assert before is not None, "a select without FROM has one row"
+    rows, unconverged = row["rows"], row["rows_unconverged"]
+    if rows > job.batch.max_rows:
+        raise _RolledBack(Overfull(rows))
+    if rows and rows == unconverged and scan.rows_total == 0:
+        raise _Unmoved
+    after = _after(scan, cut, rows, unconverged)
+    measured = await _measure(connection, table)
+    behind = await measured.fetchone()
+    assert behind is not None, "a select without FROM has one row"
+    rows_hot = behind["rows_hot"] - before["rows_hot"]
+    fields = _fields(job, order, after, before["lsn"]) | {
+        "rows": rows,
+        "batch_unconverged": unconverged,
+        "rows_hot": rows_hot,
+    }
+    async with connection.pipeline():
+        saved = await connection.execute(statement("save_scan"), fields)
+        await connection.execute(statement("save_batch"), fields)
+    saved_row = await saved.fetchone()
+    if saved_row is None:
+        raise _RolledBack
+    return Filled(
+        scan=replace(after, wal_bytes=saved_row[0]),
+        rows=rows,
+        rows_unconverged=unconverged,
+        rows_hot=rows_hot,
+        wal_bytes=behind["position"] - before["position"],
+        insert_lsn=behind["position"],
+        took_s=0.0,
+        samples=tuple(row["samples"] or ()),
+    )
+
+
+async def _measure(connection: Connection, table: Table) -> AsyncCursor[DictRow]:
+    cursor = connection.cursor(row_factory=dict_row)
+    await cursor.execute(statement("read_batch_cost"), {"table_oid": table.identity.oid})
+    return cursor
+
+
+def _update_for(statements: Statements, scan: Scan) -> Any:
+    if scan.pass_number > 1:
+        return statements.update_again
+    return statements.update_rest if scan.last_stripe else statements.update
+
+
+def _range(scan: Scan, cut: Cut) -> dict[str, Any]:
+    return {"low": str(scan.next), "high": str(cut.end), "mask": scan.stripes - 1, "stripe": scan.stripe}
+
+
+def _after(scan: Scan, cut: Cut, rows: int, unconverged: int) -> Scan:
+    moved = advance(scan, cut.end)
+    return replace(
+        moved,
+        sequence=scan.sequence + 1,
+        rows_pass=scan.rows_pass + rows,
+        rows_converged_pass=scan.rows_converged_pass + rows - unconverged,
+        rows_total=scan.rows_total + rows,
+        rows_unconverged=scan.rows_unconverged + unconverged,
+    )
+
+
+def _fields(job: Job, order: Order, after: Scan, insert_lsn_before: str) -> dict[str, Any]:
+    return fields_of(after) | {
+        "sequence": order.scan.sequence,
+        "job": job.name,
+        "insert_lsn_before": insert_lsn_before,
+        "batch_pass": order.scan.pass_number,
+        "batch_stripe": order.scan.stripe,
+        "first_tid": str(order.scan.next),
+        "end_tid": str(order.cut.end),
+        "rows_wished": order.rows_wished,
+        "waited_s": order.waited_s,
+        "waited_for": order.waited_for,
+    }
+
+
+async def _sample(connection: Connection, statements: Statements, scan: Scan, cut: Cut) -> str:
+    """Return one row of the range before and after the UPDATE, which is rolled back again."""
+    with translated(connection):
+        async with connection.transaction(force_rollback=True):
+            cursor = await connection.execute(statements.sample_before, _range(scan, cut))
+            row = await cursor.fetchone()
+            if row is None:
+                return "none: the rows are gone"
+            tid, key, before = row
+            cursor = await connection.execute(statements.sample_after, {"tid": tid})
+            after = await cursor.fetchone()
+    return f"row {key}: {before} → {after[0] if after else 'not updated (a trigger or rule suppressed it)'}"
+
+
+async def read_scout(
+    connection: Connection, statements: Statements, scan: Scan, bounds: list[str], end: str
+) -> list[tuple[int, int, int]]:
+    """Return (slice, stripe, matching rows) of the range, for slices and stripes that have any."""
+    query = statements.scout_again if scan.pass_number > 1 else statements.scout
+    parameters = {"bounds": bounds, "low": str(scan.next), "high": end, "mask": scan.stripes - 1}
+    with translated(connection):
+        cursor = await connection.execute(query, parameters)
+        return await cursor.fetchall()

@@ -1,0 +1,184 @@
+"""The checkpoint: claimed with a new epoch, moved compare-and-swap, never behind or ahead of the data.
+
+A worker that lost its session may wake up later; its epoch is an old one then, so its batch changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+from psycopg import AsyncCursor
+from psycopg.rows import DictRow, dict_row
+from psycopg.types.json import Jsonb
+
+from backfill.core.events import Finished
+from backfill.core.job import Job
+from backfill.core.scan import Scan, Tid
+from backfill.core.table import Identity, Table
+from backfill.errors import JobError, Rewritten, Superseded
+from backfill.pg.session import Connection, translated
+from backfill.pg.sqlfile import statement
+
+
+@asynccontextmanager
+async def _transaction(connection: Connection) -> AsyncIterator[AsyncCursor[DictRow]]:
+    with translated(connection):
+        async with connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
+            yield cursor
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A checkpoint that is ours, and the physical table that its addresses belong to."""
+
+    scan: Scan
+    identity: Identity
+
+
+def spec_of(job: Job) -> dict[str, Any]:
+    """Return what decides which rows get which values: a started job may not change it. Limits may change."""
+    return {
+        "table": str(job.table),
+        "set": {one.column: one.expression for one in job.assignments},
+        "where": job.where,
+    }
+
+
+def changed(job: str, before: dict[str, Any], now: dict[str, Any]) -> str:
+    """Return the sentence that shows what differs between a started job and its file."""
+    differences = [
+        f"{key} was {before.get(key)!r}, is {value!r}" for key, value in now.items() if before.get(key) != value
+    ]
+    return (
+        f"job {job!r} was started with another file: {'; '.join(differences)};"
+        " give the job another name, or start it anew with --restart (rows that are filled stay filled)"
+    )
+
+
+async def begin_job(connection: Connection, job: Job, *, worker: str, restart: bool) -> tuple[str, ...]:
+    """Mark the job as running; return the replicas that earlier workers saw on this timeline.
+
+    Raises JobError when the job was started with another table, set or where, unless `restart`.
+    """
+    spec = spec_of(job)
+    async with _transaction(connection) as cursor:
+        await cursor.execute(statement("read_job"), {"job": job.name})
+        known = await cursor.fetchone()
+        if known and known["spec"] != spec:
+            if not restart:
+                raise JobError(changed(job.name, known["spec"], spec))
+            await cursor.execute(statement("delete_scan"), {"job": job.name})
+        elif known and restart:
+            await cursor.execute(statement("delete_scan"), {"job": job.name})
+        await cursor.execute(statement("read_timeline"))
+        timeline = await cursor.fetchone()
+        values = {
+            "job": job.name,
+            "spec": Jsonb(spec),
+            "timeline": timeline["timeline"] if timeline else None,
+            "worker": worker,
+        }
+        await cursor.execute(statement("save_job"), values)
+        row = await cursor.fetchone()
+    return tuple(row["replicas_seen"]) if row else ()
+
+
+async def claim(connection: Connection, job: str) -> Claimed | None:
+    """Take over the job's checkpoint with a new epoch; None when it has none yet."""
+    async with _transaction(connection) as cursor:
+        await cursor.execute(statement("claim_scan"), {"job": job})
+        row = await cursor.fetchone()
+    if row is None:
+        return None
+    identity = Identity(row.pop("table_oid"), row.pop("filenode"), row.pop("system_identifier"))
+    page, offset = row.pop("next_tid").strip("()").split(",")
+    return Claimed(Scan(next=Tid(int(page), int(offset)), **row), identity)
+
+
+async def create(connection: Connection, job: str, table: Table, scan: Scan) -> Scan:
+    """Write a first checkpoint, or one that starts again on a table that is another one now; return it."""
+    fresh = scan if scan.epoch else replace(scan, epoch=1)
+    values = fields_of(fresh) | {
+        "job": job,
+        "table_oid": table.identity.oid,
+        "filenode": table.identity.filenode,
+        "system_identifier": table.identity.system_identifier,
+        "wal_bytes": fresh.wal_bytes,
+    }
+    async with _transaction(connection) as cursor:
+        await cursor.execute(statement("create_scan"), values)
+        if cursor.rowcount != 1:
+            raise Superseded(f"job {job!r}: another worker has taken over the checkpoint")
+    return fresh
+
+
+def fields_of(scan: Scan) -> dict[str, Any]:
+    """Return the columns of `backfill.scan` that a scan's place and counts are kept in."""
+    return {
+        "epoch": scan.epoch,
+        "sequence": scan.sequence,
+        "pass_number": scan.pass_number,
+        "end_page": scan.end_page,
+        "window_start": scan.window_start,
+        "window_end": scan.window_end,
+        "stripes": scan.stripes,
+        "stripe": scan.stripe,
+        "next_tid": str(scan.next),
+        "rows_pass": scan.rows_pass,
+        "rows_converged_pass": scan.rows_converged_pass,
+        "rows_total": scan.rows_total,
+        "rows_unconverged": scan.rows_unconverged,
+    }
+
+
+async def move(connection: Connection, job: Job, scan: Scan) -> Scan:
+    """Move the checkpoint where no batch does it; raises Superseded or Rewritten when it would not move."""
+    async with _transaction(connection) as cursor:
+        await cursor.execute(statement("read_insert_lsn"))
+        before = await cursor.fetchone()
+        assert before is not None, "a select without FROM has one row"
+        fields = fields_of(scan) | {"job": job.name, "insert_lsn_before": before["lsn"]}
+        await cursor.execute(statement("save_scan"), fields)
+        moved = await cursor.fetchone()
+    if moved is None:
+        raise await blame(connection, job, scan)
+    return replace(scan, sequence=scan.sequence + 1, wal_bytes=moved["wal_bytes"])
+
+
+async def blame(connection: Connection, job: Job, scan: Scan) -> Superseded | Rewritten:
+    """Say why the checkpoint would not move: another worker's epoch or sequence, or another file."""
+    with translated(connection):
+        cursor = await connection.execute(statement("read_fence"), {"job": job.name})
+        row = await cursor.fetchone()
+    if row is None or row != (scan.epoch, scan.sequence):
+        return Superseded(f"job {job.name!r}: another worker has moved the checkpoint; nothing of ours was changed")
+    return Rewritten(f"table '{job.table}' was rewritten; nothing of ours was changed")
+
+
+async def save_end(connection: Connection, finished: Finished) -> None:
+    """Write how this worker's run ended."""
+    values = {
+        "job": finished.job,
+        "state": finished.state,
+        "reason": finished.why,
+        "rows_unconverged": finished.rows_unconverged,
+        "samples": list(finished.samples),
+    }
+    with translated(connection):
+        await connection.execute(statement("save_end"), values)
+
+
+async def save_reason(connection: Connection, job: str, reason: str | None, replicas_seen: frozenset[str]) -> None:
+    """Write what the job waits for, where `status` finds it, and the replicas that it will miss."""
+    values = {"job": job, "reason": reason, "replicas_seen": sorted(replicas_seen)}
+    with translated(connection):
+        await connection.execute(statement("save_reason"), values)
+
+
+async def save_event(connection: Connection, job: str, kind: str, text: str) -> None:
+    """Write one event into the job's ring."""
+    with translated(connection):
+        await connection.execute(statement("save_event"), {"job": job, "kind": kind, "text": text})

@@ -1,0 +1,97 @@
+"""`backfill plan`: every check of a run and its SQL, with nothing written: the session is read-only."""
+
+from __future__ import annotations
+
+from psycopg.sql import Composed
+
+from backfill.core.faults import counted
+from backfill.core.jobfile import JobFile
+from backfill.core.plan import Plan
+from backfill.core.signals import Signals
+from backfill.core.table import Table
+from backfill.core.units import format_size
+from backfill.pg import catalog, preflight, probe, setup
+from backfill.pg.session import Connection, connect, worker_name
+from backfill.pg.statements import Statements
+
+_TITLES = {
+    "scout": "count a range's matching rows by slice and stripe (reads only)",
+    "update": "a batch: one stripe of a range, in one transaction with its checkpoint",
+    "update_rest": "a batch of a window's last stripe: all that is left",
+    "update_again": "a batch of a later pass: rows that moved",
+    "verify": "the final read",
+}
+
+
+async def make_plan(dsn: str, job_file: JobFile) -> Plan:
+    """Return what a run would do; raises what a run would raise before its first batch."""
+    job = job_file.job
+    async with await connect(dsn, application_name=worker_name(job.name), job=job) as connection:
+        await connection.set_read_only(True)
+        server = await setup.read_server(connection)
+        setup.check_server(server)
+        table = await catalog.read_table(connection, job_file, server.role)
+        async with connection.transaction(force_rollback=True):
+            await connection.execute("SET LOCAL transaction_read_only = off")  # EXPLAIN of an UPDATE asks for it
+            statements = await preflight.prepare(connection, job_file, table)
+            explained = await preflight.explain(connection, statements.update)
+        signals = await probe.read_signals(connection)
+        notices = [
+            *_about_table(job_file, table, statements),
+            *await _about_functions(connection, job_file),
+            *_about_replicas(job_file, signals),
+        ]
+        if not server.has_state and not server.may_create:
+            notices.append("schema backfill is missing and this role may not create it: see backfill init --print")
+        return Plan(
+            job=job.name,
+            table=str(job.table),
+            pages=table.pages,
+            size_bytes=table.pages * 8192,
+            rows_estimated=table.rows_estimated,
+            key=table.key,
+            foreseen=statements.foreseen,
+            replicas=tuple(one.name for one in signals.replicas if counted(job.throttle, one.name)),
+            notices=tuple(notices),
+            statements=tuple((title, _text(connection, getattr(statements, name))) for name, title in _TITLES.items()),
+            explained=explained,
+        )
+
+
+def _text(connection: Connection, statement: Composed) -> str:
+    return statement.as_string(connection).replace("%%", "%")
+
+
+def _about_table(job_file: JobFile, table: Table, statements: Statements) -> list[str]:
+    notices = []
+    assigned = {one.column for one in job_file.job.assignments}
+    indexed = [column.name for column in table.columns if column.name in assigned and column.indexed]
+    if indexed:
+        notices.append(f"{', '.join(indexed)} is indexed: no update can be HOT, every index is written for every row")
+    if table.before_update_triggers:
+        names = ", ".join(table.before_update_triggers)
+        notices.append(f"BEFORE UPDATE triggers run for every row and may change it: {names}")
+    if not statements.foreseen:
+        notices.append("which rows cannot converge is not foreseen: they are updated once in every pass")
+    if not table.key:
+        notices.append("the table has no primary key: samples are told by row address")
+    if table.rows_estimated == 0 and table.pages > 0:
+        notices.append("the table was never analysed: its rows are not estimated")
+    return notices
+
+
+async def _about_functions(connection: Connection, job_file: JobFile) -> list[str]:
+    texts = [one.expression for one in job_file.job.assignments] + [job_file.job.where]
+    names = {name for text in texts for name in await preflight.volatile_functions(connection, text)}
+    return [f"{name}() is volatile: it gives another value for each row and each run" for name in sorted(names)]
+
+
+def _about_replicas(job_file: JobFile, signals: Signals) -> list[str]:
+    limits = job_file.job.throttle
+    present = {one.name for one in signals.replicas}
+    notices = [f"required replica {name} is not connected" for name in limits.replicas.require if name not in present]
+    if not any(counted(limits, one.name) for one in signals.replicas):
+        notices.append(
+            f"no replica is counted: max_wal_rate {format_size(limits.max_wal_rate_bytes_s)}/s alone sets the pace"
+        )
+    return notices

@@ -1,0 +1,104 @@
+"""Connections: how they are opened, what bounds them, and driver errors in the project's own words.
+
+One session runs the batches, holds the lock and reads the signals, so that when it dies all three end together.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from psycopg import AsyncConnection
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.rows import TupleRow
+
+from backfill.core.job import Job
+from backfill.core.redact import redact
+from backfill.errors import JobError, Lost, Refused
+
+Connection = AsyncConnection[TupleRow]
+
+_BOUNDS = {
+    "connect_timeout": "10",
+    "keepalives": "1",
+    "keepalives_idle": "5",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "20000",
+    "target_session_attrs": "read-write",
+}
+"""A half-open link is noticed within about 20 s, and a multi-host DSN leads to the primary."""
+
+_SET = b"""SELECT
+    set_config('statement_timeout', %(statement_timeout)s, false),
+    set_config('lock_timeout', %(lock_timeout)s, false),
+    set_config('idle_in_transaction_session_timeout', '60s', false),
+    set_config('client_connection_check_interval', '1s', false),
+    set_config('synchronous_commit', %(synchronous_commit)s, false),
+    set_config('plan_cache_mode', 'force_generic_plan', false),
+    set_config('row_security', 'off', false),
+    set_config('TimeZone', 'UTC', false)"""
+
+
+def resolve_dsn(option: str | None, environment: dict[str, str]) -> str:
+    """Return the conninfo to use: `--dsn`, else DATABASE_URL, else libpq's own PG* variables and service files.
+
+    Raises JobError when nothing names a database, or when the text is no conninfo.
+    """
+    dsn = option or environment.get("DATABASE_URL", "")
+    if not dsn and not any(environment.get(name) for name in ("PGHOST", "PGHOSTADDR", "PGSERVICE", "PGDATABASE")):
+        raise JobError(
+            "no database given; use --dsn, DATABASE_URL or libpq's PGHOST/PGSERVICE;"
+            " to see it work on a database made for you: backfill demo"
+        )
+    try:
+        conninfo_to_dict(dsn)
+    except psycopg.ProgrammingError as error:
+        raise JobError(f"the DSN cannot be read: {redact(str(error)).strip()}") from None
+    return dsn
+
+
+def worker_name(job: str) -> str:
+    """Return the application_name of a worker: the job and where it runs, in at most 63 bytes."""
+    return f"backfill:{job}@{socket.gethostname()}:{os.getpid()}"[:63]
+
+
+async def connect(dsn: str, *, application_name: str, job: Job | None = None) -> Connection:
+    """Open a session in autocommit with every timeout set; raises Lost when there is no server to be had."""
+    given = conninfo_to_dict(dsn)
+    bounds = {name: value for name, value in _BOUNDS.items() if name not in given}
+    with translated():
+        connection = await AsyncConnection.connect(
+            make_conninfo(dsn, **bounds, application_name=application_name), autocommit=True
+        )
+        try:
+            await connection.execute(_SET, _settings(job))
+        except BaseException:
+            await connection.close()
+            raise
+    return connection
+
+
+def _settings(job: Job | None) -> dict[str, Any]:
+    return {
+        "statement_timeout": f"{round((job.statement_timeout_s if job else 15.0) * 1000)}ms",
+        "lock_timeout": f"{round((job.lock_timeout_s if job else 1.0) * 1000)}ms",
+        "synchronous_commit": job.synchronous_commit if job else "off",
+    }
+
+
+@contextmanager
+def translated(connection: Connection | None = None) -> Iterator[None]:
+    """Turn driver errors into Lost (no session any more) or Refused (the server's words and SQLSTATE)."""
+    try:
+        yield
+    except psycopg.Error as error:
+        message = redact(str(error)).strip() or type(error).__name__
+        gone = connection is not None and connection.closed
+        if error.sqlstate is None or gone:
+            raise Lost(message) from error
+        raise Refused(message, error.sqlstate) from error

@@ -1,0 +1,97 @@
+"""The server as a worker needs it: a primary, in full view, with the state schema in it.
+
+Raises Halted where only a person with more rights can help; the message is the statement to run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from psycopg.rows import class_row
+from psycopg.sql import SQL, Identifier
+
+from backfill.core.identifier import quote
+from backfill.errors import Halted
+from backfill.pg.session import Connection, connect, translated
+from backfill.pg.sqlfile import statement
+
+VERSION_MIN = 140000
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Who we are there, and what we may do."""
+
+    role: str
+    database: str
+    version: int
+    in_recovery: bool
+    visible: bool
+    has_state: bool
+    may_use_state: bool
+    may_create: bool
+
+
+async def read_server(connection: Connection) -> Server:
+    """Return the server's facts."""
+    with translated(connection):
+        async with connection.cursor(row_factory=class_row(Server)) as cursor:
+            await cursor.execute(statement("read_server"))
+            server = await cursor.fetchone()
+    assert server is not None, "a select without FROM has one row"
+    return server
+
+
+def check_server(server: Server) -> None:
+    """Raise Halted for what would leave us blind or powerless."""
+    if server.version < VERSION_MIN:
+        raise Halted(f"the server is PostgreSQL {server.version // 10000}; Tid Range Scans need 14 or later")
+    if server.in_recovery:
+        raise Halted("the server is a standby; give a DSN of the primary, or one that lists all hosts")
+    if not server.visible:
+        raise Halted(
+            f"role {server.role!r} cannot see replication, and blind means stop;"
+            f" run: GRANT pg_monitor TO {quote(server.role)};"
+        )
+
+
+async def ensure_state(connection: Connection, server: Server) -> None:
+    """Create the state schema where it is missing; raises Halted with the way out where we may not."""
+    if server.has_state:
+        if not server.may_use_state:
+            raise Halted(
+                f"role {server.role!r} may not use schema backfill;"
+                f" run what this prints: backfill init --print --role {quote(server.role)}"
+            )
+        return
+    if not server.may_create:
+        raise Halted(
+            f"schema backfill is missing and role {server.role!r} may not create it;"
+            f" run what this prints: backfill init --print --role {quote(server.role)}"
+        )
+    await create_state(connection)
+
+
+async def create_state(connection: Connection) -> None:
+    """Create the state schema and its tables where they are missing."""
+    with translated(connection):
+        async with connection.transaction():
+            await connection.execute(statement("schema"))
+
+
+def init_script(role: str | None) -> str:
+    """Return the statements of `backfill init` for a DBA to read and run; with a role, its grants too."""
+    script = statement("schema").decode()
+    if role is None:
+        return script
+    return script + "\n" + SQL(statement("grants").decode()).format(role=Identifier(role)).as_string()
+
+
+async def init(dsn: str, role: str | None) -> None:
+    """Create the state schema, and give a role the least rights that a worker needs beside those on its tables."""
+    async with await connect(dsn, application_name="backfill:init") as connection:
+        await create_state(connection)
+        if role is not None:
+            grants = SQL(statement("grants").decode()).format(role=Identifier(role))
+            with translated(connection):
+                await connection.execute(grants)

@@ -1,0 +1,11 @@
+-- The session that holds an advisory lock of ours, as far as this role may see it.
+SELECT
+    l.pid,
+    coalesce(nullif(a.application_name, ''), 'unknown') AS application_name,
+    coalesce(host(a.client_addr), 'local') AS client,
+    coalesce(extract(epoch FROM clock_timestamp() - a.backend_start), 0)::float8 AS connected_s
+FROM pg_locks l
+LEFT JOIN pg_stat_activity a ON a.pid = l.pid
+WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
+  AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+  AND (l.classid::bigint << 32) | l.objid::bigint = %(key)s

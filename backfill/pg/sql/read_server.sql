@@ -1,0 +1,17 @@
+-- Who we are, where, and what this role may see and do.
+SELECT
+    current_user AS role,
+    current_database() AS database,
+    current_setting('server_version_num')::int AS version,
+    pg_is_in_recovery() AS in_recovery,
+    pg_has_role('pg_read_all_stats', 'USAGE') AS visible,
+    s.oid IS NOT NULL AS has_state,
+    coalesce(
+        has_schema_privilege(s.oid, 'USAGE') AND (
+            SELECT count(*) = 4 AND bool_and(has_table_privilege(c.oid, 'SELECT, INSERT, UPDATE, DELETE'))
+            FROM pg_class c
+            WHERE c.relnamespace = s.oid AND c.relname IN ('job', 'scan', 'batch', 'event')
+        ), false
+    ) AS may_use_state,
+    has_database_privilege(current_database(), 'CREATE') AS may_create
+FROM (SELECT (SELECT oid FROM pg_namespace WHERE nspname = 'backfill') AS oid) s

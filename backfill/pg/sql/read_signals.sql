@@ -1,0 +1,40 @@
+-- Everything that our WAL can hurt, in one round trip; NULL where it cannot be observed.
+WITH here AS (
+    SELECT pg_current_wal_insert_lsn() AS insert_lsn
+)
+SELECT
+    pg_wal_lsn_diff(here.insert_lsn, '0/0')::bigint AS insert_lsn,
+    pg_has_role('pg_read_all_stats', 'USAGE') AS visible,
+    (
+        SELECT coalesce(jsonb_agg(jsonb_build_object(
+            'name', CASE
+                WHEN r.twins > 1 THEN r.application_name || '@' || coalesce(host(r.client_addr), 'local')
+                ELSE r.application_name
+            END,
+            'state', r.state,
+            'replay_lsn', pg_wal_lsn_diff(r.replay_lsn, '0/0')::bigint
+        )), '[]')
+        FROM (
+            SELECT s.*, count(*) OVER (PARTITION BY s.application_name) AS twins
+            FROM pg_stat_replication s
+            WHERE s.state IS DISTINCT FROM 'backup'
+              AND NOT EXISTS (SELECT FROM pg_replication_slots l WHERE l.active_pid = s.pid AND l.slot_type = 'logical')
+        ) r
+    ) AS replicas,
+    (
+        SELECT coalesce(jsonb_agg(jsonb_build_object(
+            'name', l.slot_name,
+            'wal_status', l.wal_status,
+            'retained_bytes', pg_wal_lsn_diff(here.insert_lsn, l.restart_lsn)::bigint
+        ) ORDER BY l.slot_name), '[]')
+        FROM pg_replication_slots l
+    ) AS slots,
+    CASE WHEN current_setting('archive_mode') IN ('on', 'always') THEN (
+        SELECT jsonb_build_object(
+            'backlog_bytes', pg_size_bytes(current_setting('wal_segment_size'))
+                * (SELECT count(*) FROM pg_ls_archive_statusdir() f WHERE f.name LIKE '%.ready'),
+            'failing', coalesce(a.last_failed_time > a.last_archived_time, a.last_failed_time IS NOT NULL)
+        )
+        FROM pg_stat_archiver a
+    ) END AS archiver
+FROM here

@@ -1,0 +1,44 @@
+-- The target as the catalog knows it, with what this role may do to it; no row when there is no such relation.
+SELECT
+    c.oid::bigint AS oid,
+    c.relkind AS kind,
+    c.relpersistence AS persistence,
+    coalesce(am.amname, '') AS access_method,
+    coalesce(pg_relation_filenode(c.oid), 0)::bigint AS filenode,
+    (SELECT system_identifier FROM pg_control_system()) AS system_identifier,
+    CASE WHEN c.relkind = 'r' THEN pg_relation_size(c.oid) / current_setting('block_size')::bigint ELSE 0 END AS pages,
+    greatest(c.reltuples, 0)::bigint AS rows_estimated,
+    c.relnamespace IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace) AS is_system,
+    has_schema_privilege(c.relnamespace, 'USAGE') AS may_use_schema,
+    has_table_privilege(c.oid, 'SELECT') AS may_select,
+    has_table_privilege(c.oid, 'UPDATE') AS may_update,
+    CASE WHEN c.relkind = 'r' THEN row_security_active(c.oid) ELSE false END AS rows_hidden,
+    (
+        SELECT coalesce(jsonb_agg(jsonb_build_object(
+            'name', a.attname,
+            'type', format_type(a.atttypid, a.atttypmod),
+            'generated', a.attgenerated <> '' OR a.attidentity = 'a',
+            'indexed', EXISTS (
+                SELECT FROM pg_index i WHERE i.indrelid = c.oid AND a.attnum = ANY (i.indkey::smallint[])
+            ),
+            'may_update', has_column_privilege(c.oid, a.attnum, 'UPDATE')
+        ) ORDER BY a.attnum), '[]')
+        FROM pg_attribute a
+        WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+    ) AS columns,
+    (
+        SELECT coalesce(jsonb_agg(a.attname ORDER BY array_position(i.indkey::smallint[], a.attnum)), '[]')
+        FROM pg_index i
+        JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey::smallint[])
+        WHERE i.indrelid = c.oid AND i.indisprimary
+    ) AS key,
+    (
+        SELECT coalesce(jsonb_agg(t.tgname ORDER BY t.tgname), '[]')
+        FROM pg_trigger t
+        WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgenabled IN ('O', 'A')
+          AND t.tgtype & 1 = 1 AND t.tgtype & 2 = 2 AND t.tgtype & 16 = 16
+    ) AS before_update_triggers
+FROM pg_class c
+JOIN pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN pg_am am ON am.oid = c.relam
+WHERE n.nspname = %(schema)s AND c.relname = %(name)s

@@ -1,0 +1,73 @@
+-- The state of all jobs of this database: one small schema beside the data, so that a checkpoint commits with its batch.
+CREATE SCHEMA IF NOT EXISTS backfill;
+
+CREATE TABLE IF NOT EXISTS backfill.job (
+    name             text PRIMARY KEY,
+    spec             jsonb NOT NULL,
+    state            text NOT NULL CHECK (state IN ('running', 'done', 'unconverged', 'stopped', 'halted', 'failed')),
+    reason           text,
+    rows_unconverged bigint NOT NULL DEFAULT 0,
+    samples          text[] NOT NULL DEFAULT '{}',
+    replicas_seen    text[] NOT NULL DEFAULT '{}',
+    timeline         integer,
+    worker           text,
+    created_at       timestamptz NOT NULL DEFAULT now(),
+    updated_at       timestamptz NOT NULL DEFAULT now(),
+    finished_at      timestamptz
+);
+COMMENT ON TABLE backfill.job IS 'one row a job: what it is, how it stands, and what it waits for';
+
+CREATE TABLE IF NOT EXISTS backfill.scan (
+    job                 text NOT NULL REFERENCES backfill.job ON DELETE CASCADE,
+    lane                smallint NOT NULL DEFAULT 0,
+    table_oid           oid NOT NULL,
+    filenode            oid NOT NULL,
+    system_identifier   bigint NOT NULL,
+    epoch               bigint NOT NULL,
+    sequence            bigint NOT NULL,
+    pass_number         integer NOT NULL,
+    end_page            bigint NOT NULL,
+    window_start        bigint NOT NULL,
+    window_end          bigint NOT NULL,
+    stripes             smallint NOT NULL,
+    stripe              smallint NOT NULL,
+    next_tid            tid NOT NULL,
+    rows_pass           bigint NOT NULL,
+    rows_converged_pass bigint NOT NULL,
+    rows_total          bigint NOT NULL,
+    rows_unconverged    bigint NOT NULL,
+    wal_bytes           bigint NOT NULL,
+    updated_at          timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (job, lane)
+) WITH (fillfactor = 50);
+COMMENT ON TABLE backfill.scan IS 'the checkpoint: written in the transaction of each batch, compare-and-swap on epoch and sequence';
+
+CREATE TABLE IF NOT EXISTS backfill.batch (
+    job              text NOT NULL REFERENCES backfill.job ON DELETE CASCADE,
+    ring             smallint NOT NULL,
+    sequence         bigint NOT NULL,
+    at               timestamptz NOT NULL DEFAULT clock_timestamp(),
+    pass_number      integer NOT NULL,
+    stripe           smallint NOT NULL,
+    first_tid        tid NOT NULL,
+    end_tid          tid NOT NULL,
+    rows_wished      integer NOT NULL,
+    rows             integer NOT NULL,
+    rows_unconverged integer NOT NULL,
+    rows_hot         integer NOT NULL,
+    wal_bytes        bigint NOT NULL,
+    waited_s         real NOT NULL,
+    waited_for       text,
+    PRIMARY KEY (job, ring)
+) WITH (fillfactor = 70);
+COMMENT ON TABLE backfill.batch IS 'the last batches of each job, in a ring: what was decided, why, and what it cost';
+
+CREATE TABLE IF NOT EXISTS backfill.event (
+    job  text NOT NULL REFERENCES backfill.job ON DELETE CASCADE,
+    ring smallint NOT NULL,
+    at   timestamptz NOT NULL DEFAULT clock_timestamp(),
+    kind text NOT NULL,
+    text text NOT NULL,
+    PRIMARY KEY (job, ring)
+) WITH (fillfactor = 70);
+COMMENT ON TABLE backfill.event IS 'the last events of each job, in a ring: state changes, faults and waits with their reasons';

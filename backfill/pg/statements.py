@@ -1,0 +1,148 @@
+"""Statements that depend on the job, composed with `psycopg.sql`: pure, golden-tested, EXPLAIN-tested.
+
+The job's expressions are SQL by contract and stand between line breaks inside parentheses, so that a comment in
+them cannot swallow ours. Everything else is an identifier or a parameter. Addresses are `ctid >= low AND
+ctid < high` against the table itself: a Tid Range Scan since PostgreSQL 14, in generic plans too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from psycopg.sql import SQL, Composed, Identifier, Literal
+
+from backfill.core.job import Job
+from backfill.core.table import Table
+
+_WHERE_RANGE = SQL("ctid >= %(low)s::tid AND ctid < %(high)s::tid")
+
+
+@dataclass(frozen=True, slots=True)
+class Statements:
+    """What the engine may send for one job on one table.
+
+    `update` is for a stripe of several, `update_rest` for the last one or the only one, `update_again` for passes
+    after the first. Where the row after the UPDATE can be `foreseen`, `scout_again` and `update_again` leave out
+    rows that would match `where` still; `verify` counts those apart.
+    """
+
+    foreseen: bool
+    scout: Composed
+    scout_again: Composed
+    update: Composed
+    update_rest: Composed
+    update_again: Composed
+    verify: Composed
+    sample_before: Composed
+    sample_after: Composed
+
+
+def compose(job: Job, table: Table, *, foreseen: bool) -> Statements:
+    """Return the statements; `foreseen` says whether `still_matches` may be trusted (see `Table.foreseeable`)."""
+    where = expression(job.where)
+    left = SQL("{} AND {} IS NOT TRUE").format(where, still_matches(job, table)) if foreseen else where
+    striped = SQL("hashtid(ctid) & %(mask)s = %(stripe)s")
+    return Statements(
+        foreseen=foreseen,
+        scout=_scout(table, where),
+        scout_again=_scout(table, left),
+        update=_update(job, table, SQL("{} AND {}").format(striped, where)),
+        update_rest=_update(job, table, where),
+        update_again=_update(job, table, left),
+        verify=_verify(job, table, foreseen=foreseen),
+        sample_before=_sample_before(job, table, where),
+        sample_after=_sample_after(job, table),
+    )
+
+
+def expression(text: str) -> Composed:
+    """Return a job's expression in parentheses of its own lines."""
+    return SQL("(\n{}\n)").format(_verbatim(text))
+
+
+def still_matches(job: Job, table: Table) -> Composed:
+    """Return `where` over the row as the UPDATE would leave it, to be used inside a statement on the table.
+
+    The inner select has no FROM: its columns are the outer row's, its output the row with `set` applied.
+    """
+    assigned = {one.column: one.expression for one in job.assignments}
+    columns = SQL(", ").join(
+        SQL("{}::{} AS {}").format(expression(assigned[column.name]), _verbatim(column.type), name_of(column.name))
+        if column.name in assigned
+        else name_of(table.name.name, column.name)
+        for column in table.columns
+    )
+    return SQL("(SELECT {} FROM (SELECT {}) AS {})").format(expression(job.where), columns, name_of(table.name.name))
+
+
+def _verbatim(text: str) -> SQL:
+    """Return text that is SQL already; `%` is doubled because all our statements have parameters."""
+    return SQL(text.replace("%", "%%"))
+
+
+def name_of(*parts: str) -> Identifier:
+    """Return a quoted identifier, `%` doubled as in all our text."""
+    return Identifier(*(part.replace("%", "%%") for part in parts))
+
+
+def _text(value: str) -> Literal:
+    return Literal(value.replace("%", "%%"))
+
+
+def target_of(table: Table) -> Composed:
+    """Return the table alone, without tables that inherit from it."""
+    return SQL("ONLY {}").format(name_of(table.name.schema, table.name.name))
+
+
+def _set(job: Job) -> Composed:
+    return SQL(", ").join(
+        SQL("{} = {}").format(name_of(one.column), expression(one.expression)) for one in job.assignments
+    )
+
+
+def _key(table: Table) -> Composed:
+    if not table.key:
+        return SQL("ctid::text").format()
+    parts = (SQL("{}, {}").format(_text(name), name_of(name)) for name in table.key)
+    return SQL("jsonb_build_object({})::text").format(SQL(", ").join(parts))
+
+
+def _scout(table: Table, matching: Composed) -> Composed:
+    return SQL(
+        "SELECT width_bucket(ctid, %(bounds)s::tid[]) - 1 AS slice, hashtid(ctid) & %(mask)s AS stripe,\n"
+        "count(*) AS rows\n"
+        "FROM {}\nWHERE {} AND {}\nGROUP BY 1, 2"
+    ).format(target_of(table), _WHERE_RANGE, matching)
+
+
+def _update(job: Job, table: Table, matching: Composed) -> Composed:
+    return SQL(
+        "WITH filled AS (\nUPDATE {} SET {}\nWHERE {} AND {}\nRETURNING {} AS key, {} IS TRUE AS still_matches\n)\n"
+        "SELECT count(*) AS rows, count(*) FILTER (WHERE still_matches) AS rows_unconverged,\n"
+        "(array_agg(key) FILTER (WHERE still_matches))[:5] AS samples\nFROM filled"
+    ).format(target_of(table), _set(job), _WHERE_RANGE, matching, _key(table), expression(job.where))
+
+
+def _verify(job: Job, table: Table, *, foreseen: bool) -> Composed:
+    stuck = SQL("{} IS TRUE").format(still_matches(job, table)) if foreseen else SQL("NULL").format()
+    return SQL(
+        "SELECT count(*) AS rows_left, count(*) FILTER (WHERE {stuck}) AS rows_unconverged,\n"
+        "(array_agg({key}))[:5] AS samples\nFROM {target}\nWHERE {where}"
+    ).format(stuck=stuck, key=_key(table), target=target_of(table), where=expression(job.where))
+
+
+def _sample_before(job: Job, table: Table, where: Composed) -> Composed:
+    return SQL("SELECT ctid::text, {}, {}\nFROM {}\nWHERE {} AND {}\nLIMIT 1").format(
+        _key(table), _values(job), target_of(table), _WHERE_RANGE, where
+    )
+
+
+def _sample_after(job: Job, table: Table) -> Composed:
+    return SQL("UPDATE {} SET {}\nWHERE ctid = %(tid)s::tid\nRETURNING {}").format(
+        target_of(table), _set(job), _values(job)
+    )
+
+
+def _values(job: Job) -> Composed:
+    pairs = (SQL("{}, {}").format(_text(one.column), name_of(one.column)) for one in job.assignments)
+    return SQL("jsonb_build_object({})::text").format(SQL(", ").join(pairs))

@@ -1,0 +1,79 @@
+"""`backfill status`: all jobs of a database as its state schema and its sessions tell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg.rows import dict_row
+
+from backfill.core.scan import Scan, Tid
+from backfill.pg.session import connect, translated
+from backfill.pg.sqlfile import statement
+
+
+@dataclass(frozen=True, slots=True)
+class JobStatus:
+    """One job. `state` is `abandoned` for a job that says running while no worker is connected."""
+
+    job: str
+    table: str
+    state: str
+    reason: str | None
+    worker: str | None
+    pass_number: int
+    progress_ratio: float
+    rows_total: int
+    rows_unconverged: int
+    rows_s: float
+    wal_bytes: int
+    idle_s: float
+    samples: tuple[str, ...]
+
+
+async def read_status(dsn: str, job: str | None) -> list[JobStatus]:
+    """Return the jobs of the database, or the one of that name; none where no worker ever ran."""
+    async with await connect(dsn, application_name="backfill:status") as connection:
+        with translated(connection):
+            cursor = await connection.execute("SELECT to_regclass('backfill.job') IS NOT NULL")
+            known = await cursor.fetchone()
+            if known is None or not known[0]:
+                return []
+            async with connection.cursor(row_factory=dict_row) as rows:
+                await rows.execute(statement("read_status"), {"job": job})
+                return [_status(row) for row in await rows.fetchall()]
+
+
+def _status(row: dict[str, Any]) -> JobStatus:
+    scan = _scan(row)
+    abandoned = row["state"] == "running" and not row["connected"]
+    return JobStatus(
+        job=row["name"],
+        table=row["table"],
+        state="abandoned" if abandoned else row["state"],
+        reason=row["reason"],
+        worker=row["worker"] if row["connected"] else None,
+        pass_number=scan.pass_number if scan else 0,
+        progress_ratio=1.0 if row["state"] in ("done", "unconverged") else scan.progress_ratio if scan else 0.0,
+        rows_total=row["rows_total"] or 0,
+        rows_unconverged=row["rows_unconverged"],
+        rows_s=row["rows_s"],
+        wal_bytes=row["wal_bytes"] or 0,
+        idle_s=row["idle_s"] or 0.0,
+        samples=tuple(row["samples"]),
+    )
+
+
+def _scan(row: dict[str, Any]) -> Scan | None:
+    if row["end_page"] is None:
+        return None
+    page, offset = row["next_tid"].strip("()").split(",")
+    return Scan(
+        end_page=row["end_page"],
+        stripes=row["stripes"],
+        pass_number=row["pass_number"],
+        window_start=row["window_start"],
+        window_end=row["window_end"],
+        stripe=row["stripe"],
+        next=Tid(int(page), int(offset)),
+    )

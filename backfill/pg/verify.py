@@ -1,0 +1,27 @@
+"""The proof: one read of the whole table under one snapshot, without a statement timeout, stopped only by us."""
+
+from __future__ import annotations
+
+import time
+
+from backfill.core.batch import Verification
+from backfill.pg.session import Connection, translated
+from backfill.pg.statements import Statements
+
+
+async def read_verification(connection: Connection, statements: Statements) -> Verification:
+    """Return how many rows match `where` still, how many of them no UPDATE would mend, and a few of their keys."""
+    began_s = time.monotonic()
+    with translated(connection):
+        async with connection.transaction():
+            await connection.execute("SET LOCAL statement_timeout = 0")
+            cursor = await connection.execute(statements.verify, {})
+            row = await cursor.fetchone()
+    assert row is not None, "an aggregate has one row"
+    rows_left, rows_unconverged, samples = row
+    return Verification(
+        rows_left=rows_left,
+        rows_unconverged=rows_unconverged if statements.foreseen else None,
+        samples=tuple(samples or ()),
+        took_s=time.monotonic() - began_s,
+    )

@@ -1,0 +1,143 @@
+"""One job to its end, over as many sessions as that takes.
+
+A lost session costs nothing but time: the next one reads the checkpoint, which moved with the data or not at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, suppress
+from typing import Protocol
+
+from backfill.core.batch import Verification
+from backfill.core.events import Finished, Retried, Waited
+from backfill.core.job import Job
+from backfill.core.reason import Kind, Reason
+from backfill.core.retry import Remedy, backoff_s, classify
+from backfill.errors import BackfillError, DatabaseError, Halted, LockHeld, Lost, Refused, Superseded
+from backfill.gate import Gate
+from backfill.ports import Session, Stopped, Surroundings
+from backfill.worker import Worker
+
+FIRST_ATTEMPTS = 4
+"""Attempts to reach the server for the first time: a wrong DSN should be told soon, a restart be survived."""
+
+
+class JobSession(Session, Protocol):
+    """A session that can also write how a run ended."""
+
+    async def save_end(self, finished: Finished) -> None:
+        """Write how this run ended."""
+
+
+class Runner:
+    """Runs one job; `connect` opens a session, checks the job against the server and closes it at the end."""
+
+    def __init__(
+        self,
+        job: Job,
+        connect: Callable[[], AbstractAsyncContextManager[JobSession]],
+        around: Surroundings,
+        *,
+        wait_for_lock: bool,
+    ) -> None:
+        self.job = job
+        self.around = around
+        self._connect = connect
+        self._wait_for_lock = wait_for_lock
+        self._gate = Gate(job, around)
+        self._began_s = around.now_s()
+        self._worked = False
+        self._failures = 0
+
+    async def run(self) -> Finished:
+        """Return how the job ended when it is done; raise what ended it otherwise, after telling it as an event."""
+        while True:
+            try:
+                async with self._connect() as session:
+                    return await self._run_on(session)
+            except (Lost, Superseded) as error:
+                await self._recover(error)
+            except Refused as error:
+                if classify(error.sqlstate) in (Remedy.FAIL, Remedy.HALT):
+                    raise
+                await self._recover(error)
+
+    async def _run_on(self, session: JobSession) -> Finished:
+        worker = Worker(self.job, session, self.around, self._gate)
+        try:
+            await worker.lock(wait=self._wait_for_lock)
+            verification = await worker.run()
+        except (Lost, Superseded):
+            self._worked = self._worked or worker.progressed
+            self._failures = 0 if worker.progressed else self._failures
+            raise
+        except BackfillError as error:
+            await self._end(session, worker, self._ending(worker, error))
+            raise
+        finished = self._done(worker, verification)
+        await self._end(session, worker, finished)
+        return finished
+
+    async def _end(self, session: JobSession, worker: Worker, finished: Finished) -> None:
+        if worker.opened:
+            with suppress(DatabaseError):  # the run's own error is the one to tell
+                await session.save_end(finished)
+        self.around.record(finished)
+
+    async def _recover(self, error: BackfillError) -> None:
+        self._failures += 1
+        if not self._worked and self._failures >= FIRST_ATTEMPTS and isinstance(error, Lost):
+            raise error
+        delay_s = backoff_s(self._failures, self.around.jitter())
+        kind = "superseded" if isinstance(error, Superseded) else "connection"
+        self.around.record(Retried(self.job.name, kind, str(error), self._failures, delay_s))
+        self.around.record(Waited(self.job.name, Reason(Kind.CONNECTION, f"no session: {error}"), delay_s))
+        await self.around.sleep(delay_s)
+
+    def _done(self, worker: Worker, verification: Verification) -> Finished:
+        if verification.rows_left == 0:
+            return self._finished(worker, "done", "every row is filled")
+        why = (
+            f"{verification.rows_left:,} rows cannot converge: 'where' stays true for them after the update;"
+            f" for example {', '.join(verification.samples)}"
+        )
+        return self._finished(
+            worker,
+            "unconverged",
+            why,
+            rows_unconverged=verification.rows_left,
+            samples=verification.samples,
+        )
+
+    def _ending(self, worker: Worker, error: BackfillError) -> Finished:
+        if isinstance(error, Stopped):
+            return self._finished(worker, "stopped", str(error))
+        if isinstance(error, Halted):
+            return self._finished(worker, "halted", str(error))
+        if isinstance(error, LockHeld):
+            return self._finished(worker, "stopped", str(error))
+        return self._finished(worker, "failed", str(error))
+
+    def _finished(
+        self,
+        worker: Worker,
+        state: str,
+        why: str,
+        *,
+        rows_unconverged: int | None = None,
+        samples: tuple[str, ...] = (),
+    ) -> Finished:
+        scan = worker.scan
+        return Finished(
+            job=self.job.name,
+            state=state,
+            why=why,
+            rows_total=scan.rows_total,
+            rows_unconverged=scan.rows_unconverged if rows_unconverged is None else rows_unconverged,
+            passes=scan.pass_number,
+            wal_bytes=scan.wal_bytes,
+            worst_lag_s=self._gate.worst_lag_s,
+            elapsed_s=self.around.now_s() - self._began_s,
+            samples=samples or worker.samples,
+        )

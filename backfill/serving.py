@@ -1,0 +1,59 @@
+"""`backfill serve`: the jobs of a directory in name order, then those that are new or changed, for ever."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from backfill.app import App
+from backfill.core.jobfile import JobFile
+from backfill.errors import BackfillError
+from backfill.ports import Stopped
+
+RESCAN_S = 5.0
+RETRY_S = 60.0
+"""A job that failed or halted is tried again after this: most causes heal without a new pod."""
+
+
+def job_paths(directory: Path) -> list[Path]:
+    """Return the directory's job files in name order; hidden names are a ConfigMap's own business."""
+    return sorted(
+        path
+        for path in directory.iterdir()
+        if path.suffix in (".yaml", ".yml") and not path.name.startswith(".") and path.is_file()
+    )
+
+
+async def serve(
+    app: App, directory: Path, read: Callable[[Path], JobFile], tell: Callable[[BackfillError], None]
+) -> int:
+    """Run what the directory holds until stopped; return the signal's exit code."""
+    done: dict[Path, str] = {}
+    retry_in_s = 0.0
+    while True:
+        failed = False
+        for path in job_paths(directory):
+            text = path.read_text(encoding="utf-8", errors="replace")
+            if done.get(path) == text:
+                continue
+            code = await _run(app, path, read, tell)
+            if app.stop.signal is not None:
+                return app.stop.exit_code
+            if code in (0, 2, 3):
+                done[path] = text
+            else:
+                failed = True
+        retry_in_s = RETRY_S if failed else RESCAN_S
+        try:
+            await app.stop.sleep(retry_in_s)
+        except Stopped:
+            return app.stop.exit_code
+
+
+async def _run(app: App, path: Path, read: Callable[[Path], JobFile], tell: Callable[[BackfillError], None]) -> int:
+    try:
+        job_file = read(path)
+    except BackfillError as error:
+        tell(error)
+        return error.exit_code
+    return await app.run_one(job_file, tell)

@@ -1,0 +1,208 @@
+"""The Grafana dashboard, as a program: `python -m grafana.build` writes backfill.json beside this file.
+
+Grafana 10 or later, PromQL of Prometheus 2.42. Metric names are those of backfill/observe/metrics.py, and a test
+compares them. Each row of panels answers one question.
+"""
+# ruff: noqa: INP001 - not part of the package
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from grafana.panels import (
+    BUDGET,
+    JOB,
+    SOURCE,
+    Json,
+    Panel,
+    Target,
+    last,
+    lines,
+    quantiles,
+    rate,
+    reduced,
+    worst,
+)
+
+Row = list[Panel]
+
+
+def at_a_glance() -> Row:
+    """Return: does it work, how far is it, who holds the lock."""
+    state = Panel(
+        "stat",
+        "State",
+        "What each job's worker does now. Halted: a person must look; /status.json and the log say why.",
+        "none",
+        [Target(f"{worst('job_state', 'job, state')} == 1", "{{job}}: {{state}}", instant=True)],
+        7,
+        options=reduced(colorMode="none", graphMode="none", textMode="name"),
+    )
+    progress = Panel(
+        "bargauge",
+        "Progress",
+        "How far the present pass is through the table. Later passes find what the application moved meanwhile.",
+        "percentunit",
+        [Target(worst("progress_ratio", "job"), instant=True)],
+        7,
+        {"min": 0, "max": 1, "color": {"mode": "fixed", "fixedColor": "blue"}},
+        options=reduced(orientation="horizontal", displayMode="basic", showUnfilled=True),
+    )
+    held = f"sum by (job) (backfill_lock_held{JOB})"
+    return [
+        state,
+        progress,
+        last("Time left", "To the end, at the present speed.", "s", worst("eta_seconds", "job"), width=4),
+        last("Pass", "The pass over the table, from 1.", "none", worst("pass", "job"), width=3),
+        last("Lock holders", "Workers with the job's lock: 0 or 1.", "none", held, width=3, bad_from=2),
+    ]
+
+
+def lag() -> Row:
+    """Return: does it hurt the replicas."""
+    both = [("seconds", "max_lag", "Replica lag", "s"), ("bytes", "max_lag_bytes", "Replica lag in WAL", "bytes")]
+    return [
+        lines(
+            title,
+            f"What each replica has not replayed yet, against {limit}. A gap: unreadable, or gone.",
+            unit,
+            [
+                Target(worst(f"replica_lag_{of}", "job, replica"), "{{replica}} ({{job}})"),
+                Target(worst(f"lag_budget_{of}", "job"), f"{BUDGET} ({{{{job}}}})"),
+            ],
+            width=12,
+        )
+        for of, limit, title, unit in both
+    ]
+
+
+def wal() -> Row:
+    """Return: what is spent, and what may be."""
+    rates = [Target(worst("wal_rate_bytes", "job, source"), "{{source}} ({{job}})")]
+    window = [Target(worst("wal_budget_bytes", "job"))]
+    per_row = [Target(f"{rate('batch_wal_bytes_sum', 'job')} / {rate('batch_rows_sum', 'job')}")]
+    everyone = "WAL a second: the whole cluster's (all) and the backfill's (own)."
+    return [
+        lines("WAL rate", everyone, "binBps", rates, width=9),
+        lines("WAL window", "Our WAL that may be on its way to the replicas at once.", "bytes", window, width=8),
+        lines("WAL per row", "It jumps after a checkpoint: full-page images.", "bytes", per_row, width=7),
+    ]
+
+
+def speed() -> Row:
+    """Return: how fast is it."""
+    rows = [Target(rate("rows_updated_total", "job"))]
+    batches = [Target(rate("batches_total", "job"))]
+    took = quantiles("batch_duration_seconds")
+    return [
+        lines("Rows a second", "Rows updated and committed.", "short", rows, width=6),
+        lines("Rows of a batch", "Set by target_time and the throttle.", "short", quantiles("batch_rows"), width=6),
+        lines("Time of a batch", "With its commit; target_time is the aim.", "s", took, width=6),
+        lines("Batches a second", "Batches committed.", "ops", batches, width=6),
+    ]
+
+
+def why() -> Row:
+    """Return: what does it wait for."""
+    waits = [Target(rate("wait_seconds_total", "job, reason"), "{{reason}} ({{job}})")]
+    held_back = "Share of time held back, by reason. window and wal_rate are the ordinary pace."
+    retries = [Target(rate("retries_total", "job, reason"), "{{reason}} ({{job}})")]
+    states = Panel(
+        "state-timeline",
+        "State over time",
+        "One line for each state that a job was in.",
+        "none",
+        [Target(f"{worst('job_state', 'job, state')} == 1", "{{job}}: {{state}}")],
+        8,
+        options={"showValue": "never", "mergeValues": True, "legend": {"showLegend": False}},
+    )
+    return [
+        lines("Waits", held_back, "percentunit", waits, width=10, stacked=True),
+        lines("Retries", "Attempts that failed and were tried again.", "ops", retries, width=6),
+        states,
+    ]
+
+
+def disk() -> Row:
+    """Return: what else can it hurt."""
+    missing = [Target(worst("replicas_missing", "job"))]
+    slots = [Target(worst("slot_retained_bytes", "job, slot"), "{{slot}} ({{job}})")]
+    archive = [Target(worst("archive_backlog_bytes", "job"))]
+    unseen = "Replicas that we count on and do not see. Work waits for them."
+    return [
+        lines("Replicas missing", unseen, "none", missing, width=8),
+        lines("WAL kept by slots", "On the primary's disk, by replication slot.", "bytes", slots, width=8),
+        lines("Archive backlog", "WAL not archived yet; no archiver, no series.", "bytes", archive, width=8),
+    ]
+
+
+def quality() -> Row:
+    """Return: is the work good."""
+    hot = [Target(worst("hot_update_ratio", "job"))]
+    left = [Target(worst("rows_unconverged", "job"))]
+    untouched = "Share of updates that touched no index. Low: the table grows."
+    return [
+        lines("HOT updates", untouched, "percentunit", hot, width=8, most=1),
+        lines("Rows that do not converge", "Updated, and still matching `where`.", "short", left, width=8),
+        lines("WAL of a batch", "What one batch wrote.", "bytes", quantiles("batch_wal_bytes"), width=8),
+    ]
+
+
+def placed(rows: list[tuple[int, Row]]) -> list[Json]:
+    """Return the panels of rows of (height, panels), numbered and side by side."""
+    y = 0
+    panels: list[Json] = []
+    for height, row in rows:
+        x = 0
+        for one in row:
+            panels.append(one.to_json(len(panels) + 1, {"x": x, "y": y, "w": one.width, "h": height}))
+            x += one.width
+        y += height
+    return panels
+
+
+def dashboard() -> Json:
+    """Return the dashboard."""
+    query = "label_values(backfill_job_state, job)"
+    source = {"name": "datasource", "label": "Data source", "type": "datasource", "query": "prometheus"}
+    job = {
+        "name": "job",
+        "label": "Job",
+        "type": "query",
+        "datasource": SOURCE,
+        "definition": query,
+        "query": {"query": query, "refId": "job"},
+        "refresh": 2,
+        "sort": 1,
+        "multi": True,
+        "includeAll": True,
+        "allValue": ".*",
+        "current": {"text": ["All"], "value": ["$__all"]},
+    }
+    rows = [(5, at_a_glance()), (9, lag()), (8, wal()), (8, speed()), (8, why()), (8, disk()), (8, quality())]
+    return {
+        "uid": "backfill",
+        "title": "backfill",
+        "description": "Columns being filled, and what it costs the replicas. Scrape with honor_labels: true.",
+        "tags": ["backfill", "postgresql"],
+        "schemaVersion": 39,
+        "editable": False,
+        "graphTooltip": 1,
+        "refresh": "10s",
+        "time": {"from": "now-1h", "to": "now"},
+        "timezone": "",
+        "templating": {"list": [source, job]},
+        "annotations": {"list": []},
+        "links": [],
+        "panels": placed(rows),
+    }
+
+
+def text() -> str:
+    """Return the file's content."""
+    return json.dumps(dashboard(), indent=2) + "\n"
+
+
+if __name__ == "__main__":
+    Path(__file__).with_name("backfill.json").write_text(text(), encoding="utf-8")

@@ -1,0 +1,3 @@
+"""Plugins only."""
+
+pytest_plugins = ["tests.fix_pg"]

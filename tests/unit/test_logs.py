@@ -1,0 +1,228 @@
+import io
+import json
+import logging
+import re
+
+import pytest
+import structlog
+
+from backfill.core import events
+from backfill.core.reason import Kind
+from backfill.core.retry import RETRIES_LOUD
+from backfill.observe.logger import configure
+from backfill.observe.logs import QUIET_S, Logs, subject
+from tests.unit import told
+
+
+@pytest.fixture(autouse=True)
+def _as_it_was():
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:], root.level = handlers, level
+    structlog.reset_defaults()
+
+
+class Lines:
+    def __init__(self, level="info"):
+        self.stream = io.StringIO()
+        self.log = configure(self.stream, level=level)
+        self.logs = Logs(self.log)
+
+    def tell(self, *pairs):
+        for at_s, event in pairs:
+            self.logs.record(event, at_s)
+        return self.read()
+
+    def read(self):
+        lines = [json.loads(line) for line in self.stream.getvalue().splitlines()]
+        self.stream.seek(0)
+        self.stream.truncate()
+        return lines
+
+
+@pytest.fixture
+def lines():
+    return Lines()
+
+
+@pytest.fixture
+def every_line():
+    return Lines("debug")
+
+
+def brief(told_lines):
+    return [(line["level"], line["event"]) for line in told_lines]
+
+
+def test_each_event_has_its_name_level_and_fields(every_line):
+    told_lines = every_line.tell(*((0.0, event) for event in told.one_of_each()))
+    assert brief(told_lines) == [
+        ("info", "lock_waiting"),
+        ("info", "lock_taken"),
+        ("info", "started"),
+        ("warning", "unreplicated"),
+        ("debug", "measured"),
+        ("info", "waited"),
+        ("debug", "batch_done"),
+        ("info", "retried"),
+        ("warning", "table_rewritten"),
+        ("info", "pass_done"),
+        ("info", "verified"),
+        ("info", "stopping"),
+        ("info", "finished"),
+    ]
+    for line, event in zip(told_lines, told.one_of_each(), strict=True):
+        assert list(line)[:4] == ["timestamp", "level", "event", "job"]
+        if not isinstance(event, events.Waited):
+            assert set(line) - {"timestamp", "level", "event"} == set(events.to_dict(event)) - {"event"}
+
+
+def test_time_is_utc(lines):
+    (line,) = lines.tell((0.0, told.started()))
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z", line["timestamp"])
+
+
+def test_a_wait_tells_kind_and_text_and_time(lines):
+    (line,) = lines.tell((0.0, told.waited()))
+    assert list(line.items())[3:] == [
+        ("job", told.JOB),
+        ("reason", "lag"),
+        ("why", "replica-a lag 12.4s > 10s"),
+        ("delay_s", 0.25),
+    ]
+
+
+def test_a_wait_is_told_once_until_its_subject_changes_or_time_passes(lines):
+    waits = [(at_s / 4, told.waited(text=f"replica-a lag {at_s}s > 10s")) for at_s in range(11, 91)]
+    told_lines = lines.tell(*waits)
+    assert len(told_lines) == 2
+    assert len(lines.tell((22.6, told.waited(text="replica-b lag 11s > 10s")))) == 1
+    assert len(lines.tell((22.7, told.waited(Kind.LAG_BYTES, "replica-b lag 1GB > 256MB")))) == 1
+    assert lines.tell((22.8, told.waited(text="replica-b lag 11s > 10s"))) == []
+    assert len(lines.tell((22.9, told.waited(text="replica-b lag 11s > 10s", job="other")))) == 1
+
+
+def test_two_faults_in_turn_do_not_flood(lines):
+    pairs = [
+        (at_s / 10, told.waited(text=f"replica-{'ab'[at_s % 2]} lag 11s > 10s")) for at_s in range(int(QUIET_S * 10))
+    ]
+    assert len(lines.tell(*pairs)) == 2
+
+
+@pytest.mark.parametrize("kind", [Kind.WINDOW, Kind.WAL_RATE])
+def test_the_ordinary_pace_is_not_told_line_by_line(lines, kind):
+    assert lines.tell((0.0, told.started()), *((0.1, told.waited(kind)) for _ in range(5)))[1:] == []
+
+
+def test_a_million_batches_are_a_line_every_ten_seconds(lines):
+    batches = [(number / 10, told.batch_done(rows_total=number)) for number in range(1, 301)]
+    first, *progress = lines.tell((0.0, told.started()), *batches)
+    assert first["event"] == "started"
+    assert [line["event"] for line in progress] == ["progress"] * 3
+    assert {name: progress[1][name] for name in ("rows_total", "rows_s", "batches", "span_s", "eta_s")} == {
+        "rows_total": 200,
+        "rows_s": 50_000,
+        "batches": 100,
+        "span_s": 10.0,
+        "eta_s": 42,
+    }
+
+
+def test_progress_tells_the_time_that_the_pace_took(lines):
+    pace = [(5.0, told.waited(Kind.WINDOW, "window", 0.5))] * 3
+    (_, line) = lines.tell((0.0, told.started()), *pace, (10.0, told.batch_done(eta_s=None)))
+    assert (line["paced_s"], line["eta_s"]) == (1.5, None)
+
+
+def test_the_holder_of_the_lock_is_named_now_and_then(lines):
+    waits = [(float(at_s), told.lock_waiting(waited_s=float(at_s))) for at_s in range(25)]
+    told_lines = lines.tell(*waits, (25.0, told.lock_waiting(holder="pod-2 (pid 7)")))
+    assert [line["holder"] for line in told_lines] == ["pod-1 (pid 42)"] * 3 + ["pod-2 (pid 7)"]
+
+
+@pytest.mark.parametrize(
+    ("event", "level"),
+    [
+        (told.retried(attempt=RETRIES_LOUD - 1), "info"),
+        (told.retried(attempt=RETRIES_LOUD), "warning"),
+        (told.finished(), "info"),
+        (told.finished(state="stopped"), "info"),
+        (told.finished(state="unconverged"), "warning"),
+        (told.finished(state="halted"), "error"),
+        (told.finished(state="failed"), "error"),
+    ],
+)
+def test_levels_that_depend(lines, event, level):
+    (line,) = lines.tell((0.0, event))
+    assert line["level"] == level
+
+
+@pytest.mark.parametrize(
+    ("text", "same"),
+    [
+        ("replica-a lag 12.4s > 10s", "replica-a lag"),
+        ("slot standby1 retains 12GB > 10GB", "slot standby1 retains"),
+        ("replicas 1 < 2 (throttle.replicas.min)", "replicas"),
+        ("replication is hidden", "replication is hidden"),
+        ("", ""),
+    ],
+)
+def test_subject(text, same):
+    assert subject(text) == same
+
+
+SECRET = "hunter2"
+DSN = f"postgresql://app:{SECRET}@h/db"
+
+
+def test_no_password_in_any_field(every_line):
+    every_line.tell(
+        (0.0, told.retried(message=f"cannot reach {DSN}")),
+        (0.0, told.finished(state="failed", why=f"password={SECRET}", samples=(f"password='{SECRET}'",))),
+        (0.0, told.lock_waiting(holder=DSN)),
+    )
+    event = f"event {DSN}"
+    every_line.log.info(event, nested={"deep": [DSN, {"deeper": DSN}]}, error=ValueError(DSN))
+    assert SECRET not in every_line.stream.getvalue()
+
+
+def lose(dsn):
+    raise ConnectionError(dsn)
+
+
+@pytest.mark.parametrize("console", [False, True])
+def test_no_password_in_tracebacks_and_other_libraries_lines(console):
+    stream = io.StringIO()
+    log = configure(stream, console=console)
+    try:
+        lose(DSN)
+    except ConnectionError:
+        log.exception("lost")
+        logging.getLogger("psycopg").exception("lost too, %s", DSN)
+    text = stream.getvalue()
+    assert text.count("ConnectionError: postgresql://app:***@h/db") == 2
+    assert SECRET not in text
+
+
+def test_other_libraries_speak_json_and_only_when_it_matters(lines):
+    logging.getLogger("uvicorn.error").info("Started server process")
+    logging.getLogger("psycopg").warning("closing %s", "connection")
+    assert [(line["level"], line["event"]) for line in lines.read()] == [("warning", "closing connection")]
+
+
+def test_a_person_gets_columns():
+    stream = io.StringIO()
+    Logs(configure(stream, console=True)).record(told.waited(), 0.0)
+    assert "[info     ] waited" in stream.getvalue()
+    assert "why='replica-a lag 12.4s > 10s'" in stream.getvalue()
+
+
+def test_a_terminal_is_a_person():
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    stream = Terminal()
+    Logs(configure(stream)).record(told.started(), 0.0)
+    assert "\x1b[" in stream.getvalue()

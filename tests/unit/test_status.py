@@ -1,0 +1,214 @@
+import json
+import math
+from functools import reduce
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backfill import __version__
+from backfill.core import events
+from backfill.core.reason import Kind
+from backfill.observe.board import Board
+from backfill.observe.status import ENDED, PACE, Rate, State, begin, fold
+from tests.unit import told
+
+
+def after(*told_events):
+    return reduce(
+        lambda status, pair: fold(status, pair[1], float(pair[0])),
+        enumerate(told_events),
+        begin(told.JOB, 0.0),
+    )
+
+
+def shown(*told_events, now_s=None):
+    board = Board()
+    for at_s, event in enumerate(told_events):
+        board.record(event, float(at_s))
+    (job,) = board.to_dict(len(told_events) - 1.0 if now_s is None else now_s)["jobs"]
+    return job
+
+
+def test_one_of_each_is_one_of_each():
+    assert {type(event) for event in told.one_of_each()} == set(events.Event.__args__)
+
+
+def test_every_final_state_is_a_state():
+    assert {state.value for state in ENDED} == {"done", "unconverged", "stopped", "halted", "failed"}
+
+
+@pytest.mark.parametrize(
+    ("told_events", "state", "why"),
+    [
+        ((), "running", ""),
+        ((told.lock_waiting(waited_s=90),), "waiting_lock", "pod-1 (pid 42) holds the lock, waited 1m30s"),
+        ((told.lock_waiting(), told.lock_taken()), "running", ""),
+        ((told.started(),), "running", ""),
+        ((told.started(), told.waited()), "waiting", "replica-a lag 12.4s > 10s"),
+        ((told.started(), told.waited(Kind.WINDOW, "window full")), "running", "window full"),
+        ((told.started(), told.waited(Kind.LOCK, "elsewhere")), "waiting_lock", "elsewhere"),
+        ((told.started(), told.waited(), told.batch_done()), "running", ""),
+        ((told.started(), told.waited(), told.measured()), "waiting", "replica-a lag 12.4s > 10s"),
+        ((told.started(), told.stopping(), told.batch_done(), told.waited()), "stopping", "SIGTERM: the batch in flight ends, then we do"),
+        ((told.started(), told.finished(state="halted", why="disk full")), "halted", "disk full"),
+    ],
+)  # fmt: skip
+def test_state_and_why(told_events, state, why):
+    status = after(*told_events)
+    assert (status.state.value, status.why) == (state, why)
+
+
+def test_pace_is_not_a_fault():
+    assert {Kind.WINDOW, Kind.WAL_RATE} == PACE
+
+
+def test_a_batch_moves_the_figures():
+    status = after(told.started(), told.batch_done(rows_total=7, progress_ratio=0.5, eta_s=3.0, rows=4, rows_hot=3))
+    assert (status.rows_total, status.progress_ratio, status.eta_s, status.batch_rows) == (7, 0.5, 3.0, 4)
+    assert status.hot_update_ratio == 0.75
+
+
+def test_hot_ratio_is_of_the_last_batches_and_unknown_before_the_first_row():
+    assert after(told.started(), told.batch_done(rows=0, rows_hot=0)).hot_update_ratio is None
+    cold = [told.batch_done(rows=100, rows_hot=0)] * 100
+    hot = [told.batch_done(rows=100, rows_hot=100)] * 64
+    assert after(told.started(), *cold, *hot).hot_update_ratio == 1.0
+
+
+def test_unconverged_rows_are_those_of_the_worst_pass_until_verified():
+    first = (told.batch_done(rows_unconverged=3), told.batch_done(rows_unconverged=2))
+    second = (told.pass_done(), told.batch_done(pass_number=2, rows_unconverged=1))
+    assert after(told.started(), *first).rows_unconverged == 5
+    assert after(told.started(), *first, *second).rows_unconverged == 5
+    assert after(told.started(), *first, *second, told.verified(rows_unconverged=4)).rows_unconverged == 4
+
+
+@pytest.mark.parametrize("last", [told.lock_waiting(), told.finished(), told.waited(Kind.CONNECTION, "no connection")])
+def test_a_reading_ends_with_its_reader(last):
+    assert after(told.started(), told.measured(told.replica())).reading is not None
+    assert after(told.started(), told.measured(told.replica()), last).reading is None
+
+
+def test_lock_is_unknown_then_held_then_given_back():
+    assert after().lock_held is None
+    assert after(told.waited(Kind.CONNECTION, "no connection")).lock_held is None
+    assert after(told.finished(state="failed")).lock_held is None
+    assert after(told.lock_waiting()).lock_held is False
+    assert after(told.started()).lock_held is True
+    assert after(told.started(), told.finished()).lock_held is False
+
+
+def test_done_is_all_of_it_and_halted_is_not():
+    part = (told.started(), told.batch_done(progress_ratio=0.3))
+    assert after(*part, told.finished()).progress_ratio == 1.0
+    assert after(*part, told.finished(state="halted")).progress_ratio == 0.3
+
+
+def test_a_new_start_forgets_the_old_run():
+    status = after(told.started(), told.retried(), told.batch_done(), told.started(rows_total=9, pass_number=2))
+    assert (status.error, status.batch_rows, status.rows_total, status.pass_number) == (None, 0, 9, 2)
+
+
+@given(st.floats(0.05, 5.0), st.integers(1, 100_000), st.integers(1, 400))
+def test_a_steady_rate_reads_as_itself(every_s, rows, batches):
+    rate = Rate(0.0, 0.0)
+    for number in range(1, batches + 1):
+        rate = rate.add(rows, number * every_s)
+    true_rows_s = rows / every_s
+    assert true_rows_s * 0.99 <= rate.read(batches * every_s) <= true_rows_s * (1 + every_s / 10)
+
+
+def test_a_rate_fades_when_nothing_happens():
+    rate = Rate(0.0, 0.0).add(1000, 1.0)
+    assert rate.read(60.0) < 1.0
+    assert Rate(0.0, 0.0).read(0.0) == 0.0
+
+
+def test_board_says_version_and_jobs_in_order():
+    board = Board()
+    assert board.to_dict(0.0) == {"version": __version__, "jobs": []}
+    board.record(told.started(job="b"), 0.0)
+    board.record(told.started(job="a"), 0.0)
+    assert [job["job"] for job in board.to_dict(1.0)["jobs"]] == ["b", "a"]
+
+
+def test_a_running_job_is_told_whole():
+    reading = told.measured(told.replica(), told.replica("dr-1", None, None, counted=False), missing=("replica-b",))
+    job = shown(told.started(), reading, told.batch_done(), told.retried(), now_s=4.0)
+    assert job == {
+        "job": told.JOB,
+        "table": "public.users",
+        "state": "running",
+        "why": "",
+        "pass": 1,
+        "progress_ratio": 0.1,
+        "eta_s": 42.0,
+        "rows_total": 5000,
+        "rows_unconverged": 0,
+        "rows_s": pytest.approx(1241.71, abs=0.01),
+        "batch_rows": 5000,
+        "hot_update_ratio": 0.9,
+        "lock_held": True,
+        "wal_rate_bytes_s": 5.0e6,
+        "own_wal_rate_bytes_s": 4.0e6,
+        "wal_budget_bytes": 3.0e6,
+        "archive_backlog_bytes": 16 << 20,
+        "max_lag_s": 10.0,
+        "max_lag_bytes": 256 << 20,
+        "max_wal_rate_bytes_s": 32 << 20,
+        "replicas": [
+            {"name": "replica-a", "lag_s": 0.4, "lag_bytes": 1 << 20, "counted": True},
+            {"name": "dr-1", "lag_s": None, "lag_bytes": None, "counted": False},
+        ],
+        "missing": ["replica-b"],
+        "slots": [{"name": "slot-a", "retained_bytes": 2 << 20, "wal_status": "reserved"}],
+        "last_error": {"reason": "55P03", "message": "lock timeout", "attempt": 1, "ago_s": 1.0},
+        "started_ago_s": 4.0,
+        "updated_ago_s": 1.0,
+    }
+
+
+def test_json_has_neither_infinity_nor_passwords():
+    message = "cannot reach postgresql://app:hunter2@h/db (password=hunter2)"
+    job = shown(
+        told.started(max_lag_s=math.inf),
+        told.measured(wal_budget_bytes=math.inf),
+        told.retried(message=message),
+        told.lock_waiting(holder="password=hunter2"),
+    )
+    text = json.dumps(job, allow_nan=False)
+    assert "hunter2" not in text
+    assert job["max_lag_s"] is None
+
+
+def test_every_prefix_of_a_run_can_be_told():
+    run = told.one_of_each()
+    for length in range(1, len(run) + 1):
+        json.dumps(shown(*run[:length]), allow_nan=False)
+
+
+def test_ready_from_the_first_answer_of_the_database():
+    for event, ready in (
+        (told.waited(Kind.CONNECTION), False),
+        (told.lock_waiting(), True),
+        (told.started(), True),
+    ):
+        board = Board()
+        assert not board.ready
+        board.record(event, 0.0)
+        assert board.ready is ready
+
+
+def test_silence_is_of_unfinished_jobs_only():
+    board = Board()
+    assert board.silent(1e9, 60.0) is None
+    board.record(told.started(), 0.0)
+    assert board.silent(60.0, 60.0) is None
+    assert board.silent(75.0, 60.0) == "users-handle silent 1m15s > 1m00s"
+    board.record(told.waited(), 75.0)
+    assert board.silent(75.0, 60.0) is None
+    board.record(told.finished(), 80.0)
+    assert board.silent(1e9, 60.0) is None
+    assert set(board.jobs) == {told.JOB}
+    assert board.jobs[told.JOB].state is State.DONE

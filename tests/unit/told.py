@@ -1,0 +1,136 @@
+"""Events with sane defaults; keywords override."""
+
+from backfill.core import events
+from backfill.core.reason import Kind, Reason
+
+JOB = "users-handle"
+
+
+def started(**changed):
+    values = {
+        "job": JOB,
+        "table": "public.users",
+        "pages": 1000,
+        "rows_estimated": 50_000,
+        "resumed": False,
+        "pass_number": 1,
+        "progress_ratio": 0.0,
+        "rows_total": 0,
+        "stripes": 8,
+        "max_lag_s": 10.0,
+        "max_lag_bytes": 256 << 20,
+        "max_wal_rate_bytes_s": 32 << 20,
+    }
+    return events.Started(**{**values, **changed})
+
+
+def lock_waiting(**changed):
+    return events.LockWaiting(**{"job": JOB, "holder": "pod-1 (pid 42)", "waited_s": 1.0, **changed})
+
+
+def lock_taken(**changed):
+    return events.LockTaken(**{"job": JOB, "waited_s": 0.0, **changed})
+
+
+def replica(name="replica-a", lag_s=0.4, lag_bytes=1 << 20, counted=True):
+    return events.ReplicaReading(name, lag_s, lag_bytes, counted)
+
+
+def slot(name="slot-a", retained_bytes=2 << 20, wal_status="reserved"):
+    return events.SlotReading(name, retained_bytes, wal_status)
+
+
+def measured(*replicas, **changed):
+    values = {
+        "job": JOB,
+        "replicas": replicas,
+        "missing": (),
+        "slots": (slot(),),
+        "wal_rate_bytes_s": 5.0e6,
+        "own_wal_rate_bytes_s": 4.0e6,
+        "wal_budget_bytes": 3.0e6,
+        "archive_backlog_bytes": 16 << 20,
+    }
+    return events.Measured(**{**values, **changed})
+
+
+def waited(kind=Kind.LAG, text="replica-a lag 12.4s > 10s", delay_s=0.25, job=JOB):
+    return events.Waited(job, Reason(kind, text), delay_s)
+
+
+def batch_done(**changed):
+    values = {
+        "job": JOB,
+        "pass_number": 1,
+        "stripe": 0,
+        "first_page": 0,
+        "last_page": 99,
+        "rows": 5000,
+        "rows_unconverged": 0,
+        "rows_hot": 4500,
+        "wal_bytes": 1_600_000,
+        "took_s": 0.2,
+        "rows_total": 5000,
+        "progress_ratio": 0.1,
+        "eta_s": 42.0,
+    }
+    return events.BatchDone(**{**values, **changed})
+
+
+def pass_done(**changed):
+    return events.PassDone(**{"job": JOB, "pass_number": 1, "rows": 50_000, **changed})
+
+
+def verified(**changed):
+    return events.Verified(**{"job": JOB, "rows_left": 0, "rows_unconverged": 0, "took_s": 1.0, **changed})
+
+
+def retried(**changed):
+    values = {"job": JOB, "reason": "55P03", "message": "lock timeout", "attempt": 1, "delay_s": 0.1}
+    return events.Retried(**{**values, **changed})
+
+
+def table_rewritten(**changed):
+    return events.TableRewritten(**{"job": JOB, "why": "VACUUM FULL", **changed})
+
+
+def unreplicated(**changed):
+    return events.Unreplicated(**{"job": JOB, "max_wal_rate_bytes_s": 32 << 20, **changed})
+
+
+def stopping(**changed):
+    return events.Stopping(**{"job": JOB, "signal": "SIGTERM", **changed})
+
+
+def finished(**changed):
+    values = {
+        "job": JOB,
+        "state": "done",
+        "why": "every row is filled",
+        "rows_total": 50_000,
+        "rows_unconverged": 0,
+        "passes": 2,
+        "wal_bytes": 16_000_000,
+        "worst_lag_s": 0.6,
+        "elapsed_s": 30.0,
+    }
+    return events.Finished(**{**values, **changed})
+
+
+def one_of_each():
+    """Every kind of event, in an order that can happen."""
+    return (
+        lock_waiting(),
+        lock_taken(waited_s=2.0),
+        started(),
+        unreplicated(),
+        measured(replica()),
+        waited(),
+        batch_done(),
+        retried(),
+        table_rewritten(),
+        pass_done(),
+        verified(),
+        stopping(),
+        finished(),
+    )
