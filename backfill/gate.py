@@ -37,7 +37,7 @@ class Gate:
 
     def rows_wished(self, stripe: int) -> int:
         """Return the rows that the next batch would have if it were admitted now."""
-        return throttle.rows_wished(self.job.throttle, self.job.batch, self.pace, stripe)[0]
+        return throttle.rows_wished(self.job.throttle, self.job.batch, self.pace, stripe)
 
     async def admit(self, session: Session, stripe: int) -> int:
         """Wait until a batch may go; return its rows."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
 
 from backfill.core.units import shown
 
@@ -78,6 +79,12 @@ def closed(expression: str) -> str:
     stripped = expression.rstrip(" \t\n\r\f\v")  # a no-break space is part of a name
     tokens = list(_tokens(stripped))
     return stripped + "\n" if tokens and tokens[-1].kind == "line" else stripped
+
+
+def condensed(expression: str) -> str:
+    """Return the expression with one space for each run of blanks and comments: equal where only those differ."""
+    runs = groupby(_tokens(expression), key=lambda token: token.kind in _BLANK)
+    return "".join(" " if blank else "".join(token.text for token in run) for blank, run in runs).strip(" ")
 
 
 def _tokens(expression: str) -> Iterator[_Token]:

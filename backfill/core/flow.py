@@ -18,7 +18,8 @@ GROWTH = 1.1
 GROWTH_FIRST = 1.3
 """Growth until the first cut: a start from nothing finds a fast link in a second or two, without a burst."""
 RATE_SPAN_S = 0.25
-RATE_WEIGHT = 0.3
+FEAR, HOPE = 0.6, 0.3
+"""Weights of a rate that fell and of one that rose."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,13 @@ class Flow:
         """Bytes that may be written now without overfilling the window."""
         return self.window_bytes - self.unreplayed_bytes
 
+    @property
+    def queue_s(self) -> float:
+        """How far behind the replica is, or will be with what is on the way: lag is late, bytes are not."""
+        if not self.rate_bytes_s:
+            return self.lag_s
+        return max(self.lag_s, self.unreplayed_bytes / self.rate_bytes_s)
+
 
 def start(name: str, now_s: float, replay_lsn: int) -> Flow:
     """Return the flow of a replica that is seen for the first time."""
@@ -49,33 +57,41 @@ def start(name: str, now_s: float, replay_lsn: int) -> Flow:
 
 
 def observe(flow: Flow, now_s: float, replay_lsn: int, insert_lsn: int, lag_s: float) -> Flow:
-    """Return the flow with one more reading; the replay rate counts only while the replica was never idle."""
+    """Return the flow with one more reading.
+
+    A span in which the replica always had something to replay shows its rate; any other only that it is no less.
+    One that stands still shows a fault, not its capacity.
+    """
     unreplayed = max(0, insert_lsn - replay_lsn)
-    seen = replace(flow, replay_lsn=replay_lsn, lag_s=lag_s, unreplayed_bytes=unreplayed)
-    if unreplayed == 0 or not flow.busy:
-        return replace(seen, sampled_s=now_s, sampled_lsn=replay_lsn, busy=unreplayed > 0)
+    busy = flow.busy and unreplayed > 0
+    seen = replace(flow, replay_lsn=replay_lsn, lag_s=lag_s, unreplayed_bytes=unreplayed, busy=busy)
     span_s = now_s - flow.sampled_s
     if span_s < RATE_SPAN_S:
         return seen
-    if replay_lsn == flow.sampled_lsn:  # it stands still: that is a fault, not its capacity
-        return replace(seen, sampled_s=now_s)
-    rate = (replay_lsn - flow.sampled_lsn) / span_s
-    if flow.rate_bytes_s is not None:
-        rate = flow.rate_bytes_s + RATE_WEIGHT * (rate - flow.rate_bytes_s)
-    return replace(seen, rate_bytes_s=rate, sampled_s=now_s, sampled_lsn=replay_lsn)
+    delivered = (replay_lsn - flow.sampled_lsn) / span_s
+    rate = flow.rate_bytes_s
+    if delivered > 0:
+        if rate is None:
+            rate = delivered
+        elif busy:
+            rate += (FEAR if delivered < rate else HOPE) * (delivered - rate)
+        else:
+            rate = max(rate, delivered)
+    return replace(seen, rate_bytes_s=rate, sampled_s=now_s, sampled_lsn=replay_lsn, busy=unreplayed > 0)
 
 
-def step(flow: Flow, now_s: float, *, target_s: float, ceiling_bytes: float, held_back: bool) -> Flow:
+def step(flow: Flow, now_s: float, *, target_s: float, ceiling_bytes: float, filled: bool) -> Flow:
     """Return the flow with its window adapted, at most once every `STEP_S`.
 
-    `held_back` says that the window was what limited the last batch or forbade it: only then may it grow.
+    `filled` says that more than half of the window was used, or a batch did not fit: only then may it grow, so
+    that it is never much wider than what is really on the way.
     """
     if now_s - flow.stepped_s < STEP_S:
         return flow
     window, found = flow.window_bytes, flow.found
-    if flow.lag_s > target_s and flow.rate_bytes_s is not None:
+    if flow.rate_bytes_s is not None and flow.queue_s > target_s:
         window, found = min(window, flow.rate_bytes_s * target_s), True
-    elif flow.lag_s <= target_s and held_back:
+    elif flow.queue_s <= target_s and filled:
         window *= GROWTH if found else GROWTH_FIRST
     window = min(max(window, WINDOW_MIN_BYTES), ceiling_bytes)
     return replace(flow, window_bytes=window, found=found, stepped_s=now_s)

@@ -1,7 +1,6 @@
 """A job file: its text and name in, the job with every value's place in the text out.
 
-Whatever is wrong is told at once, one line each, in the order of the file: `file:line:col: what is wrong; what is
-allowed`. `spec_hash` changes with what the file asks for, not with its comments, its layout or our defaults.
+Whatever is wrong is told at once, a line each, in the order of the file: `file:line:col: what is wrong; what to write`. `spec_hash` changes with what the file asks for, not with its comments (SQL's too), its layout or our defaults.
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ from yaml.nodes import MappingNode, Node, ScalarNode
 
 from backfill.core.complaint import complaints
 from backfill.core.document import Problem, read
+from backfill.core.expression import condensed
 from backfill.core.job import Job
 from backfill.core.keys import known
 from backfill.core.position import find, line_column, source_index
@@ -45,7 +45,7 @@ class JobFile:
         place = find(self.root, path)
         index = place.node.start_mark.index
         if place.found and isinstance(place.node, ScalarNode) and place.node.value:
-            index = source_index(self.text, place.node, offset)
+            index = source_index(self.text, place.node, max(offset, 0))
         return f"{self.file}:{line_column(self.text, index)}"
 
 
@@ -92,14 +92,20 @@ def _scalars(node: Node) -> Iterator[ScalarNode]:
 
 def _spec_hash(job: Job, values: dict[str, Any]) -> str:
     spec = _written(job.model_dump(mode="json", by_alias=True), values)
+    spec["set"] = {column: condensed(expression) for column, expression in spec["set"].items()}
+    spec["where"] = condensed(spec["where"])
     return hashlib.sha256(json.dumps(spec, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-def _written(spec: Any, values: Any) -> Any:
+def _written(spec: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
     """Return the part of the spec that the file wrote: a default of ours that changes must not change the hash."""
-    if isinstance(spec, list):
-        return sorted(spec)
-    if not isinstance(spec, dict) or spec.keys().isdisjoint(values):
-        return spec
-    parts = {key: _written(spec[key], value) for key, value in values.items()}
-    return {key: part for key, part in parts.items() if part != {}}
+    parts: dict[str, Any] = {}
+    for key, value in values.items():
+        part = spec[key]
+        if isinstance(part, list):
+            part = sorted(part)
+        elif isinstance(part, dict) and key != "set":
+            part = _written(part, value)
+        if part != {}:
+            parts[key] = part
+    return parts

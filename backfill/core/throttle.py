@@ -29,6 +29,7 @@ BATCH_SHARE = 0.2
 """A batch is this slice of the window, so that the pace is smooth."""
 ROWS_UNKNOWN = 100
 """Rows of a batch while a replica's rate is unknown: a start from nothing makes no burst."""
+FILLED_SHARE = 0.5
 RATE_SPAN_S = 2.0
 POLL_S = 0.1
 POLL_MIN_S = 0.01
@@ -67,7 +68,7 @@ class Pace:
     flows: tuple[Flow, ...] = ()
     expected: frozenset[str] = frozenset()
     stopped: bool = False
-    held_back: bool = False
+    filled: bool = False
     admitted_s: float = 0.0
     history: tuple[tuple[float, int], ...] = ()
 
@@ -112,8 +113,8 @@ def tick(pace: Pace, at_s: float, insert_lsn: int) -> Pace:
     return replace(pace, clock=pace.clock.tick(at_s, insert_lsn))
 
 
-def rows_wished(limits: Throttle, batch: Batch, pace: Pace, stripe: int) -> tuple[int, bool]:
-    """Return the rows of the next batch, and whether it was a window that made it smaller.
+def rows_wished(limits: Throttle, batch: Batch, pace: Pace, stripe: int) -> int:
+    """Return the rows of the next batch.
 
     Never above `max_rows`; not below `min_rows` unless so many rows would themselves break a budget.
     """
@@ -124,7 +125,7 @@ def rows_wished(limits: Throttle, batch: Batch, pace: Pace, stripe: int) -> tupl
     windowed = min((one.window_bytes * BATCH_SHARE / row_bytes for one in pace.flows), default=wished)
     floor = min((_floor(limits, batch, one, row_bytes) for one in pace.flows), default=wished)
     rows = min(wished, max(windowed, floor))
-    return max(1, int(rows)), windowed < wished
+    return max(1, int(rows))
 
 
 def _floor(limits: Throttle, batch: Batch, one: Flow, row_bytes: float) -> float:
@@ -151,7 +152,7 @@ def observe(limits: Throttle, pace: Pace, signals: Signals) -> Pace:
         lag_s = clock.lag_s(now_s, replica.replay_lsn)
         one = flow.observe(one, now_s, replica.replay_lsn, signals.insert_lsn, lag_s)
         ceiling = limits.max_lag_bytes / 2
-        one = flow.step(one, now_s, target_s=target_s(limits), ceiling_bytes=ceiling, held_back=pace.held_back)
+        one = flow.step(one, now_s, target_s=target_s(limits), ceiling_bytes=ceiling, filled=pace.filled)
         flows.append(one)
     present = {one.name for one in flows}
     required = {*limits.replicas.require, *pace.expected, *present}
@@ -173,17 +174,18 @@ def _expected(limits: Throttle, name: str) -> bool:
 
 
 def _admit(limits: Throttle, batch: Batch, pace: Pace, signals: Signals, stripe: int) -> tuple[Decision, Pace]:
-    rows, small = rows_wished(limits, batch, pace, stripe)
+    rows = rows_wished(limits, batch, pace, stripe)
     expected_bytes = rows * pace.cost.wal_bytes(stripe)
     full = min(pace.flows, key=lambda one: one.room_bytes, default=None)
     if full is None or expected_bytes <= full.room_bytes:
-        return Run(rows), replace(pace, held_back=small, admitted_s=signals.at_s)
+        filled = full is not None and full.unreplayed_bytes + expected_bytes > full.window_bytes * FILLED_SHARE
+        return Run(rows), replace(pace, filled=filled, admitted_s=signals.at_s)
     idle = full.unreplayed_bytes == 0
     patient = signals.at_s - pace.admitted_s > PATIENCE_S and full.lag_s < limits.max_lag_s / 2
     if idle or patient:
         floor = int(min(rows, max(1.0, _floor(limits, batch, full, pace.cost.wal_bytes(stripe)))))
-        return Run(max(1, floor)), replace(pace, held_back=True, admitted_s=signals.at_s)
+        return Run(max(1, floor)), replace(pace, filled=True, admitted_s=signals.at_s)
     over = f"{format_size(full.unreplayed_bytes + expected_bytes)} > {format_size(full.window_bytes)}"
     reason = Reason(Kind.WINDOW, f"{full.name} wal on the way {over}")
     excess_s = (expected_bytes - full.room_bytes) / (full.rate_bytes_s or full.window_bytes / POLL_S)
-    return Wait(max(POLL_MIN_S, min(excess_s, POLL_S)), reason), replace(pace, held_back=True)
+    return Wait(max(POLL_MIN_S, min(excess_s, POLL_S)), reason), replace(pace, filled=True)

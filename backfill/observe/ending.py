@@ -10,7 +10,7 @@ from rich.text import Text
 from backfill.core.events import Finished
 from backfill.core.units import format_duration, format_size
 from backfill.observe.glyphs import UNICODE, Glyphs
-from backfill.observe.news import TONES, Tone
+from backfill.observe.news import TONES, Tone, count_rows
 from backfill.observe.sparkline import budget_style, share
 
 SAMPLES = 5
@@ -58,5 +58,5 @@ def _proof(finished: Finished) -> Text:
     if finished.state == "done":
         return Text("no row matches `where` any more", Tone.GOOD)
     if finished.state == "unconverged":
-        return Text(f"{finished.rows_unconverged:,} rows still match, and no pass can change that", Tone.WARN)
+        return Text(f"{count_rows(finished.rows_unconverged)} still match, and no pass can change that", Tone.WARN)
     return Text("not yet", "dim")

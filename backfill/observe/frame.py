@@ -49,7 +49,7 @@ def render(view: View, now_s: float, width: int, height: int = 24, glyphs: Glyph
     for block in blocks:
         if lines and block and roomy:
             lines.append(Text())
-        lines.extend(Text(" ", no_wrap=True, overflow="crop").append_text(line) for line in block)
+        lines.extend(Text(" ", no_wrap=True).append_text(line) for line in block)
     return Group(*lines)
 
 

@@ -70,6 +70,11 @@ def moment(elapsed_s: float) -> str:
     return f"{elapsed_s:.1f}s" if elapsed_s < 59.95 else format_duration(round(elapsed_s))
 
 
+def count_rows(rows: int) -> str:
+    """Return `1 row` or `126,000 rows`."""
+    return f"{rows:,} row" + ("" if rows == 1 else "s")
+
+
 def percent(ratio: float) -> str:
     """Return `42.1%`, rounded down: 100 % is said only when nothing is left."""
     return f"{int(ratio * 1000 + 1e-6) / 10:.1f}%"
@@ -80,7 +85,9 @@ def _verified(event: events.Verified) -> News:
     if event.rows_left == 0:
         return News(f"verified in {took}: no row is left to do", Tone.GOOD)
     cannot = f", {event.rows_unconverged:,} of them cannot converge" if event.rows_unconverged else ""
-    return News(f"verified in {took}: {event.rows_left:,} rows still match{cannot}", Tone.WARN)
+    if event.rows_unconverged == event.rows_left:
+        cannot = " and cannot converge"
+    return News(f"verified in {took}: {count_rows(event.rows_left)} still match{cannot}", Tone.WARN)
 
 
 def _work(event: Event) -> News | None:
@@ -90,7 +97,7 @@ def _work(event: Event) -> News | None:
         case events.Started():
             return News(f"{event.job} started on {event.table}, {event.pages:,} pages")
         case events.PassDone():
-            result = f"done: {event.rows:,} rows" if event.rows else "found nothing to do"
+            result = f"done: {count_rows(event.rows)}" if event.rows else "found nothing to do"
             return News(f"pass {event.pass_number} {result}")
         case events.Verified():
             return _verified(event)

@@ -16,7 +16,7 @@ from backfill.core.units import format_duration, format_rate
 from backfill.observe.facts import eta
 from backfill.observe.fold import fold, note
 from backfill.observe.glyphs import UNICODE, Glyphs, glyphs_for
-from backfill.observe.news import News, Tone, moment, percent
+from backfill.observe.news import News, Tone, count_rows, moment, percent
 from backfill.observe.standing import recent, standing
 from backfill.observe.view import Note, View
 
@@ -30,7 +30,7 @@ def line(view: View, now_s: float, glyphs: Glyphs = UNICODE) -> str:
         return f"{parts[0]}  {glyphs.clean(_standing(view, now_s))}"
     rows_s = recent(view, now_s).rows_s
     number = view.batch.pass_number if view.batch is not None else view.started.pass_number
-    parts = [f"pass {number}", f"{view.rows_total:,} rows"]
+    parts = [f"pass {number}", count_rows(view.rows_total)]
     if rows_s is not None:
         parts.append(f"{rows_s:,.0f} rows/s")
     parts.extend(_replicas(view, glyphs))

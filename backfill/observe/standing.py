@@ -88,7 +88,7 @@ def wait_shares(view: View, now_s: float) -> tuple[tuple[str, float], ...]:
         if overlap_s > 0:
             name = wait.kind.value.replace("_", " ")
             waited_s[name] = waited_s.get(name, 0.0) + overlap_s
-    shares = ((name, min(1.0, seconds / span_s)) for name, seconds in waited_s.items())
+    shares = ((name, seconds / span_s) for name, seconds in waited_s.items())
     return tuple(sorted(shares, key=lambda share: -share[1]))
 
 
@@ -109,7 +109,7 @@ def _silence(view: View, now_s: float) -> Standing | None:
     silent_s = silence_s(view, now_s)
     if view.passed is not None and view.passed.rows == 0 and view.verified is None:
         return Standing("verify", "reading the whole table once more", length_s=silent_s)
-    if silent_s < QUIET_S:
+    if silent_s < QUIET_S or view.heard_s < view.began_s:
         return None
     return Standing("quiet", "no word from the worker", Tone.WARN, silent_s)
 
@@ -118,7 +118,8 @@ def _work(view: View, wait: Wait | None, now_s: float) -> Standing:
     if view.stopping is not None:
         return Standing("stops", f"{view.stopping.signal}: the batch in flight ends", Tone.WARN)
     if view.started is None:
-        return Standing("starts", "reading the table and the cluster")
+        heard = view.heard_s >= view.began_s
+        return Standing("starts", "reading the table and the cluster" if heard else "no word from the worker yet")
     if wait is not None:
         return Standing("pace", wait.text, length_s=now_s - wait.start_s if wait.open else 0.0)
     return Standing("runs", "nothing to wait for")

@@ -69,9 +69,7 @@ class _Unmoved(Exception):
     """Every row of the first batch still matches `where`."""
 
 
-async def _fill(
-    connection: Connection, statements: Statements, job: Job, table: Table, order: Order
-) -> Filled:
+async def _fill(connection: Connection, statements: Statements, job: Job, table: Table, order: Order) -> Filled:
     scan, cut = order.scan, order.cut
     async with connection.pipeline():
         measured = await _measure(connection, table)

@@ -8,6 +8,10 @@ from __future__ import annotations
 import asyncio
 import socket
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _TICK_S = 0.01  # a chunk is what the rate allows in this time; also how soon a change is felt
 _CATCH_UP_S = 0.03  # lateness of our own timers that is made up for: also the largest burst
@@ -31,6 +35,7 @@ class Lane:
     def __init__(self, weather: Weather) -> None:
         self.weather = weather
         self.delivered_bytes = 0
+        self._rate_bytes_s: int | None = None
         self._busy_until_s = 0.0
 
     @property
@@ -52,17 +57,25 @@ class Lane:
         if rate is None:
             return
         now_s = asyncio.get_running_loop().time()
+        if rate != self._rate_bytes_s:  # nobody waits for what was slow to send before
+            self._rate_bytes_s, self._busy_until_s = rate, now_s
         self._busy_until_s = max(self._busy_until_s, now_s - _CATCH_UP_S) + size_bytes / rate
-        if self._busy_until_s > now_s:
-            await asyncio.sleep(self._busy_until_s - now_s)
+        sent_s = self._busy_until_s
+        await _moment(lambda: sent_s if self.weather.rate_bytes_s == rate else 0.0)
 
     async def travel(self, since_s: float) -> None:
         """Wait for the delay to be over, as it is now and not as it was when the bytes set out."""
-        while True:
-            early_s = since_s + self.weather.delay_s - asyncio.get_running_loop().time()
-            if early_s <= 0:
-                return
-            await asyncio.sleep(min(early_s, _TICK_S))
+        await _moment(lambda: since_s + self.weather.delay_s)
+
+
+async def _moment(moment_s: Callable[[], float]) -> None:
+    """Sleep until a moment that may move in the meantime."""
+    loop = asyncio.get_running_loop()
+    while True:
+        early_s = moment_s() - loop.time()
+        if early_s <= 0:
+            return
+        await asyncio.sleep(min(early_s, _TICK_S))
 
 
 class Flow:

@@ -228,13 +228,17 @@ def test_the_environment_does_not_steer_the_servers(monkeypatch: pytest.MonkeyPa
 
 
 def test_nothing_is_left_after_an_exception():
-    with pytest.raises(ZeroDivisionError), Sandbox() as sandbox:
-        path = sandbox.path
-        frozen = sandbox.primary()
-        frozen.freeze()
-        _ = 1 / 0
-    assert not path.exists()
-    assert not janitor.residents(path)
+    def fail() -> None:
+        with Sandbox() as sandbox:
+            paths.append(sandbox.path)
+            sandbox.primary().freeze()
+            raise ZeroDivisionError
+
+    paths: list[Path] = []
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert not paths[0].exists()
+    assert not janitor.residents(paths[0])
 
 
 def test_a_sandbox_whose_janitor_was_killed_still_ends_clean():
@@ -261,7 +265,7 @@ def test_the_wheel_is_found_without_being_imported(monkeypatch: pytest.MonkeyPat
 
 def test_without_a_server_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.delenv("BACKFILL_PG_BIN", raising=False)
-    monkeypatch.setattr(binaries.importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     monkeypatch.setattr(binaries, "_INSTALLED", tmp_path)
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(BackfillError, match=r"pip install 'backfill\[sandbox\]'"):
@@ -279,7 +283,7 @@ def test_an_override_is_taken_or_refused_by_name(monkeypatch: pytest.MonkeyPatch
 
 def test_the_newest_installed_major_is_taken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.delenv("BACKFILL_PG_BIN", raising=False)
-    monkeypatch.setattr(binaries.importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     monkeypatch.setattr(binaries, "_INSTALLED", tmp_path)
     monkeypatch.setenv("PATH", str(tmp_path))
     for major in ("9", "17", "8", "common"):

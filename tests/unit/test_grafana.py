@@ -18,15 +18,12 @@ ROOT = Path(__file__).parents[2]
 BUILD = runpy.run_path(str(ROOT / "grafana" / "build.py"))
 DASHBOARD = json.loads((ROOT / "grafana" / "backfill.json").read_text())
 PANELS = DASHBOARD["panels"]
-TARGETS = [
-    pytest.param(target, id=f"{panel['title']}-{target['refId']}") for panel in PANELS for target in panel["targets"]
-]
-RULES = [
-    rule
-    for group in yaml.safe_load((ROOT / "grafana" / "alerts.yaml").read_text())["groups"]
-    for rule in group["rules"]
-]
-EXPRESSIONS = [param.values[0]["expr"] for param in TARGETS] + [rule["expr"] for rule in RULES]
+TARGETS = {f"{panel['title']} {target['refId']}": target for panel in PANELS for target in panel["targets"]}
+ALERTS = yaml.safe_load((ROOT / "grafana" / "alerts.yaml").read_text())
+RULES = {rule["alert"]: rule for group in ALERTS["groups"] for rule in group["rules"]}
+EXPRESSIONS = {name: one["expr"] for name, one in (TARGETS | RULES).items()}
+
+each_expression = pytest.mark.parametrize("expr", EXPRESSIONS.values(), ids=EXPRESSIONS)
 
 
 def series():
@@ -83,7 +80,7 @@ def test_the_file_is_what_the_builder_builds():
     assert (ROOT / "grafana" / "backfill.json").read_text() == BUILD["text"]()
 
 
-@pytest.mark.parametrize("expr", EXPRESSIONS)
+@each_expression
 def test_expressions_parse_and_know_their_metrics_and_labels(expr):
     tree = parse(expr)
     assert selectors(tree)
@@ -95,7 +92,7 @@ def test_expressions_parse_and_know_their_metrics_and_labels(expr):
             assert set(aggregate.modifier.labels) <= SERIES[selector.name]
 
 
-@pytest.mark.parametrize("expr", EXPRESSIONS)
+@each_expression
 def test_counters_are_read_as_rates_and_gauges_are_not(expr):
     ranged = {
         selector.name for matrix in nodes(parse(expr), promql_parser.MatrixSelector) for selector in selectors(matrix)
@@ -105,7 +102,7 @@ def test_counters_are_read_as_rates_and_gauges_are_not(expr):
     assert {call.func.name for call in nodes(parse(expr), promql_parser.Call)} <= {"rate", "histogram_quantile"}
 
 
-@pytest.mark.parametrize("expr", EXPRESSIONS)
+@each_expression
 def test_label_values_exist(expr):
     values = {
         "state": {state.value for state in State},
@@ -119,13 +116,13 @@ def test_label_values_exist(expr):
 
 
 def test_every_metric_is_on_the_dashboard():
-    used = {selector.name for param in TARGETS for selector in selectors(parse(param.values[0]["expr"]))}
+    used = {selector.name for target in TARGETS.values() for selector in selectors(parse(target["expr"]))}
     for metric in METRICS:
         name = PREFIX + metric.name
         assert name in used or name + "_bucket" in used
 
 
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS)
 def test_targets_choose_jobs_and_intervals_by_variable(target):
     expr = target["expr"]
     for selector in selectors(parse(expr)):
@@ -172,7 +169,7 @@ def test_the_dashboard_is_bound_to_no_installation():
     assert "id" not in DASHBOARD
 
 
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
+@pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
 def test_alerts_say_whom_and_what(rule):
     assert rule["labels"]["severity"] in {"warning", "critical"}
     assert set(rule["annotations"]) == {"summary", "description"}
@@ -182,6 +179,5 @@ def test_alerts_say_whom_and_what(rule):
 
 
 def test_the_ordinary_pace_and_a_standby_raise_no_alarm():
-    (held_back,) = [rule for rule in RULES if rule["alert"] == "BackfillHeldBack"]
-    (selector,) = selectors(parse(held_back["expr"]))
+    (selector,) = selectors(parse(RULES["BackfillHeldBack"]["expr"]))
     assert set(matchers(selector)["reason"].value.split("|")) == {kind.value for kind in PACE | {Kind.LOCK}}

@@ -1,0 +1,183 @@
+"""`backfill demo`: a real backfill of a real, replicated table, throttled, killed and resumed before one's eyes.
+
+The worker is another process, the one that `backfill run` starts; this one owns the servers, the link and the
+screen, and reads the worker's `--json` events.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from importlib.resources import files
+from pathlib import Path
+
+from rich.console import Console
+
+from backfill.core.events import BatchDone, Event, Finished, Measured, Started, from_dict
+from backfill.core.units import format_rate, format_size
+from backfill.errors import BackfillError
+from backfill.observe.ending import end_table
+from backfill.observe.live import Live
+from backfill.observe.news import Tone
+from backfill.observe.plain import Plain
+from backfill.sandbox.cluster import Sandbox
+from backfill.sandbox.link import Link
+from backfill.sandbox.server import Server
+
+WIDE_BYTES_S = 24 * 1024**2
+NARROW_BYTES_S = 4 * 1024**2
+NARROW_AT, KILL_AT, WIDE_AT = 0.25, 0.45, 0.6
+DEAD_S = 1.5
+"""Time between the worker's death and its successor, for people to see it."""
+
+
+@dataclass(slots=True)
+class Story:
+    """What happened so far: the worst lag over all workers, how far the plot is, how the last worker ended."""
+
+    started: Started | None = None
+    finished: Finished | None = None
+    worst_lag_s: float = 0.0
+    narrowed: bool = False
+    killed: bool = False
+    widened: bool = False
+
+
+def show(rows: int) -> int:
+    """Play the demo; return 0 when every row was filled and the lag stayed inside its budget."""
+    console = Console()
+    screen: Live | Plain = Live(console) if console.is_terminal else Plain(sys.stdout)
+    with Sandbox() as sandbox:
+        with screen:
+            screen.note("making a PostgreSQL primary and two standbys")
+            primary = sandbox.primary(settings={"max_wal_size": "2GB"})
+            link = sandbox.link(primary, rate_bytes_s=WIDE_BYTES_S)
+            sandbox.standby("replica-a", primary)
+            sandbox.standby("replica-b", primary, link=link)
+            version = primary.query("SHOW server_version")[0][0]
+            screen.note(f"PostgreSQL {version}; replica-b is behind a link of {format_rate(WIDE_BYTES_S)}")
+            screen.note(f"making table users with {rows:,} rows")
+            size_bytes = _make_users(primary, rows)
+            story = _play(primary, link, screen)
+        return _tell(console, primary, story, rows, size_bytes)
+
+
+def _make_users(primary: Server, rows: int) -> int:
+    """Make and fill the table, wait until both standbys have it; return its size."""
+    primary.query(
+        "CREATE TABLE users (id bigint PRIMARY KEY, username text NOT NULL, email text NOT NULL,"
+        " created_at timestamptz NOT NULL DEFAULT now(), handle text)"
+    )
+    primary.query(
+        "INSERT INTO users (id, username, email)"
+        " SELECT i, 'user_' || md5(i::text), 'user' || i || '@example.org' FROM generate_series(1, %s) i",
+        rows,
+    )
+    primary.query("CREATE INDEX users_email ON users (email)")
+    primary.query("VACUUM (ANALYZE) users")
+    size = primary.query("SELECT pg_table_size('users')")
+    deadline_s = time.monotonic() + 120
+    while primary.query("SELECT max(pg_current_wal_lsn() - replay_lsn) > 0 FROM pg_stat_replication")[0][0]:
+        if time.monotonic() > deadline_s:
+            raise BackfillError("the standbys did not catch up with the new table in 2 minutes")
+        time.sleep(0.1)
+    return int(size[0][0])
+
+
+def _play(primary: Server, link: Link, screen: Live | Plain) -> Story:
+    story = Story()
+    while story.finished is None:
+        with _worker(primary) as worker:
+            for event in _events(worker):
+                screen.record(event)
+                if _act(story, event, link, screen):
+                    worker.kill()
+                    screen.note("worker killed with SIGKILL, in the middle of its work", Tone.WARN)
+                    time.sleep(DEAD_S)
+                    screen.note("another worker is started")
+                    break
+            else:
+                if story.finished is None:
+                    raise BackfillError(f"the worker ended with {worker.wait(10)} and said nothing")
+    return story
+
+
+def _act(story: Story, event: Event, link: Link, screen: Live | Plain) -> bool:
+    """Follow the worker and play the next turn; return whether it is time to kill it."""
+    match event:
+        case Started():
+            story.started = event
+        case Measured(replicas=replicas):
+            story.worst_lag_s = max(story.worst_lag_s, *(one.lag_s or 0.0 for one in replicas), 0.0)
+        case Finished():
+            story.finished = event
+        case BatchDone(progress_ratio=ratio, pass_number=1):
+            if ratio >= NARROW_AT and not story.narrowed:
+                story.narrowed = True
+                link.limit(NARROW_BYTES_S)
+                screen.note(f"link to replica-b narrowed to {format_rate(NARROW_BYTES_S)}", Tone.WARN)
+            if ratio >= KILL_AT and not story.killed:
+                story.killed = True
+                return True
+            if ratio >= WIDE_AT and not story.widened:
+                story.widened = True
+                link.limit(WIDE_BYTES_S)
+                screen.note(f"link to replica-b widened to {format_rate(WIDE_BYTES_S)}")
+        case _:
+            pass
+    return False
+
+
+@contextmanager
+def _worker(primary: Server) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-m", "backfill", "run", str(_job_path()), "--json", "--http", "off"]
+    environment = os.environ | {"DATABASE_URL": primary.dsn}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, env=environment, text=True, start_new_session=True
+    ) as worker:
+        try:
+            yield worker
+        finally:
+            worker.kill()
+
+
+def _events(worker: subprocess.Popen[str]) -> Iterator[Event]:
+    assert worker.stdout is not None, "it was asked for a pipe"
+    for line in worker.stdout:
+        fields = json.loads(line)
+        fields.pop("at")
+        yield from_dict(fields)
+
+
+def _job_path() -> Path:
+    """Return the job file: the wheel carries a copy, a clone has it in `jobs/`."""
+    package = Path(str(files("backfill")))
+    candidates = (package / "sandbox" / "handle.yaml", package.parent / "jobs" / "handle.yaml")
+    return next(path for path in candidates if path.exists())
+
+
+def _tell(console: Console, primary: Server, story: Story, rows: int, size_bytes: int) -> int:
+    assert story.finished is not None, "the play ends with it"
+    assert story.started is not None, "a worker that ends well has started"
+    (wrong,), (updates,), (size_after_bytes,) = (
+        primary.query("SELECT count(*) FROM users WHERE handle IS DISTINCT FROM username")[0],
+        primary.query("SELECT n_tup_upd FROM pg_stat_user_tables WHERE relname = 'users'")[0],
+        primary.query("SELECT pg_table_size('users')")[0],
+    )
+    finished = replace(story.finished, worst_lag_s=max(story.worst_lag_s, story.finished.worst_lag_s))
+    budget_s = story.started.max_lag_s
+    growth = f"{format_size(size_bytes)} → {format_size(size_after_bytes)}, {size_after_bytes / size_bytes:.2f} times"
+    extra = {
+        "table": growth,
+        "updates": f"{updates:,}: each row once, one worker killed between them" if updates == rows else f"{updates:,}",
+        "wrong": f"{wrong:,} rows differ, counted apart by the demo",
+    }
+    console.print(end_table(finished, budget_s=budget_s, extra=extra))
+    good = finished.state == "done" and wrong == 0 and updates == rows and finished.worst_lag_s <= budget_s
+    return 0 if good else 1

@@ -1,0 +1,243 @@
+"""Events into a view: what is kept, for how long, and what it says of this moment."""
+
+import json
+from functools import reduce
+
+import pytest
+
+from backfill.core.events import from_dict, to_dict
+from backfill.core.reason import Kind
+from backfill.observe.fold import FORGET_S, NOTES_KEPT, WAITS_KEPT, fold, note
+from backfill.observe.news import News, Tone
+from backfill.observe.standing import QUIET_S, recent, standing, wait_shares
+from backfill.observe.view import PACE_S, View
+from tests.unit import told
+
+
+def view_of(*events):
+    """Fold (time, event) pairs."""
+    return reduce(lambda view, pair: fold(view, pair[1], pair[0]), events, View(0.0))
+
+
+def batches(first_s, last_s, step_s=0.2, **changed):
+    count = round((last_s - first_s) / step_s)
+    return [(first_s + step_s * (index + 1), told.batch_done(took_s=step_s, **changed)) for index in range(count)]
+
+
+def news(view):
+    return [(one.news.text, one.count) for one in view.notes]
+
+
+def test_a_view_is_the_same_whether_events_come_as_objects_or_as_json_lines():
+    events = [(float(index), event) for index, event in enumerate(told.one_of_each())]
+    lines = [(at_s, from_dict(json.loads(json.dumps(to_dict(event))))) for at_s, event in events]
+    assert view_of(*lines) == view_of(*events)
+
+
+def test_the_rate_is_that_of_the_last_seconds_and_fades_when_nothing_happens():
+    view = view_of((0.0, told.started()), *batches(0.0, 10.0, rows=1000))
+    assert recent(view, 10.0).rows_s == pytest.approx(5000, rel=0.06)
+    assert recent(view, 10.0 + PACE_S / 2).rows_s == pytest.approx(2500, rel=0.12)
+    assert recent(view, 10.0 + 2 * PACE_S).rows_s == 0
+
+
+def test_the_rate_is_soon_right():
+    view = view_of((100.0, told.started()), *batches(100.0, 102.0, rows=1000))
+    assert recent(view, 102.0).rows_s == pytest.approx(5000)
+
+
+def test_averages_outlive_a_pause():
+    view = view_of((0.0, told.started()), (1.0, told.batch_done(rows=100, rows_hot=50, wal_bytes=45_500, took_s=0.3)))
+    for now_s in (1.0, 1000.0):
+        lately = recent(view, now_s)
+        assert (lately.batch_rows, lately.batch_s) == (100, 0.3)
+        assert (lately.row_wal_bytes, lately.hot_ratio) == (455.0, 0.5)
+
+
+def test_a_batch_without_rows_has_no_cost_a_row():
+    lately = recent(view_of((0.0, told.started()), (1.0, told.batch_done(rows=0, rows_hot=0))), 1.0)
+    assert lately.row_wal_bytes is None
+    assert lately.hot_ratio is None
+
+
+def test_nothing_is_claimed_before_the_first_batch():
+    assert recent(view_of((0.0, told.started())), 1.0).rows_s is None
+
+
+def test_a_wait_lasts_from_its_first_event_until_the_batch_that_ends_it_began():
+    view = view_of((0.0, told.started()), *((10.0 + step / 4, told.waited()) for step in range(9)))
+    assert standing(view, 12.1).text == "replica-a lag 12.4s > 10s"
+    assert standing(view, 12.1).length == "for 2s"
+    view = fold(view, told.batch_done(took_s=0.2), 12.4)
+    assert view.wait is None
+    assert view.waits[-1].end_s == pytest.approx(12.2)
+
+
+def test_another_kind_of_wait_is_another_wait():
+    view = view_of(
+        (10.0, told.waited(Kind.WINDOW, "replica-a wal on the way 3MB > 2MB", 1.0)),
+        (10.5, told.waited(Kind.LAG, delay_s=1.0)),
+    )
+    assert [(one.kind, one.start_s, one.end_s) for one in view.waits] == [
+        (Kind.WINDOW, 10.0, 10.5),
+        (Kind.LAG, 10.5, 11.5),
+    ]
+
+
+def test_shares_of_time_waited_are_of_the_last_seconds():
+    view = view_of(
+        (80.0, told.waited(Kind.SLOT, "slot old", 5.0)),
+        (90.0, told.waited(Kind.WINDOW, "window", 2.5)),
+        (92.5, told.batch_done(took_s=0.0)),
+        (95.0, told.waited(Kind.LAG_BYTES, "bytes", 100.0)),
+    )
+    assert wait_shares(view, 100.0) == (("lag bytes", 0.5), ("window", 0.25))
+
+
+def test_waits_and_news_are_bounded():
+    view = View(0.0)
+    for index in range(WAITS_KEPT * 2):
+        view = fold(view, told.waited(Kind.WINDOW, "full", 0.001), index / 100)
+        view = fold(view, told.batch_done(took_s=0.0), index / 100)
+        view = note(view, News(f"story {index}"), index / 100)
+    assert len(view.waits) == WAITS_KEPT
+    assert len(view.notes) == NOTES_KEPT
+
+
+def test_a_storm_of_retries_is_one_story_for_each_reason():
+    view = view_of(
+        *((index / 10, told.retried(attempt=index + 1)) for index in range(20)),
+        (3.0, told.retried(reason="40P01", message="deadlock detected\nDETAIL: long")),
+    )
+    assert news(view) == [
+        ("retry 20 in 100ms, 55P03: lock timeout", 20),
+        ("retry 1 in 100ms, 40P01: deadlock detected", 1),
+    ]
+
+
+def test_the_ordinary_pace_is_no_news_and_a_fault_is_news_once():
+    window = [(index / 10, told.waited(Kind.WINDOW, f"window {index}")) for index in range(5)]
+    missing = [(1 + index / 4, told.waited(Kind.MISSING, "replica-a is not replicating")) for index in range(5)]
+    view = view_of(*window, *missing)
+    assert news(view) == [("waiting: replica-a is not replicating", 1)]
+    assert view.notes[0].news.tone is Tone.BAD
+
+
+def test_what_a_run_says_of_itself_from_start_to_end():
+    view = view_of(*((float(index), event) for index, event in enumerate(told.one_of_each())))
+    view = fold(view, told.pass_done(pass_number=2, rows=0), 20.0)
+    texts = [text for text, _ in news(view)]
+    assert texts[-3:] == [
+        "SIGTERM: the batch in flight ends, then the worker",
+        "done: every row is filled",
+        "pass 2 found nothing to do",
+    ]
+    assert "verified in 1s: no row is left to do" in texts
+
+
+def test_the_worst_lag_is_kept_and_an_unknown_one_is_not_a_lag():
+    view = view_of(
+        (0.0, told.measured(told.replica(lag_s=0.2))),
+        (1.0, told.measured(told.replica(lag_s=4.0))),
+        (2.0, told.measured(told.replica(lag_s=None, lag_bytes=None))),
+    )
+    assert view.worst == {"replica-a": 4.0}
+
+
+def test_replicas_that_share_a_name_are_shown_by_the_worse_one():
+    view = view_of((0.0, told.measured(told.replica("walreceiver", 5.0), told.replica("walreceiver", 0.1))))
+    assert view.lag.track("walreceiver", 0.0, 1) == (5.0,)
+
+
+def test_a_replica_that_vanished_stays_in_view_for_a_while():
+    view = view_of((0.0, told.measured(told.replica("a"), told.replica("b"))), (1.0, told.measured(told.replica("a"))))
+    assert list(view.seen_s) == ["a", "b"]
+    view = fold(view, told.measured(told.replica("a")), 1.0 + FORGET_S)
+    assert list(view.seen_s) == ["a"]
+
+
+def test_a_replica_that_is_missed_is_never_forgotten():
+    view = view_of(*((at_s, told.measured(missing=("b",))) for at_s in (0.0, FORGET_S * 2, FORGET_S * 9)))
+    assert list(view.seen_s) == ["b"]
+
+
+def test_a_worker_that_starts_again_keeps_the_history_of_the_cluster():
+    view = view_of(
+        (0.0, told.started()),
+        (1.0, told.measured(told.replica(lag_s=3.0))),
+        (2.0, told.batch_done(wal_bytes=100)),
+        (3.0, told.stopping()),
+        (4.0, told.finished(state="stopped", why="SIGTERM")),
+        (9.0, told.started(resumed=True, rows_total=5000, progress_ratio=0.42)),
+    )
+    assert (view.finished, view.stopping, view.batch) == (None, None, None)
+    assert view.worst == {"replica-a": 3.0}
+    assert (view.rows_total, view.progress_ratio, view.wal_bytes) == (5000, 0.42, 100)
+    assert news(view)[-1] == ("resumed at 42.0% of pass 1", 1)
+
+
+def test_another_job_begins_with_a_clean_view():
+    view = view_of((0.0, told.started()), (1.0, told.batch_done()), (2.0, told.started(job="other")))
+    assert (view.job, view.batch, view.waits, view.wal_bytes) == ("other", None, (), 0)
+    assert len(view.notes) == 2
+
+
+@pytest.mark.parametrize(
+    ("events", "word"),
+    [
+        ([], "starts"),
+        ([told.lock_waiting()], "waits"),
+        ([told.started()], "runs"),
+        ([told.started(), told.waited(Kind.WINDOW, "window")], "pace"),
+        ([told.started(), told.waited(Kind.WINDOW, "window"), told.batch_done(took_s=0.0)], "pace"),
+        ([told.started(), told.waited(Kind.LAG)], "waits"),
+        ([told.started(), told.waited(Kind.LAG), told.batch_done(took_s=0.0)], "runs"),
+        ([told.started(), told.stopping()], "stops"),
+        ([told.started(), told.pass_done(rows=0)], "verify"),
+        ([told.started(), told.pass_done(rows=0), told.verified()], "runs"),
+        ([told.started(), told.pass_done(rows=0), told.table_rewritten(), told.batch_done()], "runs"),
+        ([told.started(), told.finished(state="halted", why="disk full")], "halted"),
+    ],
+)
+def test_one_word_says_how_it_stands(events, word):
+    assert standing(view_of(*((5.0, event) for event in events)), 5.1).word == word
+
+
+def test_silence_is_told_but_an_announced_wait_is_no_silence():
+    view = view_of((0.0, told.started()), (1.0, told.waited(delay_s=10.0)))
+    assert standing(view, 10.9).word == "waits"
+    assert standing(view, 11.0 + QUIET_S * 0.9).word == "runs"
+    assert standing(view, 11.0 + QUIET_S).word == "quiet"
+    assert standing(view, 11.0 + QUIET_S).length == "for 3s"
+
+
+def test_progress_is_whole_only_when_nothing_is_left():
+    almost = [(0.0, told.started()), (1.0, told.batch_done(progress_ratio=1.0))]
+    assert view_of(*almost, (2.0, told.finished())).progress_ratio == 1.0
+    assert view_of(*almost, (2.0, told.finished(rows_total=70_000))).rows_total == 70_000
+    half = [(0.0, told.started()), (1.0, told.batch_done(progress_ratio=0.5))]
+    assert view_of(*half, (2.0, told.finished(state="stopped"))).progress_ratio == 0.5
+
+
+@pytest.mark.parametrize(
+    ("event", "text"),
+    [
+        (told.pass_done(rows=1), "pass 1 done: 1 row"),
+        (told.pass_done(rows=126_000), "pass 1 done: 126,000 rows"),
+        (told.verified(), "verified in 1s: no row is left to do"),
+        (told.verified(rows_left=3), "verified in 1s: 3 rows still match"),
+        (
+            told.verified(rows_left=3, rows_unconverged=2),
+            "verified in 1s: 3 rows still match, 2 of them cannot converge",
+        ),
+        (told.verified(rows_left=3, rows_unconverged=3), "verified in 1s: 3 rows still match and cannot converge"),
+        (told.retried(message=""), "retry 1 in 100ms, 55P03: "),
+        (told.lock_taken(waited_s=12.0), "lock taken after 12s"),
+    ],
+)
+def test_news_read_as_sentences(event, text):
+    assert news(view_of((1.0, event))) == [(text, 1)]
+
+
+def test_a_lock_that_was_free_is_no_news():
+    assert news(view_of((1.0, told.lock_taken(waited_s=0.01)))) == []
