@@ -1,6 +1,7 @@
 """A job file: its text and name in, the job with every value's place in the text out.
 
-Whatever is wrong is told at once, a line each, in the order of the file: `file:line:col: what is wrong; what to write`. `spec_hash` changes with what the file asks for, not with its comments (SQL's too), its layout or our defaults.
+Whatever is wrong is told at once, a line each, in the order of the file: `file:line:col: what is wrong; what to do`.
+`spec_hash` changes with what the file asks for, not with its layout, its comments (SQL's too) or our defaults.
 """
 
 from __future__ import annotations

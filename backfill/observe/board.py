@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from math import isfinite
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from backfill import __version__
+from backfill.core.events import Event, ReplicaReading
 from backfill.core.redact import redact
 from backfill.core.units import format_duration
 from backfill.observe.status import Status, begin, fold
-
-if TYPE_CHECKING:
-    from backfill.core.events import Event, ReplicaReading
 
 
 class Board:
@@ -30,10 +28,13 @@ class Board:
         return any(status.lock_held is not None for status in self.jobs.values())
 
     def silent(self, now_s: float, silence_max_s: float) -> str | None:
-        """Return which unfinished job has told nothing for too long, or None. A waiting worker tells so."""
+        """Return which unfinished job has told nothing for too long, or None.
+
+        A waiting worker tells so. One that verifies is excused: its read takes what the table takes.
+        """
         for status in self.jobs.values():
             silent_s = now_s - status.updated_s
-            if not status.ended and silent_s > silence_max_s:
+            if silent_s > silence_max_s and not status.ended and not status.verifying:
                 told, limit = format_duration(silent_s), format_duration(silence_max_s)
                 return f"{status.job} silent {told} > {limit}"
         return None

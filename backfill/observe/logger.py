@@ -6,18 +6,14 @@ Other libraries' warnings go the same way, so that a reader of the log meets one
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from collections.abc import MutableMapping
+from typing import Any, TextIO
 
 import structlog
 from structlog import processors
+from structlog.typing import FilteringBoundLogger, Processor
 
 from backfill.core.redact import redact
-
-if TYPE_CHECKING:
-    from collections.abc import MutableMapping
-    from typing import TextIO
-
-    from structlog.typing import FilteringBoundLogger, Processor
 
 
 def configure(stream: TextIO, *, level: str = "info", console: bool | None = None) -> FilteringBoundLogger:

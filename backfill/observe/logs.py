@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import logging
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from structlog.typing import FilteringBoundLogger
 
 from backfill.core.events import (
     BatchDone,
+    Event,
     Finished,
     LockWaiting,
     Measured,
@@ -21,16 +24,14 @@ from backfill.core.events import (
     Unreplicated,
     Waited,
 )
+from backfill.core.reason import Kind
 from backfill.core.retry import RETRIES_LOUD
 from backfill.observe.status import PACE, State
 
-if TYPE_CHECKING:
-    from structlog.typing import FilteringBoundLogger
-
-    from backfill.core.events import Event
-
 QUIET_S = 10.0
 """The same wait is told again, and progress is told, this often."""
+QUIET = PACE | {Kind.LOCK, Kind.RETRY, Kind.CONNECTION}
+"""Waits that are no news: the ordinary pace, and those that LockWaiting and Retried have told with more."""
 
 _LEVELS: dict[type[Event], int] = {
     Measured: logging.DEBUG,
@@ -67,12 +68,12 @@ class Logs:
 
     def _level(self, event: Event, at_s: float) -> int:
         match event:
-            case Waited() if _paces(event):
+            case Waited(reason=reason) if reason.kind in QUIET:
                 return logging.DEBUG
             case Waited(job=job, reason=reason):
                 return self._once((job, reason.kind.value, subject(reason.text)), at_s)
             case LockWaiting(job=job, holder=holder):
-                return self._once((job, "holder", holder), at_s)
+                return self._once((job, Kind.LOCK.value, subject(holder)), at_s)
             case Retried(attempt=attempt) if attempt >= RETRIES_LOUD:
                 return logging.WARNING
             case Finished(state=state):
@@ -92,7 +93,7 @@ class Logs:
         match event:
             case Started():
                 self._progress[event.job] = _Progress(at_s)
-            case Waited(delay_s=delay_s) if _paces(event):
+            case Waited(reason=reason, delay_s=delay_s) if reason.kind in PACE:
                 progress.paced_s += delay_s
             case BatchDone():
                 progress.batches += 1
@@ -126,10 +127,6 @@ def subject(text: str) -> str:
     words = text.split()
     number = next((index for index, word in enumerate(words) if word[0].isdigit()), len(words))
     return " ".join(words[:number])
-
-
-def _paces(event: Event) -> bool:
-    return isinstance(event, Waited) and event.reason.kind in PACE
 
 
 def _name(event: Event) -> str:

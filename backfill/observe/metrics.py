@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from prometheus_client import (
+    CollectorRegistry,
     Counter,
     Gauge,
     Histogram,
@@ -18,15 +18,10 @@ from prometheus_client import (
     disable_created_metrics,
 )
 
-from backfill.core.events import BatchDone, LockTaken, LockWaiting, Retried, Started, Waited
+from backfill.core.events import BatchDone, Event, Retried, Started, Waited
 from backfill.core.reason import Kind
 from backfill.observe.series import Series, gauges
 from backfill.observe.status import Status, begin, fold
-
-if TYPE_CHECKING:
-    from prometheus_client import CollectorRegistry
-
-    from backfill.core.events import Event
 
 PREFIX = "backfill_"
 RETRY_REASONS_MAX = 32
@@ -99,7 +94,6 @@ class Metrics:
         PlatformCollector(registry=registry)
         self._jobs: dict[str, Status] = {}
         self._shown: dict[str, set[Series]] = {}
-        self._lock_waited_s: dict[str, float] = {}
         self._retry_reasons: set[str] = set()
 
     def record(self, event: Event, at_s: float) -> None:
@@ -121,8 +115,6 @@ class Metrics:
                 self._histograms["batch_wal_bytes"].labels(job).observe(event.wal_bytes)
             case Waited(job=job, reason=reason, delay_s=delay_s):
                 self._counters["wait_seconds_total"].labels(job, reason.kind.value).inc(delay_s)
-            case LockWaiting(job=job, waited_s=waited_s) | LockTaken(job=job, waited_s=waited_s):
-                self._lock(job, waited_s, taken=isinstance(event, LockTaken))
             case Retried(job=job, reason=reason):
                 self._counters["retries_total"].labels(job, self._retry_reason(reason)).inc()
             case _:
@@ -134,13 +126,6 @@ class Metrics:
         self._counters["batches_total"].labels(job)
         for kind in Kind:
             self._counters["wait_seconds_total"].labels(job, kind.value)
-
-    def _lock(self, job: str, waited_s: float, *, taken: bool) -> None:
-        told_s = self._lock_waited_s.get(job, 0.0)
-        self._lock_waited_s[job] = 0.0 if taken else waited_s
-        # Less than was told before is a new wait, counted from its own beginning.
-        more_s = waited_s - told_s if waited_s >= told_s else waited_s
-        self._counters["wait_seconds_total"].labels(job, Kind.LOCK.value).inc(more_s)
 
     def _retry_reason(self, reason: str) -> str:
         # Reasons come from a table, but a message that slipped in must not make a series of its own.

@@ -6,13 +6,10 @@ NaN, never 0.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from math import nan
-from typing import TYPE_CHECKING
 
 from backfill.observe.status import State, Status
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 Series = tuple[str, tuple[str, ...]]
 
@@ -20,12 +17,13 @@ Series = tuple[str, tuple[str, ...]]
 def gauges(status: Status) -> Iterator[tuple[Series, float]]:
     """Yield every gauge of the job; the first label is the job's name."""
     job = status.job
-    yield ("progress_ratio", (job,)), status.progress_ratio
-    yield ("pass", (job,)), status.pass_number
-    yield ("rows_unconverged", (job,)), status.rows_unconverged
     yield ("lock_held", (job,)), bool(status.lock_held)
     for state in State:
         yield ("job_state", (job, state.value)), state is status.state
+    if status.begun is not None:
+        yield ("progress_ratio", (job,)), status.progress_ratio
+        yield ("pass", (job,)), status.pass_number
+        yield ("rows_unconverged", (job,)), status.rows_unconverged
     if status.eta_s is not None:
         yield ("eta_seconds", (job,)), status.eta_s
     if status.hot_update_ratio is not None:

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import errno
 import socket
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 import anyio
 import uvicorn
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from starlette.types import ASGIApp
+from starlette.types import ASGIApp
 
 CONCURRENCY_MAX = 64
 PORTS = 65536

@@ -88,6 +88,7 @@ class Status:
     state: State = State.RUNNING
     why: str = ""
     lock_held: bool | None = None
+    verifying: bool = False
     begun: Started | None = None
     reading: Measured | None = None
     error: Retried | None = None
@@ -120,12 +121,12 @@ def begin(job: str, now_s: float) -> Status:
 
 def fold(status: Status, event: Event, now_s: float) -> Status:  # noqa: C901, PLR0911, PLR0912 - one arm an event
     """Return the state after the event."""
-    status = replace(status, updated_s=now_s)
+    status = replace(status, updated_s=now_s, verifying=False)
     match event:
         case Started():
-            return _started(event, now_s)
+            return _started(status, event, now_s)
         case LockWaiting(holder=holder, waited_s=waited_s):
-            why = f"{holder} holds the lock, waited {format_duration(waited_s)}"
+            why = f"{holder}, waited {format_duration(waited_s)}"
             return replace(status, state=State.WAITING_LOCK, why=why, lock_held=False, reading=None)
         case LockTaken():
             return replace(status, state=State.RUNNING, why="", lock_held=True)
@@ -135,8 +136,10 @@ def fold(status: Status, event: Event, now_s: float) -> Status:  # noqa: C901, P
             return _waited(status, event)
         case BatchDone():
             return _batch(status, event, now_s)
-        case PassDone():
-            return replace(status, rows_unconverged_in_pass=0)
+        case PassDone(rows=rows):
+            # What follows may be one read of the whole table, in which nothing is told and nothing measured.
+            why = "" if rows else "reads the whole table to verify it"
+            return replace(status, why=why, rows_unconverged_in_pass=0, verifying=True, reading=None)
         case Verified(rows_unconverged=rows):
             return replace(status, rows_unconverged=rows)
         case Retried():
@@ -153,9 +156,13 @@ def fold(status: Status, event: Event, now_s: float) -> Status:  # noqa: C901, P
             assert_never(event)
 
 
-def _started(event: Started, now_s: float) -> Status:
+def _started(status: Status, event: Started, now_s: float) -> Status:
+    # A worker that found its session again goes on; after a last word, or at first, all begins.
+    goes_on = status.begun is not None and not status.ended
     return replace(
-        begin(event.job, now_s),
+        status if goes_on else begin(event.job, now_s),
+        state=State.RUNNING,
+        why="",
         lock_held=True,
         begun=event,
         pass_number=event.pass_number,
@@ -168,9 +175,12 @@ def _waited(status: Status, event: Waited) -> Status:
     if status.state is State.STOPPING:
         return status
     kind = event.reason.kind
-    state = State.RUNNING if kind in PACE else State.WAITING_LOCK if kind is Kind.LOCK else State.WAITING
-    blind = kind in {Kind.CONNECTION, Kind.LOCK}
-    return replace(status, state=state, why=event.reason.text, reading=None if blind else status.reading)
+    if kind is Kind.LOCK:  # LockWaiting tells it better
+        why = status.why if status.state is State.WAITING_LOCK else event.reason.text
+        return replace(status, state=State.WAITING_LOCK, why=why, reading=None)
+    state = State.RUNNING if kind in PACE else State.WAITING
+    reading = None if kind is Kind.CONNECTION else status.reading
+    return replace(status, state=state, why=event.reason.text, reading=reading)
 
 
 def _batch(status: Status, event: BatchDone, now_s: float) -> Status:

@@ -1,7 +1,7 @@
 """The HTTP side of a worker: metrics, probes, status and a page that shows it. Read-only, on one port.
 
     /metrics      Prometheus or OpenMetrics text, as the client asks
-    /healthz      200 while every unfinished job tells something now and then, else 503 and which does not
+    /healthz      200 while every unfinished job tells something now and then or verifies, else 503 and which job
     /readyz       200 from when the database answered: a standby that waits for the lock is ready
     /status.json  the board
     /             the board for a person
@@ -14,21 +14,17 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from collections.abc import Callable
 from importlib.resources import files
-from typing import TYPE_CHECKING
 
+from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 from starlette.applications import Starlette
+from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from prometheus_client import CollectorRegistry
-    from starlette.requests import Request
-
-    from backfill.observe.board import Board
+from backfill.observe.board import Board
 
 METRICS, HEALTH, READY, STATUS, PAGE = "/metrics", "/healthz", "/readyz", "/status.json", "/"
 
@@ -47,7 +43,7 @@ def build(board: Board, registry: CollectorRegistry, *, clock: Callable[[], floa
         registry: The metrics.
         clock: The clock that stamps the board's events.
         silence_max_s: How long an unfinished job may tell nothing before the process counts as hung; more
-            than its longest statement, because nothing is told while one runs.
+            than its longest statement, because nothing is told while one runs. Verifying is excused.
     """
     html = files("backfill.observe").joinpath("page.html").read_text(encoding="utf-8")
     policy = {"content-security-policy": _policy(html)}

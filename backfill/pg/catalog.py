@@ -97,7 +97,7 @@ def _refuse(job_file: JobFile, row: dict[str, Any], role: str) -> None:
 def _check_columns(job_file: JobFile, table: Table, updatable: set[str], role: str) -> None:
     columns = {column.name: column for column in table.columns}
     for one in job_file.job.assignments:
-        place = job_file.at("set", one.column)
+        place = job_file.at("set", one.column, "column")
         column = columns.get(one.column)
         if column is None:
             near = get_close_matches(one.column, columns, n=1)

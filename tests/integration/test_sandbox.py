@@ -35,11 +35,17 @@ def primary(sandbox: Sandbox) -> Server:
     return server
 
 
+@pytest.fixture(scope="module")
+def lasting_standby(sandbox: Sandbox, primary: Server) -> Standby:
+    return sandbox.standby("standby", primary)
+
+
 @pytest.fixture
-def standby(sandbox: Sandbox, primary: Server) -> Iterator[Standby]:
-    made = sandbox.standby("standby", primary)
-    yield made
-    made.remove()
+def standby(lasting_standby: Standby) -> Standby:
+    lasting_standby.thaw()
+    lasting_standby.start()
+    lasting_standby.wait_streaming()
+    return lasting_standby
 
 
 def states(of: Server) -> set[str]:
@@ -90,7 +96,7 @@ def test_a_standby_streams_under_its_name_from_its_slot(primary: Server, standby
 def test_wait_replayed_waits_for_commits_that_nobody_flushed(primary: Server, standby: Standby):
     primary.query("alter role postgres set synchronous_commit = off")
     try:
-        for number in range(20):
+        for number in range(8):
             primary.query("insert into note values (%s)", f"unflushed {number}")
             standby.wait_replayed()
             assert standby.query("select true from note where text = %s", f"unflushed {number}")
@@ -191,6 +197,8 @@ def test_promotion_and_a_cascade_that_follows_it(sandbox: Sandbox, primary: Serv
     assert not primary.query("select true from note where text = 'promoted'")
     last.remove()
     middle.remove()
+    assert primary.query("select slot_name from pg_replication_slots where slot_name <> 'standby'") == []
+    assert not middle.data.exists()
 
 
 def test_configure_is_in_force_when_it_returns(primary: Server):

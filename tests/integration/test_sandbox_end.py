@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import backfill
+from backfill.errors import BackfillError
 from backfill.sandbox import Sandbox, account, binaries, janitor
 from backfill.sandbox.wait import wait_until
 
@@ -64,7 +65,7 @@ def gone(path: Path) -> bool:
     return not path.exists() and not janitor.residents(path)
 
 
-@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_a_signal_to_the_whole_group_leaves_nothing(end: signal.Signals):
     with program() as (process, path, _):
         os.killpg(process.pid, end)
@@ -169,16 +170,18 @@ def test_root_opens_nothing_and_does_not_run_servers():
 
 
 @as_root
-@pytest.mark.parametrize("name", account._UNPRIVILEGED)
-def test_root_may_use_each_of_the_accounts(name: str, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(account, "_UNPRIVILEGED", ("no-such-user", name))
-    try:
-        chosen = account.Account.choose()
-    except backfill.errors.BackfillError:
-        pytest.skip(f"no user {name} here")
+def test_without_a_user_postgres_it_is_nobody(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(account, "_UNPRIVILEGED", ("no-such-user", "nobody"))
     with Sandbox() as sandbox:
         sandbox.primary()
-        assert sandbox.path.stat().st_uid == chosen.uid
+        assert sandbox.path.stat().st_uid == pwd.getpwnam("nobody").pw_uid
+
+
+@as_root
+def test_without_any_account_root_is_told(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(account, "_UNPRIVILEGED", ("no-such-user",))
+    with pytest.raises(BackfillError, match="ordinary user"):
+        account.Account.choose()
 
 
 @as_root

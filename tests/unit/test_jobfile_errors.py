@@ -271,6 +271,18 @@ ADDED = [
         "throttle: {max_lag: ٣s}",
         "5:21: 'max_lag' is not a duration: '٣s'; write a number and us, ms, s, m, h or d, such as 250ms",
     ),
+    (
+        'lock_timeout: "\\\'"',
+        "5:17: not YAML: no escape '\\'' in double quotes; quote the value as a whole, or write it in lines after '|'",
+    ),
+    (
+        "? \n...",
+        "5:2: unknown key ''; allowed are name, table, set, where, batch, throttle, lock_timeout, statement_timeout, synchronous_commit",
+    ),
+    (
+        "batch: {rows: 0, stripes: 3}\nthrottle: {max_lag: 0s}\nname: b\nwindow: x",
+        "5:15: 'rows' is '0'; allowed are 1 to 1000000\n5:27: 'stripes' is '3'; allowed are 1, 2, 4, 8, 16, 32, 64\n6:21: 'max_lag' is '0s'; allowed are 100ms to 1d\n7:1: duplicate key 'name'; it stands on line 1 already\n8:1: 'window' is not supported by this version; remove it",
+    ),
 ]
 
 # What stands after `  x:` on line 4.

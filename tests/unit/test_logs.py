@@ -110,8 +110,8 @@ def test_two_faults_in_turn_do_not_flood(lines):
     assert len(lines.tell(*pairs)) == 2
 
 
-@pytest.mark.parametrize("kind", [Kind.WINDOW, Kind.WAL_RATE])
-def test_the_ordinary_pace_is_not_told_line_by_line(lines, kind):
+@pytest.mark.parametrize("kind", [Kind.WINDOW, Kind.WAL_RATE, Kind.LOCK, Kind.RETRY, Kind.CONNECTION])
+def test_the_ordinary_pace_and_what_is_told_already_are_no_news(lines, kind):
     assert lines.tell((0.0, told.started()), *((0.1, told.waited(kind)) for _ in range(5)))[1:] == []
 
 
@@ -136,9 +136,10 @@ def test_progress_tells_the_time_that_the_pace_took(lines):
 
 
 def test_the_holder_of_the_lock_is_named_now_and_then(lines):
-    waits = [(float(at_s), told.lock_waiting(waited_s=float(at_s))) for at_s in range(25)]
-    told_lines = lines.tell(*waits, (25.0, told.lock_waiting(holder="pod-2 (pid 7)")))
-    assert [line["holder"] for line in told_lines] == ["pod-1 (pid 42)"] * 3 + ["pod-2 (pid 7)"]
+    first = "job 'j' is held by backfill pod-1 (pid 42, connected {}s)"
+    waits = [(float(at_s), told.lock_waiting(holder=first.format(at_s))) for at_s in range(25)]
+    told_lines = lines.tell(*waits, (25.0, told.lock_waiting(holder=first.replace("pod-1", "pod-2"))))
+    assert [re.findall(r"pod-\d", line["holder"]) for line in told_lines] == [["pod-1"]] * 3 + [["pod-2"]]
 
 
 @pytest.mark.parametrize(

@@ -62,8 +62,9 @@ def test_every_metric_has_help_unit_and_buckets_where_it_needs_them():
 
 
 def test_every_metric_is_filled_by_a_run(scrape):
-    run = [event for event in told.one_of_each() if type(event).__name__ not in {"Stopping", "Finished"}]
-    scrape.tell(*run)
+    scrape.tell(
+        *[event for event in told.one_of_each() if type(event).__name__ != "Finished"], told.measured(told.replica())
+    )
     names = {sample.name for sample in scrape.samples()}
     for metric in METRICS:
         suffixes = ("_bucket", "_sum", "_count") if metric.buckets else ("",)
@@ -110,13 +111,10 @@ def test_waits_add_up_by_kind_and_never_by_text(scrape):
     assert reasons == {kind.value for kind in Kind}
 
 
-def test_lock_waits_are_told_as_totals_and_added_as_differences(scrape):
-    scrape.tell(*(told.lock_waiting(waited_s=waited_s) for waited_s in (1.0, 2.0, 5.0)), told.lock_taken(waited_s=6.0))
-    assert scrape.value("wait_seconds_total", reason="lock") == 6.0
-    scrape.tell(told.lock_waiting(waited_s=1.0), told.lock_taken(waited_s=1.5))
-    assert scrape.value("wait_seconds_total", reason="lock") == 7.5
-    scrape.tell(told.lock_waiting(waited_s=4.0), told.lock_waiting(waited_s=0.5))
-    assert scrape.value("wait_seconds_total", reason="lock") == 12.0
+def test_the_wait_for_the_lock_is_a_wait(scrape):
+    for waited_s in (0.0, 1.0):
+        scrape.tell(told.lock_waiting(waited_s=waited_s), told.waited(Kind.LOCK, told.HOLDER, 1.0))
+    assert scrape.value("wait_seconds_total", reason="lock") == 2.0
 
 
 def test_retries_by_reason_and_no_sentence_becomes_a_label(scrape):
@@ -169,7 +167,9 @@ def test_what_is_gone_has_no_series(scrape):
     assert scrape.value("archive_backlog_bytes") is None
 
 
-@pytest.mark.parametrize("last", [told.finished(), told.lock_waiting(), told.waited(Kind.CONNECTION, "gone")])
+@pytest.mark.parametrize(
+    "last", [told.finished(), told.lock_waiting(), told.waited(Kind.CONNECTION, "gone"), told.pass_done()]
+)
 def test_no_reading_outlives_its_reader(scrape, last):
     scrape.tell(told.started(), told.measured(told.replica()), last)
     names = {sample.name.removeprefix(PREFIX) for sample in scrape.samples()}
@@ -191,6 +191,13 @@ def test_exactly_one_state_is_on(scrape):
         assert sum(scrape.value("job_state", state=state.value) for state in State) == 1
     assert scrape.value("job_state", state="done") == 1
     assert scrape.value("lock_held") == 0
+
+
+def test_a_standby_tells_its_state_and_nothing_that_it_cannot_know(scrape):
+    scrape.tell(told.lock_waiting())
+    assert scrape.value("job_state", state="waiting_lock") == 1
+    assert scrape.value("lock_held") == 0
+    assert [scrape.value(name) for name in ("progress_ratio", "pass", "rows_unconverged", "eta_seconds")] == [None] * 4
 
 
 def test_jobs_do_not_mix(scrape):

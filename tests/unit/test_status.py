@@ -42,12 +42,16 @@ def test_every_final_state_is_a_state():
     ("told_events", "state", "why"),
     [
         ((), "running", ""),
-        ((told.lock_waiting(waited_s=90),), "waiting_lock", "pod-1 (pid 42) holds the lock, waited 1m30s"),
+        ((told.lock_waiting(waited_s=90),), "waiting_lock", f"{told.HOLDER}, waited 1m30s"),
         ((told.lock_waiting(), told.lock_taken()), "running", ""),
         ((told.started(),), "running", ""),
         ((told.started(), told.waited()), "waiting", "replica-a lag 12.4s > 10s"),
         ((told.started(), told.waited(Kind.WINDOW, "window full")), "running", "window full"),
-        ((told.started(), told.waited(Kind.LOCK, "elsewhere")), "waiting_lock", "elsewhere"),
+        ((told.started(), told.waited(), told.waited(Kind.LOCK, "elsewhere")), "waiting_lock", "elsewhere"),
+        ((told.lock_waiting(waited_s=1), told.waited(Kind.LOCK, told.HOLDER)), "waiting_lock", f"{told.HOLDER}, waited 1s"),
+        ((told.started(), told.waited(), told.pass_done(rows=5)), "waiting", ""),
+        ((told.started(), told.pass_done(rows=0)), "running", "reads the whole table to verify it"),
+        ((told.started(), told.waited(Kind.CONNECTION, "no session"), told.started()), "running", ""),
         ((told.started(), told.waited(), told.batch_done()), "running", ""),
         ((told.started(), told.waited(), told.measured()), "waiting", "replica-a lag 12.4s > 10s"),
         ((told.started(), told.stopping(), told.batch_done(), told.waited()), "stopping", "SIGTERM: the batch in flight ends, then we do"),
@@ -84,7 +88,9 @@ def test_unconverged_rows_are_those_of_the_worst_pass_until_verified():
     assert after(told.started(), *first, *second, told.verified(rows_unconverged=4)).rows_unconverged == 4
 
 
-@pytest.mark.parametrize("last", [told.lock_waiting(), told.finished(), told.waited(Kind.CONNECTION, "no connection")])
+@pytest.mark.parametrize(
+    "last", [told.lock_waiting(), told.finished(), told.waited(Kind.CONNECTION, "no connection"), told.pass_done()]
+)
 def test_a_reading_ends_with_its_reader(last):
     assert after(told.started(), told.measured(told.replica())).reading is not None
     assert after(told.started(), told.measured(told.replica()), last).reading is None
@@ -105,9 +111,24 @@ def test_done_is_all_of_it_and_halted_is_not():
     assert after(*part, told.finished(state="halted")).progress_ratio == 0.3
 
 
-def test_a_new_start_forgets_the_old_run():
-    status = after(told.started(), told.retried(), told.batch_done(), told.started(rows_total=9, pass_number=2))
+def test_a_new_run_forgets_the_old_one():
+    status = after(
+        told.started(), told.retried(), told.batch_done(), told.finished(), told.started(rows_total=9, pass_number=2)
+    )
     assert (status.error, status.batch_rows, status.rows_total, status.pass_number) == (None, 0, 9, 2)
+    assert status.started_s == 4.0
+
+
+def test_a_new_session_goes_on():
+    lost = (
+        told.started(),
+        told.batch_done(rows_unconverged=3),
+        told.retried(),
+        told.waited(Kind.CONNECTION, "no session"),
+    )
+    status = after(*lost, told.lock_taken(), told.started(resumed=True, rows_total=9, progress_ratio=0.2))
+    assert (status.error, status.rows_unconverged, status.started_s) == (told.retried(), 3, 0.0)
+    assert (status.rows_total, status.progress_ratio) == (9, 0.2)
 
 
 @given(st.floats(0.05, 5.0), st.integers(1, 100_000), st.integers(1, 400))
@@ -198,6 +219,15 @@ def test_ready_from_the_first_answer_of_the_database():
         assert not board.ready
         board.record(event, 0.0)
         assert board.ready is ready
+
+
+def test_a_worker_that_verifies_is_silent_with_reason():
+    board = Board()
+    board.record(told.started(), 0.0)
+    board.record(told.pass_done(rows=0), 1.0)
+    assert board.silent(1e6, 60.0) is None
+    board.record(told.verified(), 1e6)
+    assert board.silent(1e6 + 61, 60.0) is not None
 
 
 def test_silence_is_of_unfinished_jobs_only():

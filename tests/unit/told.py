@@ -4,6 +4,7 @@ from backfill.core import events
 from backfill.core.reason import Kind, Reason
 
 JOB = "users-handle"
+HOLDER = "pod-1 (pid 42)"
 
 
 def started(**changed):
@@ -25,7 +26,7 @@ def started(**changed):
 
 
 def lock_waiting(**changed):
-    return events.LockWaiting(**{"job": JOB, "holder": "pod-1 (pid 42)", "waited_s": 1.0, **changed})
+    return events.LockWaiting(**{"job": JOB, "holder": HOLDER, "waited_s": 1.0, **changed})
 
 
 def lock_taken(**changed):

@@ -1,0 +1,55 @@
+# Every target makes its own .venv first: with uv where it is, else with python3 and pip. Nothing else is needed.
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench lock clean
+
+PYTHON ?= python3
+UV := $(shell command -v uv 2>/dev/null)
+BIN := .venv/bin
+ROWS ?= 300000
+STAMPS := .venv/.stamps
+SOURCES := pyproject.toml uv.lock requirements.lock requirements-dev.lock
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(STAMPS)/demo ## a real backfill of a replicated table, throttled, killed and resumed (ROWS=300000)
+	@$(BIN)/backfill demo --rows $(ROWS)
+
+test: $(STAMPS)/dev ## all tests, on servers that they make themselves
+	$(BIN)/python -m pytest -q -n 2 tests/unit tests/sim
+	$(BIN)/python -m pytest -q tests/integration tests/acceptance
+
+check: $(STAMPS)/dev ## lint, types, direction of imports, unit tests, simulation
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache --no-logo
+	$(BIN)/python -m pytest -q -n 2 tests/unit tests/sim
+
+bench: $(STAMPS)/dev ## the engine against a plain UPDATE, side by side (ROWS=300000)
+	$(BIN)/python -m bench.engine --rows $(ROWS)
+
+lock: ## resolve the pinned versions anew (needs uv)
+	uv lock
+	uv export -q --frozen --no-hashes --no-emit-project --no-annotate --no-header -o requirements.lock
+	uv export -q --frozen --no-hashes --no-emit-project --no-annotate --no-header --all-extras -o requirements-dev.lock
+
+clean: ## remove what make made
+	rm -rf .venv dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+# The stamps are made last, so that an interrupted installation is done again.
+$(STAMPS)/demo: $(SOURCES)
+	@$(call install,sandbox)
+	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/dev: $(SOURCES)
+	@$(call install,sandbox$(comma)dev)
+	@mkdir -p $(STAMPS) && touch $@ $(STAMPS)/demo
+
+comma := ,
+ifdef UV
+install = echo "installing into .venv with uv" && $(UV) sync -q --frozen --python "$(PYTHON)" $(patsubst %,--extra %,$(subst $(comma), ,$(1)))
+else
+install = echo "installing into .venv with pip" && $(PYTHON) -m venv .venv \
+	&& $(BIN)/python -m pip install -q --disable-pip-version-check -c requirements-dev.lock -e '.[$(1)]'
+endif

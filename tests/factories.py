@@ -1,0 +1,41 @@
+"""Values of the core with sane defaults; keywords override."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from backfill.core.job import Batch, Job, Throttle
+from backfill.core.signals import Archiver, Replica, Signals, Slot
+
+MB = 1024 * 1024
+
+
+def job(**changed: Any) -> Job:
+    return Job.model_validate(
+        {"name": "users-handle", "table": "public.users", "set": {"handle": "username"}, "where": "handle IS NULL"}
+        | changed
+    )
+
+
+def limits(**changed: Any) -> Throttle:
+    return Throttle.model_validate(changed)
+
+
+def batch(**changed: Any) -> Batch:
+    return Batch.model_validate(changed)
+
+
+def replica(name: str = "replica-a", replay_lsn: int | None = 0, state: str | None = "streaming") -> Replica:
+    return Replica(name, state, replay_lsn)
+
+
+def slot(name: str = "slot-a", wal_status: str | None = "reserved", retained_bytes: int | None = 0) -> Slot:
+    return Slot(name, wal_status, retained_bytes)
+
+
+def archiver(backlog_bytes: int = 0, *, failing: bool = False) -> Archiver:
+    return Archiver(backlog_bytes, failing)
+
+
+def signals(at_s: float = 0.0, insert_lsn: int = 0, *replicas: Replica, **changed: Any) -> Signals:
+    return Signals(**{"at_s": at_s, "insert_lsn": insert_lsn, "visible": True, "replicas": replicas, **changed})
