@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from backfill.app import App, Reader, alongside
-from backfill.core.events import Event, Finished, to_dict
+from backfill.core.events import Event, Finished, Started, to_dict
 from backfill.core.jobfile import JobFile
 from backfill.core.plan import Plan
 from backfill.core.redact import redact
@@ -23,6 +23,7 @@ from backfill.core.units import format_duration, format_size
 from backfill.errors import BackfillError, JobError
 from backfill.observe.board import Board
 from backfill.observe.ending import end_table
+from backfill.observe.glyphs import glyphs_for
 from backfill.observe.live import Live
 from backfill.observe.logger import configure
 from backfill.observe.logs import Logs
@@ -31,8 +32,8 @@ from backfill.pg.status import JobStatus
 from backfill.serving import serve
 
 HTTP_DEFAULT = "127.0.0.1:9464"
-SILENCE_MAX_S = 120.0
-"""An unfinished job tells something every second or so; its longest statement is bounded too."""
+SILENCE_MAX_S = 60.0
+"""An unfinished job tells something every second or so, but for its statements."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +56,16 @@ def parse_http(text: str | None) -> tuple[str, int] | None:
     return host.strip("[]"), int(port)
 
 
+Tell = Callable[[BackfillError], None]
+
+
 async def run_jobs(options: Options, jobs: list[JobFile], wait_for_lock: bool, restart: bool) -> int:
     """Run jobs in turn and show it; return the exit code."""
     errors: list[BackfillError] = []
-    async with _shown(options) as (readers, tell):
+    with _shown(options, errors.append) as (readers, tell, listening):
         app = App(options.dsn, readers, wait_for_lock=wait_for_lock, restart=restart)
-        http = _Http(options, readers)
-        code = await alongside(lambda: app.run(jobs, tell or errors.append), app.stop.listen, http.serve)
+        http = _Http(options, readers, listening)
+        code = await alongside(lambda: app.run(jobs, tell), app.stop.listen, http.serve)
     for error in errors:
         print_error(error)
     return code
@@ -69,45 +73,41 @@ async def run_jobs(options: Options, jobs: list[JobFile], wait_for_lock: bool, r
 
 async def serve_directory(options: Options, directory: Path, read: Callable[[Path], JobFile]) -> int:
     """Serve a directory; logs tell what happens."""
-    log = configure(sys.stderr)
-    logs = Logs(log)
-    readers: list[Reader] = [logs.record]
+    readers, tell, listening = _logged()
     app = App(options.dsn, readers)
-    http = _Http(options, readers)
+    http = _Http(options, readers, listening)
+    return await alongside(lambda: serve(app, directory, read, tell), app.stop.listen, http.serve)
+
+
+Shown = tuple[list[Reader], Tell, Callable[[tuple[str, int]], None]]
+"""Readers of events, where an error goes that ended a job, and who wants to know the HTTP address."""
+
+
+@contextmanager
+def _shown(options: Options, tell: Tell) -> Iterator[Shown]:
+    """Show a `run`: JSON lines for a program, the live view for a person, the log for a pod."""
+    if options.json_lines:
+        yield [_print_json], tell, lambda _: None
+    elif sys.stdout.isatty():
+        console = Console()
+        ends = _Ends()
+        with Live(console) as live:
+            yield [lambda event, _at_s: live.record(event), ends.record], tell, lambda _: None
+        ends.show(console)
+    else:
+        yield _logged()
+
+
+def _logged() -> Shown:
+    log = configure(sys.stderr)
 
     def tell(error: BackfillError) -> None:
         log.error("job_ended", why=str(error), exit_code=error.exit_code)
 
-    return await alongside(lambda: serve(app, directory, read, tell), app.stop.listen, http.serve)
+    def listening(address: tuple[str, int]) -> None:
+        log.info("http_listening", host=address[0], port=address[1])
 
-
-@asynccontextmanager
-async def _shown(
-    options: Options,
-) -> AsyncIterator[tuple[list[Reader], Callable[[BackfillError], None] | None]]:
-    """Give the readers of a `run`: JSON lines, the live view of a person, or the log of a pod."""
-    if options.json_lines:
-        yield [_print_json], None
-    elif sys.stdout.isatty():
-        console = Console()
-        ends: list[tuple[Finished, float]] = []
-        budget_s = [0.0]
-
-        def remember(event: Event, _at_s: float) -> None:
-            budget_s[0] = getattr(event, "max_lag_s", budget_s[0])
-            if isinstance(event, Finished):
-                ends.append((event, budget_s[0]))
-
-        with Live(console) as live:
-            yield [lambda event, _at_s: live.record(event), remember], None
-        for finished, budget in ends:
-            console.print(end_table(finished, budget_s=budget))
-    else:
-        log = configure(sys.stderr)
-        yield (
-            [Logs(log).record],
-            lambda error: log.error("job_ended", why=str(error), exit_code=error.exit_code),
-        )
+    return [Logs(log).record], tell, listening
 
 
 def _print_json(event: Event, _at_s: float) -> None:
@@ -115,11 +115,33 @@ def _print_json(event: Event, _at_s: float) -> None:
     sys.stdout.flush()
 
 
+class _Ends:
+    """The ends of jobs, to be shown when the terminal is ours again."""
+
+    def __init__(self) -> None:
+        self._budget_s = 0.0
+        self._ends: list[tuple[Finished, float]] = []
+
+    def record(self, event: Event, _at_s: float) -> None:
+        """Remember an end, and the budget that it is measured by."""
+        if isinstance(event, Started):
+            self._budget_s = event.max_lag_s
+        elif isinstance(event, Finished):
+            self._ends.append((event, self._budget_s))
+
+    def show(self, console: Console) -> None:
+        """Print a table for each job that did something."""
+        for finished, budget_s in self._ends:
+            if finished.rows_total or finished.state in ("done", "unconverged"):
+                console.print(end_table(finished, budget_s=budget_s, glyphs=glyphs_for(console.encoding)))
+
+
 class _Http:
     """Metrics, probes and status beside the jobs; its readers join the others."""
 
-    def __init__(self, options: Options, readers: list[Reader]) -> None:
+    def __init__(self, options: Options, readers: list[Reader], listening: Callable[[tuple[str, int]], None]) -> None:
         self._options = options
+        self._listening = listening
         self._registry = CollectorRegistry()
         self._board = Board()
         readers.extend([Metrics(self._registry).record, self._board.record])
@@ -132,16 +154,11 @@ class _Http:
 
         app = web.build(self._board, self._registry, clock=time.monotonic, silence_max_s=SILENCE_MAX_S)
         try:
-            await server.serve(app, *self._options.http, started=_told_address)
+            await server.serve(app, *self._options.http, started=self._listening)
         except OSError as error:
             if self._options.http_wanted:
                 raise JobError(str(error)) from error
             sys.stderr.write(f"backfill: going on without metrics: {error}\n")
-
-
-def _told_address(address: tuple[str, int]) -> None:
-    if not sys.stdout.isatty():
-        sys.stderr.write(json.dumps({"event": "http_listening", "host": address[0], "port": address[1]}) + "\n")
 
 
 def print_error(error: BackfillError) -> None:

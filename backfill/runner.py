@@ -14,6 +14,7 @@ from backfill.core.events import Finished, Retried, Waited
 from backfill.core.job import Job
 from backfill.core.reason import Kind, Reason
 from backfill.core.retry import Remedy, backoff_s, classify
+from backfill.core.scan import Scan
 from backfill.errors import BackfillError, DatabaseError, Halted, LockHeld, Lost, Refused, Superseded
 from backfill.gate import Gate
 from backfill.ports import Session, Stopped, Surroundings
@@ -47,11 +48,21 @@ class Runner:
         self._wait_for_lock = wait_for_lock
         self._gate = Gate(job, around)
         self._began_s = around.now_s()
+        self._worker: Worker | None = None
         self._worked = False
         self._failures = 0
 
     async def run(self) -> Finished:
-        """Return how the job ended when it is done; raise what ended it otherwise, after telling it as an event."""
+        """Return how the job ended when it is done; raise what ended it otherwise. Either is told as an event."""
+        try:
+            finished = await self._attempt()
+        except BackfillError as error:
+            self.around.record(self._ending(error))
+            raise
+        self.around.record(finished)
+        return finished
+
+    async def _attempt(self) -> Finished:
         while True:
             try:
                 async with self._connect() as session:
@@ -59,31 +70,28 @@ class Runner:
             except (Lost, Superseded) as error:
                 await self._recover(error)
             except Refused as error:
-                if classify(error.sqlstate) in (Remedy.FAIL, Remedy.HALT):
+                if classify(error.sqlstate) is Remedy.HALT:
+                    raise Halted(str(error)) from error
+                if classify(error.sqlstate) is Remedy.FAIL:
                     raise
                 await self._recover(error)
 
     async def _run_on(self, session: JobSession) -> Finished:
-        worker = Worker(self.job, session, self.around, self._gate)
+        worker = self._worker = Worker(self.job, session, self.around, self._gate)
         try:
             await worker.lock(wait=self._wait_for_lock)
-            verification = await worker.run()
+            finished = self._done(await worker.run())
         except (Lost, Superseded):
             self._worked = self._worked or worker.progressed
             self._failures = 0 if worker.progressed else self._failures
             raise
         except BackfillError as error:
-            await self._end(session, worker, self._ending(worker, error))
+            if worker.opened:
+                with suppress(DatabaseError):  # the run's own error is the one to tell
+                    await session.save_end(self._ending(error))
             raise
-        finished = self._done(worker, verification)
-        await self._end(session, worker, finished)
+        await session.save_end(finished)
         return finished
-
-    async def _end(self, session: JobSession, worker: Worker, finished: Finished) -> None:
-        if worker.opened:
-            with suppress(DatabaseError):  # the run's own error is the one to tell
-                await session.save_end(finished)
-        self.around.record(finished)
 
     async def _recover(self, error: BackfillError) -> None:
         self._failures += 1
@@ -95,40 +103,27 @@ class Runner:
         self.around.record(Waited(self.job.name, Reason(Kind.CONNECTION, f"no session: {error}"), delay_s))
         await self.around.sleep(delay_s)
 
-    def _done(self, worker: Worker, verification: Verification) -> Finished:
+    def _done(self, verification: Verification) -> Finished:
         if verification.rows_left == 0:
-            return self._finished(worker, "done", "every row is filled")
+            return self._finished("done", "every row is filled", rows_unconverged=0)
         why = (
             f"{verification.rows_left:,} rows cannot converge: 'where' stays true for them after the update;"
             f" for example {', '.join(verification.samples)}"
         )
-        return self._finished(
-            worker,
-            "unconverged",
-            why,
-            rows_unconverged=verification.rows_left,
-            samples=verification.samples,
-        )
+        return self._finished("unconverged", why, rows_unconverged=verification.rows_left, samples=verification.samples)
 
-    def _ending(self, worker: Worker, error: BackfillError) -> Finished:
-        if isinstance(error, Stopped):
-            return self._finished(worker, "stopped", str(error))
-        if isinstance(error, Halted):
-            return self._finished(worker, "halted", str(error))
-        if isinstance(error, LockHeld):
-            return self._finished(worker, "stopped", str(error))
-        return self._finished(worker, "failed", str(error))
+    def _ending(self, error: BackfillError) -> Finished:
+        state = "failed"
+        if isinstance(error, Stopped | LockHeld):
+            state = "stopped"
+        elif isinstance(error, Halted):
+            state = "halted"
+        return self._finished(state, str(error))
 
     def _finished(
-        self,
-        worker: Worker,
-        state: str,
-        why: str,
-        *,
-        rows_unconverged: int | None = None,
-        samples: tuple[str, ...] = (),
+        self, state: str, why: str, *, rows_unconverged: int | None = None, samples: tuple[str, ...] = ()
     ) -> Finished:
-        scan = worker.scan
+        scan = self._worker.scan if self._worker else Scan(end_page=0, stripes=1)
         return Finished(
             job=self.job.name,
             state=state,
@@ -139,5 +134,5 @@ class Runner:
             wal_bytes=scan.wal_bytes,
             worst_lag_s=self._gate.worst_lag_s,
             elapsed_s=self.around.now_s() - self._began_s,
-            samples=samples or worker.samples,
+            samples=samples or (self._worker.samples if self._worker else ()),
         )

@@ -60,9 +60,9 @@ class Worker:
         began_s = self.around.now_s()
         while (holder := await self.session.try_lock()) is not None:
             if not wait:
-                raise LockHeld(f"{holder}; --no-wait was given")
+                raise LockHeld(f"job {self.job.name!r} is locked by {holder}; --no-wait was given")
             self.around.record(LockWaiting(self.job.name, holder, self.around.now_s() - began_s))
-            self.around.record(Waited(self.job.name, Reason(Kind.LOCK, holder), LOCK_POLL_S))
+            self.around.record(Waited(self.job.name, Reason(Kind.LOCK, f"lock held by {holder}"), LOCK_POLL_S))
             await self.around.sleep(LOCK_POLL_S)
         self.around.record(LockTaken(self.job.name, self.around.now_s() - began_s))
 
@@ -102,6 +102,7 @@ class Worker:
             max_lag_s=limits.max_lag_s,
             max_lag_bytes=limits.max_lag_bytes,
             max_wal_rate_bytes_s=limits.max_wal_rate_bytes_s,
+            statement_timeout_s=self.job.statement_timeout_s,
         )
         self.around.record(started)
         if opened.rewritten:

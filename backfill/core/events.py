@@ -47,6 +47,7 @@ class Started:
     max_lag_s: float
     max_lag_bytes: int
     max_wal_rate_bytes_s: int
+    statement_timeout_s: float = 15.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ GROWTH = 1.1
 GROWTH_FIRST = 1.3
 """Growth until the first cut: a start from nothing finds a fast link in a second or two, without a burst."""
 RATE_SPAN_S = 0.25
+STILL_S = 5.0
 FEAR, HOPE = 0.6, 0.3
 """Weights of a rate that fell and of one that rose."""
 
@@ -66,9 +67,9 @@ def observe(flow: Flow, now_s: float, replay_lsn: int, insert_lsn: int, lag_s: f
     busy = flow.busy and unreplayed > 0
     seen = replace(flow, replay_lsn=replay_lsn, lag_s=lag_s, unreplayed_bytes=unreplayed, busy=busy)
     span_s = now_s - flow.sampled_s
-    if span_s < RATE_SPAN_S:
+    delivered = (replay_lsn - flow.sampled_lsn) / span_s if span_s > 0 else 0.0
+    if span_s < RATE_SPAN_S or (unreplayed > 0 and delivered <= 0 and span_s < STILL_S):
         return seen
-    delivered = (replay_lsn - flow.sampled_lsn) / span_s
     rate = flow.rate_bytes_s
     if delivered > 0:
         if rate is None:

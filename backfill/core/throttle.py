@@ -27,6 +27,7 @@ TARGET_S = 0.4
 """Queue that keeps replay busy: what readers of a replica pay while we run, however large the budget is."""
 BATCH_SHARE = 0.2
 """A batch is this slice of the window, so that the pace is smooth."""
+ROOM_SHARE = 0.6
 ROWS_UNKNOWN = 100
 """Rows of a batch while a replica's rate is unknown: a start from nothing makes no burst."""
 FILLED_SHARE = 0.5
@@ -122,7 +123,7 @@ def rows_wished(limits: Throttle, batch: Batch, pace: Pace, stripe: int) -> int:
     timed = batch.rows if pace.cost.row_s is None else batch.target_time_s / max(pace.cost.row_s, 1e-9)
     rated = limits.max_wal_rate_bytes_s * DEBT_S / row_bytes
     wished = min(float(batch.max_rows), max(batch.min_rows, timed), rated)
-    windowed = min((one.window_bytes * BATCH_SHARE / row_bytes for one in pace.flows), default=wished)
+    windowed = min((_slice_bytes(one) / row_bytes for one in pace.flows), default=wished)
     floor = min((_floor(limits, batch, one, row_bytes) for one in pace.flows), default=wished)
     rows = min(wished, max(windowed, floor))
     return max(1, int(rows))
@@ -131,7 +132,11 @@ def rows_wished(limits: Throttle, batch: Batch, pace: Pace, stripe: int) -> int:
 def _floor(limits: Throttle, batch: Batch, one: Flow, row_bytes: float) -> float:
     if one.rate_bytes_s is None:
         return min(batch.min_rows, ROWS_UNKNOWN)
-    return min(batch.min_rows, one.rate_bytes_s * target_s(limits) / row_bytes)
+    return min(batch.min_rows, one.rate_bytes_s * target_s(limits) / 2 / row_bytes)
+
+
+def _slice_bytes(one: Flow) -> float:
+    return max(one.window_bytes * BATCH_SHARE, one.room_bytes * ROOM_SHARE)
 
 
 def target_s(limits: Throttle) -> float:

@@ -30,12 +30,15 @@ class Board:
     def silent(self, now_s: float, silence_max_s: float) -> str | None:
         """Return which unfinished job has told nothing for too long, or None.
 
-        A waiting worker tells so. One that verifies is excused: its read takes what the table takes.
+        Nothing is told while a statement runs, hence at least twice the job's statement timeout. A waiting
+        worker tells so. One that verifies is excused: its read takes what the table takes.
         """
         for status in self.jobs.values():
             silent_s = now_s - status.updated_s
-            if silent_s > silence_max_s and not status.ended and not status.verifying:
-                told, limit = format_duration(silent_s), format_duration(silence_max_s)
+            statement_s = status.begun.statement_timeout_s if status.begun else 0.0
+            limit_s = max(silence_max_s, 2 * statement_s)
+            if silent_s > limit_s and not status.ended and not status.verifying:
+                told, limit = format_duration(silent_s), format_duration(limit_s)
                 return f"{status.job} silent {told} > {limit}"
         return None
 

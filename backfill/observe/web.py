@@ -43,7 +43,7 @@ def build(board: Board, registry: CollectorRegistry, *, clock: Callable[[], floa
         registry: The metrics.
         clock: The clock that stamps the board's events.
         silence_max_s: How long an unfinished job may tell nothing before the process counts as hung; more
-            than its longest statement, because nothing is told while one runs. Verifying is excused.
+            for a job with long statements (`Board.silent`). Verifying is excused.
     """
     html = files("backfill.observe").joinpath("page.html").read_text(encoding="utf-8")
     policy = {"content-security-policy": _policy(html)}

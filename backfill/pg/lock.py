@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 
-from backfill.core.units import format_duration
 from backfill.pg.session import Connection, translated
 from backfill.pg.sqlfile import statement
 
@@ -29,8 +28,8 @@ async def try_lock(connection: Connection, job: str, table: str) -> str | None:
             return None
         cursor = await connection.execute(statement("read_lock_holder"), {"key": held_key})
         holder = await cursor.fetchone()
-    what = f"job {job!r}" if held_key == keys["job_key"] else f"table {table}"
     if holder is None:
-        return f"{what} was locked a moment ago"
-    pid, application_name, client, connected_s = holder
-    return f"{what} is held by {application_name} (pid {pid}, {client}, connected {format_duration(connected_s)})"
+        return "a session that has just ended"
+    pid, application_name, client, since = holder
+    what = "" if held_key == keys["job_key"] else f", which fills table {table} for another job"
+    return f"{application_name} (pid {pid}, {client}, connected since {since}){what}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 
 from backfill.core.events import Event, Waited
@@ -10,7 +11,7 @@ from backfill.core.job import Job
 from backfill.gate import Gate
 from backfill.ports import Surroundings
 from tests.factories import job as make_job
-from tests.sim.plant import Plant
+from tests.sim.plant import Over, Plant
 
 STRIPES = 8
 STRIPE_ROWS = 25_000
@@ -24,6 +25,8 @@ class Loop:
     job: Job
     events: list[Event]
     gate: Gate
+    stripe: int = 0
+    left: int = STRIPE_ROWS
 
     @property
     def waits(self) -> list[Waited]:
@@ -38,34 +41,17 @@ def start(plant: Plant, **throttle: object) -> Loop:
 
 
 def run(loop: Loop, until_s: float) -> Loop:
-    asyncio.run(_run(loop, until_s))
+    loop.plant.until_s = until_s
+    asyncio.run(_run(loop))
     return loop
 
 
-class _Over(Exception):
-    pass
-
-
-async def _run(loop: Loop, until_s: float) -> None:
+async def _run(loop: Loop) -> None:
     plant, gate = loop.plant, loop.gate
-    stripe, left = 0, STRIPE_ROWS
-    watch = plant.watch
-
-    def over() -> None:
-        watch()
-        if plant.now_s >= until_s:
-            raise _Over
-
-    plant.watch = over
-    try:
+    with suppress(Over):
         while True:
-            rows = await gate.admit(plant, stripe)
-            rows = min(rows, left)
-            gate.learn(plant.fill(rows, stripe), stripe)
-            left -= rows
-            if left == 0:
-                stripe, left = (stripe + 1) % STRIPES, STRIPE_ROWS
-    except _Over:
-        pass
-    finally:
-        plant.watch = watch
+            rows = min(await gate.admit(plant, loop.stripe), loop.left)
+            gate.learn(plant.fill(rows, loop.stripe), loop.stripe)
+            loop.left -= rows
+            if loop.left == 0:
+                loop.stripe, loop.left = (loop.stripe + 1) % STRIPES, STRIPE_ROWS

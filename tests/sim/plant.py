@@ -157,6 +157,10 @@ class Sent:
     stripe: int
 
 
+class Over(Exception):
+    """The plant's time is up."""
+
+
 class Plant:
     """The clock, the primary and its paths; plays the part of the session that the gate reads."""
 
@@ -168,6 +172,7 @@ class Plant:
         self.written: list[tuple[float, int]] = []
         self.batches: list[Sent] = []
         self.waits: list[tuple[float, Reason | None]] = []
+        self.until_s = 0.0
         self.watch: Callable[[], None] = lambda: None
         self._flushed_s = self.random.random() * WALWRITER_S
         self._own_bytes_s = 0.0
@@ -197,8 +202,12 @@ class Plant:
 
     async def sleep(self, delay_s: float) -> None:
         self.pass_time(delay_s)
+        if self.now_s >= self.until_s:
+            raise Over
 
     async def read_signals(self) -> Signals:
+        if self.now_s >= self.until_s:
+            raise Over
         half_s = self.work.round_trip_s / 2
         self.pass_time(half_s)
         seen = tuple(

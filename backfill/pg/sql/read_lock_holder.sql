@@ -3,7 +3,7 @@ SELECT
     l.pid,
     coalesce(nullif(a.application_name, ''), 'unknown') AS application_name,
     coalesce(host(a.client_addr), 'local') AS client,
-    coalesce(extract(epoch FROM clock_timestamp() - a.backend_start), 0)::float8 AS connected_s
+    coalesce(to_char(a.backend_start, 'YYYY-MM-DD HH24:MI:SSOF'), 'unknown') AS since
 FROM pg_locks l
 LEFT JOIN pg_stat_activity a ON a.pid = l.pid
 WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
