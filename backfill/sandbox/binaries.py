@@ -60,7 +60,9 @@ def find_binaries(directory: Path | None = None) -> Binaries:
     if override := directory or os.environ.get("BACKFILL_PG_BIN"):
         chosen = Binaries(Path(override).resolve())
         if not chosen.complete:
-            raise BackfillError(f"{str(override)!r} (BACKFILL_PG_BIN) lacks one of {', '.join(_PROGRAMS)}")
+            raise BackfillError(
+                f"{str(override)!r} does not hold {', '.join(_PROGRAMS)}; BACKFILL_PG_BIN is a server's bin directory"
+            )
         return chosen
     for candidate in _candidates():
         if candidate.complete:

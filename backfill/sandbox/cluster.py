@@ -18,25 +18,18 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-# For throw-away data. Not full_page_writes=off: it forbids a base backup from a standby.
+# For throw-away data, beside the defaults. Not full_page_writes=off: it forbids a base backup from a standby.
 # Shared memory as files in the data directory goes with it, even after SIGKILL, and needs no /dev/shm.
 _SETTINGS = {
-    "autovacuum": "on",
     "dynamic_shared_memory_type": "mmap",
     "fsync": "off",
-    "hot_standby": "on",
     "listen_addresses": "127.0.0.1",
     "log_line_prefix": "%m [%p] ",
     "max_connections": "60",
-    "max_replication_slots": "10",
     "max_slot_wal_keep_size": "4GB",
-    "max_wal_senders": "10",
-    "password_encryption": "scram-sha-256",
     "shared_buffers": "128MB",
     "unix_socket_permissions": "0700",
-    "update_process_title": "on",
     "wal_keep_size": "64MB",
-    "wal_level": "replica",
     "wal_receiver_status_interval": "1s",
     "wal_retrieve_retry_interval": "200ms",
 }

@@ -41,9 +41,11 @@ DEAD_S = 1.5
 class Story:
     """What happened so far: the worst lag over all workers, how far the plot is, how the last worker ended."""
 
+    began_s: float | None = None
     started: Started | None = None
     finished: Finished | None = None
     worst_lag_s: float = 0.0
+    elapsed_s: float = 0.0
     narrowed: bool = False
     killed: bool = False
     widened: bool = False
@@ -113,10 +115,12 @@ def _act(story: Story, event: Event, link: Link, screen: Live | Plain) -> bool:
     match event:
         case Started():
             story.started = event
+            story.began_s = story.began_s or time.monotonic()
         case Measured(replicas=replicas):
             story.worst_lag_s = max(story.worst_lag_s, *(one.lag_s or 0.0 for one in replicas), 0.0)
         case Finished():
             story.finished = event
+            story.elapsed_s = time.monotonic() - (story.began_s or 0.0)
         case BatchDone(progress_ratio=ratio, pass_number=1):
             if ratio >= NARROW_AT and not story.narrowed:
                 story.narrowed = True
@@ -170,7 +174,11 @@ def _tell(console: Console, primary: Server, story: Story, rows: int, size_bytes
         primary.query("SELECT n_tup_upd FROM pg_stat_user_tables WHERE relname = 'users'")[0],
         primary.query("SELECT pg_table_size('users')")[0],
     )
-    finished = replace(story.finished, worst_lag_s=max(story.worst_lag_s, story.finished.worst_lag_s))
+    finished = replace(
+        story.finished,
+        worst_lag_s=max(story.worst_lag_s, story.finished.worst_lag_s),
+        elapsed_s=story.elapsed_s,
+    )
     budget_s = story.started.max_lag_s
     growth = f"{format_size(size_bytes)} → {format_size(size_after_bytes)}, {size_after_bytes / size_bytes:.2f} times"
     extra = {

@@ -34,7 +34,8 @@ class House:
         self._lock = threading.Lock()
         self.path = _make_directory(self._account)
         try:
-            self._socket, self._janitor = _start_janitor(self.path)
+            self._janitor_log = self.path / "janitor.log"
+            self._socket, self._janitor = _start_janitor(self.path, self._janitor_log)
         except BaseException:
             shutil.rmtree(self.path, ignore_errors=True)
             raise
@@ -112,7 +113,8 @@ class House:
                         raise ConnectionResetError("it hung up")
                     answer += received
         except OSError as error:
-            raise BackfillError(f"the sandbox's janitor is gone: {error}") from error
+            said = self._janitor_log.read_text(errors="replace") if self._janitor_log.exists() else ""
+            raise BackfillError(f"the sandbox's janitor is gone: {error}\n{said[-2000:]}".rstrip()) from error
         decoded: dict[str, Any] = json.loads(answer)
         return decoded
 
@@ -128,10 +130,10 @@ def _make_directory(account: Account) -> Path:
     raise BackfillError("no temporary directory with a short path that the servers can enter; set TMPDIR")
 
 
-def _start_janitor(path: Path) -> tuple[socket.socket, subprocess.Popen[bytes]]:
+def _start_janitor(path: Path, log_path: Path) -> tuple[socket.socket, subprocess.Popen[bytes]]:
     ours, theirs = socket.socketpair()
     ours.settimeout(_ANSWER_S)
-    with theirs, (path / "janitor.log").open("wb") as log:
+    with theirs, log_path.open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-I", "-S", janitor.__file__, str(path)],
             stdin=theirs.fileno(),

@@ -5,6 +5,7 @@ Every method returns when the thing has happened, or raises BackfillError within
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import signal
@@ -79,16 +80,20 @@ class Server:
         """Start it and return when it takes connections; nothing when it runs."""
         if self.running:
             return
+        # Children of a main process that was killed from outside hold its memory until they notice.
+        wait_until(lambda: not self._residents(), f"what is left of server {self.name!r} ends", _QUICK_S)
         for attempt in range(1, _PORT_ATTEMPTS + 1):
             port = self.port or _free_port()
             said_before = self._said_bytes()
             self._pid = self._house.start(
                 "postgres", "-D", str(self.data), "-p", str(port), "-k", str(self._house.path), log=self.log
             )
-            wait_until(self._ready_or_gone, f"server {self.name!r} takes connections", _START_S)
-            if self.running:
+            with contextlib.suppress(BackfillError):
+                wait_until(lambda: self._ready or not self.running, "it is ready or gone", _START_S)
+            if self._ready:
                 self.port = port
                 return
+            self.kill()
             said = self.log.read_bytes()[said_before:].decode(errors="replace")
             if "could not bind" not in said or attempt == _PORT_ATTEMPTS:
                 raise BackfillError(f"server {self.name!r} did not start:\n{said[-2000:]}")
@@ -108,8 +113,6 @@ class Server:
 
     def kill(self) -> None:
         """SIGKILL all of its processes, as the kernel's out-of-memory killer would at its worst."""
-        if not self.running:
-            return
         self._signal(signal.SIGKILL)
         wait_until(lambda: not self._residents() and not self.running, f"server {self.name!r} is dead", _QUICK_S)
 
@@ -137,14 +140,13 @@ class Server:
             _QUICK_S,
         )
 
-    def _ready_or_gone(self) -> bool:
-        if not self.running:
-            return True
+    @property
+    def _ready(self) -> bool:
         try:
             lines = (self.data / "postmaster.pid").read_text().splitlines()
         except OSError:
             return False
-        return len(lines) > 7 and lines[0] == str(self._pid) and lines[7].strip() == "ready"
+        return self.running and len(lines) > 7 and lines[0] == str(self._pid) and lines[7].strip() == "ready"
 
     def _ends(self, number: signal.Signals, timeout_s: float) -> bool:
         if self._pid is None or not self.running:
@@ -158,9 +160,8 @@ class Server:
 
     def _signal(self, number: signal.Signals) -> None:
         """Signal the main process first, so that it starts no other, then its children."""
-        if self._pid is None or not self.running:
-            return
-        janitor.send([self._pid], number)
+        if self._pid is not None and self.running:
+            janitor.send([self._pid], number)
         janitor.send(self._residents(), number)
 
     def _residents(self) -> dict[int, int]:

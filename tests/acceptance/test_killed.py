@@ -20,9 +20,7 @@ def test_twenty_kills_at_random_moments_update_each_row_exactly_once(database, t
         "create function count_update() returns trigger language plpgsql as"
         " 'begin insert into touched values (new.id); return null; end'"
     )
-    database.query(
-        "create trigger counted after update on users for each row execute function count_update()"
-    )
+    database.query("create trigger counted after update on users for each row execute function count_update()")
     job = write_job(tmp_path)
     chance = random.Random(20)
     killed = 0

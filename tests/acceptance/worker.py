@@ -138,9 +138,7 @@ def write_job(directory: Path, text: str = JOB, **changes: str) -> Path:
 
 def make_users(database: Any, rows: int, *, username: str = "'user' || i") -> None:
     """Make table users with `rows` rows whose handle is to be filled."""
-    database.query(
-        "create table users (id bigint primary key, username text, email text not null, handle text)"
-    )
+    database.query("create table users (id bigint primary key, username text, email text not null, handle text)")
     database.query(
         "insert into users (id, username, email) select i, "
         + username

@@ -177,6 +177,16 @@ def test_a_killed_primary_comes_back_with_what_was_committed(primary: Server, st
     standby.wait_streaming()
 
 
+def test_a_main_process_killed_from_outside_is_noticed(standby: Standby):
+    standby.freeze()
+    assert standby._pid is not None
+    os.kill(standby._pid, signal.SIGKILL)
+    wait_until(lambda: not standby.running, "it is dead")
+    standby.thaw()
+    standby.start()
+    standby.wait_streaming()
+
+
 def test_a_restarted_primary_finds_its_standby_again(primary: Server, standby: Standby):
     primary.restart()
     standby.wait_streaming()

@@ -1,0 +1,76 @@
+"""The end of a run is exact: every row filled, or every row that cannot be counted; nothing missed meanwhile."""
+
+from __future__ import annotations
+
+import random
+import threading
+
+import psycopg
+import pytest
+
+from tests.acceptance.worker import left, make_users, run_job, write_job
+
+ROWS = 200_000
+CLIENTS = 8
+
+
+@pytest.mark.timeout(120)
+def test_ten_percent_null_sources_end_with_their_exact_number_and_exit_3(database, tmp_path):
+    make_users(database, ROWS, username="case when i %% 10 <> 0 then 'user' || i end")
+    job = write_job(tmp_path)
+    with run_job(database.dsn, job) as worker:
+        assert worker.end() == 3, worker.stderr
+        [finished] = worker.all_of("Finished")
+    assert finished["state"] == "unconverged"
+    assert finished["rows_unconverged"] == ROWS // 10
+    assert "20,000 rows cannot converge" in finished["why"]
+    assert finished["samples"]
+    assert all('"id"' in sample for sample in finished["samples"])
+    assert left(database) == 0
+    assert database.query("select state, rows_unconverged from backfill.job") == [("unconverged", ROWS // 10)]
+    # Each row was updated once, also those that did not converge: a pass for them would never end.
+    with run_job(database.dsn, job) as again:
+        assert again.end() == 3
+        assert again.all_of("BatchDone") == []
+        assert again.all_of("Finished")[0]["rows_unconverged"] == ROWS // 10
+
+
+@pytest.mark.timeout(120)
+def test_rows_that_clients_move_all_the_while_are_not_missed(database, tmp_path):
+    make_users(database, ROWS)
+    stop = threading.Event()
+    updates = [0] * CLIENTS
+
+    def write(client: int) -> None:
+        chance = random.Random(client)
+        with psycopg.connect(database.dsn, autocommit=True) as connection:
+            while not stop.is_set():
+                connection.execute(
+                    "update users set email = %s || email where id = %s",
+                    [chance.choice("abc"), chance.randrange(1, ROWS + 1)],
+                )
+                updates[client] += 1
+
+    threads = [threading.Thread(target=write, args=(client,)) for client in range(CLIENTS)]
+    for thread in threads:
+        thread.start()
+    try:
+        with run_job(database.dsn, write_job(tmp_path, max_wal_rate="max_wal_rate")) as worker:
+            code = worker.end()
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join(20)
+    assert code == 0, worker.stderr
+    assert left(database) == 0
+    assert sum(updates) > 1000
+    assert worker.all_of("Finished")[0]["passes"] >= 2
+
+
+def test_a_table_whose_rows_are_all_filled_is_only_read(database, tmp_path):
+    make_users(database, 10_000)
+    database.query("update users set handle = username")
+    with run_job(database.dsn, write_job(tmp_path)) as worker:
+        assert worker.end() == 0
+    assert worker.all_of("BatchDone") == []
+    assert database.query("select rows_total from backfill.scan") == [(0,)]
