@@ -46,6 +46,8 @@ class Binaries:
     def copy_below(self, path: Path) -> Binaries:
         """Copy them with their libraries and share/, in the layout that their relative paths expect."""
         prefix = self.directory.parent
+        if not (prefix / "share").is_dir():
+            raise BackfillError(f"the servers' account cannot execute what is in {self.directory}")
         target = path / prefix.parent.name / prefix.name
         for part in ("bin", "lib", "share"):
             shutil.copytree(prefix / part, target / part, symlinks=True)

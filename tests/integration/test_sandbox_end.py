@@ -72,13 +72,13 @@ def test_a_signal_to_the_whole_group_leaves_nothing(end: signal.Signals):
     with program() as (process, path, _):
         os.killpg(process.pid, end)
         process.wait(20)
-        wait_until(lambda: gone(path), "nothing is left", 10)
+        wait_until(lambda: gone(path), "nothing is left", 20)
 
 
 def test_sigkill_with_frozen_and_killed_servers_leaves_nothing():
     with program("standby.freeze(); primary.kill()") as (process, path, _):
         process.kill()
-        wait_until(lambda: gone(path), "nothing is left", 10)
+        wait_until(lambda: gone(path), "nothing is left", 20)
 
 
 def test_sigkill_leaves_no_shared_memory():
@@ -92,7 +92,7 @@ def test_sigkill_leaves_no_shared_memory():
         pids = [pidfile.read_text().split()[0] for pidfile in path.glob("*/postmaster.pid")]
         assert len(segments()) == 2
         process.kill()
-        wait_until(lambda: gone(path), "nothing is left", 10)
+        wait_until(lambda: gone(path), "nothing is left", 20)
         assert not segments()
 
 
@@ -107,7 +107,7 @@ def test_what_outlives_even_the_janitor_is_swept_by_the_next(monkeypatch: pytest
         ):
             os.kill(janitor_pid, signal.SIGKILL)
             process.kill()
-            wait_until(lambda: not janitor.residents(path), "the servers die with their janitor", 10)
+            wait_until(lambda: not janitor.residents(path), "the servers die with their janitor", 20)
             assert path.exists()
             monkeypatch.setattr(janitor, "_LOCKED_WITHIN_S", 0)
             mine = own / f"{janitor.PREFIX}mine"
@@ -118,7 +118,7 @@ def test_what_outlives_even_the_janitor_is_swept_by_the_next(monkeypatch: pytest
             assert mine.exists()
             assert janitor.residents(living)
     finally:
-        wait_until(lambda: not list(own.glob(f"{janitor.PREFIX}*/*")), "nothing is left", 10)
+        wait_until(lambda: not list(own.glob(f"{janitor.PREFIX}*/*")), "nothing is left", 20)
         shutil.rmtree(own)
 
 
@@ -131,6 +131,8 @@ def permissions(path: Path) -> list[tuple[str, int, int, int]]:
 @as_root
 def test_programs_below_a_private_directory_are_copied_and_the_directory_stays_private():
     found = binaries.find_binaries().directory
+    if not (found.parent / "share").is_dir():
+        pytest.skip("a distribution's server is spread over the system and open to all")
     private = Path(tempfile.mkdtemp(prefix="bf-", dir="/tmp"))
     try:
         package = private / "site" / found.parents[1].name

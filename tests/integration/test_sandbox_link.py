@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hashlib
 import random
+import selectors
 import socket
 import threading
 import time
@@ -12,6 +14,7 @@ import psycopg
 import pytest
 
 from backfill.sandbox import Link
+from backfill.sandbox.flow import Lane, Weather
 from backfill.sandbox.wait import wait_until
 
 if TYPE_CHECKING:
@@ -118,48 +121,86 @@ def is_broken(client: socket.socket) -> bool:
     return True  # an end is an end
 
 
+class LateClock(selectors.SelectSelector):
+    """Time that passes at once, and in which every sleep ends late, as on a busy machine."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now_s = 0.0
+        self.chooser = random.Random(1)
+
+    def select(self, timeout: float | None = None):
+        if timeout:
+            self.now_s += timeout + self.chooser.uniform(0, 0.02)
+        return super().select(0)
+
+
+@pytest.mark.parametrize("rate_bytes_s", [64_000, 4_000_000])
+def test_late_timers_do_not_cost_rate(rate_bytes_s: int):
+    async def send() -> float:
+        lane = Lane(Weather(rate_bytes_s))
+        sent_bytes = 0
+        while sent_bytes < 10 * rate_bytes_s:
+            await lane.transmit(lane.chunk_bytes)
+            sent_bytes += lane.chunk_bytes
+        return sent_bytes / clock.now_s
+
+    clock = LateClock()
+    loop = asyncio.SelectorEventLoop(clock)
+    loop.time = lambda: clock.now_s  # type: ignore[method-assign]
+    try:
+        assert loop.run_until_complete(send()) == pytest.approx(rate_bytes_s, rel=0.01)
+    finally:
+        loop.close()
+
+
 @pytest.mark.parametrize("rate_bytes_s", [64_000, 4_000_000])
 def test_the_rate_is_what_was_set(rate_bytes_s: int):
-    with linked(Origin(), rate_bytes_s) as link, connect(link) as client:
-        read_for(client, 0.2)
-        ratios: list[float] = []
-        for _ in range(5):  # on an idle machine the first is within one percent
-            ratios.append(read_for(client, 0.7) / rate_bytes_s)
-            assert ratios[-1] < 1.12, ratios  # what was late before may be made up for
-            if ratios[-1] > 0.97:
-                break
-        assert max(ratios) > 0.9, ratios
+    with linked(Origin(), rate_bytes_s) as link:
+        started_s = time.monotonic()
+        with connect(link) as client:
+            read_for(client, 0.2)
+            ratios: list[float] = []
+            for _ in range(8):  # even with every core taken the first is within two percent
+                ratios.append(read_for(client, 0.7) / rate_bytes_s)
+                if ratios[-1] > 0.97:
+                    break
+            forwarded_bytes = link.forwarded_bytes
+            assert forwarded_bytes <= rate_bytes_s * (1.01 * (time.monotonic() - started_s) + 0.05)
+            assert max(ratios) > 0.5, ratios  # where the test itself is starved
 
 
 def test_the_rate_is_shared_by_all_connections():
+    started_s = time.monotonic()
     with linked(Origin(), 1_000_000) as link, connect(link) as one, connect(link) as other:
         readers = [threading.Thread(target=is_broken, args=(client,)) for client in (one, other)]
         for reader in readers:
             reader.start()
-        before, started_s = link.forwarded_bytes, time.monotonic()
-        wait_until(lambda: time.monotonic() - started_s > 0.7, "some time")
-        rate = (link.forwarded_bytes - before) / (time.monotonic() - started_s)
+        wait_until(lambda: link.forwarded_bytes > 700_000, "both get their share", BOUND_S)
+        forwarded_bytes = link.forwarded_bytes
+        allowed_bytes = 1_000_000 * (1.01 * (time.monotonic() - started_s) + 0.05)
         link.cut()
         for reader in readers:
             reader.join(BOUND_S)
-        assert rate < 1_150_000
+        assert forwarded_bytes <= allowed_bytes
 
 
 def test_a_rate_can_be_lifted_and_lowered_in_flight():
     with linked(Origin(), 10_000) as link, connect(link) as client:
-        assert read_for(client, 0.3) < 20_000
+        assert read_for(client, 0.3) < 100_000
         link.limit(1)
         client.settimeout(0.1)
         with contextlib.suppress(TimeoutError):
             read_for(client, BOUND_S)
         client.settimeout(BOUND_S)
         link.limit(None)
-        assert read_for(client, 0.3) > 1_000_000
-        link.limit(50_000)
-        read_for(client, 0.3)  # what is in the client's own receive buffer
-        assert read_for(client, 0.3) < 100_000
+        assert any(read_for(client, 0.3) > 1_000_000 for _ in range(8))
+        link.limit(20_000)
+        assert any(read_for(client, 0.3) < 100_000 for _ in range(8))  # the first has full buffers to drain
+        link.limit(None)
+        assert any(read_for(client, 0.3) > 1_000_000 for _ in range(8))
         link.restore()
-        assert read_for(client, 0.3) < 20_000
+        assert any(read_for(client, 0.3) < 100_000 for _ in range(8))
     with pytest.raises(ValueError, match="freeze"):
         link.limit(0)
 
@@ -189,9 +230,9 @@ def test_bytes_arrive_whole_in_order_and_their_end_too():
 
 def test_a_delay_is_added_in_each_direction():
     with linked(Echo(), delay_s=0.1) as link, connect(link) as client:
-        assert 0.2 <= round_trip_s(client) < 2
+        assert round_trip_s(client) >= 0.2
         link.delay(0)
-        assert min(round_trip_s(client) for _ in range(5)) < 0.1
+        assert any(round_trip_s(client) < 0.1 for _ in range(20))
 
 
 def round_trip_s(client: socket.socket) -> float:
@@ -204,7 +245,8 @@ def round_trip_s(client: socket.socket) -> float:
 def test_a_delay_does_not_cost_throughput():
     with linked(Origin(), 4_000_000, delay_s=0.25) as link, connect(link) as client:
         read_for(client, 0.5)
-        assert any(read_for(client, 0.5) > 3_400_000 for _ in range(4))
+        # One chunk at a time on the way would make a twentieth of it.
+        assert any(read_for(client, 0.5) > 1_500_000 for _ in range(8))
 
 
 def test_a_cut_breaks_both_sides_and_new_connections_are_accepted():
