@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -18,6 +19,7 @@ from backfill.pg.database import Database
 from backfill.ports import Stopped, Surroundings
 from backfill.runner import JobSession, Runner
 from backfill.stopping import Stop
+from backfill.streams import GONE, silence_gone
 
 UNCONVERGED = 3
 
@@ -40,17 +42,26 @@ class App:
         self.stop = Stop(lambda name: self.record(Stopping(self.job, name)) if self.job else None)
 
     def record(self, event: Event) -> None:
-        """Tell every reader, with the time."""
+        """Tell every reader, with the time; when one cannot write any more, stop as a pipe's writer does."""
         at_s = time.monotonic()
-        for reader in self.readers:
-            reader(event, at_s)
+        for reader in tuple(self.readers):
+            try:
+                reader(event, at_s)
+            except OSError as error:
+                if error.errno not in GONE:
+                    raise
+                self.readers.remove(reader)
+                silence_gone()
+                self.stop.request(signal.SIGPIPE, f"output cannot be written: {str(error.strerror).lower()}")
 
     async def run(self, job_files: list[JobFile], tell: Callable[[BackfillError], None]) -> int:
-        """Run the jobs in turn; return the exit code: the first that is not 0 ends it."""
+        """Run the jobs in turn until one is not done; return its exit code, or else whether rows were left."""
+        code = 0
         for job_file in job_files:
-            code = await self.run_one(job_file, tell)
-            if code not in (0, UNCONVERGED):
-                return code
+            ended = await self.run_one(job_file, tell)
+            if ended not in (0, UNCONVERGED):
+                return ended
+            code = max(code, ended)
         return code
 
     async def run_one(self, job_file: JobFile, tell: Callable[[BackfillError], None]) -> int:
@@ -72,6 +83,8 @@ class App:
         except BackfillError as error:
             tell(error)
             return error.exit_code
+        finally:
+            self.job = ""
         return UNCONVERGED if finished.state == "unconverged" else 0
 
     @asynccontextmanager

@@ -9,30 +9,41 @@ from __future__ import annotations
 import os
 import re
 import sys
+from urllib.parse import unquote
 
-_PASSWORD = re.compile(r"://[^/?#@]*:[^/?#@]*@|password\s*=", re.IGNORECASE)
+_PASSWORD = re.compile(r"://.*:.*@|password", re.IGNORECASE | re.DOTALL)
+"""Rather too much than too little: a password may hold '/', '#' and '?', and to hide a port does no harm."""
 
 
 def without_password(arguments: list[str]) -> tuple[list[str], str | None]:
-    """Return the arguments without a `--dsn` that has a password, and that DSN or None."""
+    """Return the arguments without `--dsn`, and its value; where it has no password, as they are, and None.
+
+    Of several the last one counts, as it does for the command line itself.
+    """
     kept: list[str] = []
-    found: str | None = None
+    values: list[str] = []
     rest = iter(arguments)
     for argument in rest:
-        value = next(rest, None) if argument == "--dsn" else argument.partition("=")[2]
-        if argument == "--dsn" or argument.startswith("--dsn="):
-            if value is not None and _PASSWORD.search(value):
-                found = value
-                continue
-            kept.extend([argument] if value is None or argument != "--dsn" else [argument, value])
+        name, written, value = argument.partition("=")
+        if name != "--dsn":
+            kept.append(argument)
+        elif written:
+            values.append(value)
+        elif (following := next(rest, None)) is not None:
+            values.append(following)
         else:
             kept.append(argument)
-    return kept, found
+    if any(_PASSWORD.search(unquote(value)) for value in values):
+        return kept, values[-1]
+    return arguments, None
 
 
 def hide_password() -> None:
     """Start again without the password in our arguments, where there is one; return where there is none."""
-    arguments, dsn = without_password(sys.argv[1:])
+    given = sys.argv[1:]
+    arguments, dsn = without_password(given)
     if dsn is not None:
+        # As we were started: `-m` would look for our modules in the working directory first, a script does not.
+        begin = sys.orig_argv[1 : len(sys.orig_argv) - len(given)]
         environment = os.environ | {"DATABASE_URL": dsn}
-        os.execve(sys.executable, [sys.executable, "-m", "backfill", *arguments], environment)  # noqa: S606 - ourselves
+        os.execve(sys.executable, [sys.executable, *begin, *arguments], environment)  # noqa: S606 - ourselves

@@ -1,7 +1,8 @@
 """Words in, exit codes out: the commands, their options, and everything that is printed.
 
 0 done · 1 failed, safe to run again · 2 job file or command line wrong, nothing touched · 3 done, some rows cannot
-converge · 4 halted, a person must look · 75 lock held elsewhere (--no-wait) · 130/143 stopped by a signal
+converge · 4 halted, a person must look · 75 lock held elsewhere (--no-wait) · 130/141/143 stopped by a signal
+(141: nobody reads the output any more)
 """
 
 from __future__ import annotations
@@ -17,12 +18,19 @@ import typer
 
 from backfill import __version__, console
 from backfill.core.jobfile import JobFile, load
-from backfill.core.schema import job_schema
+from backfill.core.schema import schema_text
 from backfill.errors import BackfillError, JobError
 from backfill.pg.session import resolve_dsn
+from backfill.serving import job_paths
+from backfill.streams import GONE, silence_gone
 
 EPILOG = (
     "The database comes from --dsn, else DATABASE_URL, else libpq's PG* variables. No database at hand: backfill demo"
+)
+ENDS = (
+    "Exit codes: 0 done; 1 failed, safe to run again; 2 the job file or the command line is wrong, nothing was touched;"
+    " 3 done, but some rows cannot converge; 4 halted, a person must look; 75 lock held elsewhere (--no-wait);"
+    " 130, 141 or 143 stopped by a signal, run again to go on"
 )
 
 app = typer.Typer(
@@ -45,7 +53,7 @@ Http = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print for machines: JSON, one object a line.")]
 File = Annotated[Path, typer.Argument(help="A job file.", metavar="JOB.yaml")]
-Files = Annotated[list[Path], typer.Argument(help="Job files, run in turn.", metavar="JOB.yaml…")]
+Files = Annotated[list[Path], typer.Argument(help="Job files, run in turn.", metavar="JOB.yaml")]
 
 
 @app.callback(invoke_without_command=True)
@@ -57,7 +65,11 @@ def _version(
         raise typer.Exit
 
 
-@app.command(epilog=EPILOG)
+def _epilog(*paragraphs: str) -> str:
+    return "\n\n".join((*paragraphs, EPILOG))
+
+
+@app.command(epilog=_epilog(ENDS))
 def run(
     files: Files,
     dsn: Dsn = None,
@@ -74,9 +86,11 @@ def run(
     raise typer.Exit(anyio.run(console.run_jobs, options, jobs, not no_wait, restart))
 
 
-@app.command(epilog=EPILOG)
+@app.command(epilog=_epilog("Exit codes: 143 or 130 when stopped by a signal; 1, 2 or 4 where it cannot begin"))
 def serve(
-    directory: Annotated[Path, typer.Argument(help="A directory of job files.", exists=True, file_okay=False)],
+    directory: Annotated[
+        Path, typer.Argument(help="A directory of job files.", metavar="DIR", parser=_directory, show_default=False)
+    ],
     dsn: Dsn = None,
     http: Http = None,
 ) -> None:
@@ -85,7 +99,7 @@ def serve(
     raise typer.Exit(anyio.run(console.serve_directory, options, directory, read_job))
 
 
-@app.command(epilog=EPILOG)
+@app.command(epilog=_epilog("Next: backfill run JOB.yaml. Exit codes: 0, or that of a run before its first batch"))
 def plan(file: File, dsn: Dsn = None, json_lines: Json = False) -> None:
     """Check a job against the database and show its SQL; writes nothing."""
     from backfill.pg.planner import make_plan  # noqa: PLC0415 - other commands start faster without
@@ -94,9 +108,11 @@ def plan(file: File, dsn: Dsn = None, json_lines: Json = False) -> None:
     typer.echo(json.dumps(made.to_dict()) if json_lines else console.plan_text(made))
 
 
-@app.command(epilog=EPILOG)
+@app.command(epilog=_epilog("Exit codes: 0 told, however the jobs stand; 1 no database; 2 no such job"))
 def status(
-    job: Annotated[str | None, typer.Argument(help="A job's name; all jobs without.", show_default=False)] = None,
+    job: Annotated[
+        str | None, typer.Argument(help="A job's name; all jobs without.", metavar="JOB", show_default=False)
+    ] = None,
     dsn: Dsn = None,
     json_lines: Json = False,
 ) -> None:
@@ -109,7 +125,7 @@ def status(
     console.show_status(found, json_lines=json_lines)
 
 
-@app.command(epilog=EPILOG)
+@app.command(epilog=_epilog("Next: backfill plan JOB.yaml. It is safe to run again"))
 def init(
     dsn: Dsn = None,
     print_only: Annotated[bool, typer.Option("--print", help="Print the statements for a DBA; no database.")] = False,
@@ -125,13 +141,17 @@ def init(
     typer.echo("schema backfill is there" + (f", role {role} may use it" if role else ""))
 
 
-@app.command()
+@app.command(
+    epilog="Next: backfill schema > job.schema.json, and in job files: # yaml-language-server: $schema=job.schema.json"
+)
 def schema() -> None:
     """Print the JSON Schema of a job file, for editors."""
-    typer.echo(json.dumps(job_schema(), indent=2, sort_keys=True))
+    typer.echo(schema_text().encode(), nl=False)  # JSON is UTF-8, whatever the terminal speaks
 
 
-@app.command()
+@app.command(
+    epilog="Next, on a database of yours: backfill plan JOB.yaml. Exit codes: 0 when every row was filled in budget"
+)
 def demo(
     rows: Annotated[int, typer.Option("--rows", min=1000, help="Rows of the demo's table.")] = 300_000,
 ) -> None:
@@ -152,6 +172,14 @@ def read_job(path: Path) -> JobFile:
     return load(text, str(path))
 
 
+def _directory(text: str) -> Path:
+    """Return the directory of job files; an empty text is none, though Path would take it for the present one."""
+    if not text:
+        raise JobError("'' is no directory; name a directory of job files")
+    job_paths(Path(text))
+    return Path(text)
+
+
 def _dsn(option: str | None) -> str:
     return resolve_dsn(option, dict(os.environ))
 
@@ -159,7 +187,17 @@ def _dsn(option: str | None) -> str:
 def main() -> None:
     """Run the command line; an error that a person may meet is one message and an exit code."""
     try:
-        app()
+        try:
+            app(prog_name="backfill")
+        finally:
+            sys.stdout.flush()
     except BackfillError as error:
         console.print_error(error)
         sys.exit(error.exit_code)
+    except OSError as error:
+        if error.errno not in GONE:
+            raise
+        console.print_error(BackfillError(f"output cannot be written: {str(error.strerror).lower()}"))
+        sys.exit(1)
+    finally:
+        silence_gone()

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import anyio
 from prometheus_client import CollectorRegistry
 from rich.console import Console
 from rich.table import Table
@@ -32,6 +34,7 @@ from backfill.pg.status import JobStatus
 from backfill.serving import serve
 
 HTTP_DEFAULT = "127.0.0.1:9464"
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 SILENCE_MAX_S = 60.0
 """An unfinished job tells something every second or so, but for its statements."""
 
@@ -50,8 +53,8 @@ def parse_http(text: str | None) -> tuple[str, int] | None:
     """Return host and port of `127.0.0.1:9464` or `[::1]:9464`; None for `off`; raise JobError for anything else."""
     if text == "off":
         return None
-    host, _, port = (text or HTTP_DEFAULT).rpartition(":")
-    if not host or not port.isdigit() or int(port) > 65535:
+    host, _, port = (HTTP_DEFAULT if text is None else text).rpartition(":")
+    if not host or not re.fullmatch("[0-9]{1,5}", port) or int(port) > 65535:
         raise JobError(f"not an address: --http {text!r}; write HOST:PORT such as {HTTP_DEFAULT}, or off")
     return host.strip("[]"), int(port)
 
@@ -65,7 +68,7 @@ async def run_jobs(options: Options, jobs: list[JobFile], wait_for_lock: bool, r
     with _shown(options, errors.append) as (readers, tell, listening):
         app = App(options.dsn, readers, wait_for_lock=wait_for_lock, restart=restart)
         http = _Http(options, readers, listening)
-        code = await alongside(lambda: app.run(jobs, tell), app.stop.listen, http.serve)
+        code = await alongside(http.before(lambda: app.run(jobs, tell)), app.stop.listen, http.serve)
     for error in errors:
         print_error(error)
     return code
@@ -76,7 +79,8 @@ async def serve_directory(options: Options, directory: Path, read: Callable[[Pat
     readers, tell, listening = _logged()
     app = App(options.dsn, readers)
     http = _Http(options, readers, listening)
-    return await alongside(lambda: serve(app, directory, read, tell), app.stop.listen, http.serve)
+    main = http.before(lambda: serve(app, directory, read, tell))
+    return await alongside(main, app.stop.listen, http.serve)
 
 
 Shown = tuple[list[Reader], Tell, Callable[[tuple[str, int]], None]]
@@ -102,7 +106,8 @@ def _logged() -> Shown:
     log = configure(sys.stderr)
 
     def tell(error: BackfillError) -> None:
-        log.error("job_ended", why=str(error), exit_code=error.exit_code)
+        with suppress(OSError):  # a log that is gone may be what ended it
+            log.error("job_ended", why=str(error), exit_code=error.exit_code)
 
     def listening(address: tuple[str, int]) -> None:
         log.info("http_listening", host=address[0], port=address[1])
@@ -144,26 +149,44 @@ class _Http:
         self._listening = listening
         self._registry = CollectorRegistry()
         self._board = Board()
+        self._settled = anyio.Event()
         readers.extend([Metrics(self._registry).record, self._board.record])
 
     async def serve(self) -> None:
         """Serve until cancelled; a default address that is taken is told, a wanted one is an error."""
         if self._options.http is None:
+            self._settled.set()
             return
         from backfill.observe import server, web  # noqa: PLC0415 - starlette and uvicorn, only where they serve
 
         app = web.build(self._board, self._registry, clock=time.monotonic, silence_max_s=SILENCE_MAX_S)
         try:
-            await server.serve(app, *self._options.http, started=self._listening)
+            await server.serve(app, *self._options.http, started=self._started)
         except OSError as error:
             if self._options.http_wanted:
                 raise JobError(str(error)) from error
             sys.stderr.write(f"backfill: going on without metrics: {error}\n")
+            self._settled.set()
+
+    def before(self, main: Callable[[], Awaitable[int]]) -> Callable[[], Awaitable[int]]:
+        """Return `main` as it runs once serving has begun or is out of the question: before, nothing is touched."""
+
+        async def run() -> int:
+            await self._settled.wait()
+            return await main()
+
+        return run
+
+    def _started(self, address: tuple[str, int]) -> None:
+        self._listening(address)
+        self._settled.set()
 
 
 def print_error(error: BackfillError) -> None:
-    """Print what went wrong, one line each, without a password."""
-    sys.stderr.write("".join(f"backfill: {line}\n" for line in redact(str(error)).splitlines()))
+    """Print what went wrong, one line each, without a password and without anything that a terminal obeys."""
+    lines = [_CONTROL.sub(" ", line) for line in redact(str(error)).splitlines()]
+    with suppress(OSError):  # the exit code tells it, too
+        sys.stderr.write("".join(f"backfill: {line}\n" for line in lines))
 
 
 def plan_text(plan: Plan) -> str:
@@ -190,18 +213,20 @@ def show_status(found: list[JobStatus], *, json_lines: bool) -> None:
     if not found:
         sys.stdout.write("no job has run in this database\n")
         return
+    # Names and reasons are what somebody wrote: neither markup nor control characters of theirs count.
+    console = Console(width=None if sys.stdout.isatty() else 160, markup=False, emoji=False, highlight=False)
+    clean = glyphs_for(console.encoding).clean
     table = Table(box=None, pad_edge=False)
     for title in ("job", "table", "state", "pass", "done", "rows", "rows/s", "last sign"):
         table.add_column(title, justify="right" if title in ("pass", "done", "rows", "rows/s") else "left")
     for one in found:
         table.add_row(
-            *(one.job, one.table, one.state, str(one.pass_number), f"{one.progress_ratio:.1%}"),
+            *(one.job, clean(one.table), one.state, str(one.pass_number), f"{one.progress_ratio:.1%}"),
             *(f"{one.rows_total:,}", f"{one.rows_s:,.0f}", f"{format_duration(one.idle_s)} ago"),
         )
-    console = Console(width=None if sys.stdout.isatty() else 160)
     console.print(table)
     for one in found:
         if one.reason:
-            console.print(f"{one.job}: {one.reason}", highlight=False)
+            console.print(f"{one.job}: {clean(one.reason)}", soft_wrap=True)
         if one.worker:
-            console.print(f"{one.job}: worker {one.worker}", highlight=False)
+            console.print(f"{one.job}: worker {clean(one.worker)}", soft_wrap=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from backfill.app import App
 from backfill.core.jobfile import JobFile
-from backfill.errors import BackfillError
+from backfill.errors import BackfillError, JobError
 from backfill.ports import Stopped
 
 RESCAN_S = 5.0
@@ -17,11 +17,15 @@ RETRY_S = 60.0
 
 def job_paths(directory: Path) -> list[Path]:
     """Return the directory's job files in name order; hidden names are a ConfigMap's own business."""
-    return sorted(
-        path
-        for path in directory.iterdir()
-        if path.suffix in (".yaml", ".yml") and not path.name.startswith(".") and path.is_file()
-    )
+    try:
+        return sorted(
+            path
+            for path in directory.iterdir()
+            if path.suffix in (".yaml", ".yml") and not path.name.startswith(".") and path.is_file()
+        )
+    except OSError as error:
+        why = str(error.strerror).lower()
+        raise JobError(f"{directory}: cannot be read: {why}; name a directory of job files") from None
 
 
 async def serve(
@@ -32,8 +36,13 @@ async def serve(
     retry_in_s = 0.0
     while True:
         failed = False
-        for path in job_paths(directory):
-            text = path.read_text(encoding="utf-8", errors="replace")
+        try:
+            paths = job_paths(directory)
+        except JobError as error:
+            tell(error)
+            paths, failed = [], True
+        for path in paths:
+            text = _text(path)
             if done.get(path) == text:
                 continue
             code = await _run(app, path, read, tell)
@@ -48,6 +57,14 @@ async def serve(
             await app.stop.sleep(retry_in_s)
         except Stopped:
             return app.stop.exit_code
+
+
+def _text(path: Path) -> str:
+    """Return what is there to change; what cannot be read is told when the job is read."""
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
 
 
 async def _run(app: App, path: Path, read: Callable[[Path], JobFile], tell: Callable[[BackfillError], None]) -> int:

@@ -12,7 +12,7 @@ from backfill.errors import DatabaseError
 from backfill.ports import Stopped
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
-EXIT_CODES = {signal.SIGTERM: 143, signal.SIGINT: 130}
+EXIT_CODES = {signal.SIGTERM: 143, signal.SIGINT: 130, signal.SIGPIPE: 141}
 
 
 class Stop:
@@ -27,6 +27,7 @@ class Stop:
         self.interrupt: Callable[[], Awaitable[None]] | None = None
         self.cancel: Callable[[], Awaitable[None]] | None = None
         self._announce = announce
+        self._by = ""
         self._event = anyio.Event()
 
     @property
@@ -39,13 +40,18 @@ class Stop:
         with anyio.open_signal_receiver(*SIGNALS) as signals:
             async for number in signals:
                 act = self.interrupt if self.signal is None else self.cancel
-                if self.signal is None:
-                    self.signal = signal.Signals(number)
-                    self._event.set()
-                    self._announce(self.signal.name)
+                self.request(signal.Signals(number))
                 if act is not None:
                     with suppress(DatabaseError):  # a session that is gone has nothing left to cancel
                         await act()
+
+    def request(self, number: signal.Signals, detail: str = "") -> None:
+        """Stop once the batch in flight has ended; only the first request is told, with its detail."""
+        if self.signal is None:
+            self.signal = number
+            self._by = f"{number.name} ({detail})" if detail else number.name
+            self._event.set()
+            self._announce(number.name)
 
     async def sleep(self, delay_s: float) -> None:
         """Sleep; raise Stopped at once when we are to stop."""
@@ -53,4 +59,4 @@ class Stop:
             with anyio.move_on_after(delay_s):
                 await self._event.wait()
         if self.signal is not None:
-            raise Stopped(f"stopped by {self.signal.name}; the checkpoint stands, run again to go on")
+            raise Stopped(f"stopped by {self._by}; the checkpoint stands, run again to go on")

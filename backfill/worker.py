@@ -69,7 +69,7 @@ class Worker:
     async def run(self) -> Verification:
         """Fill the table; return the last verification, in which every row left is one that cannot converge."""
         await self._open()
-        while True:
+        for _ in range(PASSES_MAX):
             while not self.scan.pass_done:
                 await self._guarded(self._advance)
             self.around.record(PassDone(self.job.name, self.scan.pass_number, self.scan.rows_pass))
@@ -77,12 +77,11 @@ class Worker:
                 verification = await self._until_done(self._verify)
                 if verification.rows_left == verification.rows_unconverged:
                     return verification
-            if self.scan.pass_number >= PASSES_MAX:
-                raise BackfillError(
-                    f"after {PASSES_MAX} passes rows that match 'where' still appear: let the application fill"
-                    " the column of the rows that it writes, then run again"
-                )
             await self._guarded(self._new_pass)
+        raise BackfillError(
+            f"after {PASSES_MAX} passes rows that match 'where' still appear: let the application fill"
+            " the column of the rows that it writes, then run again"
+        )
 
     async def _open(self) -> None:
         opened = await self.session.open()

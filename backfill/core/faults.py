@@ -1,11 +1,13 @@
 """What forbids the next batch whatever the pace: each fault is a reason, and none is a clear view.
 
-Hard limits have hysteresis: once over, a signal has to come back to half of its limit before work goes on.
+Hard limits have hysteresis: once over, a signal has to come back to half of its limit before work goes on; it alone,
+or a moment's lag would hold a slot that is steadily half full against us for ever.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from backfill.core.flow import Flow
@@ -19,60 +21,79 @@ BUDGET_SHARE = 0.9
 RESUME_SHARE = 0.5
 
 
+Signal = tuple[Kind, str]
+"""What hysteresis is kept for: a kind of limit, and the replica or slot that it is about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A signal that forbids the next batch, and the reason to tell."""
+
+    signal: Signal
+    reason: Reason
+
+
 def counted(limits: Throttle, name: str) -> bool:
     """Whether a replica's lag counts against the budget."""
     return not any(fnmatchcase(name, pattern) for pattern in limits.replicas.ignore)
 
 
 def find(
-    limits: Throttle, signals: Signals, flows: tuple[Flow, ...], expected: frozenset[str], stopped: bool
-) -> Reason | None:
-    """Return the first fault, the least visible first; `stopped` says that the last reading had a hard one."""
-    share = RESUME_SHARE if stopped else 1.0
-    return next(_faults(limits, signals, flows, expected, share), None)
-
-
-def _faults(
-    limits: Throttle, signals: Signals, flows: tuple[Flow, ...], expected: frozenset[str], share: float
-) -> Iterator[Reason]:
+    limits: Throttle, signals: Signals, flows: tuple[Flow, ...], expected: frozenset[str], stopped: frozenset[Signal]
+) -> tuple[Fault, ...]:
+    """Return the faults, the least visible first; `stopped` names the signals of the last reading's faults."""
     if not signals.visible:
-        yield Reason(Kind.BLIND, "replication is hidden from this role: it lacks pg_monitor")
-        return
+        reason = Reason(Kind.BLIND, "replication is hidden from this role: it lacks pg_monitor")
+        return (Fault((Kind.BLIND, ""), reason),)
+    view, lag, disk = _view(limits, signals, expected), _lag(limits, flows, stopped), _disk(limits, signals, stopped)
+    return (*view, *lag, *disk)
+
+
+def _view(limits: Throttle, signals: Signals, expected: frozenset[str]) -> Iterator[Fault]:
     present = {replica.name for replica in signals.replicas}
     for name in sorted(expected - present):
-        yield Reason(Kind.MISSING, f"{name} is not replicating: it is not in pg_stat_replication")
+        yield _fault(Kind.MISSING, name, f"{name} is not replicating: it is not in pg_stat_replication")
     seen = sum(1 for replica in signals.replicas if counted(limits, replica.name))
     if seen < limits.replicas.min_count:
-        yield Reason(Kind.MISSING, f"replicas {seen} < {limits.replicas.min_count} (throttle.replicas.min)")
+        text = f"replicas {seen} < {limits.replicas.min_count} (throttle.replicas.min)"
+        yield _fault(Kind.MISSING, "", text)
     for replica in signals.replicas:
         if counted(limits, replica.name) and replica.replay_lsn is None:
             state = replica.state or "unknown"
-            yield Reason(Kind.BLIND, f"{replica.name} replay position unknown (state {state})")
-    yield from _lag(limits, flows, share)
-    yield from _disk(limits, signals, share)
+            yield _fault(Kind.BLIND, replica.name, f"{replica.name} replay position unknown (state {state})")
 
 
-def _lag(limits: Throttle, flows: tuple[Flow, ...], share: float) -> Iterator[Reason]:
-    lag_s = limits.max_lag_s * BUDGET_SHARE * share
-    lag_bytes = limits.max_lag_bytes * BUDGET_SHARE * share
+def _lag(limits: Throttle, flows: tuple[Flow, ...], stopped: frozenset[Signal]) -> Iterator[Fault]:
     for flow in sorted(flows, key=lambda flow: -flow.lag_s):
+        lag_s = limits.max_lag_s * BUDGET_SHARE * _share(stopped, Kind.LAG, flow.name)
         if flow.lag_s > lag_s:
             text = f"{flow.name} lag {format_duration(flow.lag_s)} > {format_duration(lag_s)}"
-            yield Reason(Kind.LAG, text)
+            yield _fault(Kind.LAG, flow.name, text)
+        lag_bytes = limits.max_lag_bytes * BUDGET_SHARE * _share(stopped, Kind.LAG_BYTES, flow.name)
         if flow.unreplayed_bytes > lag_bytes:
             text = f"{flow.name} lag {format_size(flow.unreplayed_bytes)} > {format_size(lag_bytes)}"
-            yield Reason(Kind.LAG_BYTES, text)
+            yield _fault(Kind.LAG_BYTES, flow.name, text)
 
 
-def _disk(limits: Throttle, signals: Signals, share: float) -> Iterator[Reason]:
-    retained_bytes = limits.max_slot_retained_bytes * share
+def _disk(limits: Throttle, signals: Signals, stopped: frozenset[Signal]) -> Iterator[Fault]:
     for slot in signals.slots:
+        retained_bytes = limits.max_slot_retained_bytes * _share(stopped, Kind.SLOT, slot.name)
         if slot.wal_status == "lost":
-            yield Reason(Kind.SLOT, f"slot {slot.name} is lost: its consumer must be rebuilt or the slot dropped")
+            text = f"slot {slot.name} is lost: its consumer must be rebuilt or the slot dropped"
+            yield _fault(Kind.SLOT, slot.name, text)
         elif slot.retained_bytes is not None and slot.retained_bytes > retained_bytes:
             text = f"slot {slot.name} retains {format_size(slot.retained_bytes)} > {format_size(retained_bytes)}"
-            yield Reason(Kind.SLOT, text)
-    backlog_bytes = limits.max_archive_backlog_bytes * share
+            yield _fault(Kind.SLOT, slot.name, text)
+    backlog_bytes = limits.max_archive_backlog_bytes * _share(stopped, Kind.ARCHIVE, "")
     if signals.archiver is not None and signals.archiver.backlog_bytes > backlog_bytes:
         text = f"archiver backlog {format_size(signals.archiver.backlog_bytes)} > {format_size(backlog_bytes)}"
-        yield Reason(Kind.ARCHIVE, text + (" (its last try failed)" if signals.archiver.failing else ""))
+        failing = " (its last try failed)" if signals.archiver.failing else ""
+        yield _fault(Kind.ARCHIVE, "", text + failing)
+
+
+def _share(stopped: frozenset[Signal], kind: Kind, subject: str) -> float:
+    return RESUME_SHARE if (kind, subject) in stopped else 1.0
+
+
+def _fault(kind: Kind, subject: str, text: str) -> Fault:
+    return Fault((kind, subject), Reason(kind, text))

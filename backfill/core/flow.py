@@ -19,13 +19,22 @@ GROWTH_FIRST = 1.3
 """Growth until the first cut: a start from nothing finds a fast link in a second or two, without a burst."""
 RATE_SPAN_S = 0.25
 STILL_S = 5.0
+"""A thin link delivers in lumps, so a span lasts until something moves; longer than this it is a fault instead."""
+BUSY_SHARE = 0.5
+"""A queue of this share of the window outlasts the moment for which the primary itself holds WAL back."""
+BUSY_LAG_S = 0.3
+"""And so does one whose oldest byte is this old: more than the walwriter's delay."""
 FEAR, HOPE = 0.6, 0.3
 """Weights of a rate that fell and of one that rose."""
 
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """What we know of one counted replica. `rate_bytes_s` is None until it was seen busy."""
+    """What we know of one counted replica.
+
+    `rate_bytes_s` is None until something was replayed, and only a lower bound until it was `measured` under a queue.
+    `moved_s` is when replay last went on.
+    """
 
     name: str
     replay_lsn: int
@@ -38,6 +47,8 @@ class Flow:
     sampled_s: float = 0.0
     sampled_lsn: int = 0
     busy: bool = False
+    measured: bool = False
+    moved_s: float = 0.0
 
     @property
     def room_bytes(self) -> float:
@@ -53,46 +64,61 @@ class Flow:
 
 
 def start(name: str, now_s: float, replay_lsn: int) -> Flow:
-    """Return the flow of a replica that is seen for the first time."""
-    return Flow(name, replay_lsn, 0.0, 0, stepped_s=now_s, sampled_s=now_s, sampled_lsn=replay_lsn)
+    """Return the flow of a replica that is seen for the first time, or again."""
+    return Flow(name, replay_lsn, 0.0, 0, stepped_s=now_s, sampled_s=now_s, sampled_lsn=replay_lsn, moved_s=now_s)
 
 
 def observe(flow: Flow, now_s: float, replay_lsn: int, insert_lsn: int, lag_s: float) -> Flow:
     """Return the flow with one more reading.
 
-    A span in which the replica always had something to replay shows its rate; any other only that it is no less.
-    One that stands still shows a fault, not its capacity.
+    A span in which the replica always had a queue shows its rate; any other only that it is no less. One that
+    stands still shows a fault, not its capacity.
     """
     unreplayed = max(0, insert_lsn - replay_lsn)
-    busy = flow.busy and unreplayed > 0
-    seen = replace(flow, replay_lsn=replay_lsn, lag_s=lag_s, unreplayed_bytes=unreplayed, busy=busy)
+    queued = unreplayed > flow.window_bytes * BUSY_SHARE or (unreplayed > 0 and lag_s > BUSY_LAG_S)
+    busy = flow.busy and queued
+    moved_s = now_s if replay_lsn > flow.replay_lsn else flow.moved_s
+    seen = replace(flow, replay_lsn=replay_lsn, lag_s=lag_s, unreplayed_bytes=unreplayed, busy=busy, moved_s=moved_s)
     span_s = now_s - flow.sampled_s
-    delivered = (replay_lsn - flow.sampled_lsn) / span_s if span_s > 0 else 0.0
-    if span_s < RATE_SPAN_S or (unreplayed > 0 and delivered <= 0 and span_s < STILL_S):
+    delivered = replay_lsn - flow.sampled_lsn
+    if span_s < RATE_SPAN_S or (delivered <= 0 < unreplayed and span_s < STILL_S):
         return seen
-    rate = flow.rate_bytes_s
-    if delivered > 0:
-        if rate is None:
-            rate = delivered
-        elif busy:
-            rate += (FEAR if delivered < rate else HOPE) * (delivered - rate)
-        else:
-            rate = max(rate, delivered)
-    return replace(seen, rate_bytes_s=rate, sampled_s=now_s, sampled_lsn=replay_lsn, busy=unreplayed > 0)
+    return replace(
+        seen,
+        rate_bytes_s=_rate(flow.rate_bytes_s, delivered / span_s, busy=busy),
+        sampled_s=now_s,
+        sampled_lsn=replay_lsn,
+        busy=queued,
+        measured=flow.measured or busy,
+    )
+
+
+def _rate(rate: float | None, delivered: float, *, busy: bool) -> float | None:
+    if delivered <= 0:
+        return rate
+    if rate is None:
+        return delivered
+    if not busy:
+        return max(rate, delivered)
+    return rate + (FEAR if delivered < rate else HOPE) * (delivered - rate)
 
 
 def step(flow: Flow, now_s: float, *, target_s: float, ceiling_bytes: float, filled: bool) -> Flow:
     """Return the flow with its window adapted, at most once every `STEP_S`.
 
     `filled` says that more than half of the window was used, or a batch did not fit: only then may it grow, so
-    that it is never much wider than what is really on the way.
+    that it is never much wider than what is really on the way. Nothing grows before the first byte was replayed,
+    and a rate that may be too low holds growth back, but cuts nothing by itself.
     """
     if now_s - flow.stepped_s < STEP_S:
         return flow
-    window, found = flow.window_bytes, flow.found
-    if flow.rate_bytes_s is not None and flow.queue_s > target_s:
-        window, found = min(window, flow.rate_bytes_s * target_s), True
-    elif flow.queue_s <= target_s and filled:
+    window, found, rate = flow.window_bytes, flow.found, flow.rate_bytes_s
+    if rate is not None and flow.queue_s > target_s:
+        if flow.measured or flow.lag_s > target_s:
+            window, found = min(window, rate * target_s), True
+    elif rate is not None and filled:
         window *= GROWTH if found else GROWTH_FIRST
+    elif rate is not None:
+        found = True
     window = min(max(window, WINDOW_MIN_BYTES), ceiling_bytes)
     return replace(flow, window_bytes=window, found=found, stepped_s=now_s)

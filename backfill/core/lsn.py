@@ -25,13 +25,15 @@ class LsnClock:
     def tick(self, now_s: float, insert_lsn: int) -> LsnClock:
         """Return the clock with one more sample.
 
-        While nothing is written the last sample only moves, so that an idle hour does not count as lag. When
-        full, every other old sample goes: far back, coarse is enough.
+        While nothing is written, two samples hold when the position was reached and until when it stood: an idle
+        hour counts as lag neither of what came before it nor of what comes after. When full, every other old
+        sample goes: far back, coarse is enough.
         """
         at, lsn = self.at_s, self.lsn
         if lsn and insert_lsn <= lsn[-1]:
-            return LsnClock((*at[:-1], now_s), lsn)
-        if len(at) > 1 and now_s - at[-2] < SPACING_S:
+            still = len(lsn) > 1 and lsn[-2] == lsn[-1]
+            return LsnClock((*at[:-1], now_s), lsn) if still else LsnClock((*at, now_s), (*lsn, lsn[-1]))
+        if len(at) > 1 and now_s - at[-2] < SPACING_S and lsn[-2] < lsn[-1]:
             return LsnClock((*at[:-1], now_s), (*lsn[:-1], insert_lsn))
         if len(at) >= SAMPLES_MAX:
             half = len(at) // 2

@@ -27,7 +27,10 @@ TARGET_S = 0.4
 """Queue that keeps replay busy: what readers of a replica pay while we run, however large the budget is."""
 BATCH_SHARE = 0.2
 """A batch is this slice of the window, so that the pace is smooth."""
-ROOM_SHARE = 0.6
+ROOM_SHARE = 0.4
+"""Or this slice of its room: far from the server a batch and its reading take so long that few must fill it."""
+FLOOR_SHARE = 0.5
+"""`min_rows` may take this share of the target: on a thin link one batch travels while another is replayed."""
 ROWS_UNKNOWN = 100
 """Rows of a batch while a replica's rate is unknown: a start from nothing makes no burst."""
 FILLED_SHARE = 0.5
@@ -61,15 +64,19 @@ Decision = Run | Wait
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """What the throttle remembers between readings. `expected` names replicas that must be in view."""
+    """What the throttle remembers between readings.
+
+    `expected` names replicas that must be in view, `stopped` the signals that were over their limit, and
+    `wanted_bytes` is what the last batch was expected to write, let through or not.
+    """
 
     cost: Cost = Cost()
     pacer: Pacer = Pacer()
     clock: LsnClock = LsnClock()
     flows: tuple[Flow, ...] = ()
     expected: frozenset[str] = frozenset()
-    stopped: bool = False
-    filled: bool = False
+    stopped: frozenset[faults.Signal] = frozenset()
+    wanted_bytes: float = 0.0
     admitted_s: float = 0.0
     history: tuple[tuple[float, int], ...] = ()
 
@@ -90,10 +97,10 @@ class Pace:
 def decide(limits: Throttle, batch: Batch, pace: Pace, signals: Signals, stripe: int) -> tuple[Decision, Pace]:
     """Return what to do now, and the memory for the next reading."""
     pace = observe(limits, pace, signals)
-    fault = faults.find(limits, signals, pace.flows, pace.expected, pace.stopped)
-    pace = replace(pace, stopped=fault is not None)
-    if fault is not None:
-        return Wait(FAULT_POLL_S, fault), pace
+    found = faults.find(limits, signals, pace.flows, pace.expected, pace.stopped)
+    pace = replace(pace, stopped=frozenset(fault.signal for fault in found), wanted_bytes=0.0)
+    if found:
+        return Wait(FAULT_POLL_S, found[0].reason), pace
     rate = limits.max_wal_rate_bytes_s
     debt_s = pacer.wait_s(pace.pacer, rate)
     if debt_s > 0:
@@ -132,7 +139,7 @@ def rows_wished(limits: Throttle, batch: Batch, pace: Pace, stripe: int) -> int:
 def _floor(limits: Throttle, batch: Batch, one: Flow, row_bytes: float) -> float:
     if one.rate_bytes_s is None:
         return min(batch.min_rows, ROWS_UNKNOWN)
-    return min(batch.min_rows, one.rate_bytes_s * target_s(limits) / 2 / row_bytes)
+    return min(batch.min_rows, one.rate_bytes_s * target_s(limits) * FLOOR_SHARE / row_bytes)
 
 
 def _slice_bytes(one: Flow) -> float:
@@ -154,10 +161,11 @@ def observe(limits: Throttle, pace: Pace, signals: Signals) -> Pace:
         if replica.replay_lsn is None or not faults.counted(limits, replica.name):
             continue
         one = known.get(replica.name) or flow.start(replica.name, now_s, replica.replay_lsn)
+        filled = one.unreplayed_bytes + pace.wanted_bytes > one.window_bytes * FILLED_SHARE
         lag_s = clock.lag_s(now_s, replica.replay_lsn)
         one = flow.observe(one, now_s, replica.replay_lsn, signals.insert_lsn, lag_s)
         ceiling = limits.max_lag_bytes / 2
-        one = flow.step(one, now_s, target_s=target_s(limits), ceiling_bytes=ceiling, filled=pace.filled)
+        one = flow.step(one, now_s, target_s=target_s(limits), ceiling_bytes=ceiling, filled=filled)
         flows.append(one)
     present = {one.name for one in flows}
     required = {*limits.replicas.require, *pace.expected, *present}
@@ -165,7 +173,7 @@ def observe(limits: Throttle, pace: Pace, signals: Signals) -> Pace:
         pace,
         clock=clock,
         pacer=pacer.pass_time(pace.pacer, now_s, limits.max_wal_rate_bytes_s),
-        flows=(*flows, *(one for one in pace.flows if one.name not in present)),
+        flows=tuple(flows),
         expected=frozenset(name for name in required if _expected(limits, name)),
         history=(
             *(pair for pair in pace.history if now_s - pair[0] < RATE_SPAN_S),
@@ -180,17 +188,21 @@ def _expected(limits: Throttle, name: str) -> bool:
 
 def _admit(limits: Throttle, batch: Batch, pace: Pace, signals: Signals, stripe: int) -> tuple[Decision, Pace]:
     rows = rows_wished(limits, batch, pace, stripe)
-    expected_bytes = rows * pace.cost.wal_bytes(stripe)
+    row_bytes = pace.cost.wal_bytes(stripe)
+    pace = replace(pace, wanted_bytes=rows * row_bytes)
     full = min(pace.flows, key=lambda one: one.room_bytes, default=None)
-    if full is None or expected_bytes <= full.room_bytes:
-        filled = full is not None and full.unreplayed_bytes + expected_bytes > full.window_bytes * FILLED_SHARE
-        return Run(rows), replace(pace, filled=filled, admitted_s=signals.at_s)
-    idle = full.unreplayed_bytes == 0
-    patient = signals.at_s - pace.admitted_s > PATIENCE_S and full.lag_s < limits.max_lag_s / 2
-    if idle or patient:
-        floor = int(min(rows, max(1.0, _floor(limits, batch, full, pace.cost.wal_bytes(stripe)))))
-        return Run(max(1, floor)), replace(pace, filled=True, admitted_s=signals.at_s)
-    over = f"{format_size(full.unreplayed_bytes + expected_bytes)} > {format_size(full.window_bytes)}"
+    if full is None or pace.wanted_bytes <= full.room_bytes:
+        return Run(rows), replace(pace, admitted_s=signals.at_s)
+    if full.unreplayed_bytes == 0 or _patient(limits, pace, full, signals.at_s):
+        floor = int(min(rows, _floor(limits, batch, full, row_bytes)))
+        return Run(max(1, floor)), replace(pace, admitted_s=signals.at_s)
+    over = f"{format_size(full.unreplayed_bytes + pace.wanted_bytes)} > {format_size(full.window_bytes)}"
     reason = Reason(Kind.WINDOW, f"{full.name} wal on the way {over}")
-    excess_s = (expected_bytes - full.room_bytes) / (full.rate_bytes_s or full.window_bytes / POLL_S)
-    return Wait(max(POLL_MIN_S, min(excess_s, POLL_S)), reason), replace(pace, filled=True)
+    excess_s = (pace.wanted_bytes - full.room_bytes) / (full.rate_bytes_s or full.window_bytes / POLL_S)
+    return Wait(max(POLL_MIN_S, min(excess_s, POLL_S)), reason), pace
+
+
+def _patient(limits: Throttle, pace: Pace, full: Flow, now_s: float) -> bool:
+    """Whether we have waited long for a replica that goes on replaying what others write."""
+    waited = now_s - pace.admitted_s > PATIENCE_S and full.moved_s > pace.admitted_s
+    return waited and full.lag_s < limits.max_lag_s / 2

@@ -143,6 +143,7 @@ def _fields(job: Job, order: Order, after: Scan, insert_lsn_before: str) -> dict
     return fields_of(after) | {
         "sequence": order.scan.sequence,
         "job": job.name,
+        "table": str(job.table),
         "insert_lsn_before": insert_lsn_before,
         "batch_pass": order.scan.pass_number,
         "batch_stripe": order.scan.stripe,

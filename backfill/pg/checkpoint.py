@@ -5,6 +5,7 @@ A worker that lost its session may wake up later; its epoch is an old one then, 
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -100,7 +101,8 @@ async def claim(connection: Connection, job: str) -> Claimed | None:
 
 async def create(connection: Connection, job: str, table: Table, scan: Scan) -> Scan:
     """Write a first checkpoint, or one that starts again on a table that is another one now; return it."""
-    fresh = scan if scan.epoch else replace(scan, epoch=1)
+    # Not 1: --restart removes the row that would tell which epochs earlier workers had.
+    fresh = scan if scan.epoch else replace(scan, epoch=1 + secrets.randbits(40))
     values = fields_of(fresh) | {
         "job": job,
         "table_oid": table.identity.oid,
@@ -140,7 +142,7 @@ async def move(connection: Connection, job: Job, scan: Scan) -> Scan:
         await cursor.execute(statement("read_insert_lsn"))
         before = await cursor.fetchone()
         assert before is not None, "a select without FROM has one row"
-        fields = fields_of(scan) | {"job": job.name, "insert_lsn_before": before["lsn"]}
+        fields = fields_of(scan) | {"job": job.name, "table": str(job.table), "insert_lsn_before": before["lsn"]}
         await cursor.execute(statement("save_scan"), fields)
         moved = await cursor.fetchone()
     if moved is None:

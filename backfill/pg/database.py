@@ -69,6 +69,7 @@ class Database:
 
     async def open(self) -> Opened:
         """Claim the checkpoint, or write the first one. Only the lock's holder may call it."""
+        await self._read_table()  # the wait for the lock may have been long
         connection, table = self._connection, self._table
         seen = await checkpoint.begin_job(connection, self.job, worker=worker_name(self.job.name), restart=self.restart)
         self.restart = False

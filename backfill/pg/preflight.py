@@ -6,14 +6,14 @@ Errors carry the place in the job file, to the column where the server says so.
 from __future__ import annotations
 
 import psycopg
-from psycopg.sql import SQL, Composable, Composed
+from psycopg.sql import SQL, Composed
 
 from backfill.core.jobfile import JobFile
 from backfill.core.table import Table
 from backfill.errors import JobError
 from backfill.pg.session import Connection, translated
 from backfill.pg.sqlfile import statement as static
-from backfill.pg.statements import Statements, compose, expression, name_of, target_of
+from backfill.pg.statements import Statements, compose, expression, foreseeing, name_of, target_of
 
 _ANYWHERE = {"low": "(0,0)", "high": "(1,0)", "mask": 0, "stripe": 0, "bounds": ["(0,0)"]}
 _OURS_TO_SAY = ("42", "22", "0A", "54", "2F", "P0")
@@ -23,25 +23,25 @@ _OURS_TO_SAY = ("42", "22", "0A", "54", "2F", "P0")
 async def prepare(connection: Connection, job_file: JobFile, table: Table) -> Statements:
     """Return the job's statements, each accepted by the server; raise JobError at the expression at fault.
 
-    Whether the row after the UPDATE can be foreseen is found out here too: `where` may name the whole row or a
-    system column, which a row that does not exist yet does not have.
+    Whether the row after the UPDATE can be foreseen is found out here too: `where` may name a system column or ask
+    for the table's row type, which a row that does not exist yet does not have.
     """
-    for one in job_file.job.assignments:
+    job = job_file.job
+    for one in job.assignments:
         head = SQL("EXPLAIN UPDATE {} SET {} = ").format(target_of(table), name_of(one.column))
         await _accept(connection, job_file, ("set", one.column), head, one.expression)
     head = SQL("EXPLAIN SELECT FROM {} WHERE ").format(target_of(table))
-    await _accept(connection, job_file, ("where",), head, job_file.job.where)
+    await _accept(connection, job_file, ("where",), head, job.where)
+    statements = compose(job, table, foreseen=table.foreseeable)
     if table.foreseeable:
-        foreseen = compose(job_file.job, table, foreseen=True)
-        try:
-            await connection.execute(SQL("EXPLAIN ") + foreseen.verify, _ANYWHERE)
-        except psycopg.Error as error:
-            if not (error.sqlstate or "").startswith(_OURS_TO_SAY):
-                with translated(connection):
-                    raise
-        else:
-            return foreseen
-    return compose(job_file.job, table, foreseen=False)
+        for foreseen in (foreseeing(job, table), statements.verify):
+            if await _refused(connection, SQL("EXPLAIN ") + foreseen):
+                statements = compose(job, table, foreseen=False)
+                break
+    error = await _refused(connection, SQL("EXPLAIN ") + statements.update)
+    if error:  # no expression's fault: a rule on the table
+        raise JobError(f"{job_file.at('table')}: table '{table.name}' cannot be filled: {_words(error)}")
+    return statements
 
 
 async def explain(connection: Connection, statement: Composed) -> str:
@@ -59,28 +59,38 @@ async def volatile_functions(connection: Connection, text: str) -> list[str]:
 
 
 async def _accept(
-    connection: Connection, job_file: JobFile, path: tuple[str, ...], head: Composable, text: str
+    connection: Connection, job_file: JobFile, path: tuple[str, ...], head: Composed, text: str
 ) -> None:
+    error = await _refused(connection, head + expression(text))
+    if error:
+        raise JobError(f"{_place(connection, job_file, path, head, text, error)}: {_words(error)}")
+
+
+async def _refused(connection: Connection, statement: Composed) -> psycopg.Error | None:
+    """Let the server plan a statement; return the error that blames the job file, raise any other."""
     try:
-        await connection.execute(head + expression(text), {})
+        async with connection.transaction():  # `backfill plan` asks inside one of its own, which must go on
+            await connection.execute(statement, _ANYWHERE)
     except psycopg.Error as error:
-        if not (error.sqlstate or "").startswith(_OURS_TO_SAY):
-            with translated(connection):
-                raise
-        raise JobError(f"{_place(connection, job_file, path, head, text, error)}: {_words(error)}") from None
+        if (error.sqlstate or "").startswith(_OURS_TO_SAY):
+            return error
+        with translated(connection):
+            raise
+    return None
 
 
 def _place(
     connection: Connection,
     job_file: JobFile,
     path: tuple[str, ...],
-    head: Composable,
+    head: Composed,
     text: str,
     error: psycopg.Error,
 ) -> str:
     sent_before = head.as_string(connection).replace("%%", "%") + "(\n"
     position = int(error.diag.statement_position or 0) - 1 - len(sent_before)
-    return job_file.at(*path, offset=position if 0 <= position < len(text) else 0)
+    # Behind the text stands our own parenthesis: what is wrong with that is how the text ends.
+    return job_file.at(*path, offset=min(position, len(text) - 1))
 
 
 def _words(error: psycopg.Error) -> str:

@@ -65,14 +65,30 @@ def still_matches(job: Job, table: Table) -> Composed:
 
     The inner select has no FROM: its columns are the outer row's, its output the row with `set` applied.
     """
+    after = _row_after(job, table)
+    return SQL("(SELECT {} FROM (SELECT {}) AS {})").format(expression(job.where), after, name_of(table.name.name))
+
+
+def foreseeing(job: Job, table: Table) -> Composed:
+    """Return a select that the server accepts when `still_matches` can be trusted.
+
+    Its `where` sees the row after the UPDATE alone. Inside a statement on the table it would also see the row
+    before, by `ctid`, `xmin` or the table's name with its schema, and take that for the row after.
+    """
+    after, name = _row_after(job, table), name_of(table.name.name)
+    return SQL("SELECT FROM (SELECT {} FROM {}) AS {} WHERE {}").format(
+        after, target_of(table), name, expression(job.where)
+    )
+
+
+def _row_after(job: Job, table: Table) -> Composed:
     assigned = {one.column: one.expression for one in job.assignments}
-    columns = SQL(", ").join(
+    return SQL(", ").join(
         SQL("{}::{} AS {}").format(expression(assigned[column.name]), _verbatim(column.type), name_of(column.name))
         if column.name in assigned
         else name_of(table.name.name, column.name)
         for column in table.columns
     )
-    return SQL("(SELECT {} FROM (SELECT {}) AS {})").format(expression(job.where), columns, name_of(table.name.name))
 
 
 def _verbatim(text: str) -> SQL:
@@ -124,10 +140,18 @@ def _update(job: Job, table: Table, matching: Composed) -> Composed:
 
 
 def _verify(job: Job, table: Table, *, foreseen: bool) -> Composed:
+    # Samples are looked up by address: an array of all keys would not fit memory where millions of rows are left.
     stuck = SQL("{} IS TRUE").format(still_matches(job, table)) if foreseen else SQL("NULL").format()
     return SQL(
-        "SELECT count(*) AS rows_left, count(*) FILTER (WHERE {stuck}) AS rows_unconverged,\n"
-        "(array_agg({key}))[:5] AS samples\nFROM {target}\nWHERE {where}"
+        "SELECT found.rows_left, found.rows_unconverged,\n"
+        "ARRAY(SELECT {key} FROM {target} AS sampled WHERE sampled.ctid = ANY (found.tids) LIMIT 5) AS samples\n"
+        "FROM (\n"
+        "SELECT coalesce(sum(rows), 0)::bigint AS rows_left, coalesce(sum(stuck), 0)::bigint AS rows_unconverged,\n"
+        "array_agg(tid) AS tids\n"
+        "FROM (\n"
+        "SELECT count(*) AS rows, count(*) FILTER (WHERE {stuck}) AS stuck, min(ctid) AS tid\n"
+        "FROM {target}\nWHERE {where}\nGROUP BY hashtid(ctid) & 7\n"
+        ") AS parts\n) AS found"
     ).format(stuck=stuck, key=_key(table), target=target_of(table), where=expression(job.where))
 
 

@@ -35,7 +35,11 @@ class Loop:
 
 def start(plant: Plant, **throttle: object) -> Loop:
     events: list[Event] = []
-    job = make_job(throttle=throttle) if "batch" not in throttle else make_job(batch=throttle.pop("batch"), throttle=throttle)
+    job = (
+        make_job(throttle=throttle)
+        if "batch" not in throttle
+        else make_job(batch=throttle.pop("batch"), throttle=throttle)
+    )
     around = Surroundings(record=events.append, now_s=lambda: plant.now_s, sleep=plant.sleep, jitter=lambda: 0.5)
     return Loop(plant, job, events, Gate(job, around))
 

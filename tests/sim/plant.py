@@ -210,9 +210,7 @@ class Plant:
             raise Over
         half_s = self.work.round_trip_s / 2
         self.pass_time(half_s)
-        seen = tuple(
-            Replica(path.name, "streaming", path.shown) for path in self.paths if path.in_view(self.now_s)
-        )
+        seen = tuple(Replica(path.name, "streaming", path.shown) for path in self.paths if path.in_view(self.now_s))
         signals = Signals(self.now_s, int(self.insert), visible=True, replicas=seen)
         self.pass_time(half_s)
         return signals

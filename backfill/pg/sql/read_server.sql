@@ -4,7 +4,8 @@ SELECT
     current_database() AS database,
     current_setting('server_version_num')::int AS version,
     pg_is_in_recovery() AS in_recovery,
-    pg_has_role('pg_read_all_stats', 'USAGE') AS visible,
+    pg_has_role('pg_read_all_stats', 'USAGE')
+        AND has_function_privilege('pg_ls_archive_statusdir()', 'EXECUTE') AS visible,
     s.oid IS NOT NULL AS has_state,
     coalesce(
         has_schema_privilege(s.oid, 'USAGE') AND (

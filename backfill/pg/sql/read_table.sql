@@ -16,10 +16,22 @@ SELECT
     (
         SELECT coalesce(jsonb_agg(jsonb_build_object(
             'name', a.attname,
-            'type', format_type(a.atttypid, a.atttypmod),
-            'generated', a.attgenerated <> '' OR a.attidentity = 'a',
+            'type', format_type(a.atttypid, a.atttypmod) || CASE
+                WHEN a.attcollation <> (SELECT typcollation FROM pg_type WHERE oid = a.atttypid)
+                THEN ' COLLATE ' || a.attcollation::regcollation ELSE ''
+            END,
+            'generated', a.attgenerated <> '',
+            'identity', a.attidentity = 'a',
             'indexed', EXISTS (
-                SELECT FROM pg_index i WHERE i.indrelid = c.oid AND a.attnum = ANY (i.indkey::smallint[])
+                SELECT FROM pg_index i
+                WHERE i.indrelid = c.oid AND (
+                    a.attnum = ANY (i.indkey::smallint[])
+                    OR EXISTS (  -- in an expression, or in a partial index's condition
+                        SELECT FROM pg_depend d
+                        WHERE d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid
+                          AND d.refclassid = 'pg_class'::regclass AND d.refobjid = c.oid AND d.refobjsubid = a.attnum
+                    )
+                )
             ),
             'may_update', has_column_privilege(c.oid, a.attnum, 'UPDATE')
         ) ORDER BY a.attnum), '[]')
@@ -31,6 +43,7 @@ SELECT
         FROM pg_index i
         JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey::smallint[])
         WHERE i.indrelid = c.oid AND i.indisprimary
+          AND array_position(i.indkey::smallint[], a.attnum) < i.indnkeyatts  -- counts from 0; INCLUDE comes after
     ) AS key,
     (
         SELECT coalesce(jsonb_agg(t.tgname ORDER BY t.tgname), '[]')

@@ -1,5 +1,5 @@
--- The checkpoint moves, compare-and-swap, and only while the table's file is the one that its addresses belong to:
--- after the batch's UPDATE we hold a lock under which the file cannot change until we commit.
+-- The checkpoint moves, compare-and-swap, and only while the table's name and file are those that its addresses belong
+-- to: after the batch's UPDATE we hold a lock under which neither can change until we commit.
 UPDATE backfill.scan
 SET sequence = sequence + 1, pass_number = %(pass_number)s, end_page = %(end_page)s, window_start = %(window_start)s,
     window_end = %(window_end)s, stripes = %(stripes)s, stripe = %(stripe)s, next_tid = %(next_tid)s::tid,
@@ -7,5 +7,5 @@ SET sequence = sequence + 1, pass_number = %(pass_number)s, end_page = %(end_pag
     rows_unconverged = %(rows_unconverged)s, updated_at = now(),
     wal_bytes = wal_bytes + pg_wal_lsn_diff(pg_current_wal_insert_lsn(), %(insert_lsn_before)s::pg_lsn)::bigint
 WHERE job = %(job)s AND lane = 0 AND epoch = %(epoch)s AND sequence = %(sequence)s
-  AND filenode = pg_relation_filenode(table_oid)
+  AND table_oid = to_regclass(%(table)s) AND filenode = pg_relation_filenode(table_oid)
 RETURNING wal_bytes

@@ -1,0 +1,122 @@
+"""The installed command line as one call: what it said and how it ended."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, LiteralString
+
+from tests.acceptance.worker import COMMAND, JOB
+from tests.fix_pg import Database
+
+NAMES = ("DATABASE_URL", "PG", "COLUMNS", "LINES")
+"""Beginnings of the environment's names that would change what a command does or says."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A command that has ended. A traceback is never an answer."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+    def __post_init__(self) -> None:
+        assert "Traceback" not in self.stdout + self.stderr, self
+
+
+def environment(**changed: str | None) -> dict[str, str]:
+    """Return our environment without a database; None takes a name out."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(NAMES)}
+    return {name: value for name, value in (kept | changed).items() if value is not None}
+
+
+def backfill(
+    *arguments: str | Path,
+    dsn: str | None = None,
+    timeout_s: float = 60.0,
+    env: dict[str, str] | None = None,
+    **options: Any,
+) -> Ended:
+    """Run a command to its end; `dsn` is its DATABASE_URL."""
+    around = environment(DATABASE_URL=dsn) if env is None else env
+    ended = subprocess.run(
+        [*COMMAND, *map(str, arguments)],
+        env=around,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+        timeout=timeout_s,
+        **options,
+    )
+    return Ended(ended.returncode, ended.stdout.decode(), ended.stderr.decode())
+
+
+def job_text(name: str, table: str, assigned: dict[str, str], where: str, *more: str) -> str:
+    """Return a job file whose expressions stand in lines of their own, as YAML takes any text."""
+    lines = [f"name: {name}", f"table: {quoted(table)}", "set:"]
+    for column, expression in assigned.items():
+        lines += [f"  {quoted(column)}: |", *(f"    {line}" for line in expression.splitlines())]
+    lines += ["where: |", *(f"  {line}" for line in where.splitlines()), *more]
+    if not any(line.startswith("throttle:") for line in more):
+        lines += ["throttle: {max_wal_rate: 1GB/s}"]
+    return "\n".join(lines) + "\n"
+
+
+def quoted(text: str) -> str:
+    """Return the text as a YAML scalar that YAML does not read any other way: JSON is YAML."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+def write(path: Path, text: str = JOB) -> Path:
+    """Write a job file; return its path."""
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def all_at_once(commands: Sequence[Sequence[str | Path]], **options: Any) -> list[Ended]:
+    """Run commands beside each other, as each one is mostly its own start; return their ends in order."""
+    with ThreadPoolExecutor(max_workers=3) as pool:
+        return list(pool.map(lambda arguments: backfill(*arguments, **options), commands))
+
+
+def fingerprint(database: Database, table: LiteralString = "users") -> tuple[Any, ...]:
+    """Return what changes with any write: row versions with their places, and what schemas there are."""
+    versions = "select md5(string_agg(ctid::text || xmin::text || t::text, ',' order by ctid)) from " + table + " t"
+    return *database.query(versions), *database.query("select oid, nspname from pg_namespace order by oid")
+
+
+def refusals(directory: Path, dsn: str, count: int, timeout_s: float = 60.0) -> dict[str, str]:
+    """Serve a directory of wrong job files until each was refused; return what was said by the file's name."""
+    process = subprocess.Popen(
+        [*COMMAND, "serve", str(directory), "--http", "off"],
+        env=environment(DATABASE_URL=dsn),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    watchdog = threading.Timer(timeout_s, process.kill)
+    watchdog.start()
+    told: dict[str, str] = {}
+    try:
+        assert process.stderr is not None
+        for text in process.stderr:
+            line = json.loads(text)
+            assert line["event"] in ("finished", "job_ended"), line
+            if line["event"] == "job_ended":
+                assert line["exit_code"] == 2, line
+                path, _, said = line["why"].partition(".yaml:")
+                told[Path(path).name] = said
+            if len(told) == count:
+                process.terminate()
+        assert process.wait(10) == 143, told
+    finally:
+        watchdog.cancel()
+        process.kill()
+        process.communicate()
+    return told

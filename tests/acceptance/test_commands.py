@@ -1,0 +1,225 @@
+"""Each command as a user meets it: its help, its answers for people and machines, and surroundings that are odd."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.command import all_at_once, backfill, environment, fingerprint, job_text, write
+from tests.acceptance.worker import COMMAND, JOB, left, make_users, run_job
+
+COMMANDS = ("run", "serve", "plan", "status", "init", "schema", "demo")
+SCHEMA = Path(__file__).parents[2] / "jobs/job.schema.json"
+
+
+def test_the_help_of_each_command_says_how_it_ends_or_what_comes_next():
+    everything, *ends = all_at_once([["--help"], *([name, "--help"] for name in COMMANDS)])
+    for name, one in zip(COMMANDS, ends, strict=True):
+        assert one.code == 0
+        assert one.stdout.lstrip().startswith(f"Usage: backfill {name}")
+        assert "Exit codes: " in one.stdout or "Next" in one.stdout, name
+        assert name in everything.stdout
+    words = " ".join(ends[0].stdout.split())
+    assert "0 done; 1 failed, safe to run again; 2 the job file or the command line is wrong" in words
+    assert "75 lock held elsewhere (--no-wait); 130, 141 or 143 stopped by a signal" in words
+
+
+def test_schema_prints_what_editors_find_beside_the_jobs():
+    printed = backfill("schema")
+    assert printed.code == 0
+    assert printed.stdout == SCHEMA.read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def role(database):
+    """A role whose name needs its quotes, gone at the end."""
+    name = f'A "worker" {database.name}'
+    database.query(f"create role {quoted(name)} login")
+    yield name
+    database.query(f"drop owned by {quoted(name)} cascade")
+    database.query(f"drop role {quoted(name)}")
+
+
+def quoted(name):
+    return '"' + name.replace('"', '""') + '"'
+
+
+def test_what_init_prints_is_what_init_does_may_be_run_again_and_suffices_for_a_job(database, tmp_path, role):
+    make_users(database, 500)
+    printed = backfill("init", "--print", "--role", role)
+    assert printed.code == 0
+    for _ in range(2):
+        database.query(printed.stdout)
+    made = database.query(SHAPE)
+    database.query("drop schema backfill cascade")
+    for _ in range(2):
+        done = backfill("init", "--role", role, dsn=database.dsn)
+        assert (done.code, done.stdout) == (0, f"schema backfill is there, role {role} may use it\n")
+    assert database.query(SHAPE) == made
+    database.query(f"grant select (id, username, handle), update (handle) on users to {quoted(role)}")
+    database.query(f"grant select on users to {quoted(role)}")
+    with run_job(database.dsn_for(user=role), write(tmp_path / "job.yaml")) as worker:
+        assert worker.end() == 0, worker.stderr
+    assert left(database) == 0
+
+
+SHAPE = """
+    select c.relname, c.relacl::text, a.attname, format_type(a.atttypid, a.atttypmod), obj_description(c.oid)
+    from pg_class c join pg_attribute a on a.attrelid = c.oid
+    where c.relnamespace = 'backfill'::regnamespace and a.attnum > 0 order by 1, 3
+"""
+
+
+def test_plan_and_status_answer_people_and_machines_alike(database, tmp_path):
+    make_users(database, 500)
+    path = write(tmp_path / "job.yaml")
+    before = fingerprint(database)
+    text, plan = all_at_once([["plan", path], ["plan", path, "--json"]], dsn=database.dsn)
+    assert fingerprint(database) == before
+    planned = json.loads(plan.stdout)
+    assert (planned["job"], planned["table"], planned["key"]) == ("users-handle", "public.users", ["id"])
+    assert sorted(planned["replicas"]) == ["replica-a", "replica-b"]
+    for title, statement in planned["statements"]:
+        assert f"-- {title}\n{statement};" in text.stdout
+    assert "Tid Range Scan on users" in text.stdout
+    with run_job(database.dsn, path) as worker:
+        assert worker.end() == 0
+    text, lines, one = all_at_once(
+        [["status"], ["status", "--json"], ["status", "users-handle", "--json"]], dsn=database.dsn
+    )
+    assert json.loads(lines.stdout)["job"] == json.loads(one.stdout)["job"] == "users-handle"
+    told = json.loads(one.stdout)
+    assert (told["state"], told["rows_total"], told["progress_ratio"], told["worker"]) == ("done", 500, 1.0, None)
+    assert text.stdout.splitlines()[1].split()[:6] == ["users-handle", "public.users", "done", "2", "100.0%", "500"]
+
+
+def test_a_job_may_be_run_again_with_other_limits_but_not_with_another_where(database, tmp_path):
+    make_users(database, 1000)
+    path = write(tmp_path / "job.yaml")
+
+    def run(*arguments):
+        with run_job(database.dsn, path, *arguments) as worker:
+            return worker.end(), worker
+
+    code, worker = run()
+    assert code == 0, worker.stderr
+    before = database.query("select md5(string_agg(ctid::text || xmin::text, ',' order by ctid)) from users")
+    code, worker = run()
+    assert (code, worker.all_of("BatchDone")) == (0, [])
+    write(path, JOB.replace("1GB/s", "2GB/s") + "lock_timeout: 2s\nbatch: {rows: 10}\n# and a comment\n")
+    code, worker = run()
+    assert (code, worker.all_of("BatchDone")) == (0, [])
+    assert worker.all_of("Started")[0]["max_wal_rate_bytes_s"] == 2 * 1024**3
+    write(
+        path,
+        JOB.replace("handle IS NULL", "handle IS DISTINCT FROM upper(username)").replace(
+            ": username", ": upper(username)"
+        ),
+    )
+    code, worker = run()
+    assert code == 2
+    assert "where was 'handle IS NULL', is 'handle IS DISTINCT FROM upper(username)'" in worker.stderr
+    assert worker.stderr.startswith("backfill: job 'users-handle' was started with another file: ")
+    assert "--restart" in worker.stderr
+    assert database.query("select state from backfill.job") == [("done",)]
+    assert database.query("select md5(string_agg(ctid::text || xmin::text, ',' order by ctid)) from users") == before
+    code, worker = run("--restart")
+    assert code == 0, worker.stderr
+    assert worker.all_of("Finished")[0]["rows_total"] == 1000
+    assert database.query("select count(*) from users where handle is distinct from upper(username)") == [(0,)]
+
+
+def test_several_jobs_run_in_turn_and_a_row_left_in_any_of_them_is_not_forgotten(database, tmp_path):
+    for name in "abc":
+        database.query(
+            f"create table {name} as select i as id, 'u' || i as username, null::text as handle from generate_series(1, 99) i"
+        )
+    database.query("update a set username = null where id = 7")
+    paths = [
+        write(tmp_path / f"{name}.yaml", job_text(f"job-{name}", name, {"handle": "username"}, "handle IS NULL"))
+        for name in "abc"
+    ]
+    with run_job(database.dsn, paths[0], str(paths[1])) as worker:
+        assert worker.end() == 3, worker.stderr
+    assert [(one["job"], one["state"]) for one in worker.all_of("Finished")] == [
+        ("job-a", "unconverged"),
+        ("job-b", "done"),
+    ]
+    database.query("drop table b")
+    with run_job(database.dsn, paths[0], str(paths[1]), str(paths[2])) as worker:
+        assert worker.end() == 2
+    assert database.query("select count(handle) from c") == [(0,)]
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_a_reader_that_ends_stops_the_run_at_its_checkpoint(database, tmp_path, stream):
+    make_users(database, 5000)
+    path = write(tmp_path / "job.yaml", JOB.replace("1GB/s", "500kB/s"))
+    process = subprocess.Popen(
+        [*COMMAND, "run", str(path), "--http", "off", *(["--json"] if stream == "stdout" else [])],
+        env=environment(DATABASE_URL=database.dsn),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    lost = getattr(process, stream)
+    assert '"job": "users-handle"' in lost.readline()
+    lost.close()
+    setattr(process, stream, None)
+    stdout, stderr = process.communicate(timeout=30)
+    assert process.returncode == 141, stderr
+    assert "Traceback" not in (stdout or "") + (stderr or "")
+    if stream == "stdout":
+        assert stderr == (
+            "backfill: stopped by SIGPIPE (output cannot be written: broken pipe);"
+            " the checkpoint stands, run again to go on\n"
+        )
+    [(state, rows_total)] = database.query(
+        "select state, coalesce(rows_total, 0) from backfill.job left join backfill.scan on job = name"
+    )
+    [(filled,)] = database.query("select count(*) from users where handle is not null")
+    assert (state, rows_total) == ("stopped", filled)
+    with run_job(database.dsn, write(path)) as worker:
+        assert worker.end() == 0, worker.stderr
+    assert left(database) == 0
+
+
+def test_streams_homes_languages_and_directories_may_be_missing(database, tmp_path):
+    make_users(database, 200)
+    path = write(tmp_path / "job.yaml")
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    latin = {"LC_ALL": "C", "LANG": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    plain = environment(DATABASE_URL=database.dsn)
+    run = [*COMMAND, "run", str(path), "--http", "off"]
+
+    def shell(script, *command, env=plain, **options):
+        ended = subprocess.run(
+            ["sh", "-c", script, "sh", *command], env=env, capture_output=True, check=False, timeout=60, **options
+        )
+        said = ended.stdout.decode() + ended.stderr.decode()
+        assert "Traceback" not in said, said
+        return ended.returncode, said
+
+    assert shell('exec "$@" >&-', *run, "--json") == (0, "")
+    assert shell('exec "$@" >&- 2>&- <&-', *run) == (0, "")
+    assert left(database) == 0
+    code, said = shell('cd "$0" && rmdir "$0" && exec "$@"'.replace("$0", str(gone)), *run)
+    assert (code, '"state": "done"' in said) == (0, True), said
+    code, said = shell('exec "$@"', *run, env=environment(DATABASE_URL=database.dsn, HOME=None, PATH=None))
+    assert code == 0, said
+    code, said = shell('exec "$@" > /dev/full', *COMMAND, "status", "--json")
+    assert (code, said) == (1, "backfill: output cannot be written: no space left on device\n")
+    database.query("create table \"naïve →\" as select 1 as id, 'u' as username, null::text as handle")
+    odd = write(tmp_path / "odd.yaml", job_text("odd", '"naïve →"', {"handle": "username || '→'"}, "handle IS NULL"))
+    for command in (["plan", odd], ["run", odd, "--json", "--http", "off"], ["status"], ["run", "--help"]):
+        for encoding in ("ascii", "latin-1"):
+            env = environment(DATABASE_URL=database.dsn, PYTHONIOENCODING=encoding, **latin)
+            ended = subprocess.run(
+                [*COMMAND, *map(str, command)], env=env, capture_output=True, check=False, timeout=60
+            )
+            assert ended.returncode == 0, ended
+    assert database.query('select handle from "naïve →"') == [("u→",)]

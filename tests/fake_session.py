@@ -1,0 +1,261 @@
+"""A database in memory, and sessions on it: what the loop needs of PostgreSQL, and a few of its accidents.
+
+A table is a list of pages, a page a list of slots, a slot a row or None; `where` and `assign` are Python. An UPDATE
+leaves a row in its slot. What is promised here is checked by `tests.session_contract`, as on the real one.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict, deque
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from backfill.core.batch import Filled, Opened, Overfull, Verification
+from backfill.core.events import Event, Finished
+from backfill.core.reason import Reason
+from backfill.core.scan import Scan, Tid, advance, begin, begin_pass, restart
+from backfill.core.scout import Cut, Scouted, make_grid
+from backfill.core.signals import Replica, Signals
+from backfill.errors import Diverges, Lost, Rewritten, Superseded
+from backfill.ports import Stopped, Surroundings
+
+Row = dict[str, Any]
+Slot = Row | None
+WAL_BYTES = 500
+ROW_S, CALL_S = 1e-5, 1e-3
+
+
+def handle_is_null(row: Row) -> bool:
+    return row["handle"] is None
+
+
+def handle_from_username(row: Row) -> Row:
+    return {**row, "handle": row["username"]}
+
+
+def users(count: int, *, page: int = 10, username: Callable[[int], str | None] = lambda number: f"u{number}") -> list[list[Slot]]:
+    """Return pages of users without a handle."""
+    rows: list[Slot] = [{"id": number, "username": username(number), "handle": None} for number in range(count)]
+    return [rows[start : start + page] for start in range(0, count, page)]
+
+
+@dataclass
+class Clock:
+    """Time that passes only when somebody spends it. `stop_at_s` is when a signal comes."""
+
+    now_s: float = 1000.0
+    stop_at_s: float = float("inf")
+
+    def now(self) -> float:
+        return self.now_s
+
+    async def sleep(self, delay_s: float) -> None:
+        if self.now_s + delay_s >= self.stop_at_s:
+            self.now_s = max(self.now_s, self.stop_at_s)
+            raise Stopped("stopped by SIGTERM; the checkpoint stands, run again to go on")
+        self.now_s += delay_s
+
+    def around(self, record: Callable[[Event], None]) -> Surroundings:
+        return Surroundings(record=record, now_s=self.now, sleep=self.sleep, jitter=lambda: 0.5)
+
+
+@dataclass
+class FakeDatabase:
+    """The server: one table, one checkpoint, one lock. `accidents` are raised or called, each once, by method."""
+
+    pages: list[list[Slot]]
+    clock: Clock
+    max_rows: int = 10_000
+    stripes: int = 4
+    where: Callable[[Row], bool] = handle_is_null
+    assign: Callable[[Row], Row] = handle_from_username
+    foreseen: bool = True
+    scan: Scan | None = None
+    filenode: int = 1
+    scanned_filenode: int = 1
+    holder: str | None = None
+    insert_lsn: int = 1 << 30
+    replicas_seen: tuple[str, ...] = ()
+    replicas: Callable[[FakeDatabase], tuple[Replica, ...]] = lambda _: ()
+    accidents: defaultdict[str, deque[Exception | Callable[[], None]]] = field(default_factory=lambda: defaultdict(deque))
+    calls: list[str] = field(default_factory=list)
+    batches: list[int] = field(default_factory=list)
+    fills: Counter[int] = field(default_factory=Counter)
+    waits: list[str | None] = field(default_factory=list)
+    ends: list[Finished] = field(default_factory=list)
+    sessions: int = 0
+
+    @asynccontextmanager
+    async def connect(self) -> AsyncIterator[FakeSession]:
+        self.enter("connect")
+        self.sessions += 1
+        yield FakeSession(self)
+
+    def enter(self, method: str) -> None:
+        """Note a call, let it take time, and let what was planned for it happen."""
+        self.calls.append(method)
+        self.clock.now_s += CALL_S
+        if self.accidents[method]:
+            accident = self.accidents[method].popleft()
+            if isinstance(accident, Exception):
+                raise accident
+            accident()
+
+    def rows_left(self) -> list[Row]:
+        return [row for page in self.pages for row in page if row is not None and self.where(row)]
+
+    def matching(self, scan: Scan, low: Tid, high: Tid) -> list[Tid]:
+        """Return the addresses that a pass looks for: all that match, later only those that an update would mend."""
+        found = []
+        for page in range(low.page, min(high.page + 1, len(self.pages))):
+            for index, row in enumerate(self.pages[page]):
+                tid = Tid(page, index + 1)
+                if row is not None and low <= tid < high and self.where(row):
+                    stuck = scan.pass_number > 1 and self.foreseen and self.where(self.assign(row))
+                    found += [] if stuck else [tid]
+        return found
+
+    def rewrite(self, pages: list[list[Slot]]) -> None:
+        """VACUUM FULL: the rows lie elsewhere, in another file."""
+        self.pages, self.filenode = pages, self.filenode + 1
+
+    def take_over(self) -> None:
+        """Another worker claims the checkpoint."""
+        assert self.scan is not None
+        self.scan = replace(self.scan, epoch=self.scan.epoch + 1)
+
+
+def stripe_of(tid: Tid, stripes: int) -> int:
+    return (tid.page * 31 + tid.offset * 17) & (stripes - 1)
+
+
+class FakeSession:
+    """One session; `Lost` for ever after it was lost once."""
+
+    def __init__(self, database: FakeDatabase) -> None:
+        self.database = database
+        self.lost = False
+
+    def _enter(self, method: str) -> None:
+        if self.lost:
+            raise Lost("the connection is closed")
+        try:
+            self.database.enter(method)
+        except Lost:
+            self.lost = True
+            raise
+
+    async def try_lock(self) -> str | None:
+        self._enter("try_lock")
+        return self.database.holder
+
+    async def open(self) -> Opened:
+        self._enter("open")
+        data, why = self.database, None
+        resumed = data.scan is not None
+        scan = begin(len(data.pages), data.stripes) if data.scan is None else data.scan
+        if data.filenode != data.scanned_filenode:
+            scan, why = restart(scan, len(data.pages), data.stripes), "the table was rewritten"
+            data.scanned_filenode = data.filenode
+        data.scan = replace(scan, epoch=scan.epoch + 1)
+        rows = sum(len(page) for page in data.pages)
+        return Opened(data.scan, len(data.pages), rows, resumed, why, data.replicas_seen)
+
+    async def reopen(self, scan: Scan) -> tuple[Scan, str]:
+        self._enter("reopen")
+        data = self.database
+        data.scan, data.scanned_filenode = restart(scan, len(data.pages), data.stripes), data.filenode
+        return data.scan, "the table was rewritten"
+
+    async def new_pass(self, scan: Scan) -> Scan:
+        self._enter("new_pass")
+        return self._move(scan, begin_pass(scan, len(self.database.pages)))
+
+    async def read_signals(self) -> Signals:
+        self._enter("read_signals")
+        data = self.database
+        return Signals(data.clock.now_s, data.insert_lsn, visible=True, replicas=data.replicas(data))
+
+    async def read_scout(self, scan: Scan, rows: int) -> Scouted:
+        self._enter("read_scout")
+        grid = make_grid(scan, rows)
+        counts = [[0] * scan.stripes for _ in grid.bounds]
+        for tid in self.database.matching(scan, grid.bounds[0], grid.end):
+            index = sum(1 for bound in grid.bounds if bound <= tid) - 1
+            counts[index][stripe_of(tid, scan.stripes)] += 1
+        return Scouted(grid, scan.stripe, tuple(map(tuple, counts)))
+
+    async def run_batch(
+        self, scan: Scan, cut: Cut, *, rows_wished: int, waited_s: float, waited_for: str | None
+    ) -> Filled | Overfull:
+        self._enter("run_batch")
+        data = self.database
+        tids = [
+            tid
+            for tid in data.matching(scan, scan.next, cut.end)
+            if scan.last_stripe or stripe_of(tid, scan.stripes) == scan.stripe
+        ]
+        if len(tids) > data.max_rows:
+            return Overfull(len(tids))
+        after = {tid: data.assign(self._row(tid)) for tid in tids}
+        stuck = [row["id"] for row in after.values() if data.where(row)]
+        if tids and len(stuck) == len(tids) and scan.rows_total == 0:
+            raise Diverges("'where' stays true for every row of the first batch")
+        moved = replace(
+            advance(scan, cut.end),
+            rows_pass=scan.rows_pass + len(tids),
+            rows_converged_pass=scan.rows_converged_pass + len(tids) - len(stuck),
+            rows_total=scan.rows_total + len(tids),
+            rows_unconverged=scan.rows_unconverged + len(stuck),
+            wal_bytes=scan.wal_bytes + WAL_BYTES * len(tids),
+        )
+        saved = self._move(scan, moved)
+        for tid, row in after.items():
+            data.pages[tid.page][tid.offset - 1] = row
+            data.fills[row["id"]] += 1
+        took_s = ROW_S * len(tids)
+        data.clock.now_s += took_s
+        data.insert_lsn += WAL_BYTES * len(tids)
+        data.batches.append(len(tids))
+        samples = tuple(str(key) for key in stuck[:5])
+        filled = Filled(saved, len(tids), len(stuck), 0, WAL_BYTES * len(tids), data.insert_lsn, took_s, samples)
+        self._enter("committed")
+        return filled
+
+    async def save_place(self, scan: Scan) -> Scan:
+        self._enter("save_place")
+        return self._move(scan, scan)
+
+    async def save_wait(self, reason: Reason | None, replicas_seen: frozenset[str]) -> None:
+        self._enter("save_wait")
+        self.database.waits.append(str(reason) if reason else None)
+        self.database.replicas_seen = tuple(sorted(replicas_seen))
+
+    async def save_end(self, finished: Finished) -> None:
+        self._enter("save_end")
+        self.database.ends.append(finished)
+
+    async def verify(self) -> Verification:
+        self._enter("verify")
+        data = self.database
+        left = data.rows_left()
+        stuck = sum(1 for row in left if data.where(data.assign(row))) if data.foreseen else None
+        return Verification(len(left), stuck, tuple(str(row["id"]) for row in left[:5]), 0.0)
+
+    def _row(self, tid: Tid) -> Row:
+        row = self.database.pages[tid.page][tid.offset - 1]
+        assert row is not None
+        return row
+
+    def _move(self, scan: Scan, moved: Scan) -> Scan:
+        """Write the checkpoint, compare-and-swap, as `backfill/pg/sql/save_scan.sql` does."""
+        data = self.database
+        assert data.scan is not None
+        if (data.scan.epoch, data.scan.sequence) != (scan.epoch, scan.sequence):
+            raise Superseded("another worker has moved the checkpoint")
+        if data.filenode != data.scanned_filenode:
+            raise Rewritten("the table was rewritten")
+        data.scan = replace(moved, epoch=scan.epoch, sequence=scan.sequence + 1)
+        return data.scan

@@ -1,0 +1,27 @@
+"""What these tests share beside `cluster` and `database`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.fix_pg import Cluster, Database
+from tests.integration.jobs import create_database, drop_database
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """The event loop of tests that are coroutines: psycopg knows asyncio only."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="module")
+def shared(cluster: Cluster) -> Iterator[Database]:
+    """A database of one module, for tests that each work on a schema or a table of their own."""
+    database = create_database(cluster)
+    yield database
+    drop_database(database)

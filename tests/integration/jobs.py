@@ -1,0 +1,125 @@
+"""Job files, tables and sessions for tests on a real server."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import psycopg
+from psycopg import sql
+
+from backfill.core.batch import Filled
+from backfill.core.jobfile import JobFile, load
+from backfill.core.scan import Scan
+from backfill.core.scout import Cut
+from backfill.core.table import Table
+from backfill.pg.catalog import read_table
+from backfill.pg.database import Database as Session
+from backfill.pg.preflight import prepare
+from backfill.pg.session import Connection, connect
+from backfill.pg.statements import Statements
+from backfill.sandbox import Server
+from tests.fix_pg import Cluster, Database
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+STATEMENTS = (
+    "scout",
+    "scout_again",
+    "update",
+    "update_rest",
+    "update_again",
+    "verify",
+    "sample_before",
+    "sample_after",
+)
+
+
+def job_file(**keys: Any) -> JobFile:
+    """Return a job file of these keys, each on a line of its own in their order; name, table, set, where first."""
+    spec = {"name": "users-handle", "table": "public.users", "set": {"handle": "username"}, "where": "handle IS NULL"}
+    lines = [f"{key}: {json.dumps(value, ensure_ascii=False)}\n" for key, value in (spec | keys).items()]
+    return load("".join(lines), "job.yaml")
+
+
+def create_database(cluster: Cluster) -> Database:
+    """Make a database of the cluster's primary."""
+    name = f"test_{secrets.token_hex(6)}"
+    with psycopg.connect(cluster.primary.dsn, autocommit=True) as connection:
+        connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+    return Database(name, cluster.primary)
+
+
+def drop_database(database: Database) -> None:
+    """Drop it, whoever is connected."""
+    with psycopg.connect(database.primary.dsn, autocommit=True) as connection:
+        connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(database.name)))
+
+
+def run_sql(database: Database | Server | str, *statements: str) -> None:
+    """Run statements as superuser, or as whom a DSN names, each a transaction of its own."""
+    with psycopg.connect(database if isinstance(database, str) else database.dsn, autocommit=True) as connection:
+        for statement in statements:
+            connection.execute(statement.encode())
+
+
+def make_users(database: Database, rows: int, *, with_options: str = "autovacuum_enabled = off") -> None:
+    """Make table users with `rows` rows whose handle is to be filled from username, about 60 rows a page."""
+    run_sql(
+        database,
+        "create table users (id bigint primary key, username text, email text not null, handle text)"
+        f" with ({with_options})",
+        "insert into users select i, 'user' || i, repeat('x', 60) || i || '@example.org', null"
+        f" from generate_series(1, {rows}) i",
+        "vacuum analyze users",
+    )
+
+
+@asynccontextmanager
+async def connected(dsn: str, job: JobFile) -> AsyncIterator[Connection]:
+    """Give a session of the kind that a worker has."""
+    async with await connect(dsn, application_name="backfill:test", job=job.job) as connection:
+        yield connection
+
+
+async def prepared(connection: Connection, job: JobFile, role: str = "postgres") -> tuple[Table, Statements]:
+    """Read the table and return it with the job's statements."""
+    table = await read_table(connection, job, role)
+    return table, await prepare(connection, job, table)
+
+
+@asynccontextmanager
+async def session(dsn: str, job: JobFile, *, restart: bool = False) -> AsyncIterator[Session]:
+    """Give a worker's session that has its locks."""
+    async with Session(dsn, job, restart=restart) as opened:
+        await take_lock(opened)
+        yield opened
+
+
+async def take_lock(worker: Session) -> None:
+    """Take the locks as soon as the server has noticed that those who had them are gone."""
+    deadline_s = time.monotonic() + 10
+    while (holder := await worker.try_lock()) is not None:
+        assert time.monotonic() < deadline_s, holder
+        await anyio.sleep(0.01)
+
+
+async def fill(worker: Session, scan: Scan, cut: Cut) -> Filled:
+    """Run one batch that must be committed."""
+    done = await worker.run_batch(scan, cut, rows_wished=cut.rows, waited_s=0.0, waited_for=None)
+    assert isinstance(done, Filled), done
+    return done
+
+
+async def next_cut(worker: Session, scan: Scan, rows: int = 1_000_000) -> Cut:
+    """Return the next batch of at most `rows` rows from the scan's place."""
+    from backfill.core.scout import cut  # noqa: PLC0415
+
+    found = cut(await worker.read_scout(scan, rows), scan, rows)
+    assert found is not None
+    return found

@@ -1,0 +1,156 @@
+"""How the server runs each statement that the engine sends: a table's pages by their addresses, and nothing more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from psycopg.sql import SQL, Literal
+
+from backfill.core.jobfile import JobFile
+from backfill.pg.session import Connection
+from tests.fix_pg import Database
+from tests.integration.jobs import STATEMENTS, connected, job_file, make_users, prepared, run_sql
+
+pytestmark = pytest.mark.anyio
+
+BY_RANGE = [name for name in STATEMENTS if name not in {"verify", "sample_after"}]
+MODES = ["force_custom_plan", "force_generic_plan"]
+TYPES = {"low": "tid", "high": "tid", "mask": "smallint", "stripe": "smallint", "bounds": "tid[]", "tid": "tid"}
+RANGE = {"low": "(100,0)", "high": "(108,0)", "mask": 7, "stripe": 1, "bounds": ["(100,0)", "(104,0)"], "tid": "(100,1)"}
+WINDOW = RANGE | {"low": "(0,0)", "high": "(800,0)"}
+
+
+@dataclass(frozen=True)
+class Node:
+    """One node of a plan."""
+
+    kind: str
+    relation: str
+    index: str
+    condition: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} using {self.index}" if self.index else self.kind
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[Node]:
+    kind = "Parallel " * plan["Parallel Aware"] + plan["Node Type"]
+    yield Node(kind, plan.get("Relation Name", ""), plan.get("Index Name", ""), plan.get("TID Cond", ""))
+    for child in plan.get("Plans", ()):
+        yield from nodes(child)
+
+
+async def plan_of(
+    connection: Connection, job: JobFile, name: str, values: dict[str, Any], mode: str | None = None
+) -> list[Node]:
+    """Return how a prepared statement is run by our session's own settings, or by another `plan_cache_mode`."""
+    _, statements = await prepared(connection, job)
+    if mode is not None:
+        await connection.execute("select set_config('plan_cache_mode', %s, false)", [mode])
+    text = getattr(statements, name).as_string(connection)
+    text %= {key: f"${number}" for number, key in enumerate(TYPES, 1)}
+    await connection.execute(f"PREPARE one ({', '.join(TYPES.values())}) AS {text}".encode())
+    literals = SQL(", ").join(Literal(values[key]) for key in TYPES)
+    cursor = await connection.execute(SQL("EXPLAIN (FORMAT json) EXECUTE one ({})").format(literals))
+    row = await cursor.fetchone()
+    await connection.execute("DEALLOCATE one")
+    assert row is not None
+    return list(nodes(row[0][0]["Plan"]))
+
+
+def of(plan: list[Node], relation: str) -> list[str]:
+    return [str(node) for node in plan if node.relation == relation]
+
+
+@pytest.fixture(scope="module")
+def users(shared: Database) -> Database:
+    make_users(shared, 60_000)
+    run_sql(shared, "create table other (id bigint primary key)", "insert into other select generate_series(1, 60000)")
+    run_sql(shared, "vacuum analyze other")
+    assert shared.query("select pg_relation_size('users') / 8192 > 800") == [(True,)]
+    return shared
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("name", BY_RANGE)
+async def test_a_range_is_a_tid_range_scan(users: Database, name: str, mode: str):
+    async with connected(users.dsn, job_file()) as connection:
+        plan = await plan_of(connection, job_file(), name, RANGE, mode)
+    [scan] = [node for node in plan if node.relation == "users" and "Scan" in node.kind]
+    assert scan.kind == "Tid Range Scan"
+    low, high = ("$1", "$2") if mode == "force_generic_plan" else ("'(100,0)'::tid", "'(108,0)'::tid")
+    assert scan.condition == f"((ctid >= {low}) AND (ctid < {high}))"
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_one_row_is_a_tid_scan(users: Database, mode: str):
+    async with connected(users.dsn, job_file()) as connection:
+        plan = await plan_of(connection, job_file(), "sample_after", RANGE, mode)
+    assert of(plan, "users") == ["ModifyTable", "Tid Scan"]
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+async def test_the_proof_is_a_sequential_scan_and_may_be_parallel(users: Database, workers: int):
+    async with connected(users.dsn, job_file()) as connection:
+        await connection.execute(
+            "select set_config('max_parallel_workers_per_gather', %s, false),"
+            " set_config('min_parallel_table_scan_size', '0', false), set_config('parallel_setup_cost', '0', false), set_config('parallel_tuple_cost', '0', false)",
+            [str(workers)],
+        )
+        plan = await plan_of(connection, job_file(), "verify", RANGE)
+    read, sampled = sorted(of(plan, "users"))
+    assert read == ("Parallel Seq Scan" if workers else "Seq Scan")
+    assert sampled == "Tid Scan"
+
+
+@pytest.mark.parametrize("name", BY_RANGE)
+async def test_a_condition_on_another_table_does_not_read_all_of_it_for_each_batch(users: Database, name: str):
+    """A generic plan takes a range for a fixed share of the table, however few pages it has."""
+    job = job_file(where="handle IS NULL AND EXISTS (SELECT FROM other WHERE other.id = users.id)")
+    async with connected(users.dsn, job) as connection:
+        plan = await plan_of(connection, job, name, RANGE | {"high": "(101,0)"})
+    assert of(plan, "users")[-1] == "Tid Range Scan"
+    assert {scan.partition(" using ")[0] for scan in of(plan, "other")} <= {"Index Only Scan", "Index Scan"}
+
+
+INDEXES = {"by_handle": "(handle)", "by_rest": "(id) where handle is null"}
+
+
+@pytest.fixture(scope="module")
+def indexed(users: Database) -> Database:
+    """Tables of which all rows are to do, or one in a thousand, each with an index that fits `where`."""
+    for kind, handle in (("many", "null::text"), ("few", "case when id % 1000 > 0 then username end")):
+        for name, definition in INDEXES.items():
+            run_sql(
+                users,
+                f"create table {kind}_{name} as select id, username, email, {handle} as handle from users",
+                f"create index {kind}_{name}_index on {kind}_{name} {definition}",
+                f"vacuum analyze {kind}_{name}",
+            )
+    return users
+
+
+@pytest.mark.parametrize("index", INDEXES)
+@pytest.mark.parametrize("name", BY_RANGE)
+async def test_an_index_on_the_condition_is_left_alone_while_there_is_much_to_do(
+    indexed: Database, name: str, index: str
+):
+    job = job_file(table=f"many_{index}")
+    async with connected(indexed.dsn, job) as connection:
+        plan = await plan_of(connection, job, name, WINDOW)
+    assert of(plan, f"many_{index}")[-1] == "Tid Range Scan"
+
+
+@pytest.mark.parametrize("index", INDEXES)
+@pytest.mark.parametrize("name", BY_RANGE)
+async def test_an_index_on_the_condition_is_taken_when_few_rows_are_left(indexed: Database, name: str, index: str):
+    """As ANALYZE saw it, and for many pages only: a batch of few pages reads just these even then."""
+    job = job_file(table=f"few_{index}")
+    async with connected(indexed.dsn, job) as connection:
+        window = await plan_of(connection, job, name, WINDOW)
+        page = await plan_of(connection, job, name, RANGE | {"high": "(101,0)"})
+    assert of(window, f"few_{index}")[-1] == f"Index Scan using few_{index}_index"
+    assert of(page, f"few_{index}")[-1] == "Tid Range Scan"

@@ -1,0 +1,135 @@
+"""What every session keeps, the real one and the fake: the checks are the same, so that the fake may be believed.
+
+Each check gets `connect`, which opens sessions on one fresh table of `ROWS` rows that are all to be filled, under a
+job with `MAX_ROWS` and several stripes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+
+import pytest
+
+from backfill.core.batch import Filled, Overfull
+from backfill.core.scan import Scan, advance
+from backfill.core.scout import Cut, cut
+from backfill.errors import Superseded
+from backfill.runner import JobSession
+
+ROWS = 60
+MAX_ROWS = 20
+
+Connect = Callable[[], AbstractAsyncContextManager[JobSession]]
+
+
+async def fill(session: JobSession, scan: Scan, rows: int) -> tuple[Scan, list[int]]:
+    """Take one pass in batches of at most `rows`; return the place after it, and the rows of each batch."""
+    taken = []
+    while not scan.pass_done:
+        batch = cut(await session.read_scout(scan, rows), scan, rows)
+        assert batch is not None
+        done = await run(session, scan, batch)
+        assert isinstance(done, Filled)
+        assert done.rows == batch.rows <= rows
+        assert done.scan.sequence == scan.sequence + 1
+        scan, taken = done.scan, [*taken, done.rows]
+    return scan, taken
+
+
+async def run(session: JobSession, scan: Scan, batch: Cut) -> Filled | Overfull:
+    return await session.run_batch(scan, batch, rows_wished=MAX_ROWS, waited_s=0.0, waited_for=None)
+
+
+async def a_pass_fills_every_row_once_and_the_next_one_finds_none(connect: Connect) -> None:
+    async with connect() as session:
+        opened = await session.open()
+        scan, taken = await fill(session, opened.scan, MAX_ROWS)
+        assert sum(taken) == scan.rows_total == scan.rows_pass == scan.rows_converged_pass == ROWS
+        assert scan.rows_unconverged == 0
+        scan, taken = await fill(session, await session.new_pass(scan), MAX_ROWS)
+        assert (scan.pass_number, sum(taken), scan.rows_total) == (2, 0, ROWS)
+        found = await session.verify()
+        assert (found.rows_left, found.rows_unconverged, found.samples) == (0, 0, ())
+
+
+async def a_cap_of_one_row_is_kept(connect: Connect) -> None:
+    async with connect() as session:
+        opened = await session.open()
+        _, taken = await fill(session, opened.scan, 1)
+        assert max(taken) == 1
+        assert sum(taken) == ROWS
+
+
+async def the_first_to_open_begins_and_the_next_goes_on(connect: Connect) -> None:
+    async with connect() as session:
+        first = await session.open()
+        assert (first.resumed, first.rewritten, first.scan.rows_total) == (False, None, 0)
+        batch = cut(await session.read_scout(first.scan, 5), first.scan, 5)
+        assert batch is not None
+        done = await run(session, first.scan, batch)
+        assert isinstance(done, Filled)
+    async with connect() as session:
+        second = await session.open()
+        assert second.resumed
+        assert second.scan.epoch > first.scan.epoch
+        assert (second.scan.next, second.scan.stripe, second.scan.rows_total) == (
+            done.scan.next,
+            done.scan.stripe,
+            done.rows,
+        )
+
+
+async def a_zombies_batch_changes_nothing(connect: Connect) -> None:
+    async with connect() as zombie, connect() as heir:
+        before = (await zombie.open()).scan
+        after = (await heir.open()).scan
+        batch = cut(await zombie.read_scout(before, MAX_ROWS), before, MAX_ROWS)
+        assert batch is not None
+        for act in (lambda: run(zombie, before, batch), lambda: zombie.save_place(before), lambda: zombie.new_pass(before)):
+            with pytest.raises(Superseded):
+                await act()
+        assert (await heir.verify()).rows_left == ROWS
+        _, taken = await fill(heir, after, MAX_ROWS)
+        assert sum(taken) == ROWS
+
+
+async def a_batch_that_meets_too_many_rows_changes_nothing(connect: Connect) -> None:
+    async with connect() as session:
+        scan = await _last_stripe(session)
+        left = (await session.verify()).rows_left
+        assert left > MAX_ROWS
+        assert await run(session, scan, Cut(scan.window_limit, 1)) == Overfull(left)
+        assert (await session.verify()).rows_left == left
+        await fill(session, scan, MAX_ROWS)
+        assert (await session.verify()).rows_left == 0
+
+
+async def _last_stripe(session: JobSession) -> Scan:
+    """Walk past the other stripes without filling them: the last one takes all that is left."""
+    scan = (await session.open()).scan
+    for stripe in range(scan.stripes - 1):
+        assert scan.stripe == stripe
+        scan = await session.save_place(advance(scan, scan.window_limit))
+    return scan
+
+
+async def signals_are_seen_by_a_role_that_may(connect: Connect) -> None:
+    async with connect() as session:
+        before = await session.read_signals()
+        scan = (await session.open()).scan
+        await fill(session, scan, MAX_ROWS)
+        after = await session.read_signals()
+        assert before.visible
+        assert after.at_s > before.at_s
+        assert after.insert_lsn > before.insert_lsn
+
+
+CONTRACT = [
+    a_pass_fills_every_row_once_and_the_next_one_finds_none,
+    a_cap_of_one_row_is_kept,
+    the_first_to_open_begins_and_the_next_goes_on,
+    a_zombies_batch_changes_nothing,
+    a_batch_that_meets_too_many_rows_changes_nothing,
+    signals_are_seen_by_a_role_that_may,
+]

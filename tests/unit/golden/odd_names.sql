@@ -1,0 +1,142 @@
+-- scout
+SELECT width_bucket(ctid, %(bounds)s::tid[]) - 1 AS slice, hashtid(ctid) & %(mask)s AS stripe,
+count(*) AS rows
+FROM ONLY "We.ird ""Schema"""."Tä%%ble.%%s %%(low)s"
+WHERE ctid >= %(low)s::tid AND ctid < %(high)s::tid AND (
+"100%%" IS NULL AND "Üser %%" LIKE '%%x'
+  OR id %% 2 = 1
+)
+GROUP BY 1, 2
+
+-- scout_again
+SELECT width_bucket(ctid, %(bounds)s::tid[]) - 1 AS slice, hashtid(ctid) & %(mask)s AS stripe,
+count(*) AS rows
+FROM ONLY "We.ird ""Schema"""."Tä%%ble.%%s %%(low)s"
+WHERE ctid >= %(low)s::tid AND ctid < %(high)s::tid AND (
+"100%%" IS NULL AND "Üser %%" LIKE '%%x'
+  OR id %% 2 = 1
+) AND (SELECT (
+"100%%" IS NULL AND "Üser %%" LIKE '%%x'
+  OR id %% 2 = 1
+) FROM (SELECT "Tä%%ble.%%s %%(low)s"."id", "Tä%%ble.%%s %%(low)s"."Üser %%", (
+replace("Üser %%", '%%', $$\%%$$) -- %%(low)s
+
+)::text AS "100%%", (
+id %% 2
+)::integer AS "O'Key""s") AS "Tä%%ble.%%s %%(low)s") IS NOT TRUE
+GROUP BY 1, 2
+
+-- update
+WITH filled AS (
+UPDATE ONLY "We.ird ""Schema"""."Tä%%ble.%%s %%(low)s" SET "100%%" = (
+replace("Üser %%", '%%', $$\%%$$) -- %%(low)s
+
+), "O'Key""s" = (
+id %% 2
+)
+WHERE ctid >= %(low)s::tid AND ctid < %(high)s::tid AND hashtid(ctid) & %(mask)s = %(stripe)s AND (
+"100%%" IS NULL AND "Üser %%" LIKE '%%x'
+  OR id %% 2 = 1
+)
+RETURNING jsonb_build_object('O''Key"s', "O'Key""s", 'Üser %%', "Üser %%")::text AS key, (
+"100%%" IS NULL AND "Üser %%" LIKE '%%x'
+  OR id %% 2 = 1
+) IS TRUE AS still_matches
+)
+SELECT count(*) AS rows, count(*) FILTER (WHERE still_matches) AS rows_unconverged,
+(array_agg(key) FILTER (WHERE still_matches))[:5] AS samples
+FROM filled
+
+-- update_rest
+WITH filled AS (
+UPDATE ONLY "We.ird ""Schema"""."Tä%%ble.%%s %%(low)s" SET "100%%" = (
+replace("Üser %%", '%%', $$\%%$$) -- %%(low)s
+
+), "O'Key""s" = (
+id %% 2
+)
+WHERE ctid >= %(low)s::tid AND ctid < %(high)s::tid AND (
+"100%%" IS NULL AND "Üser %%" LIKE '%%x'
+  OR id %% 2 = 1
+)
+RETURNING jsonb_build_object('O''Key"s', "O'Key""s", 'Üser %%', "Üser %%")::text AS key, (
+"100%%" IS NULL AND "Üser %%" LIKE '%%x'
+  OR id %% 2 = 1
+) IS TRUE AS still_matches
+)
+SELECT count(*) AS rows, count(*) FILTER (WHERE still_matches) AS rows_unconverged,
+(array_agg(key) FILTER (WHERE still_matches))[:5] AS samples
+FROM filled
+
+-- update_again
+WITH filled AS (
+UPDATE ONLY "We.ird ""Schema"""."Tä%%ble.%%s %%(low)s" SET "100%%" = (
+replace("Üser %%", '%%', $$\%%$$) -- %%(low)s
+
+), "O'Key""s" = (
+id %% 2
+)
+WHERE ctid >= %(low)s::tid AND ctid < %(high)s::tid AND (
+"100%%" IS NULL AND "Üser %%" LIKE '%%x'
+  OR id %% 2 = 1
+) AND (SELECT (
+"100%%" IS NULL AND "Üser %%" LIKE '%%x'
+  OR id %% 2 = 1
+) FROM (SELECT "Tä%%ble.%%s %%(low)s"."id", "Tä%%ble.%%s %%(low)s"."Üser %%", (
+replace("Üser %%", '%%', $$\%%$$) -- %%(low)s
+
+)::text AS "100%%", (
+id %% 2
+)::integer AS "O'Key""s") AS "Tä%%ble.%%s %%(low)s") IS NOT TRUE
+RETURNING jsonb_build_object('O''Key"s', "O'Key""s", 'Üser %%', "Üser %%")::text AS key, (
+"100%%" IS NULL AND "Üser %%" LIKE '%%x'
+  OR id %% 2 = 1
+) IS TRUE AS still_matches
+)
+SELECT count(*) AS rows, count(*) FILTER (WHERE still_matches) AS rows_unconverged,
+(array_agg(key) FILTER (WHERE still_matches))[:5] AS samples
+FROM filled
+
+-- verify
+SELECT found.rows_left, found.rows_unconverged,
+ARRAY(SELECT jsonb_build_object('O''Key"s', "O'Key""s", 'Üser %%', "Üser %%")::text FROM ONLY "We.ird ""Schema"""."Tä%%ble.%%s %%(low)s" AS sampled WHERE sampled.ctid = ANY (found.tids) LIMIT 5) AS samples
+FROM (
+SELECT coalesce(sum(rows), 0)::bigint AS rows_left, coalesce(sum(stuck), 0)::bigint AS rows_unconverged,
+array_agg(tid) AS tids
+FROM (
+SELECT count(*) AS rows, count(*) FILTER (WHERE (SELECT (
+"100%%" IS NULL AND "Üser %%" LIKE '%%x'
+  OR id %% 2 = 1
+) FROM (SELECT "Tä%%ble.%%s %%(low)s"."id", "Tä%%ble.%%s %%(low)s"."Üser %%", (
+replace("Üser %%", '%%', $$\%%$$) -- %%(low)s
+
+)::text AS "100%%", (
+id %% 2
+)::integer AS "O'Key""s") AS "Tä%%ble.%%s %%(low)s") IS TRUE) AS stuck, min(ctid) AS tid
+FROM ONLY "We.ird ""Schema"""."Tä%%ble.%%s %%(low)s"
+WHERE (
+"100%%" IS NULL AND "Üser %%" LIKE '%%x'
+  OR id %% 2 = 1
+)
+GROUP BY hashtid(ctid) & 7
+) AS parts
+) AS found
+
+-- sample_before
+SELECT ctid::text, jsonb_build_object('O''Key"s', "O'Key""s", 'Üser %%', "Üser %%")::text, jsonb_build_object('100%%', "100%%", 'O''Key"s', "O'Key""s")::text
+FROM ONLY "We.ird ""Schema"""."Tä%%ble.%%s %%(low)s"
+WHERE ctid >= %(low)s::tid AND ctid < %(high)s::tid AND (
+"100%%" IS NULL AND "Üser %%" LIKE '%%x'
+  OR id %% 2 = 1
+)
+LIMIT 1
+
+-- sample_after
+UPDATE ONLY "We.ird ""Schema"""."Tä%%ble.%%s %%(low)s" SET "100%%" = (
+replace("Üser %%", '%%', $$\%%$$) -- %%(low)s
+
+), "O'Key""s" = (
+id %% 2
+)
+WHERE ctid = %(tid)s::tid
+RETURNING jsonb_build_object('100%%', "100%%", 'O''Key"s', "O'Key""s")::text

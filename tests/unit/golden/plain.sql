@@ -1,0 +1,108 @@
+-- scout
+SELECT width_bucket(ctid, %(bounds)s::tid[]) - 1 AS slice, hashtid(ctid) & %(mask)s AS stripe,
+count(*) AS rows
+FROM ONLY "public"."users"
+WHERE ctid >= %(low)s::tid AND ctid < %(high)s::tid AND (
+handle IS NULL
+)
+GROUP BY 1, 2
+
+-- scout_again
+SELECT width_bucket(ctid, %(bounds)s::tid[]) - 1 AS slice, hashtid(ctid) & %(mask)s AS stripe,
+count(*) AS rows
+FROM ONLY "public"."users"
+WHERE ctid >= %(low)s::tid AND ctid < %(high)s::tid AND (
+handle IS NULL
+) AND (SELECT (
+handle IS NULL
+) FROM (SELECT "users"."id", "users"."username", (
+username
+)::character varying(63) AS "handle") AS "users") IS NOT TRUE
+GROUP BY 1, 2
+
+-- update
+WITH filled AS (
+UPDATE ONLY "public"."users" SET "handle" = (
+username
+)
+WHERE ctid >= %(low)s::tid AND ctid < %(high)s::tid AND hashtid(ctid) & %(mask)s = %(stripe)s AND (
+handle IS NULL
+)
+RETURNING jsonb_build_object('id', "id")::text AS key, (
+handle IS NULL
+) IS TRUE AS still_matches
+)
+SELECT count(*) AS rows, count(*) FILTER (WHERE still_matches) AS rows_unconverged,
+(array_agg(key) FILTER (WHERE still_matches))[:5] AS samples
+FROM filled
+
+-- update_rest
+WITH filled AS (
+UPDATE ONLY "public"."users" SET "handle" = (
+username
+)
+WHERE ctid >= %(low)s::tid AND ctid < %(high)s::tid AND (
+handle IS NULL
+)
+RETURNING jsonb_build_object('id', "id")::text AS key, (
+handle IS NULL
+) IS TRUE AS still_matches
+)
+SELECT count(*) AS rows, count(*) FILTER (WHERE still_matches) AS rows_unconverged,
+(array_agg(key) FILTER (WHERE still_matches))[:5] AS samples
+FROM filled
+
+-- update_again
+WITH filled AS (
+UPDATE ONLY "public"."users" SET "handle" = (
+username
+)
+WHERE ctid >= %(low)s::tid AND ctid < %(high)s::tid AND (
+handle IS NULL
+) AND (SELECT (
+handle IS NULL
+) FROM (SELECT "users"."id", "users"."username", (
+username
+)::character varying(63) AS "handle") AS "users") IS NOT TRUE
+RETURNING jsonb_build_object('id', "id")::text AS key, (
+handle IS NULL
+) IS TRUE AS still_matches
+)
+SELECT count(*) AS rows, count(*) FILTER (WHERE still_matches) AS rows_unconverged,
+(array_agg(key) FILTER (WHERE still_matches))[:5] AS samples
+FROM filled
+
+-- verify
+SELECT found.rows_left, found.rows_unconverged,
+ARRAY(SELECT jsonb_build_object('id', "id")::text FROM ONLY "public"."users" AS sampled WHERE sampled.ctid = ANY (found.tids) LIMIT 5) AS samples
+FROM (
+SELECT coalesce(sum(rows), 0)::bigint AS rows_left, coalesce(sum(stuck), 0)::bigint AS rows_unconverged,
+array_agg(tid) AS tids
+FROM (
+SELECT count(*) AS rows, count(*) FILTER (WHERE (SELECT (
+handle IS NULL
+) FROM (SELECT "users"."id", "users"."username", (
+username
+)::character varying(63) AS "handle") AS "users") IS TRUE) AS stuck, min(ctid) AS tid
+FROM ONLY "public"."users"
+WHERE (
+handle IS NULL
+)
+GROUP BY hashtid(ctid) & 7
+) AS parts
+) AS found
+
+-- sample_before
+SELECT ctid::text, jsonb_build_object('id', "id")::text, jsonb_build_object('handle', "handle")::text
+FROM ONLY "public"."users"
+WHERE ctid >= %(low)s::tid AND ctid < %(high)s::tid AND (
+handle IS NULL
+)
+LIMIT 1
+
+-- sample_after
+UPDATE ONLY "public"."users" SET "handle" = (
+username
+)
+WHERE ctid = %(tid)s::tid
+RETURNING jsonb_build_object('handle', "handle")::text

@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import pytest
+
+from backfill.core.faults import BUDGET_SHARE, RESUME_SHARE, Signal, counted, find
+from backfill.core.flow import Flow
+from backfill.core.reason import Kind
+from tests.factories import MB, archiver, limits, replica, signals, slot
+
+NOTHING: frozenset[Signal] = frozenset()
+
+
+def flow(name: str = "replica-a", lag_s: float = 0.0, behind: int = 0) -> Flow:
+    return Flow(name, 0, lag_s, behind)
+
+
+def told(found) -> list[str]:
+    return [str(fault.reason) for fault in found]
+
+
+def over(found) -> frozenset[Signal]:
+    return frozenset(fault.signal for fault in found)
+
+
+def faults_of(reading, *flows: Flow, expected=NOTHING, stopped=NOTHING, **changed):
+    return find(limits(**changed), reading, flows, frozenset(expected), stopped)
+
+
+def test_a_healthy_reading_has_no_fault():
+    reading = signals(0.0, 0, replica(), slots=(slot(),), archiver=archiver())
+    assert faults_of(reading, flow(), expected={"replica-a"}) == ()
+
+
+def test_hidden_replication_is_the_only_fault_told():
+    found = faults_of(signals(visible=False), flow(lag_s=99.0))
+    assert told(found) == ["replication is hidden from this role: it lacks pg_monitor"]
+    assert found[0].reason.kind is Kind.BLIND
+
+
+def test_a_replica_that_was_counted_on_and_is_not_there_is_missing():
+    found = faults_of(signals(0.0, 0, replica("replica-b")), expected={"replica-a", "replica-b"})
+    assert told(found) == ["replica-a is not replicating: it is not in pg_stat_replication"]
+    assert found[0].reason.kind is Kind.MISSING
+
+
+def test_too_few_replicas_are_missing_whatever_their_names():
+    found = faults_of(signals(0.0, 0, replica("dr-1"), replica("a")), replicas={"min": 2, "ignore": ["dr-*"]})
+    assert told(found) == ["replicas 1 < 2 (throttle.replicas.min)"]
+
+
+@pytest.mark.parametrize(("state", "words"), [("catchup", "catchup"), (None, "unknown")])
+def test_an_unknown_position_is_not_zero_lag(state: str | None, words: str):
+    found = faults_of(signals(0.0, 0, replica("replica-a", None, state)))
+    assert told(found) == [f"replica-a replay position unknown (state {words})"]
+    assert found[0].reason.kind is Kind.BLIND
+
+
+def test_an_ignored_replica_may_be_anything():
+    ignored = {"ignore": ["dr-*"]}
+    assert faults_of(signals(0.0, 0, replica("dr-1", None)), replicas=ignored) == ()
+    assert not counted(limits(replicas=ignored), "dr-1")
+    assert counted(limits(replicas=ignored), "replica-a")
+
+
+def test_nothing_starts_near_the_lag_budget():
+    reading = signals(0.0, 0, replica())
+    assert faults_of(reading, flow(lag_s=10 * BUDGET_SHARE)) == ()
+    assert told(faults_of(reading, flow(lag_s=9.4))) == ["replica-a lag 9.4s > 9s"]
+
+
+def test_nothing_starts_near_the_bytes_budget():
+    reading = signals(0.0, 0, replica())
+    assert faults_of(reading, flow(behind=9 * MB), max_lag_bytes="10MB") == ()
+    assert told(faults_of(reading, flow(behind=9 * MB + 1), max_lag_bytes="10MB")) == ["replica-a lag 9MB > 9MB"]
+
+
+def test_the_worst_replica_is_told_first():
+    found = faults_of(signals(), flow("a", 20.0), flow("b", 40.0))
+    assert [text.split()[0] for text in told(found)] == ["b", "a"]
+
+
+def test_a_slot_that_keeps_too_much_is_a_fault_and_an_unknown_one_is_not():
+    kept = [slot("a", retained_bytes=11 << 30), slot("b", retained_bytes=None), slot("c", retained_bytes=10 << 30)]
+    assert told(faults_of(signals(slots=tuple(kept)))) == ["slot a retains 11GB > 10GB"]
+
+
+def test_a_lost_slot_is_a_fault_whatever_it_keeps():
+    found = faults_of(signals(slots=(slot("a", "lost", None),)))
+    assert told(found) == ["slot a is lost: its consumer must be rebuilt or the slot dropped"]
+
+
+def test_an_archiver_behind_is_a_fault_that_says_whether_it_fails():
+    assert told(faults_of(signals(archiver=archiver(2 << 30)))) == ["archiver backlog 2GB > 1GB"]
+    failing = faults_of(signals(archiver=archiver(2 << 30, failing=True)))
+    assert told(failing) == ["archiver backlog 2GB > 1GB (its last try failed)"]
+    assert faults_of(signals(archiver=archiver(0, failing=True))) == ()
+
+
+CROSSINGS = [
+    (lambda level: (signals(), (flow(lag_s=9 * level),)), "lag"),
+    (lambda level: (signals(), (flow(behind=int(0.9 * 256 * MB * level)),)), "lag_bytes"),
+    (lambda level: (signals(slots=(slot(retained_bytes=int(level * (10 << 30))),)), ()), "slot"),
+    (lambda level: (signals(archiver=archiver(int(level * (1 << 30)))), ()), "archive"),
+]
+
+
+@pytest.mark.parametrize(("at", "kind"), CROSSINGS, ids=[kind for _, kind in CROSSINGS])
+def test_once_over_a_signal_has_to_come_back_to_half_of_its_limit(at, kind: str):
+    stopped = NOTHING
+    seen = []
+    for level in (0.99, 1.01, 0.99, RESUME_SHARE + 0.01, RESUME_SHARE - 0.01, 0.99):
+        reading, flows = at(level)
+        found = faults_of(reading, *flows, stopped=stopped)
+        seen.append([str(fault.reason.kind) for fault in found])
+        stopped = over(found)
+    assert seen == [[], [kind], [kind], [kind], [], []]
+
+
+def test_a_fault_does_not_halve_the_limits_of_other_signals():
+    """A slot that is steadily above half of its limit would hold a job for ever after one moment of lag."""
+    kept = (slot("logical", retained_bytes=6 << 30), slot("other", retained_bytes=11 << 30))
+    stopped = over(faults_of(signals(slots=kept), flow(lag_s=20.0)))
+    assert faults_of(signals(slots=kept[:1]), flow(), stopped=stopped) == ()

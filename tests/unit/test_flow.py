@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from backfill.core.flow import (
+    BUSY_LAG_S,
+    GROWTH,
+    GROWTH_FIRST,
+    RATE_SPAN_S,
+    STEP_S,
+    STILL_S,
+    WINDOW_MIN_BYTES,
+    WINDOW_START_BYTES,
+    Flow,
+    observe,
+    start,
+    step,
+)
+
+KB, MB = 1024, 1024 * 1024
+FAR = 1 << 40
+
+
+def known(**changed) -> Flow:
+    """Return the flow of a replica that replays 1 MB/s and has a queue."""
+    values = {
+        "name": "replica-a",
+        "replay_lsn": 0,
+        "lag_s": 0.0,
+        "unreplayed_bytes": 0,
+        "window_bytes": 400.0 * KB,
+        "rate_bytes_s": 1.0 * MB,
+        "busy": True,
+        "measured": True,
+    }
+    return Flow(**{**values, **changed})
+
+
+def read(flow: Flow, at_s: float, replay_lsn: int, behind: int, lag_s: float = 0.0) -> Flow:
+    return observe(flow, at_s, replay_lsn, replay_lsn + behind, lag_s)
+
+
+def stepped(flow: Flow, *, target_s: float = 0.4, filled: bool = True, at_s: float = 100.0) -> Flow:
+    return step(flow, at_s, target_s=target_s, ceiling_bytes=FAR, filled=filled)
+
+
+def test_a_replica_seen_for_the_first_time_has_a_small_window_and_no_rate():
+    flow = start("replica-a", 5.0, 1000)
+    assert (flow.window_bytes, flow.rate_bytes_s, flow.room_bytes) == (WINDOW_START_BYTES, None, WINDOW_START_BYTES)
+
+
+def test_the_room_is_what_the_window_has_left():
+    assert read(known(), 0.1, 0, 100 * KB).room_bytes == 300 * KB
+    assert read(known(), 0.1, 0, 500 * KB).room_bytes == -100 * KB
+
+
+def test_a_replica_ahead_of_the_reading_is_not_behind():
+    assert observe(known(), 0.1, 2000, 1000, 0.0).unreplayed_bytes == 0
+
+
+def test_nothing_is_learnt_within_a_span():
+    assert read(known(), RATE_SPAN_S * 0.9, 10 * MB, 300 * KB).rate_bytes_s == 1 * MB
+
+
+def test_a_queue_that_always_stood_shows_a_rate_that_fell_at_once_and_one_that_rose_slowly():
+    slower = read(known(), 1.0, 500 * KB, 300 * KB).rate_bytes_s
+    faster = read(known(), 1.0, 2 * MB, 300 * KB).rate_bytes_s
+    assert slower is not None
+    assert faster is not None
+    assert 500 * KB < slower < 750 * KB
+    assert 1 * MB < faster < 1.5 * MB
+
+
+def test_without_a_queue_a_rate_is_only_a_lower_bound():
+    assert read(known(), 1.0, 100 * KB, 10 * KB).rate_bytes_s == 1 * MB
+    assert read(known(), 1.0, 3 * MB, 10 * KB).rate_bytes_s == 3 * MB
+    assert not read(known(measured=False), 1.0, 3 * MB, 10 * KB).measured
+
+
+def test_a_small_queue_that_is_old_is_a_queue():
+    young, old = (read(known(), 1.0, 100 * KB, 10 * KB, lag_s) for lag_s in (BUSY_LAG_S / 2, BUSY_LAG_S * 2))
+    assert young.rate_bytes_s == 1 * MB
+    assert old.rate_bytes_s is not None
+    assert old.rate_bytes_s < 1 * MB
+
+
+def test_one_dry_reading_spoils_a_span():
+    dry = read(known(), 0.1, 20 * KB, 0)
+    assert read(dry, 1.0, 100 * KB, 300 * KB).rate_bytes_s == 1 * MB
+
+
+def test_a_thin_link_that_delivers_in_lumps_is_measured_from_lump_to_lump():
+    flow = known(rate_bytes_s=64.0 * KB, window_bytes=64.0 * KB)
+    for tenth in range(1, 81):
+        lumps = tenth // 20
+        flow = read(flow, tenth / 10, lumps * 128 * KB, 60 * KB, 1.0)
+    assert flow.rate_bytes_s == pytest.approx(64 * KB, rel=0.1)
+
+
+def test_one_that_stands_still_keeps_its_rate():
+    flow = known()
+    for tenth in range(1, 200):
+        flow = read(flow, tenth / 10, 0, 300 * KB, tenth / 10)
+    assert flow.rate_bytes_s == 1 * MB
+
+
+def test_a_long_freeze_is_no_part_of_the_rate():
+    flow = known()
+    for tenth in range(1, int(STILL_S * 10) + 2):
+        flow = read(flow, tenth / 10, 0, 300 * KB, tenth / 10)
+    at_s = STILL_S + 0.1 + RATE_SPAN_S
+    thawed = read(flow, at_s, int(RATE_SPAN_S * MB), 300 * KB, at_s)
+    assert thawed.rate_bytes_s == pytest.approx(1 * MB, rel=0.3)
+
+
+def test_moving_is_remembered():
+    moved = read(known(), 3.0, 10, 300 * KB)
+    assert moved.moved_s == 3.0
+    assert read(moved, 4.0, 10, 300 * KB).moved_s == 3.0
+
+
+def test_the_queue_is_what_is_on_the_way_where_that_is_more_than_the_lag():
+    assert read(known(), 0.1, 0, 2 * MB, 0.1).queue_s == 2.0
+    assert read(known(), 0.1, 0, 100 * KB, 3.0).queue_s == 3.0
+    assert read(start("replica-a", 0.0, 0), 0.1, 0, 2 * MB, 0.1).queue_s == 0.1
+
+
+def test_a_window_changes_at_most_once_a_step():
+    first = stepped(known(), at_s=STEP_S)
+    assert stepped(first, at_s=STEP_S * 1.9) == first
+
+
+def test_a_filled_window_grows_while_the_queue_is_short():
+    assert stepped(known()).window_bytes == 400 * KB * GROWTH_FIRST
+    assert stepped(known(found=True)).window_bytes == 400 * KB * GROWTH
+
+
+def test_a_window_that_is_not_what_holds_us_back_does_not_grow():
+    still = stepped(known(), filled=False)
+    assert still.window_bytes == 400 * KB
+    assert still.found
+
+
+def test_nothing_grows_before_something_was_replayed():
+    assert stepped(start("replica-a", 0.0, 0)).window_bytes == WINDOW_START_BYTES
+
+
+def test_a_queue_above_the_target_cuts_to_rate_times_target():
+    assert stepped(known(lag_s=0.5), target_s=0.2).window_bytes == pytest.approx(0.2 * MB)
+    assert stepped(known(unreplayed_bytes=300 * KB), target_s=0.2).window_bytes == pytest.approx(0.2 * MB)
+
+
+def test_a_cut_never_widens():
+    assert stepped(known(lag_s=0.5, rate_bytes_s=50.0 * MB)).window_bytes == 400 * KB
+
+
+def test_a_rate_that_may_be_too_low_holds_growth_back_but_cuts_nothing():
+    unsure = known(measured=False, unreplayed_bytes=500 * KB)
+    assert stepped(unsure).window_bytes == 400 * KB
+    assert stepped(replace(unsure, lag_s=0.5, rate_bytes_s=0.5 * MB)).window_bytes == pytest.approx(0.2 * MB)
+
+
+def test_a_window_stays_between_its_floor_and_its_ceiling():
+    assert stepped(known(lag_s=9.0, rate_bytes_s=1.0)).window_bytes == WINDOW_MIN_BYTES
+    capped = step(known(), 100.0, target_s=0.4, ceiling_bytes=300 * KB, filled=True)
+    assert capped.window_bytes == 300 * KB

@@ -1,0 +1,224 @@
+"""The gate: what it tells, what it saves, how long it waits; the law itself is `core.throttle`'s."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from backfill.core.batch import Filled
+from backfill.core.events import Measured, Unreplicated, Waited
+from backfill.core.reason import Kind
+from backfill.core.scan import Scan
+from backfill.core.throttle import FAULT_POLL_S
+from backfill.gate import MEASURE_SPACING_S, SAVE_SPACING_S, Gate
+from backfill.ports import Stopped
+from tests.factories import MB, archiver, job, replica, signals, slot
+from tests.fake_session import Clock
+
+
+class Script:
+    """A session whose readings are a function of the time."""
+
+    def __init__(self, clock: Clock, reading) -> None:
+        self.clock, self.reading = clock, reading
+        self.reads, self.saved = 0, []
+
+    async def read_signals(self):
+        self.reads += 1
+        return self.reading(self.clock.now_s)
+
+    async def save_wait(self, reason, replicas_seen):
+        self.saved.append((self.clock.now_s, str(reason) if reason else None, replicas_seen))
+
+
+class Door:
+    """A gate before such a session."""
+
+    def __init__(self, reading, **throttle) -> None:
+        self.clock = Clock()
+        self.events: list = []
+        self.session = Script(self.clock, reading)
+        self.gate = Gate(job(throttle=throttle), self.clock.around(self.events.append))
+
+    def admit(self) -> int:
+        return asyncio.run(self.gate.admit(self.session, 0))
+
+    def told(self, kind):
+        return [event for event in self.events if isinstance(event, kind)]
+
+
+def healthy(at_s: float):
+    return signals(at_s, 1 << 30, replica("replica-a", 1 << 30))
+
+
+def missing_until(end_s: float):
+    """Return readings in which the replica comes back at `end_s`."""
+    return lambda at_s: healthy(at_s) if at_s >= end_s or at_s == Clock().now_s else signals(at_s, 1 << 30)
+
+
+def test_a_healthy_reading_lets_a_batch_go_at_once():
+    door = Door(healthy)
+    assert door.admit() > 0
+    assert (door.session.reads, door.told(Waited), door.gate.waited_s) == (1, [], 0.0)
+
+
+def test_a_wait_is_told_counted_and_slept_until_its_reason_is_gone():
+    door = Door(missing_until(Clock().now_s + 3))
+    door.admit()
+    door.clock.now_s += 1
+    began_s = door.clock.now_s
+    door.admit()
+    waits = door.told(Waited)
+    assert {str(one.reason) for one in waits} == {"replica-a is not replicating: it is not in pg_stat_replication"}
+    assert sum(one.delay_s for one in waits) == door.gate.waited_s == door.clock.now_s - began_s == 2.0
+    assert door.gate.waited_for is not None
+    assert door.gate.waited_for.kind is Kind.MISSING
+
+
+def test_the_next_admission_forgets_the_last_wait():
+    door = Door(missing_until(Clock().now_s + 3))
+    door.admit()
+    door.clock.now_s += 1
+    door.admit()
+    door.admit()
+    assert (door.gate.waited_s, door.gate.waited_for) == (0.0, None)
+
+
+def test_a_wait_never_ends_in_a_batch_by_itself():
+    door = Door(lambda at_s: signals(at_s, visible=False))
+    door.clock.stop_at_s = door.clock.now_s + 7 * 24 * 3600
+    door.gate.around = door.clock.around(lambda _: None)
+    with pytest.raises(Stopped):
+        door.admit()
+
+
+def test_a_wait_ends_at_once_when_we_are_to_stop():
+    door = Door(lambda at_s: signals(at_s, visible=False))
+    door.clock.stop_at_s = door.clock.now_s + 1.1
+    with pytest.raises(Stopped):
+        door.admit()
+    assert len(door.told(Waited)) == 5
+
+
+def test_a_fault_is_saved_at_once_then_each_second_and_cleared_at_its_end():
+    door = Door(missing_until(Clock().now_s + 4))
+    door.admit()
+    door.clock.now_s += 1
+    began_s = door.clock.now_s
+    door.admit()
+    faults = [at_s - began_s for at_s, reason, _ in door.session.saved if reason]
+    assert faults == [0.0, SAVE_SPACING_S, 2 * SAVE_SPACING_S]
+    assert door.session.saved[-1][1] is None
+
+
+def test_the_ordinary_pace_is_not_saved():
+    full = signals(0.0, 1 << 30, replica("replica-a", (1 << 30) - MB))
+    door = Door(lambda at_s: signals(at_s, 1 << 30, *full.replicas) if at_s < 1002 else healthy(at_s))
+    door.admit()
+    door.admit()
+    assert door.told(Waited)
+    assert [reason for _, reason, _ in door.session.saved] == [None]
+
+
+def test_replicas_that_were_seen_are_saved_once():
+    door = Door(healthy)
+    for _ in range(5):
+        door.admit()
+        door.clock.now_s += 1
+    assert [seen for _, _, seen in door.session.saved] == [frozenset({"replica-a"})]
+
+
+def test_replicas_that_earlier_workers_saw_are_missed_from_the_start():
+    door = Door(lambda at_s: signals(at_s))
+    door.gate.begin(("replica-a",))
+    door.clock.stop_at_s = door.clock.now_s + 1
+    with pytest.raises(Stopped):
+        door.admit()
+    assert door.told(Measured)[0].missing == ("replica-a",)
+
+
+def test_a_new_session_forgets_positions_and_keeps_costs():
+    door = Door(healthy)
+    door.admit()
+    door.gate.learn(Filled(Scan(1, 1), 100, 0, 0, 50_000, (1 << 30) + 50_000, 0.01, ()), 0)
+    learnt = door.gate.pace
+    door.gate.begin(("replica-a",))
+    pace = door.gate.pace
+    assert (pace.cost, pace.pacer) == (learnt.cost, learnt.pacer)
+    assert (pace.flows, pace.clock.lsn, pace.expected) == ((), (), frozenset({"replica-a"}))
+
+
+def test_a_batch_is_learnt_with_the_position_behind_it():
+    door = Door(healthy)
+    door.admit()
+    door.clock.now_s += 1
+    door.gate.learn(Filled(Scan(1, 1), 100, 0, 0, 200_000, (1 << 30) + 200_000, 0.01, ()), 0)
+    assert door.gate.pace.cost.wal_bytes(0) == 2000
+    assert door.gate.pace.clock.lsn[-1] == (1 << 30) + 200_000
+
+
+def test_an_unreplicated_server_is_told_once_and_never_where_replicas_are():
+    door = Door(lambda at_s: signals(at_s))
+    for _ in range(3):
+        door.admit()
+    assert len(door.told(Unreplicated)) == 1
+    seen = Door(healthy)
+    seen.admit()
+    assert seen.told(Unreplicated) == []
+
+
+def test_a_reading_is_told_at_most_each_tenth_of_a_second():
+    door = Door(healthy)
+    for _ in range(100):
+        door.admit()
+        door.clock.now_s += MEASURE_SPACING_S / 5
+    assert len(door.told(Measured)) == pytest.approx(20, abs=4)
+
+
+def test_a_reading_is_told_with_all_that_was_seen():
+    reading = signals(
+        1000.0,
+        1 << 30,
+        replica("a", (1 << 30) - MB),
+        replica("dr-1", None),
+        slots=(slot("s", "reserved", 5),),
+        archiver=archiver(7),
+    )
+    door = Door(lambda _: reading, replicas={"ignore": ["dr-*"]}, max_wal_rate="1TB/s")
+    door.clock.stop_at_s = door.clock.now_s + 0.001
+    with pytest.raises(Stopped):
+        door.admit()
+        door.admit()
+    told = door.told(Measured)[0]
+    assert [(one.name, one.lag_bytes, one.counted) for one in told.replicas] == [("a", MB, True), ("dr-1", None, False)]
+    assert told.replicas[1].lag_s is None
+    assert (told.slots[0].name, told.slots[0].retained_bytes, told.archive_backlog_bytes) == ("s", 5, 7)
+    assert told.missing == ()
+
+
+def test_the_worst_lag_of_the_run_is_remembered():
+    lsn = 1 << 30
+    door = Door(lambda at_s: signals(at_s, lsn + int(at_s - 1000) * MB, replica("a", lsn)), max_lag="1h")
+    door.clock.stop_at_s = 1030.0
+    with pytest.raises(Stopped):
+        while True:
+            door.admit()
+            door.clock.now_s += 1
+    assert door.gate.worst_lag_s == pytest.approx(29, abs=1.5)
+
+
+def test_looking_without_a_batch_keeps_the_clock_fresh_but_not_too_often():
+    door = Door(healthy)
+    for _ in range(10):
+        asyncio.run(door.gate.look(door.session))
+        door.clock.now_s += MEASURE_SPACING_S / 2
+    assert door.session.reads == 5
+
+
+def test_a_fault_is_polled_at_its_own_pace():
+    door = Door(missing_until(Clock().now_s + 2))
+    door.admit()
+    door.clock.now_s += 1
+    door.admit()
+    assert {one.delay_s for one in door.told(Waited)} == {FAULT_POLL_S}

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backfill.core.pacer import RATE_WINDOW_S, SAVED_S, Pacer, pass_time, spend, wait_s
+
+MB = 1024 * 1024
+
+
+def test_nothing_is_owed_at_the_start():
+    assert wait_s(Pacer(), MB) == 0.0
+
+
+def test_a_batch_owes_its_bytes_at_the_rate():
+    assert wait_s(spend(Pacer(), 3 * MB), MB) == 3.0
+
+
+def test_time_pays_at_the_rate():
+    owing = spend(Pacer(at_s=10.0), 3 * MB)
+    assert wait_s(pass_time(owing, 12.0, MB), MB) == pytest.approx(1.0)
+    assert wait_s(pass_time(owing, 13.0, MB), MB) == 0.0
+
+
+def test_idle_time_is_not_saved_up_for_a_burst():
+    rested = pass_time(Pacer(), 3600.0, MB)
+    assert rested.debt_bytes == -MB * SAVED_S
+    assert wait_s(spend(rested, MB), MB) == pytest.approx(1.0 - SAVED_S)
+
+
+def test_a_clock_that_steps_back_pays_nothing():
+    owing = spend(Pacer(at_s=10.0), MB)
+    assert pass_time(owing, 9.0, MB).debt_bytes == MB
+
+
+def test_the_own_rate_fades_to_nothing():
+    spent = spend(Pacer(), MB)
+    assert spent.own_rate_bytes_s == MB / RATE_WINDOW_S
+    assert pass_time(spent, RATE_WINDOW_S / 2, MB).own_rate_bytes_s == pytest.approx(spent.own_rate_bytes_s / 2)
+    assert pass_time(spent, RATE_WINDOW_S, MB).own_rate_bytes_s == 0.0
+
+
+@given(st.lists(st.integers(1, 4 * MB), min_size=1, max_size=60), st.integers(16 * 1024, 64 * MB))
+def test_one_that_waits_out_its_debt_never_exceeds_the_rate(batches: list[int], rate: int):
+    pacer, now_s, written = Pacer(), 0.0, 0
+    for wal_bytes in batches:
+        pacer = pass_time(pacer, now_s, rate)
+        now_s += wait_s(pacer, rate)
+        pacer = pass_time(pacer, now_s, rate)
+        assert written <= rate * (now_s + SAVED_S) * 1.000001 + 1
+        pacer, written = spend(pacer, wal_bytes), written + wal_bytes

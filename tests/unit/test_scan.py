@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backfill.core.scan import WINDOW_PAGES, Scan, Tid, advance, begin, begin_pass, restart
+
+
+STRIPES = (1, 2, 4, 8, 16, 32, 64)
+
+
+def walk(scan: Scan) -> list[Scan]:
+    """Return every place of a pass, each window's stripe taken in one step."""
+    places = []
+    while not scan.pass_done:
+        places.append(scan)
+        scan = advance(scan, scan.window_limit)
+    return places
+
+
+def test_an_address_reads_as_postgres_writes_it():
+    assert str(Tid(7, 3)) == "(7,3)"
+    assert str(Tid(7)) == "(7,0)"
+    assert Tid(1, 291) < Tid(2) < Tid(2, 1)
+
+
+def test_an_empty_table_is_done_before_it_begins():
+    scan = begin(0, 8)
+    assert scan.pass_done
+    assert scan.progress_ratio == 1.0
+
+
+def test_a_pass_begins_at_the_first_page_of_the_first_window():
+    scan = begin(10_000, 8)
+    assert (scan.pass_number, scan.window_start, scan.window_end, scan.stripe, scan.next) == (
+        1,
+        0,
+        WINDOW_PAGES,
+        0,
+        Tid(0),
+    )
+
+
+def test_the_end_page_stays_what_it_was_when_the_pass_began():
+    ends = {scan.end_page for scan in walk(begin(3 * WINDOW_PAGES + 5, 4))}
+    assert ends == {3 * WINDOW_PAGES + 5}
+
+
+def test_the_last_window_ends_at_the_end_page():
+    assert walk(begin(WINDOW_PAGES + 5, 1))[-1].window_limit == Tid(WINDOW_PAGES + 5)
+
+
+@pytest.mark.parametrize("stripes", STRIPES)
+def test_only_the_last_stripe_takes_all_that_is_left(stripes: int):
+    places = walk(begin(100, stripes))
+    assert [place.stripe for place in places] == list(range(stripes))
+    assert [place.last_stripe for place in places] == [False] * (stripes - 1) + [True]
+
+
+@given(st.integers(0, 5 * WINDOW_PAGES), st.sampled_from(STRIPES))
+def test_every_page_is_visited_once_by_every_stripe(end_page: int, stripes: int):
+    places = walk(begin(end_page, stripes))
+    for stripe in range(stripes):
+        windows = [(place.window_start, place.window_end) for place in places if place.stripe == stripe]
+        starts, ends = [0, *(end for _, end in windows)], [*(start for start, _ in windows), end_page]
+        assert starts == ends
+
+
+def test_a_place_inside_a_window_moves_only_the_address():
+    scan = begin(100, 8)
+    assert advance(scan, Tid(3, 17)) == replace(scan, next=Tid(3, 17))
+
+
+def test_a_place_never_moves_back():
+    scan = advance(begin(100, 8), Tid(9))
+    assert advance(scan, Tid(4)) == scan
+
+
+def test_a_finished_stripe_begins_the_next_one_at_the_windows_start():
+    second = advance(begin(2 * WINDOW_PAGES, 1), Tid(WINDOW_PAGES))
+    striped = replace(second, stripes=2)
+    after = advance(striped, Tid(2 * WINDOW_PAGES))
+    assert (after.stripe, after.next, after.window_start) == (1, Tid(WINDOW_PAGES), WINDOW_PAGES)
+
+
+def test_a_later_pass_has_no_stripes_and_the_tables_present_end():
+    scan = replace(begin(100, 8), rows_pass=7, rows_converged_pass=5, rows_total=7, rows_unconverged=2, wal_bytes=9)
+    again = begin_pass(scan, 120)
+    assert (again.pass_number, again.end_page, again.stripes, again.last_stripe) == (2, 120, 1, True)
+    assert (again.rows_pass, again.rows_converged_pass) == (0, 0)
+    assert (again.rows_total, again.rows_unconverged, again.wal_bytes) == (7, 2, 9)
+
+
+def test_a_rewritten_table_is_scanned_from_its_start_in_stripes_and_keeps_its_fence():
+    scan = replace(advance(begin(100, 8), Tid(50)), rows_total=7, epoch=3, sequence=41)
+    fresh = restart(scan, 60, 8)
+    assert (fresh.pass_number, fresh.next, fresh.stripes, fresh.end_page) == (1, Tid(0), 8, 60)
+    assert (fresh.rows_total, fresh.epoch, fresh.sequence) == (7, 3, 41)
+
+
+@given(st.integers(1, 3 * WINDOW_PAGES), st.sampled_from(STRIPES), st.lists(st.integers(1, 700), max_size=60))
+def test_progress_only_grows_within_a_pass_and_ends_at_one(end_page: int, stripes: int, strides: list[int]):
+    scan, seen = begin(end_page, stripes), [0.0]
+    for stride in [*strides, *[10**6] * (4 * stripes)]:
+        if scan.pass_done:
+            break
+        scan = advance(scan, min(Tid(scan.next.page + stride), scan.window_limit))
+        seen.append(scan.progress_ratio)
+    assert seen == sorted(seen)
+    assert scan.pass_done
+    assert seen[-1] == 1.0

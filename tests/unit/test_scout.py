@@ -1,0 +1,146 @@
+"""The row cap: what `make_grid` and `cut` promise, checked against a table of slots."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backfill.core.scan import Scan, Tid, advance, begin
+from backfill.core.scout import LINE_POINTERS_MAX, SLICES_MAX, Cut, Grid, Scouted, covers, cut, make_grid
+
+
+def line_pointers(grid: Grid) -> list[int]:
+    """Return how many line pointers each slice can hold."""
+    edges = [*grid.bounds, grid.end]
+    return [
+        sum(1 for page in range(low.page, high.page + 1) for offset in _offsets(page, low, high))
+        for low, high in pairwise(edges)
+    ]
+
+
+def _offsets(page: int, low: Tid, high: Tid) -> range:
+    first = max(1, low.offset) if page == low.page else 1
+    last = min(LINE_POINTERS_MAX, high.offset - 1) if page == high.page else LINE_POINTERS_MAX
+    return range(first, last + 1)
+
+
+def scouted(counts: list[list[int]], *, stripe: int = 0) -> Scouted:
+    """Return one slice a page."""
+    bounds = tuple(Tid(page) for page in range(len(counts)))
+    return Scouted(Grid(bounds, Tid(len(counts))), stripe, tuple(map(tuple, counts)))
+
+
+@given(st.integers(1, 5000), st.integers(0, 6000), st.integers(0, LINE_POINTERS_MAX), st.integers(1, 20_000))
+def test_no_slice_holds_more_line_pointers_than_rows(pages: int, page: int, offset: int, rows: int):
+    scan = replace(begin(pages, 1), next=Tid(min(page, pages - 1), offset))
+    if scan.next >= scan.window_limit:
+        return
+    grid = make_grid(scan, rows)
+    head = Grid(grid.bounds[:20], (*grid.bounds, grid.end)[min(20, len(grid.bounds))])
+    assert max(line_pointers(head)) <= rows
+
+
+@given(st.integers(1, 9000), st.integers(0, 6000), st.integers(0, LINE_POINTERS_MAX), st.integers(1, 20_000))
+def test_slices_begin_at_the_place_ascend_and_end_inside_the_window(pages: int, page: int, offset: int, rows: int):
+    scan = begin(pages, 1)
+    scan = replace(scan, next=min(Tid(page, offset), Tid(scan.window_end - 1, offset)))
+    grid = make_grid(scan, rows)
+    assert grid.bounds[0] == scan.next
+    assert list(grid.bounds) == sorted(set(grid.bounds))
+    assert grid.bounds[-1] < grid.end <= scan.window_limit
+    assert len(grid.bounds) <= SLICES_MAX
+
+
+def test_a_grid_of_one_row_slices_moves_on_even_over_a_full_page():
+    scan = begin(10, 1)
+    assert make_grid(scan, 1).end > scan.next
+
+
+def test_a_large_wish_covers_the_window_in_a_few_pages_a_slice():
+    grid = make_grid(begin(4096, 8), 100_000)
+    assert grid.end == Tid(4096)
+    assert grid.bounds[1] == Tid(8)
+
+
+def test_a_cut_takes_as_many_slices_as_the_cap_allows():
+    assert cut(scouted([[3], [4], [5], [6]]), begin(4, 1), 12) == Cut(Tid(3), 12)
+    assert cut(scouted([[3], [4], [5], [6]]), begin(4, 1), 11) == Cut(Tid(2), 7)
+
+
+def test_a_cut_takes_empty_slices_behind_it_along():
+    assert cut(scouted([[3], [0], [0], [9]]), begin(4, 1), 3) == Cut(Tid(3), 3)
+    assert cut(scouted([[3], [0], [0], [0]]), begin(4, 1), 3) == Cut(Tid(4), 3)
+
+
+def test_a_stretch_without_rows_is_one_empty_cut():
+    assert cut(scouted([[0], [0]]), begin(2, 1), 1) == Cut(Tid(2), 0)
+
+
+def test_an_occupied_slice_above_the_cap_is_looked_at_closer():
+    assert cut(scouted([[0], [9], [1]]), begin(3, 1), 5) is None
+
+
+def test_a_cut_goes_on_from_the_place():
+    scan = advance(begin(3, 1), Tid(1))
+    assert cut(scouted([[9], [4], [5]]), scan, 9) == Cut(Tid(3), 9)
+
+
+def test_a_stripe_counts_its_own_rows():
+    scan = begin(2, 2)
+    assert cut(scouted([[3, 4], [5, 6]]), scan, 8) == Cut(Tid(2), 8)
+
+
+def test_the_last_stripe_scouted_afresh_counts_all_that_is_left():
+    scan = advance(begin(2, 2), Tid(2))
+    assert scan.last_stripe
+    assert cut(scouted([[3, 4], [5, 6]], stripe=1), scan, 18) == Cut(Tid(2), 18)
+    assert cut(scouted([[3, 4], [5, 6]], stripe=0), scan, 18) == Cut(Tid(2), 10)
+
+
+def test_a_scout_covers_the_place_only_where_a_slice_begins():
+    seen, scan = scouted([[1], [1], [1]]), begin(9, 2)
+    assert covers(seen, scan)
+    assert covers(seen, advance(scan, Tid(2)))
+    assert not covers(seen, advance(scan, Tid(1, 5)))
+    assert not covers(seen, advance(scan, Tid(3)))
+    assert not covers(None, scan)
+
+
+def test_a_scout_of_a_later_stripe_says_nothing_about_an_earlier_one():
+    assert not covers(scouted([[1, 1]], stripe=1), begin(9, 2))
+    assert covers(scouted([[1, 1]], stripe=0), replace(begin(9, 2), stripe=1))
+
+
+@given(
+    st.lists(st.lists(st.integers(0, 40), min_size=4, max_size=4), min_size=1, max_size=30),
+    st.integers(0, 3),
+    st.integers(1, 400),
+)
+def test_cuts_to_the_end_stay_under_the_cap_and_miss_no_row(counts: list[list[int]], stripe: int, rows: int):
+    seen = scouted(counts, stripe=stripe)
+    scan: Scan = replace(begin(len(counts), 4), stripe=stripe)
+    expected = sum(sum(one) if stripe == 3 else one[stripe] for one in counts)
+    taken = 0
+    while scan.stripe == stripe and not scan.pass_done:
+        batch = cut(seen, scan, rows)
+        if batch is None:
+            page = scan.next.page
+            assert any((sum(one) if stripe == 3 else one[stripe]) > rows for one in counts[page:])
+            return
+        assert batch.rows <= rows
+        assert batch.end > scan.next
+        taken += batch.rows
+        scan = advance(scan, batch.end)
+    assert taken == expected
+
+
+@pytest.mark.parametrize("rows", [1, 290, 291, 292, 5000])
+def test_a_grid_reaches_the_windows_end_in_the_end(rows: int):
+    scan, grids = begin(40, 1), 0
+    while not scan.pass_done:
+        scan, grids = advance(scan, make_grid(scan, rows).end), grids + 1
+    assert grids <= 40

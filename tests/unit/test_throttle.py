@@ -1,0 +1,320 @@
+"""The law, boundary by boundary. Mutations tried by hand, and the test that catches each:
+
+believe replay_lsn None as 0 bytes behind     test_an_unknown_position_waits
+hysteresis removed                            test_after_a_stop_lag_has_to_come_back_to_half
+missing replica ignored                       test_a_replica_that_was_seen_once_is_missed
+max_rows cap removed                          test_rows_are_capped_by_max_rows
+idle-path rule dropped                        test_an_idle_path_admits_a_minimal_batch
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from backfill.core import throttle
+from backfill.core.cost import WAL_BYTES_PRIOR, Cost
+from backfill.core.flow import WINDOW_START_BYTES, Flow
+from backfill.core.lsn import LsnClock
+from backfill.core.pacer import Pacer
+from backfill.core.reason import Kind
+from backfill.core.throttle import (
+    FAULT_POLL_S,
+    PATIENCE_S,
+    POLL_MIN_S,
+    POLL_S,
+    ROWS_UNKNOWN,
+    TARGET_S,
+    Pace,
+    Run,
+    Wait,
+)
+from tests.factories import MB, batch, limits, replica, signals
+
+KB = 1024
+CHEAP = Cost(100.0, 100.0, 1e-5)
+
+
+def path(**changed) -> Flow:
+    values = {
+        "name": "replica-a",
+        "replay_lsn": 0,
+        "lag_s": 0.0,
+        "unreplayed_bytes": 0,
+        "window_bytes": 1.0 * MB,
+        "rate_bytes_s": 4.0 * MB,
+        "found": True,
+        "measured": True,
+        "sampled_s": 100.0,
+    }
+    return Flow(**{**values, **changed})
+
+
+def paced(*flows: Flow, **changed) -> Pace:
+    names = frozenset(one.name for one in flows)
+    return Pace(**{"cost": CHEAP, "flows": flows, "expected": names, **changed})
+
+
+def decide(pace: Pace, reading, *, stripe: int = 0, rows: dict[str, int] | None = None, **changed):
+    return throttle.decide(limits(**changed), batch(**rows or {}), pace, reading, stripe)
+
+
+def behind(size: int, at_s: float = 100.0, name: str = "replica-a"):
+    """Return a reading in which one replica is so many bytes behind."""
+    return signals(at_s, 1 << 30, replica(name, (1 << 30) - size))
+
+
+def wished(pace: Pace, *, stripe: int = 0, rows: dict[str, int] | None = None, **changed) -> int:
+    return throttle.rows_wished(limits(**changed), batch(**rows or {}), pace, stripe)
+
+
+def test_without_a_replica_only_the_own_rate_counts():
+    decision, _ = decide(Pace(), signals())
+    assert isinstance(decision, Run)
+
+
+def test_a_replica_that_has_everything_lets_a_batch_go():
+    decision, _ = decide(Pace(), behind(0))
+    assert isinstance(decision, Run)
+    assert ROWS_UNKNOWN <= decision.rows <= WINDOW_START_BYTES / WAL_BYTES_PRIOR / 2
+
+
+def test_hidden_replication_waits():
+    decision, _ = decide(paced(), signals(visible=False))
+    assert isinstance(decision, Wait)
+    assert (decision.reason.kind, decision.delay_s) == (Kind.BLIND, FAULT_POLL_S)
+
+
+def test_an_unknown_position_waits():
+    decision, pace = decide(paced(), signals(0.0, 5, replica("replica-a", None)))
+    assert isinstance(decision, Wait)
+    assert decision.reason.kind is Kind.BLIND
+    assert pace.flows == ()
+
+
+def test_a_replica_that_was_seen_once_is_missed():
+    _, pace = decide(Pace(), behind(0))
+    decision, pace = decide(pace, signals(101.0, 1 << 30))
+    assert isinstance(decision, Wait)
+    assert str(decision.reason) == "replica-a is not replicating: it is not in pg_stat_replication"
+    decision, _ = decide(pace, signals(102.0, 1 << 30))
+    assert isinstance(decision, Wait)
+
+
+def test_a_required_replica_that_was_never_seen_is_missed():
+    decision, _ = decide(Pace(), signals(), replicas={"require": ["replica-a"]})
+    assert isinstance(decision, Wait)
+    assert decision.reason.kind is Kind.MISSING
+
+
+def test_an_ignored_replica_is_neither_waited_for_nor_missed():
+    ignored = {"ignore": ["dr-*"]}
+    decision, pace = decide(Pace(), behind(1 << 29, name="dr-1"), replicas=ignored)
+    assert isinstance(decision, Run)
+    assert (pace.flows, pace.expected) == ((), frozenset())
+    assert isinstance(decide(pace, signals(101.0, 1 << 30), replicas=ignored)[0], Run)
+
+
+def test_a_replica_ignored_after_it_was_seen_is_not_missed():
+    _, pace = decide(Pace(), behind(0))
+    decision, _ = decide(pace, signals(101.0, 1 << 30), replicas={"ignore": ["replica-a"]})
+    assert isinstance(decision, Run)
+
+
+def test_a_replica_that_returns_is_learnt_anew():
+    _, pace = decide(paced(path()), behind(0))
+    assert pace.flows[0].rate_bytes_s == 4 * MB
+    _, pace = decide(pace, signals(101.0, 1 << 30))
+    _, pace = decide(pace, behind(0, 160.0))
+    assert (pace.flows[0].rate_bytes_s, pace.flows[0].window_bytes) == (None, WINDOW_START_BYTES)
+
+
+def test_a_batch_goes_only_where_it_fits_the_window():
+    pace = paced(path(), admitted_s=99.9)
+    fits, _ = decide(pace, behind(500 * KB))
+    full, _ = decide(pace, behind(990 * KB))
+    assert isinstance(fits, Run)
+    assert isinstance(full, Wait)
+    assert full.reason.kind is Kind.WINDOW
+    assert str(full.reason).startswith("replica-a wal on the way ")
+
+
+def test_the_wait_is_as_long_as_the_excess_takes_to_be_replayed():
+    pace = paced(path(rate_bytes_s=16.0 * MB, stepped_s=100.0), admitted_s=99.9)
+    wanted = 0.2 * MB  # a slice of the window
+    decision, _ = decide(pace, behind(MB))
+    assert isinstance(decision, Wait)
+    assert decision.delay_s == pytest.approx(wanted / (16 * MB), rel=0.05)
+    slow, _ = decide(paced(path(rate_bytes_s=64.0 * KB, stepped_s=100.0), admitted_s=99.9), behind(MB))
+    fast, _ = decide(paced(path(rate_bytes_s=1000.0 * MB, stepped_s=100.0), admitted_s=99.9), behind(MB))
+    assert isinstance(slow, Wait)
+    assert isinstance(fast, Wait)
+    assert (fast.delay_s, slow.delay_s) == (POLL_MIN_S, POLL_S)
+
+
+def test_an_idle_path_admits_a_minimal_batch():
+    """An estimate larger than the window, as after a checkpoint, must not stop the job for ever."""
+    dear = Cost(2e6, 2e6, 1e-5)
+    decision, _ = decide(paced(path(window_bytes=32.0 * KB), cost=dear, admitted_s=99.9), behind(0))
+    assert decision == Run(1)
+
+
+def test_a_path_that_is_not_idle_makes_a_dear_batch_wait():
+    dear = Cost(2e6, 2e6, 1e-5)
+    decision, _ = decide(paced(path(window_bytes=32.0 * KB), cost=dear, admitted_s=99.9), behind(1))
+    assert isinstance(decision, Wait)
+
+
+def test_when_others_fill_the_window_a_minimal_batch_goes_now_and_then():
+    pace = paced(path(), admitted_s=100.0)
+    decision, pace = decide(pace, behind(5 * MB, 100.0 + PATIENCE_S))
+    assert isinstance(decision, Wait)
+    reading = signals(100.1 + PATIENCE_S, 2 << 30, replica("replica-a", (2 << 30) - 5 * MB))
+    decision, pace = decide(pace, reading)
+    assert isinstance(decision, Run)
+    decision, _ = decide(pace, replace(reading, at_s=100.2 + PATIENCE_S))
+    assert isinstance(decision, Wait)
+
+
+def test_a_frozen_replica_gets_no_such_batch():
+    pace = paced(path(replay_lsn=(1 << 30) - 5 * MB, moved_s=99.0), admitted_s=100.0)
+    for tenth in range(1, 40):
+        decision, pace = decide(pace, behind(5 * MB, 100.0 + tenth / 10))
+        assert isinstance(decision, Wait)
+
+
+def test_nor_does_one_that_is_halfway_to_its_budget():
+    pace = paced(path(), admitted_s=100.0)
+    pace = throttle.tick(throttle.tick(pace, 97.0, (1 << 30) - 6 * MB), 97.1, 1 << 30)
+    reading = behind(5 * MB, 100.1 + PATIENCE_S)
+    assert isinstance(decide(pace, reading, max_lag="60s")[0], Run)
+    assert isinstance(decide(pace, reading, max_lag="10s")[0], Wait)
+
+
+def test_the_fullest_of_several_replicas_decides():
+    pace = paced(path(), path(name="replica-b"), admitted_s=99.9)
+    reading = signals(100.0, 1 << 30, replica("replica-a", 1 << 30), replica("replica-b", (1 << 30) - 2 * MB))
+    decision, _ = decide(pace, reading)
+    assert isinstance(decision, Wait)
+    assert str(decision.reason).startswith("replica-b wal on the way")
+
+
+def test_only_the_replica_that_fills_gets_a_wider_window():
+    slow, fast = path(name="slow"), path(name="fast", window_bytes=64.0 * MB)
+    pace = paced(slow, fast, admitted_s=99.9)
+    for tenth in range(20):
+        at_s = 100.0 + tenth / 10
+        reading = signals(at_s, 1 << 30, replica("slow", (1 << 30) - MB), replica("fast", 1 << 30))
+        _, pace = decide(pace, reading)
+    windows = {one.name: one.window_bytes for one in pace.flows}
+    assert windows["slow"] > MB
+    assert windows["fast"] == 64 * MB
+
+
+def test_lag_over_its_budget_waits_and_says_so():
+    pace = throttle.tick(throttle.tick(paced(path()), 80.0, (1 << 30) - MB), 81.0, 1 << 30)
+    decision, _ = decide(pace, behind(KB))
+    assert isinstance(decision, Wait)
+    assert str(decision.reason) == "replica-a lag 19s > 9s"
+
+
+def test_after_a_stop_lag_has_to_come_back_to_half():
+    pace = throttle.tick(throttle.tick(paced(path()), 80.0, (1 << 30) - MB), 81.0, 1 << 30)
+    _, pace = decide(pace, behind(KB))
+    pace = replace(pace, clock=LsnClock((94.0, 95.0), ((1 << 30) - MB, 1 << 30)))
+    decision, _ = decide(pace, behind(KB))
+    calm, _ = decide(replace(pace, stopped=frozenset()), behind(KB))
+    assert isinstance(decision, Wait)
+    assert str(decision.reason) == "replica-a lag 5s > 4.5s"
+    assert isinstance(calm, Run)
+
+
+def test_own_wal_over_its_rate_waits_until_the_debt_is_paid():
+    owing = paced(pacer=Pacer(debt_bytes=2.0 * MB, at_s=100.0))
+    decision, _ = decide(owing, signals(100.0), max_wal_rate="1MB/s")
+    assert isinstance(decision, Wait)
+    assert (str(decision.reason), decision.delay_s) == ("own wal 3MB/s > 1MB/s", POLL_S)
+    nearly, _ = decide(owing, signals(101.999), max_wal_rate="1MB/s")
+    assert isinstance(nearly, Wait)
+    assert nearly.delay_s == POLL_MIN_S
+    paid, _ = decide(owing, signals(102.0), max_wal_rate="1MB/s")
+    assert isinstance(paid, Run)
+
+
+def test_a_fault_is_told_before_the_pace():
+    owing = paced(pacer=Pacer(debt_bytes=2.0 * MB, at_s=100.0))
+    decision, _ = decide(owing, signals(100.0, visible=False))
+    assert isinstance(decision, Wait)
+    assert decision.reason.kind is Kind.BLIND
+
+
+def test_the_first_batch_has_the_jobs_rows_where_no_replica_listens():
+    assert wished(Pace(cost=Cost(10.0, 10.0))) == 5000
+
+
+def test_rows_follow_the_time_that_a_batch_should_take():
+    assert wished(paced(cost=Cost(10.0, 10.0, 50e-6))) == 5000
+    assert wished(paced(cost=Cost(10.0, 10.0, 100e-6))) == 2500
+
+
+def test_rows_are_capped_by_max_rows():
+    assert wished(paced(cost=Cost(1.0, 1.0, 1e-9))) == 10_000
+    assert wished(paced(path(window_bytes=1e12), cost=Cost(1.0, 1.0, 1e-9))) == 10_000
+
+
+def test_rows_do_not_fall_below_min_rows_for_time_alone():
+    assert wished(paced(cost=Cost(10.0, 10.0, 1.0))) == 1000
+
+
+def test_no_batch_costs_more_than_half_a_second_of_the_own_rate():
+    assert wished(paced(cost=Cost(1024.0, 1024.0, 1e-6)), max_wal_rate="1MB/s") == 512
+    assert wished(paced(cost=Cost(1e9, 1e9, 1e-6)), max_wal_rate="1MB/s") == 1
+
+
+def test_a_batch_is_a_slice_of_the_smallest_window():
+    flows = (path(window_bytes=10.0 * MB, unreplayed_bytes=9 * MB), path(window_bytes=99.0 * MB))
+    assert wished(paced(*flows, cost=Cost(1024.0, 1024.0, 1e-6))) == 2048
+
+
+def test_a_window_that_stands_empty_is_filled_in_larger_slices():
+    assert wished(paced(path(window_bytes=5.0 * MB), cost=Cost(1024.0, 1024.0, 1e-6))) == 2048
+
+
+def test_on_a_thin_link_the_budget_wins_over_min_rows():
+    thin = path(window_bytes=32.0 * KB, rate_bytes_s=64.0 * KB, unreplayed_bytes=32 * KB)
+    assert wished(paced(thin, cost=Cost(1024.0, 1024.0, 1e-6))) == 12
+
+
+def test_a_replica_of_unknown_rate_gets_few_rows():
+    assert wished(paced(path(rate_bytes_s=None, window_bytes=1.0), cost=CHEAP)) == ROWS_UNKNOWN
+    assert wished(paced(path(rate_bytes_s=None, window_bytes=1.0)), rows={"rows": 7}) == 7
+
+
+def test_each_stripe_has_its_own_cost():
+    pace = paced(path(window_bytes=5.0 * MB, unreplayed_bytes=5 * MB), cost=Cost(4096.0, 512.0, 1e-6))
+    assert (wished(pace, stripe=0), wished(pace, stripe=1)) == (256, 2048)
+
+
+def test_the_target_is_never_above_half_the_budget():
+    assert throttle.target_s(limits(max_lag="1h")) == TARGET_S
+    assert throttle.target_s(limits(max_lag="500ms")) == 0.25
+
+
+def test_a_batch_is_learnt_and_owed():
+    pace = throttle.learn(paced(), stripe=0, rows=100, wal_bytes=50_000, took_s=0.01)
+    assert (pace.cost.wal_bytes(0), pace.pacer.debt_bytes) == (500.0, 50_000)
+
+
+def test_the_budget_is_the_smallest_window_and_nothing_without_replicas():
+    assert paced(path(window_bytes=7.0), path(window_bytes=5.0)).wal_budget_bytes == 5.0
+    assert Pace().wal_budget_bytes == 0.0
+
+
+def test_the_rate_of_all_wal_needs_two_readings():
+    _, pace = decide(Pace(), signals(100.0, 0))
+    assert pace.wal_rate_bytes_s is None
+    _, pace = decide(pace, signals(101.0, 3 * MB))
+    assert pace.wal_rate_bytes_s == 3 * MB
+    _, pace = decide(pace, signals(110.0, 3 * MB))
+    assert pace.wal_rate_bytes_s is None

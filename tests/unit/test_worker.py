@@ -1,0 +1,484 @@
+"""The loop on a database in memory, with a clock that only moves when it is spent.
+
+Mutations tried by hand, and the test that catches each: the end page is read anew (`new_pass` and `begin` aside)
+test_rows_that_the_application_appends_are_left_to_the_next_pass; the last stripe keeps its hash filter
+test_every_row_is_filled_exactly_once; `max_rows` is not a cap test_no_batch_exceeds_max_rows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from backfill.core.events import (
+    BatchDone,
+    LockTaken,
+    LockWaiting,
+    Measured,
+    PassDone,
+    Retried,
+    Started,
+    TableRewritten,
+    Unreplicated,
+    Verified,
+    Waited,
+)
+from backfill.core.reason import Kind
+from backfill.core.scan import WINDOW_PAGES
+from backfill.errors import BackfillError, Diverges, Halted, LockHeld, Lost, Refused, Superseded
+from backfill.gate import Gate
+from backfill.ports import Stopped
+from backfill.worker import PASSES_MAX, Worker
+from tests.factories import job, replica
+from tests.fake_session import Clock, FakeDatabase, FakeSession, Row, users
+
+LOCK_TIMEOUT, STATEMENT_TIMEOUT, DEADLOCK, SERIALIZATION = "55P03", "57014", "40P01", "40001"
+
+
+class Loop:
+    """A worker, its database, its clock and what it told."""
+
+    def __init__(self, database: FakeDatabase) -> None:
+        self.database = database
+        self.events: list = []
+        around = database.clock.around(self.events.append)
+        self.job = job(batch={"rows": database.max_rows, "min_rows": 1, "max_rows": database.max_rows})
+        self.worker = Worker(self.job, FakeSession(database), around, Gate(self.job, around))
+
+    def run(self):
+        return asyncio.run(self.worker.run())
+
+    def told(self, *kinds):
+        return [event for event in self.events if isinstance(event, kinds)]
+
+    def names(self) -> list[str]:
+        """Return what was told, repetitions and readings left out."""
+        names = [type(event).__name__ for event in self.events if not isinstance(event, Measured)]
+        return [name for index, name in enumerate(names) if index == 0 or name != names[index - 1]]
+
+
+def made(rows: int = 100, *, max_rows: int = 20, **changed) -> FakeDatabase:
+    return FakeDatabase(**{"pages": users(rows), "clock": Clock(), "max_rows": max_rows, **changed})
+
+
+def refused(sqlstate: str) -> Refused:
+    return Refused("the server's words", sqlstate)
+
+
+def test_the_story_of_a_run_in_order():
+    loop = Loop(made())
+    loop.run()
+    assert loop.names() == ["Started", "Unreplicated", "BatchDone", "PassDone", "Verified"]
+    assert [event.rows for event in loop.told(PassDone)] == [100, 0]
+
+
+def test_every_row_is_filled_exactly_once():
+    loop = Loop(made())
+    found = loop.run()
+    assert (found.rows_left, found.rows_unconverged) == (0, 0)
+    assert loop.database.fills == dict.fromkeys(range(100), 1)
+    assert loop.worker.scan.rows_total == 100
+
+
+def test_no_batch_exceeds_max_rows():
+    loop = Loop(made(300, max_rows=7))
+    loop.run()
+    assert max(loop.database.batches) <= 7
+    assert loop.database.fills == dict.fromkeys(range(300), 1)
+
+
+@settings(max_examples=40)
+@given(
+    st.lists(st.lists(st.sampled_from(["null", "filled", "free"]), min_size=1, max_size=30), max_size=25),
+    st.integers(1, 40),
+    st.sampled_from([1, 2, 8, 64]),
+)
+def test_any_table_is_filled_once_within_the_cap(shape, max_rows: int, stripes: int):
+    number, pages = 0, []
+    for kinds in shape:
+        page: list[Row | None] = []
+        for kind in kinds:
+            number += 1
+            row: Row = {"id": number, "username": "u", "handle": None if kind == "null" else "h"}
+            page.append(None if kind == "free" else row)
+        pages.append(page)
+    database = FakeDatabase(pages, Clock(), max_rows=max_rows, stripes=stripes)
+    expected = {row["id"]: 1 for row in database.rows_left()}
+    Loop(database).run()
+    assert database.fills == expected
+    assert max(database.batches, default=0) <= max_rows
+    assert database.rows_left() == []
+
+
+def test_an_empty_table_is_done_after_one_pass_and_one_proof():
+    loop = Loop(made(0))
+    assert loop.run().rows_left == 0
+    assert loop.names() == ["Started", "PassDone", "Verified"]
+    assert loop.database.batches == []
+
+
+def test_a_table_that_is_filled_already_costs_no_batch():
+    loop = Loop(made(where=lambda _: False))
+    loop.run()
+    assert loop.database.batches == []
+    assert "read_signals" in loop.database.calls
+
+
+def test_batches_tell_what_they_did():
+    loop = Loop(made(30))
+    loop.run()
+    batches = loop.told(BatchDone)
+    assert sum(event.rows for event in batches) == 30
+    assert batches[-1].rows_total == 30
+    assert all(event.first_page <= event.last_page <= 3 for event in batches)
+    ratios = [event.progress_ratio for event in batches if event.pass_number == 1]
+    assert ratios == sorted(ratios)
+
+
+def test_a_read_precedes_every_batch():
+    loop = Loop(made())
+    loop.run()
+    calls = [call for call in loop.database.calls if call in ("read_signals", "run_batch")]
+    assert all(calls[index - 1] == "read_signals" for index, call in enumerate(calls) if call == "run_batch")
+
+
+def test_rows_that_the_application_appends_are_left_to_the_next_pass():
+    """The end page is fixed when a pass starts, else a pass might chase an application for ever."""
+    database = made(40)
+
+    def append() -> None:
+        if len(database.pages) < 40:
+            database.pages += users(10)
+            database.accidents["run_batch"].append(append)
+
+    database.accidents["run_batch"].append(append)
+    loop = Loop(database)
+    loop.run()
+    assert database.rows_left() == []
+    assert loop.told(PassDone)[0].rows == 40
+    assert len(loop.told(PassDone)) > 2
+
+
+def test_rows_that_are_written_behind_the_place_are_found_by_another_pass():
+    database = made(100, stripes=1)
+
+    def behind() -> None:
+        database.pages[0].append({"id": 1000, "username": "late", "handle": None})
+
+    database.accidents["run_batch"] += [lambda: None] * 3 + [behind]
+    loop = Loop(database)
+    loop.run()
+    assert database.fills == dict.fromkeys([*range(100), 1000], 1)
+    assert [event.rows for event in loop.told(PassDone)] == [100, 1, 0]
+
+
+def test_rows_that_appear_between_the_last_pass_and_the_proof_begin_another_pass():
+    database = made(20)
+    late: Row = {"id": 1000, "username": "late", "handle": None}
+    database.accidents["verify"].append(lambda: database.pages[0].append(late))
+    loop = Loop(database)
+    assert loop.run().rows_left == 0
+    assert [event.rows_left for event in loop.told(Verified)] == [1, 0]
+
+
+def test_an_application_that_never_stops_is_told_after_many_passes():
+    database = made(10)
+
+    def again() -> None:
+        database.pages[0].append({"id": len(database.pages[0]), "username": "late", "handle": None})
+        database.accidents["new_pass"].append(again)
+
+    database.accidents["new_pass"].append(again)
+    loop = Loop(database)
+    with pytest.raises(BackfillError, match=f"after {PASSES_MAX} passes rows that match"):
+        loop.run()
+    assert len(loop.told(PassDone)) == PASSES_MAX
+
+
+def test_rows_that_cannot_converge_are_updated_once_and_counted():
+    database = made(40, pages=users(40, username=lambda number: None if number % 10 == 0 else "u"))
+    loop = Loop(database)
+    found = loop.run()
+    assert (found.rows_left, found.rows_unconverged) == (4, 4)
+    assert found.samples == ("0", "10", "20", "30")
+    assert set(loop.worker.samples) <= {"0", "10", "20", "30"}
+    assert loop.worker.scan.rows_unconverged >= 4
+
+
+def test_where_it_cannot_be_foreseen_stuck_rows_are_those_that_a_pass_updates_in_vain():
+    database = made(40, pages=users(40, username=lambda number: None if number % 10 == 0 else "u"), foreseen=False)
+    loop = Loop(database)
+    found = loop.run()
+    assert (found.rows_left, found.rows_unconverged) == (4, 4)
+    assert [event.rows for event in loop.told(PassDone)][-1] == 4
+    assert max(database.fills.values()) <= 3
+
+
+def test_a_first_batch_in_vain_ends_the_run():
+    database = made(40, pages=users(40, username=lambda _: None))
+    with pytest.raises(Diverges):
+        Loop(database).run()
+    assert not database.fills
+
+
+def test_a_checkpoint_is_gone_on_from():
+    database = made(100, max_rows=5)
+    first = Loop(database)
+    database.clock.stop_at_s = database.clock.now_s + 0.05
+    with pytest.raises(Stopped):
+        first.run()
+    done = len(database.batches)
+    assert 0 < done < 20
+    database.clock.stop_at_s = float("inf")
+    second = Loop(database)
+    second.run()
+    assert database.fills == dict.fromkeys(range(100), 1)
+    assert second.told(Started)[0].resumed
+    assert second.told(Started)[0].rows_total == sum(database.batches[:done])
+
+
+def test_a_stop_comes_between_two_batches_and_none_follows():
+    whole = made(200, max_rows=10)
+    Loop(whole).run()
+    took_s = whole.clock.now_s - Clock().now_s
+    for share in range(1, 20):
+        database = made(200, max_rows=10)
+        database.clock.stop_at_s = database.clock.now_s + took_s * share / 21
+        loop = Loop(database)
+        with pytest.raises(Stopped):
+            loop.run()
+        assert database.calls[-1] != "run_batch"
+        assert database.scan is not None
+        assert database.scan.rows_total == sum(database.batches) == sum(event.rows for event in loop.told(BatchDone))
+
+
+def test_stretches_without_rows_are_skipped_without_asking_to_write():
+    database = made(20)
+    database.pages += [[None]] * 9_000
+    loop = Loop(database)
+    loop.run()
+    windows = -(-len(database.pages) // WINDOW_PAGES)
+    assert database.calls.count("save_place") == 2 * windows
+    assert len(loop.told(BatchDone)) == len(database.batches) == 4
+
+
+def test_a_scout_serves_many_batches():
+    database = made(2000, max_rows=400)
+    Loop(database).run()
+    assert database.calls.count("read_scout") < database.calls.count("run_batch") + 6
+
+
+def test_more_rows_than_were_scouted_are_scouted_again():
+    database = made(100, stripes=1)
+
+    def crowd() -> None:
+        database.pages[0] += users(25)[0] + users(25)[1]
+
+    database.accidents["run_batch"].append(crowd)
+    loop = Loop(database)
+    loop.run()
+    assert max(database.batches) <= 20
+    assert sum(database.batches) == 120
+    assert database.rows_left() == []
+
+
+@pytest.mark.parametrize("sqlstate", [LOCK_TIMEOUT, STATEMENT_TIMEOUT, DEADLOCK, SERIALIZATION])
+def test_what_another_attempt_may_mend_is_tried_again(sqlstate: str):
+    database = made(100)
+    database.accidents["run_batch"] += [refused(sqlstate)] * 3
+    loop = Loop(database)
+    loop.run()
+    assert database.fills == dict.fromkeys(range(100), 1)
+    retries = loop.told(Retried)
+    assert [(event.reason, event.attempt) for event in retries] == [(sqlstate, 1), (sqlstate, 2), (sqlstate, 3)]
+    assert [event.delay_s for event in retries] == pytest.approx([0.075, 0.15, 0.3])
+
+
+def test_a_retry_is_told_as_a_wait_with_its_reason_and_waited():
+    database = made(100)
+    database.accidents["run_batch"].append(refused(DEADLOCK))
+    loop = Loop(database)
+    loop.run()
+    waits = [event for event in loop.told(Waited) if event.reason.kind is Kind.RETRY]
+    assert [(str(event.reason), event.delay_s) for event in waits] == [("attempt 1: the server's words", pytest.approx(0.075))]
+    assert loop.names()[:5] == ["Started", "Unreplicated", "Retried", "Waited", "BatchDone"]
+
+
+def test_a_timeout_makes_batches_smaller_and_success_larger_again():
+    database = made(400, max_rows=64, stripes=1)
+    database.accidents["run_batch"] += [refused(STATEMENT_TIMEOUT)] * 3
+    Loop(database).run()
+    assert database.batches[0] <= 8
+    assert max(database.batches) > 32
+
+
+def test_a_serialization_failure_keeps_the_size():
+    database = made(400, max_rows=64, stripes=1)
+    database.accidents["run_batch"] += [refused(SERIALIZATION)] * 3
+    Loop(database).run()
+    assert database.batches[0] > 32
+
+
+def test_one_row_is_the_smallest_batch():
+    database = made(40, max_rows=4)
+    database.accidents["run_batch"] += [refused(LOCK_TIMEOUT)] * 12
+    Loop(database).run()
+    assert min(database.batches) == database.batches[0] == 1
+    assert database.fills == dict.fromkeys(range(40), 1)
+
+
+def test_success_ends_the_count_of_failures():
+    database = made(100)
+    database.accidents["run_batch"] += [refused(DEADLOCK), lambda: None, refused(DEADLOCK)]
+    loop = Loop(database)
+    loop.run()
+    assert [event.attempt for event in loop.told(Retried)] == [1, 1]
+
+
+@pytest.mark.parametrize("method", ["read_scout", "read_signals", "run_batch", "save_wait", "new_pass", "verify"])
+def test_every_step_of_the_loop_is_tried_again(method: str):
+    database = made(50, replicas=lambda data: (replica("replica-a", data.insert_lsn),))
+    database.accidents[method].append(refused(LOCK_TIMEOUT))
+    loop = Loop(database)
+    loop.run()
+    assert len(loop.told(Retried)) == 1
+    assert database.fills == dict.fromkeys(range(50), 1)
+
+
+@pytest.mark.parametrize("sqlstate", ["53100", "25006", "42501"])
+def test_what_only_a_person_can_mend_halts(sqlstate: str):
+    database = made()
+    database.accidents["run_batch"].append(refused(sqlstate))
+    with pytest.raises(Halted, match="the server's words"):
+        Loop(database).run()
+
+
+@pytest.mark.parametrize("sqlstate", ["23514", "22P02", "42703"])
+def test_what_would_fail_again_fails(sqlstate: str):
+    database = made()
+    database.accidents["run_batch"].append(refused(sqlstate))
+    with pytest.raises(Refused, match="the server's words"):
+        Loop(database).run()
+
+
+def test_a_server_that_shuts_down_is_a_lost_session():
+    database = made()
+    database.accidents["run_batch"].append(refused("57P01"))
+    with pytest.raises(Lost):
+        Loop(database).run()
+
+
+def test_a_checkpoint_that_another_worker_moved_ends_the_session():
+    database = made()
+    database.accidents["run_batch"] += [lambda: None, database.take_over]
+    loop = Loop(database)
+    with pytest.raises(Superseded):
+        loop.run()
+    assert loop.worker.progressed
+    assert len(database.batches) == 1
+
+
+def test_a_rewritten_table_is_scanned_from_its_start():
+    database = made(100, max_rows=10)
+
+    def rewrite() -> None:
+        rows = [row for page in database.pages for row in page if row is not None]
+        rows.reverse()
+        database.rewrite([list(rows[start : start + 10]) for start in range(0, len(rows), 10)])
+
+    database.accidents["run_batch"] += [lambda: None] * 4 + [rewrite]
+    loop = Loop(database)
+    loop.run()
+    assert database.fills == dict.fromkeys(range(100), 1)
+    assert [event.why for event in loop.told(TableRewritten)] == ["the table was rewritten"]
+    assert database.calls.count("reopen") == 1
+
+
+def test_a_table_that_was_rewritten_while_nobody_worked_is_told_at_the_start():
+    database = made(20)
+    Loop(database).run()
+    database.rewrite(database.pages)
+    again = Loop(database)
+    again.run()
+    assert again.names()[:2] == ["Started", "TableRewritten"]
+
+
+def test_a_rewrite_between_passes_is_noticed_too():
+    database = made(20)
+    database.accidents["new_pass"].append(lambda: database.rewrite(database.pages))
+    loop = Loop(database)
+    loop.run()
+    assert len(loop.told(TableRewritten)) == 1
+    assert database.rows_left() == []
+
+
+def test_the_locks_holder_is_told_each_second_until_it_ends():
+    database = made(holder="pod-1 (pid 42)")
+    database.accidents["try_lock"] += [lambda: None, lambda: None, lambda: setattr(database, "holder", None)]
+    loop = Loop(database)
+    asyncio.run(loop.worker.lock(wait=True))
+    assert loop.names() == ["LockWaiting", "Waited", "LockWaiting", "Waited", "LockTaken"]
+    assert [event.holder for event in loop.told(LockWaiting)] == ["pod-1 (pid 42)"] * 2
+    assert [round(event.waited_s) for event in loop.told(LockWaiting)] == [0, 1]
+    assert round(loop.told(LockTaken)[0].waited_s) == 2
+    assert {event.reason.kind for event in loop.told(Waited)} == {Kind.LOCK}
+
+
+def test_one_that_shall_not_wait_says_who_holds_the_lock():
+    loop = Loop(made(holder="pod-1 (pid 42)"))
+    with pytest.raises(LockHeld, match=r"pod-1 \(pid 42\)"):
+        asyncio.run(loop.worker.lock(wait=False))
+
+
+def test_waiting_for_the_lock_ends_when_we_are_to_stop():
+    database = made(holder="pod-1")
+    database.clock.stop_at_s = database.clock.now_s + 5.5
+    loop = Loop(database)
+    with pytest.raises(Stopped):
+        asyncio.run(loop.worker.lock(wait=True))
+    assert database.calls.count("try_lock") == 6
+
+
+def test_an_unreplicated_server_is_told_once():
+    loop = Loop(made(200))
+    loop.run()
+    assert len(loop.told(Unreplicated)) == 1
+
+
+def test_a_lost_session_raises_what_it_was():
+    database = made()
+    database.accidents["run_batch"].append(Lost("server closed the connection unexpectedly"))
+    with pytest.raises(Lost, match="closed the connection"):
+        Loop(database).run()
+
+
+def test_a_lost_session_stays_lost():
+    database = made()
+    database.accidents["read_scout"].append(Lost("gone"))
+    session = FakeSession(database)
+    opened = asyncio.run(session.open())
+    for _ in range(2):
+        with pytest.raises(Lost):
+            asyncio.run(session.read_scout(opened.scan, 5))
+
+
+def test_the_same_run_twice_is_the_same_run():
+    def story() -> list:
+        loop = Loop(made(150))
+        loop.run()
+        return loop.events
+
+    assert story() == story()
+
+
+def test_a_place_in_the_middle_of_a_page_is_gone_on_from():
+    database = made(0, pages=users(80, page=40), max_rows=3)
+    opened = asyncio.run(FakeSession(database).open())
+    assert database.scan is not None
+    database.scan = replace(opened.scan, next=opened.scan.next._replace(page=0, offset=7))
+    Loop(database).run()
+    assert database.rows_left() == []
