@@ -38,4 +38,13 @@ def archiver(backlog_bytes: int = 0, *, failing: bool = False) -> Archiver:
 
 
 def signals(at_s: float = 0.0, insert_lsn: int = 0, *replicas: Replica, **changed: Any) -> Signals:
-    return Signals(**{"at_s": at_s, "insert_lsn": insert_lsn, "visible": True, "replicas": replicas, **changed})
+    return Signals(
+        **{
+            "at_s": at_s,
+            "insert_lsn": insert_lsn,
+            "flush_lsn": insert_lsn,
+            "visible": True,
+            "replicas": replicas,
+            **changed,
+        }
+    )

@@ -35,7 +35,9 @@ def handle_from_username(row: Row) -> Row:
     return {**row, "handle": row["username"]}
 
 
-def users(count: int, *, page: int = 10, username: Callable[[int], str | None] = lambda number: f"u{number}") -> list[list[Slot]]:
+def users(
+    count: int, *, page: int = 10, username: Callable[[int], str | None] = lambda number: f"u{number}"
+) -> list[list[Slot]]:
     """Return pages of users without a handle."""
     rows: list[Slot] = [{"id": number, "username": username(number), "handle": None} for number in range(count)]
     return [rows[start : start + page] for start in range(0, count, page)]
@@ -79,7 +81,9 @@ class FakeDatabase:
     insert_lsn: int = 1 << 30
     replicas_seen: tuple[str, ...] = ()
     replicas: Callable[[FakeDatabase], tuple[Replica, ...]] = lambda _: ()
-    accidents: defaultdict[str, deque[Exception | Callable[[], None]]] = field(default_factory=lambda: defaultdict(deque))
+    accidents: defaultdict[str, deque[Exception | Callable[[], None]]] = field(
+        default_factory=lambda: defaultdict(deque)
+    )
     calls: list[str] = field(default_factory=list)
     batches: list[int] = field(default_factory=list)
     fills: Counter[int] = field(default_factory=Counter)
@@ -176,7 +180,7 @@ class FakeSession:
     async def read_signals(self) -> Signals:
         self._enter("read_signals")
         data = self.database
-        return Signals(data.clock.now_s, data.insert_lsn, visible=True, replicas=data.replicas(data))
+        return Signals(data.clock.now_s, data.insert_lsn, data.insert_lsn, visible=True, replicas=data.replicas(data))
 
     async def read_scout(self, scan: Scan, rows: int) -> Scouted:
         self._enter("read_scout")

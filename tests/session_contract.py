@@ -25,7 +25,7 @@ Connect = Callable[[], AbstractAsyncContextManager[JobSession]]
 
 async def fill(session: JobSession, scan: Scan, rows: int) -> tuple[Scan, list[int]]:
     """Take one pass in batches of at most `rows`; return the place after it, and the rows of each batch."""
-    taken = []
+    taken: list[int] = []
     while not scan.pass_done:
         batch = cut(await session.read_scout(scan, rows), scan, rows)
         assert batch is not None
@@ -86,7 +86,11 @@ async def a_zombies_batch_changes_nothing(connect: Connect) -> None:
         after = (await heir.open()).scan
         batch = cut(await zombie.read_scout(before, MAX_ROWS), before, MAX_ROWS)
         assert batch is not None
-        for act in (lambda: run(zombie, before, batch), lambda: zombie.save_place(before), lambda: zombie.new_pass(before)):
+        for act in (
+            lambda: run(zombie, before, batch),
+            lambda: zombie.save_place(before),
+            lambda: zombie.new_pass(before),
+        ):
             with pytest.raises(Superseded):
                 await act()
         assert (await heir.verify()).rows_left == ROWS

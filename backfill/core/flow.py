@@ -20,10 +20,6 @@ GROWTH_FIRST = 1.3
 RATE_SPAN_S = 0.25
 STILL_S = 5.0
 """A thin link delivers in lumps, so a span lasts until something moves; longer than this it is a fault instead."""
-BUSY_SHARE = 0.5
-"""A queue of this share of the window outlasts the moment for which the primary itself holds WAL back."""
-BUSY_LAG_S = 0.3
-"""And so does one whose oldest byte is this old: more than the walwriter's delay."""
 FEAR, HOPE = 0.6, 0.3
 """Weights of a rate that fell and of one that rose."""
 
@@ -32,14 +28,16 @@ FEAR, HOPE = 0.6, 0.3
 class Flow:
     """What we know of one counted replica.
 
-    `rate_bytes_s` is None until something was replayed, and only a lower bound until it was `measured` under a queue.
-    `moved_s` is when replay last went on.
+    `unreplayed_bytes` is all that is written and not replayed, `queued_bytes` the part of it that the replica could
+    have: flushed on the primary. `rate_bytes_s` is None until something was replayed; `moved_s` is when replay last
+    went on.
     """
 
     name: str
     replay_lsn: int
     lag_s: float
     unreplayed_bytes: int
+    queued_bytes: int = 0
     window_bytes: float = WINDOW_START_BYTES
     rate_bytes_s: float | None = None
     found: bool = False
@@ -47,7 +45,6 @@ class Flow:
     sampled_s: float = 0.0
     sampled_lsn: int = 0
     busy: bool = False
-    measured: bool = False
     moved_s: float = 0.0
 
     @property
@@ -60,7 +57,7 @@ class Flow:
         """How far behind the replica is, or will be with what is on the way: lag is late, bytes are not."""
         if not self.rate_bytes_s:
             return self.lag_s
-        return max(self.lag_s, self.unreplayed_bytes / self.rate_bytes_s)
+        return max(self.lag_s, self.queued_bytes / self.rate_bytes_s)
 
 
 def start(name: str, now_s: float, replay_lsn: int) -> Flow:
@@ -68,29 +65,29 @@ def start(name: str, now_s: float, replay_lsn: int) -> Flow:
     return Flow(name, replay_lsn, 0.0, 0, stepped_s=now_s, sampled_s=now_s, sampled_lsn=replay_lsn, moved_s=now_s)
 
 
-def observe(flow: Flow, now_s: float, replay_lsn: int, insert_lsn: int, lag_s: float) -> Flow:
+def observe(flow: Flow, now_s: float, replay_lsn: int, *, insert_lsn: int, flush_lsn: int, lag_s: float) -> Flow:
     """Return the flow with one more reading.
 
     A span in which the replica always had a queue shows its rate; any other only that it is no less. One that
     stands still shows a fault, not its capacity.
     """
-    unreplayed = max(0, insert_lsn - replay_lsn)
-    queued = unreplayed > flow.window_bytes * BUSY_SHARE or (unreplayed > 0 and lag_s > BUSY_LAG_S)
-    busy = flow.busy and queued
-    moved_s = now_s if replay_lsn > flow.replay_lsn else flow.moved_s
-    seen = replace(flow, replay_lsn=replay_lsn, lag_s=lag_s, unreplayed_bytes=unreplayed, busy=busy, moved_s=moved_s)
+    queued = max(0, flush_lsn - replay_lsn)
+    busy = flow.busy and queued > 0
+    seen = replace(
+        flow,
+        replay_lsn=replay_lsn,
+        lag_s=lag_s,
+        unreplayed_bytes=max(0, insert_lsn - replay_lsn),
+        queued_bytes=queued,
+        busy=busy,
+        moved_s=now_s if replay_lsn > flow.replay_lsn else flow.moved_s,
+    )
     span_s = now_s - flow.sampled_s
     delivered = replay_lsn - flow.sampled_lsn
-    if span_s < RATE_SPAN_S or (delivered <= 0 < unreplayed and span_s < STILL_S):
+    if span_s < RATE_SPAN_S or (delivered <= 0 < queued and span_s < STILL_S):
         return seen
-    return replace(
-        seen,
-        rate_bytes_s=_rate(flow.rate_bytes_s, delivered / span_s, busy=busy),
-        sampled_s=now_s,
-        sampled_lsn=replay_lsn,
-        busy=queued,
-        measured=flow.measured or busy,
-    )
+    rate = _rate(flow.rate_bytes_s, delivered / span_s, busy=busy)
+    return replace(seen, rate_bytes_s=rate, sampled_s=now_s, sampled_lsn=replay_lsn, busy=queued > 0)
 
 
 def _rate(rate: float | None, delivered: float, *, busy: bool) -> float | None:
@@ -103,22 +100,19 @@ def _rate(rate: float | None, delivered: float, *, busy: bool) -> float | None:
     return rate + (FEAR if delivered < rate else HOPE) * (delivered - rate)
 
 
-def step(flow: Flow, now_s: float, *, target_s: float, ceiling_bytes: float, filled: bool) -> Flow:
+def step(flow: Flow, now_s: float, *, target_s: float, ceiling_bytes: float, filled: bool, sliced: bool) -> Flow:
     """Return the flow with its window adapted, at most once every `STEP_S`.
 
-    `filled` says that more than half of the window was used, or a batch did not fit: only then may it grow, so
-    that it is never much wider than what is really on the way. Nothing grows before the first byte was replayed,
-    and a rate that may be too low holds growth back, but cuts nothing by itself.
+    It may grow up to what the replica replays within the target while a batch is `sliced` smaller by it, and
+    beyond that only when it was `filled`: more than half used, or a batch did not fit. So it is never much wider
+    than what is really on the way. Nothing grows before the first byte was replayed.
     """
     if now_s - flow.stepped_s < STEP_S:
         return flow
     window, found, rate = flow.window_bytes, flow.found, flow.rate_bytes_s
     if rate is not None and flow.queue_s > target_s:
-        if flow.measured or flow.lag_s > target_s:
-            window, found = min(window, rate * target_s), True
-    elif rate is not None and filled:
+        window, found = min(window, rate * target_s), True
+    elif rate is not None and (filled or (sliced and window < rate * target_s)):
         window *= GROWTH if found else GROWTH_FIRST
-    elif rate is not None:
-        found = True
     window = min(max(window, WINDOW_MIN_BYTES), ceiling_bytes)
     return replace(flow, window_bytes=window, found=found, stepped_s=now_s)

@@ -36,11 +36,17 @@ class Archiver:
 
 @dataclass(frozen=True, slots=True)
 class Signals:
-    """A reading at `at_s`. `visible` is whether this role may see replication at all (pg_monitor)."""
+    """A reading at `at_s`. `visible` is whether this role may see replication at all (pg_monitor).
+
+    What is inserted and not flushed yet no replica can have: the walwriter is up to `wal_writer_delay` behind
+    asynchronous commits. `round_trip_s` is how long the reading itself took.
+    """
 
     at_s: float
     insert_lsn: int
+    flush_lsn: int
     visible: bool
+    round_trip_s: float = 0.0
     replicas: tuple[Replica, ...] = ()
     slots: tuple[Slot, ...] = ()
     archiver: Archiver | None = None

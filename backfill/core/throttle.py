@@ -27,13 +27,15 @@ TARGET_S = 0.4
 """Queue that keeps replay busy: what readers of a replica pay while we run, however large the budget is."""
 BATCH_SHARE = 0.2
 """A batch is this slice of the window, so that the pace is smooth."""
-ROOM_SHARE = 0.4
-"""Or this slice of its room: far from the server a batch and its reading take so long that few must fill it."""
+ROUND_TRIPS = 5
+"""Round trips of a batch and its reading in which nothing is written: far from the server, they cost the most."""
+TRAVEL_GAIN = 1.5
 FLOOR_SHARE = 0.5
 """`min_rows` may take this share of the target: on a thin link one batch travels while another is replayed."""
 ROWS_UNKNOWN = 100
 """Rows of a batch while a replica's rate is unknown: a start from nothing makes no burst."""
 FILLED_SHARE = 0.5
+SLICED_SHARE = 0.95
 RATE_SPAN_S = 2.0
 POLL_S = 0.1
 POLL_MIN_S = 0.01
@@ -77,6 +79,7 @@ class Pace:
     expected: frozenset[str] = frozenset()
     stopped: frozenset[faults.Signal] = frozenset()
     wanted_bytes: float = 0.0
+    round_trip_s: float = 0.0
     admitted_s: float = 0.0
     history: tuple[tuple[float, int], ...] = ()
 
@@ -130,7 +133,7 @@ def rows_wished(limits: Throttle, batch: Batch, pace: Pace, stripe: int) -> int:
     timed = batch.rows if pace.cost.row_s is None else batch.target_time_s / max(pace.cost.row_s, 1e-9)
     rated = limits.max_wal_rate_bytes_s * DEBT_S / row_bytes
     wished = min(float(batch.max_rows), max(batch.min_rows, timed), rated)
-    windowed = min((_slice_bytes(one) / row_bytes for one in pace.flows), default=wished)
+    windowed = min((_slice_bytes(pace, one) / row_bytes for one in pace.flows), default=wished)
     floor = min((_floor(limits, batch, one, row_bytes) for one in pace.flows), default=wished)
     rows = min(wished, max(windowed, floor))
     return max(1, int(rows))
@@ -138,12 +141,14 @@ def rows_wished(limits: Throttle, batch: Batch, pace: Pace, stripe: int) -> int:
 
 def _floor(limits: Throttle, batch: Batch, one: Flow, row_bytes: float) -> float:
     if one.rate_bytes_s is None:
-        return min(batch.min_rows, ROWS_UNKNOWN)
+        return min(batch.min_rows, ROWS_UNKNOWN, one.window_bytes * FLOOR_SHARE / row_bytes)
     return min(batch.min_rows, one.rate_bytes_s * target_s(limits) * FLOOR_SHARE / row_bytes)
 
 
-def _slice_bytes(one: Flow) -> float:
-    return max(one.window_bytes * BATCH_SHARE, one.room_bytes * ROOM_SHARE)
+def _slice_bytes(pace: Pace, one: Flow) -> float:
+    """Return a slice of the window, or what the replica would replay while a batch only travels and more."""
+    travel_s = ROUND_TRIPS * pace.round_trip_s
+    return max(one.window_bytes * BATCH_SHARE, (one.rate_bytes_s or 0.0) * travel_s * TRAVEL_GAIN)
 
 
 def target_s(limits: Throttle) -> float:
@@ -162,16 +167,25 @@ def observe(limits: Throttle, pace: Pace, signals: Signals) -> Pace:
             continue
         one = known.get(replica.name) or flow.start(replica.name, now_s, replica.replay_lsn)
         filled = one.unreplayed_bytes + pace.wanted_bytes > one.window_bytes * FILLED_SHARE
+        sliced = pace.wanted_bytes > _slice_bytes(pace, one) * SLICED_SHARE
         lag_s = clock.lag_s(now_s, replica.replay_lsn)
-        one = flow.observe(one, now_s, replica.replay_lsn, signals.insert_lsn, lag_s)
+        one = flow.observe(
+            one,
+            now_s,
+            replica.replay_lsn,
+            insert_lsn=signals.insert_lsn,
+            flush_lsn=signals.flush_lsn,
+            lag_s=lag_s,
+        )
         ceiling = limits.max_lag_bytes / 2
-        one = flow.step(one, now_s, target_s=target_s(limits), ceiling_bytes=ceiling, filled=filled)
+        one = flow.step(one, now_s, target_s=target_s(limits), ceiling_bytes=ceiling, filled=filled, sliced=sliced)
         flows.append(one)
     present = {one.name for one in flows}
     required = {*limits.replicas.require, *pace.expected, *present}
     return replace(
         pace,
         clock=clock,
+        round_trip_s=signals.round_trip_s,
         pacer=pacer.pass_time(pace.pacer, now_s, limits.max_wal_rate_bytes_s),
         flows=tuple(flows),
         expected=frozenset(name for name in required if _expected(limits, name)),

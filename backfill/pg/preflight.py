@@ -58,9 +58,7 @@ async def volatile_functions(connection: Connection, text: str) -> list[str]:
         return [row[0] for row in await cursor.fetchall()]
 
 
-async def _accept(
-    connection: Connection, job_file: JobFile, path: tuple[str, ...], head: Composed, text: str
-) -> None:
+async def _accept(connection: Connection, job_file: JobFile, path: tuple[str, ...], head: Composed, text: str) -> None:
     error = await _refused(connection, head + expression(text))
     if error:
         raise JobError(f"{_place(connection, job_file, path, head, text, error)}: {_words(error)}")

@@ -29,11 +29,14 @@ async def read_signals(connection: Connection) -> Signals:
         if error.sqlstate != INSUFFICIENT_PRIVILEGE:
             raise
         _, position = await read_insert_lsn(connection)
-        return Signals(at_s=time.monotonic(), insert_lsn=position, visible=False)
+        return Signals(at_s=time.monotonic(), insert_lsn=position, flush_lsn=position, visible=False)
     assert row is not None, "a select without FROM has one row"
+    answered_s = time.monotonic()
     return Signals(
-        at_s=(asked_s + time.monotonic()) / 2,
+        at_s=(asked_s + answered_s) / 2,
+        round_trip_s=answered_s - asked_s,
         insert_lsn=row["insert_lsn"],
+        flush_lsn=row["flush_lsn"],
         visible=row["visible"],
         replicas=tuple(Replica(**one) for one in row["replicas"]),
         slots=tuple(Slot(**one) for one in row["slots"]),

@@ -37,13 +37,19 @@ _SET = b"""SELECT
     set_config('statement_timeout', %(statement_timeout)s, false),
     set_config('lock_timeout', %(lock_timeout)s, false),
     set_config('idle_in_transaction_session_timeout', '60s', false),
-    set_config('client_connection_check_interval', '1s', false),
     set_config('synchronous_commit', %(synchronous_commit)s, false),
+    set_config('default_transaction_isolation', 'read committed', false),
     set_config('plan_cache_mode', 'force_custom_plan', false),
     set_config('row_security', 'off', false),
-    set_config('TimeZone', 'UTC', false)"""
-"""Custom plans: a generic one takes a few pages for a fixed share of the table, and then reads all of a second table
-that `where` or `set` looks into, for each batch."""
+    set_config('TimeZone', 'UTC', false),
+    (SELECT set_config(name, '1s', false) FROM pg_settings WHERE name = 'client_connection_check_interval'),
+    (SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'transaction_timeout')"""
+"""What a role or a database has as its defaults would cut the final read short or make batches fail. Settings that
+not every server has are set where they are there.
+
+Custom plans: a generic one takes a few pages for a fixed share of the table, and then reads all of a second table
+that `where` or `set` looks into, for each batch.
+"""
 
 
 def resolve_dsn(option: str | None, environment: dict[str, str]) -> str:
@@ -65,8 +71,9 @@ def resolve_dsn(option: str | None, environment: dict[str, str]) -> str:
 
 
 def worker_name(job: str) -> str:
-    """Return the application_name of a worker: the job and where it runs, in at most 63 bytes."""
-    return f"backfill:{job}@{socket.gethostname()}:{os.getpid()}"[:63]
+    """Return the application_name of a worker: the job, cut where it is long, and where it runs; at most 63 bytes."""
+    place = f"@{socket.gethostname()}:{os.getpid()}"[-32:]
+    return f"backfill:{job}"[: 63 - len(place)] + place
 
 
 async def connect(dsn: str, *, application_name: str, job: Job | None = None) -> Connection:

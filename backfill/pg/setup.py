@@ -12,6 +12,7 @@ from psycopg.sql import SQL, Identifier
 
 from backfill.core.identifier import quote
 from backfill.errors import Halted
+from backfill.pg.lock import lock_key
 from backfill.pg.session import Connection, connect, translated
 from backfill.pg.sqlfile import statement
 
@@ -76,6 +77,7 @@ async def create_state(connection: Connection) -> None:
     """Create the state schema and its tables where they are missing."""
     with translated(connection):
         async with connection.transaction():
+            await connection.execute(statement("lock_state"), {"key": lock_key("schema", "backfill")})
             await connection.execute(statement("schema"))
 
 

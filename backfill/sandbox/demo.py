@@ -30,7 +30,7 @@ from backfill.sandbox.cluster import Sandbox
 from backfill.sandbox.link import Link
 from backfill.sandbox.server import Server
 
-WIDE_BYTES_S = 24 * 1024**2
+WIDE_BYTES_S = 12 * 1024**2
 NARROW_BYTES_S = 4 * 1024**2
 NARROW_AT, KILL_AT, WIDE_AT = 0.25, 0.45, 0.6
 DEAD_S = 1.5

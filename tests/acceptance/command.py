@@ -92,8 +92,8 @@ def fingerprint(database: Database, table: LiteralString = "users") -> tuple[Any
     return *database.query(versions), *database.query("select oid, nspname from pg_namespace order by oid")
 
 
-def refusals(directory: Path, dsn: str, count: int, timeout_s: float = 60.0) -> dict[str, str]:
-    """Serve a directory of wrong job files until each was refused; return what was said by the file's name."""
+def serve_until(directory: Path, dsn: str, count: int, timeout_s: float = 60.0) -> list[dict[str, Any]]:
+    """Serve a directory of jobs that end badly until so many did; return the log."""
     process = subprocess.Popen(
         [*COMMAND, "serve", str(directory), "--http", "off"],
         env=environment(DATABASE_URL=dsn),
@@ -102,21 +102,29 @@ def refusals(directory: Path, dsn: str, count: int, timeout_s: float = 60.0) -> 
     )
     watchdog = threading.Timer(timeout_s, process.kill)
     watchdog.start()
-    told: dict[str, str] = {}
+    log: list[dict[str, Any]] = []
     try:
         assert process.stderr is not None
-        for text in process.stderr:
-            line = json.loads(text)
-            assert line["event"] in ("finished", "job_ended"), line
-            if line["event"] == "job_ended":
-                assert line["exit_code"] == 2, line
-                path, _, said = line["why"].partition(".yaml:")
-                told[Path(path).name] = said
-            if len(told) == count:
+        for line in process.stderr:
+            log.append(json.loads(line))
+            count -= log[-1]["event"] == "job_ended"
+            if count == 0:
                 process.terminate()
-        assert process.wait(10) == 143, told
+        assert process.wait(10) == 143, log
     finally:
         watchdog.cancel()
         process.kill()
         process.communicate()
+    return log
+
+
+def refusals(directory: Path, dsn: str, count: int) -> dict[str, str]:
+    """Serve a directory of wrong job files until each was refused; return what was said by the file's name."""
+    told: dict[str, str] = {}
+    for line in serve_until(directory, dsn, count):
+        assert line["event"] in ("finished", "job_ended"), line
+        if line["event"] == "job_ended":
+            assert line["exit_code"] == 2, line
+            path, _, said = line["why"].partition(".yaml:")
+            told[Path(path).name] = said
     return told

@@ -20,8 +20,12 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture(scope="module")
-def shared(cluster: Cluster) -> Iterator[Database]:
-    """A database of one module, for tests that each work on a schema or a table of their own."""
+def shared(request: pytest.FixtureRequest) -> Iterator[Database]:
+    """A database of one module, for tests that each make their tables anew.
+
+    They do nothing to links and standbys, unless they ask for `cluster` too: nothing is restored after them.
+    """
+    cluster: Cluster = request.getfixturevalue("cluster")
     database = create_database(cluster)
     yield database
     drop_database(database)

@@ -13,15 +13,18 @@ import psycopg
 from psycopg import sql
 
 from backfill.core.batch import Filled
+from backfill.core.events import Event, Finished
 from backfill.core.jobfile import JobFile, load
 from backfill.core.scan import Scan
-from backfill.core.scout import Cut
+from backfill.core.scout import Cut, cut
 from backfill.core.table import Table
 from backfill.pg.catalog import read_table
 from backfill.pg.database import Database as Session
 from backfill.pg.preflight import prepare
 from backfill.pg.session import Connection, connect
 from backfill.pg.statements import Statements
+from backfill.ports import Surroundings
+from backfill.runner import Runner
 from backfill.sandbox import Server
 from tests.fix_pg import Cluster, Database
 
@@ -118,8 +121,23 @@ async def fill(worker: Session, scan: Scan, cut: Cut) -> Filled:
 
 async def next_cut(worker: Session, scan: Scan, rows: int = 1_000_000) -> Cut:
     """Return the next batch of at most `rows` rows from the scan's place."""
-    from backfill.core.scout import cut  # noqa: PLC0415
-
     found = cut(await worker.read_scout(scan, rows), scan, rows)
     assert found is not None
     return found
+
+
+async def asleep(database: Database, event: str = "PgSleep") -> int:
+    """Return the session of ours that waits for this, as soon as there is one."""
+    waiting = "select pid from pg_stat_activity where application_name like 'backfill:%%' and wait_event = %s"
+    for _ in range(1000):
+        if found := database.query(waiting, event):
+            return int(found[0][0])
+        await anyio.sleep(0.01)
+    raise AssertionError(f"nobody waits for {event}")
+
+
+async def run(dsn: str, job: JobFile) -> tuple[Finished, list[Event]]:
+    """Run a whole job as `backfill run` does, in this process; return how it ended and what it told."""
+    events: list[Event] = []
+    around = Surroundings(record=events.append, now_s=time.monotonic, sleep=anyio.sleep, jitter=lambda: 0.5)
+    return await Runner(job.job, lambda: Session(dsn, job), around, wait_for_lock=True).run(), events

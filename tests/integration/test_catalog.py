@@ -88,7 +88,12 @@ async def test_a_table_that_was_never_analysed_has_no_estimate(shared: Database,
 
 @pytest.mark.parametrize(
     "statement",
-    ["vacuum full {}", "truncate {}", "alter table {} alter id type bigint", "drop table {0}; create table {0} (id int)"],
+    [
+        "vacuum full {}",
+        "truncate {}",
+        "alter table {} alter id type bigint",
+        "drop table {0}; create table {0} (id int)",
+    ],
 )
 async def test_the_identity_changes_with_the_file(shared: Database, schema: str, statement: str):
     name = table_of(schema)
@@ -142,7 +147,7 @@ TYPES = {
     "interval hour to second(2)": "interval hour to second(2)",
     "bit(3)": "bit(3)",
     "jsonb": "jsonb",
-    "text collate \"C\"": 'text COLLATE "C"',
+    'text collate "C"': 'text COLLATE "C"',
     '{}."Mood%"': '{}."Mood%"',
     '{}."Mood%"[]': '{}."Mood%"[]',
     "{}.posint": "{}.posint",
@@ -156,7 +161,7 @@ async def test_the_type_of_a_column_is_told_as_sql(shared: Database, schema: str
         shared,
         f"create type {quote(schema)}.\"Mood%\" as enum ('sad', 'ok')",
         f"create domain {quote(schema)}.posint as int check (value > 0)",
-        f"create type {quote(schema)}.pair as (a int, \"B.c\" text)",
+        f'create type {quote(schema)}.pair as (a int, "B.c" text)',
         f"create table {table_of(schema)} (username text, handle {declared.format(quote(schema))})",
     )
     table = await read(shared, table=table_of(schema))
@@ -223,7 +228,10 @@ async def test_unlogged_tables_and_partitions_are_ordinary_tables(shared: Databa
 
 RELATIONS = {
     "view": ("create view {0} as select 1 as id, '' as username, '' as handle", "is a view"),
-    "matview": ("create materialized view {0} as select 1 as id, '' as username, '' as handle", "is a materialized view"),
+    "matview": (
+        "create materialized view {0} as select 1 as id, '' as username, '' as handle",
+        "is a materialized view",
+    ),
     "sequence": ("create sequence {0}", "is a sequence"),
     "type": ("create type {0} as (id int, username text, handle text)", "is a composite type"),
     "index": ("create table {1} (id int); create index users on {1} (id)", "is an index"),
@@ -232,8 +240,11 @@ RELATIONS = {
         "is a partitioned index",
     ),
     "file_fdw": (
-        "create extension if not exists file_fdw; create server files{2} foreign data wrapper file_fdw;"
-        " create foreign table {0} (id int, username text, handle text) server files{2} options (filename '/none')",
+        """
+        create extension if not exists file_fdw;
+        create server files{2} foreign data wrapper file_fdw;
+        create foreign table {0} (id int, username text, handle text) server files{2} options (filename '/none')
+        """,
         "is a foreign table",
     ),
 }
@@ -297,7 +308,9 @@ async def test_a_missing_table_names_the_one_that_was_meant(shared: Database, sc
         f" did you mean '{table_of(schema, 'Customers')}'?"
     )
     said = await refusal(shared, table='"Customers"')
-    assert said.endswith(f"table 'public.\"Customers\"' does not exist {missing}; did you mean '{table_of(schema, 'Customers')}'?")
+    assert said.endswith(
+        f"table 'public.\"Customers\"' does not exist {missing}; did you mean '{table_of(schema, 'Customers')}'?"
+    )
     said = await refusal(shared, table="nothing_like_it.zzz")
     assert said == f"job.yaml:2:9: table 'nothing_like_it.zzz' does not exist {missing}"
 
@@ -326,7 +339,7 @@ async def test_each_missing_right_is_told_with_the_grant_that_mends_it(shared: D
     run_sql(
         shared,
         f"create role {quote(ROLE)} login",
-        f"create table {name} (id int primary key, username text, \"Handle\" text, other text)",
+        f'create table {name} (id int primary key, username text, "Handle" text, other text)',
         f"insert into {name} values (1, 'a')",
     )
     keys = {"table": name, "set": {'"Handle"': "username", "other": "NULL"}, "where": '"Handle" IS NULL'}

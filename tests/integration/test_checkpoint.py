@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -25,7 +25,7 @@ JOB = job_file(batch={"stripes": 4})
 
 
 @pytest.fixture
-def users(shared: Database) -> Iterator[Database]:
+def users(shared: Database) -> Database:
     """Table users anew, and no job in the state schema."""
     run_sql(shared, "drop table if exists users, other, gone cascade", "drop schema if exists backfill cascade")
     make_users(shared, ROWS)
@@ -142,7 +142,10 @@ async def test_a_checkpoint_that_was_edited_is_not_written_over(users: Database,
 REWRITES = {
     "vacuum full": (["vacuum full users"], "was rewritten"),
     "cluster": (["cluster users using users_pkey"], "was rewritten"),
-    "truncate": (["truncate users", "insert into users select i, 'again', '' from generate_series(1, 500) i"], "was rewritten"),
+    "truncate": (
+        ["truncate users", "insert into users select i, 'again', '' from generate_series(1, 500) i"],
+        "was rewritten",
+    ),
     "alter": (["alter table users alter id type integer"], "was rewritten"),
     "unlogged": (["alter table users set unlogged"], "was rewritten"),
     "drop and create": (
@@ -240,12 +243,12 @@ async def test_a_checkpoint_of_another_table_is_not_believed(users: Database, co
         await fill(worker, opened.scan, Cut(opened.scan.window_limit, 1))
 
 
-CHANGES = {
+CHANGES: dict[str, tuple[dict[str, Any], str]] = {
     "where": ({"where": "handle = ''"}, "where was 'handle IS NULL', is \"handle = ''\""),
     "set": ({"set": {"handle": "email"}}, "set was {'handle': 'username'}, is {'handle': 'email'}"),
     "another column": (
         {"set": {"handle": "username", "email": "''"}},
-        "set was {'handle': 'username'}, is {'email': \"''\", 'handle': 'username'}",
+        "set was {'handle': 'username'}, is {'handle': 'username', 'email': \"''\"}",
     ),
     "table": ({"table": "other"}, "table was 'public.users', is 'public.other'"),
 }
@@ -265,8 +268,7 @@ async def test_a_started_job_may_not_become_another_one_unless_told_to(users: Da
     said = str(caught.value)
     assert said.startswith("job 'users-handle' was started with another file: ")
     assert "--restart" in said
-    if change != "another column":
-        assert told in said
+    assert told in said
     assert users.query("select * from backfill.job, backfill.scan") == before
     async with session(users.dsn, changed, restart=True) as worker:
         opened = await worker.open()

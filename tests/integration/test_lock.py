@@ -77,13 +77,13 @@ async def test_locks_taken_again_by_their_holder_are_still_its_own(users: Databa
 
 @pytest.mark.parametrize("job", ["users-handle", "other"])
 async def test_the_death_of_the_holder_s_session_frees_both_locks(users: Database, job: str):
-    with pytest.raises(Lost):  # the first worker finds out when it next asks
-        async with session(users.dsn, job_file()) as first, Session(users.dsn, job_file(name=job)) as second:
-            told = await second.try_lock()
-            assert told is not None
-            pid = int(told.partition("(pid ")[2].partition(",")[0])
-            users.query("select pg_terminate_backend(%s::int, 10000)", pid)
-            await take_lock(second)
+    async with session(users.dsn, job_file()) as first, Session(users.dsn, job_file(name=job)) as second:
+        told = await second.try_lock()
+        assert told is not None
+        pid = int(told.partition("(pid ")[2].partition(",")[0])
+        users.query("select pg_terminate_backend(%s::int, 10000)", pid)
+        await take_lock(second)
+        with pytest.raises(Lost):  # the first worker finds out when it next asks
             await first.try_lock()
 
 

@@ -106,7 +106,9 @@ async def test_what_is_wrong_with_the_condition_is_told_where_it_stands(users: D
     assert WRONG_CONDITIONS[wrong] in said
 
 
-@pytest.mark.parametrize(("wrong", "words"), [("(1 / 0)::text", "division by zero"), ("loud(7)", "no 7 today; come again")])
+@pytest.mark.parametrize(
+    ("wrong", "words"), [("(1 / 0)::text", "division by zero"), ("loud(7)", "no 7 today; come again")]
+)
 async def test_what_fails_when_it_is_evaluated_is_told_at_its_beginning(users: Database, wrong: str, words: str):
     for text in (
         JOB.format(set=f"{HERE}username || {wrong}", where="handle IS NULL"),
@@ -255,22 +257,24 @@ FORETOLD: list[tuple[dict[str, str], str, int]] = [
     ({"t": "upper(t)"}, "t ~ '[a-z]' OR t LIKE '%' || 'A%' -- all that begin so", 16),
     ({"a": "2 - a"}, "a % 2 = 0 OR b IN (SELECT n FROM other)", 48),
     ({"a": "(SELECT max(n) FROM other)"}, "a IS NULL OR EXISTS (SELECT FROM other WHERE n = a)", 32),
-    ({"a": "(SELECT n FROM other WHERE n > coalesce(\"values\".b, 0))"}, "\"values\".a IS NULL AND b > 0", 4),
+    ({"a": '(SELECT n FROM other WHERE n > coalesce("values".b, 0))'}, '"values".a IS NULL AND b > 0', 4),
     ({"d": "a / 3.0"}, "d IS NULL OR d = 0.3 OR d = 0.7", 24),
     ({'"V%"': "substr(t, 1, 2)"}, 'length("V%") = 3 OR "V%" IS NULL', 16),
     ({"c": "'a'"}, "c = 'a' OR c IS NULL OR c LIKE '%b%'", 32),
     ({"day": "timestamp '2026-01-02 23:59' + a * interval '1 day'"}, "day > '2026-01-02' OR day IS NULL", 32),
     ({"a": "CASE WHEN b > 0 THEN b END"}, "CASE WHEN a IS NULL THEN true ELSE a = 1 END", 24),
     ({"a": "b"}, 'is_small("values")', 16),
-    ({"a": "b"}, "(\"values\").a IS NULL OR \"values\"::text LIKE '%,1,%'", 24),
+    ({"a": "b"}, '("values").a IS NULL OR "values"::text LIKE \'%,1,%\'', 24),
     ({"a": "b"}, 'to_jsonb("values") @> \'{"a": 1}\'', 4),
     ({"a": "b"}, "array_position(ARRAY[a, b], NULL) = 1", 4),
-    ({"a": "(SELECT \"values\".a FROM other AS \"values\" (a) WHERE a = 3)"}, "a IS NULL", 0),
+    ({"a": '(SELECT "values".a FROM other AS "values" (a) WHERE a = 3)'}, "a IS NULL", 0),
 ]
 
 
 @pytest.mark.parametrize(("set_to", "where", "left"), FORETOLD)
-def test_what_is_foretold_of_a_row_comes_true(truth: Truth, shared: Database, set_to: dict[str, str], where: str, left: int):
+def test_what_is_foretold_of_a_row_comes_true(
+    truth: Truth, shared: Database, set_to: dict[str, str], where: str, left: int
+):
     job = job_file(table='"values"', set=set_to, where=where)
 
     async def foreseen() -> bool:
@@ -305,8 +309,10 @@ def test_the_column_s_own_collation_is_foretold(shared: Database, truth: Truth):
 
 _NUMBERS = st.recursive(
     st.sampled_from(["a", "b", "NULL::int", "0", "1", "3", "length(t)", "(SELECT min(n) FROM other)"]),
-    lambda inner: st.builds("({1} {0} {2})".format, st.sampled_from("+-*"), inner, inner)
-    | st.builds("{}({}, {})".format, st.sampled_from(["coalesce", "nullif", "greatest"]), inner, inner),
+    lambda inner: (
+        st.builds("({1} {0} {2})".format, st.sampled_from("+-*"), inner, inner)
+        | st.builds("{}({}, {})".format, st.sampled_from(["coalesce", "nullif", "greatest"]), inner, inner)
+    ),
     max_leaves=4,
 )
 _CONDITIONS = st.recursive(
@@ -314,8 +320,10 @@ _CONDITIONS = st.recursive(
     | st.builds("({} IS {})".format, _NUMBERS, st.sampled_from(["NULL", "NOT NULL"]))
     | st.builds("EXISTS (SELECT FROM other WHERE n = {})".format, _NUMBERS)
     | st.builds("({} IN (SELECT n FROM other))".format, _NUMBERS),
-    lambda inner: st.builds("({1} {0} {2})".format, st.sampled_from(["AND", "OR"]), inner, inner)
-    | st.builds("(NOT {})".format, inner),
+    lambda inner: (
+        st.builds("({1} {0} {2})".format, st.sampled_from(["AND", "OR"]), inner, inner)
+        | st.builds("(NOT {})".format, inner)
+    ),
     max_leaves=4,
 )
 

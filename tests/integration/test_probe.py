@@ -73,14 +73,22 @@ def program(server: Server, name: str, *arguments: str) -> Iterator[None]:
 def archiving() -> Iterator[tuple[Sandbox, Server]]:
     """A primary that archives and decodes."""
     with Sandbox() as sandbox:
-        yield sandbox, sandbox.primary(settings={"wal_level": "logical", "archive_mode": "on", "archive_command": "false"})
+        yield (
+            sandbox,
+            sandbox.primary(settings={"wal_level": "logical", "archive_mode": "on", "archive_command": "false"}),
+        )
 
 
 async def test_standbys_are_told_by_their_names_with_what_they_have_replayed(cluster: Cluster):
     position = write(cluster.primary)
     began_s = time.monotonic()
-    signals = await read_until(cluster.primary.dsn, lambda one: all((lsn or 0) >= position for lsn in replayed(one).values()))
-    assert [(one.name, one.state) for one in signals.replicas] == [("replica-a", "streaming"), ("replica-b", "streaming")]
+    signals = await read_until(
+        cluster.primary.dsn, lambda one: all((lsn or 0) >= position for lsn in replayed(one).values())
+    )
+    assert [(one.name, one.state) for one in signals.replicas] == [
+        ("replica-a", "streaming"),
+        ("replica-b", "streaming"),
+    ]
     assert signals.visible
     assert position <= signals.insert_lsn
     assert began_s < signals.at_s < time.monotonic()
@@ -128,8 +136,12 @@ async def test_a_base_backup_is_no_standby(cluster: Cluster):
 async def test_a_receiver_that_never_replays_is_no_standby(cluster: Cluster):
     (cluster.sandbox.path / "received").mkdir(mode=0o777)
     (cluster.sandbox.path / "received").chmod(0o777)
-    with program(cluster.primary, "pg_receivewal", "-D", str(cluster.sandbox.path / "received"), "-d", cluster.primary.dsn):
-        known = "select true from pg_stat_replication where application_name = 'pg_receivewal' and write_lsn is not null"
+    with program(
+        cluster.primary, "pg_receivewal", "-D", str(cluster.sandbox.path / "received"), "-d", cluster.primary.dsn
+    ):
+        known = (
+            "select true from pg_stat_replication where application_name = 'pg_receivewal' and write_lsn is not null"
+        )
         wait_until(lambda: cluster.primary.query(known), "it receives")
         assert set(replayed(await read(cluster.primary.dsn))) == {"replica-a", "replica-b"}
 
@@ -153,7 +165,10 @@ async def test_a_logical_consumer_is_a_slot_and_no_standby(archiving: tuple[Sand
     consumer = server.dsn_for(dbname="consumer")
     publisher = server.dsn.replace("'", "''")
     run_sql(consumer, "create table told (id int)")
-    run_sql(consumer, f"create subscription told connection '{publisher}' publication told with (create_slot = false, slot_name = told)")
+    run_sql(
+        consumer,
+        f"create subscription told connection '{publisher}' publication told with (create_slot = false, slot_name = told)",
+    )
     try:
         server.query("insert into told values (1)")
         applied = "select true from pg_stat_replication where application_name = 'told' and replay_lsn is not null"
@@ -217,7 +232,7 @@ async def test_a_role_that_may_not_see_all_sees_nothing(
         position = write(server)
         signals = await read(dsn)
         assert not signals.visible
-        assert signals.replicas == signals.slots == ()
+        assert (signals.replicas, signals.slots) == ((), ())
         assert signals.archiver is None
         assert signals.insert_lsn >= position
         async with await connect(dsn, application_name="backfill:test") as connection:

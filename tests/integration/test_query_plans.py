@@ -19,7 +19,14 @@ pytestmark = pytest.mark.anyio
 BY_RANGE = [name for name in STATEMENTS if name not in {"verify", "sample_after"}]
 MODES = ["force_custom_plan", "force_generic_plan"]
 TYPES = {"low": "tid", "high": "tid", "mask": "smallint", "stripe": "smallint", "bounds": "tid[]", "tid": "tid"}
-RANGE = {"low": "(100,0)", "high": "(108,0)", "mask": 7, "stripe": 1, "bounds": ["(100,0)", "(104,0)"], "tid": "(100,1)"}
+RANGE = {
+    "low": "(100,0)",
+    "high": "(108,0)",
+    "mask": 7,
+    "stripe": 1,
+    "bounds": ["(100,0)", "(104,0)"],
+    "tid": "(100,1)",
+}
 WINDOW = RANGE | {"low": "(0,0)", "high": "(800,0)"}
 
 

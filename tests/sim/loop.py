@@ -4,58 +4,73 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any, cast
 
 from backfill.core.events import Event, Waited
 from backfill.core.job import Job
 from backfill.gate import Gate
-from backfill.ports import Surroundings
+from backfill.ports import Session, Surroundings
 from tests.factories import job as make_job
-from tests.sim.plant import Over, Plant
+from tests.sim.plant import Over, Path, Plant
 
 STRIPES = 8
 STRIPE_ROWS = 25_000
+WIDE = {"max_wal_rate": "1TB/s", "max_lag_bytes": "10GB"}
 
 
 @dataclass
 class Loop:
-    """One run: its plant, its gate, what was told."""
+    """One run, which may be taken in several spans: its plant, its gate, what was told."""
 
     plant: Plant
     job: Job
-    events: list[Event]
-    gate: Gate
+    events: list[Event] = field(default_factory=list)
     stripe: int = 0
     left: int = STRIPE_ROWS
+
+    def __post_init__(self) -> None:
+        plant = self.plant
+        around = Surroundings(self.events.append, lambda: plant.now_s, plant.sleep, lambda: 0.5)
+        self.gate = Gate(self.job, around)
+
+    def run(self, until_s: float) -> Loop:
+        self.plant.until_s = until_s
+        asyncio.run(self._run())
+        return self
+
+    async def _run(self) -> None:
+        session = cast(Session, self.plant)
+        with suppress(Over):
+            while True:
+                rows = min(await self.gate.admit(session, self.stripe), self.left)
+                self.gate.learn(self.plant.fill(rows, self.stripe), self.stripe)
+                self.left -= rows
+                if self.left == 0:
+                    self.stripe, self.left = (self.stripe + 1) % STRIPES, STRIPE_ROWS
+
+    def use(self, path: Path, until_s: float) -> float:
+        """Run on; return the share of a path's capacity that was replayed meanwhile."""
+        capacity, replayed = path.capacity_bytes, path.replayed
+        self.run(until_s)
+        return (path.replayed - replayed) / (path.capacity_bytes - capacity)
 
     @property
     def waits(self) -> list[Waited]:
         return [event for event in self.events if isinstance(event, Waited)]
 
+    @property
+    def own_bytes(self) -> int:
+        return sum(batch.wal_bytes for batch in self.plant.batches)
 
-def start(plant: Plant, **throttle: object) -> Loop:
-    events: list[Event] = []
-    job = (
-        make_job(throttle=throttle)
-        if "batch" not in throttle
-        else make_job(batch=throttle.pop("batch"), throttle=throttle)
-    )
-    around = Surroundings(record=events.append, now_s=lambda: plant.now_s, sleep=plant.sleep, jitter=lambda: 0.5)
-    return Loop(plant, job, events, Gate(job, around))
-
-
-def run(loop: Loop, until_s: float) -> Loop:
-    loop.plant.until_s = until_s
-    asyncio.run(_run(loop))
-    return loop
+    @property
+    def longest_pause_s(self) -> float:
+        """The longest time from a batch's start to the next one's, or to the end."""
+        began = [0.0, *(batch.at_s for batch in self.plant.batches), self.plant.now_s]
+        return max(after - before for before, after in pairwise(began))
 
 
-async def _run(loop: Loop) -> None:
-    plant, gate = loop.plant, loop.gate
-    with suppress(Over):
-        while True:
-            rows = min(await gate.admit(plant, loop.stripe), loop.left)
-            gate.learn(plant.fill(rows, loop.stripe), loop.stripe)
-            loop.left -= rows
-            if loop.left == 0:
-                loop.stripe, loop.left = (loop.stripe + 1) % STRIPES, STRIPE_ROWS
+def loop(plant: Plant, *, batch: dict[str, Any] | None = None, **throttle: Any) -> Loop:
+    """Return a run that is held back by its replicas alone, where the limits do not say otherwise."""
+    return Loop(plant, make_job(batch=batch or {}, throttle={**WIDE, **throttle}))

@@ -22,6 +22,8 @@ STEP_S = 0.005
 MESSAGE_BYTES = 128 * 1024
 WALWRITER_S = 0.2
 WALWRITER_BYTES = MB
+HELLO_S = 0.5
+"""Time after which a replica that has come back tells its position for the first time."""
 START_LSN = 1 << 30
 
 Span = tuple[float, float]
@@ -50,6 +52,7 @@ class Path:
     shown: int | None = None
     lag_s: float = 0.0
     worst_lag_s: float = 0.0
+    behind: float = 0.0
     worst_bytes: float = 0.0
     capacity_bytes: float = 0.0
     _remaining: float = 0.0
@@ -58,6 +61,7 @@ class Path:
     _replies: deque[tuple[float, int]] = field(default_factory=deque)
     _replied_s: float = 0.0
     _replied: int = 0
+    _silent_until_s: float = 0.0
     _passed: int = 0
 
     def start(self) -> None:
@@ -74,14 +78,15 @@ class Path:
         rate = self.rate(now_s)
         self.capacity_bytes += min(rate, self.replay_bytes_s) * step_s
         if self.cut and within(self.cut, now_s):
-            self._disconnect()
+            self._disconnect(now_s)
         elif not (self.frozen and within(self.frozen, now_s)):
             self._send(now_s, rate * step_s, flushed)
             self._reply(now_s)
         if not (self.frozen and within(self.frozen, now_s)):
             self.replayed = min(self.received, self.replayed + self.replay_bytes_s * step_s)
 
-    def _disconnect(self) -> None:
+    def _disconnect(self, now_s: float) -> None:
+        self._silent_until_s = now_s + HELLO_S
         self.sent = self._message_end = self.received
         self._remaining, self.shown = 0.0, None
         self._flying.clear()
@@ -107,7 +112,7 @@ class Path:
     def _reply(self, now_s: float) -> None:
         position = int(self.replayed)
         due = now_s - self._replied_s >= self.reply_s or position == self.received
-        if due and position != self._replied:
+        if due and position != self._replied and now_s >= self._silent_until_s:
             self._replies.append((now_s + self.latency_s, position))
             self._replied_s, self._replied = now_s, position
         while self._replies and self._replies[0][0] <= now_s:
@@ -117,12 +122,11 @@ class Path:
         """Age of the oldest byte that is written and not replayed."""
         while self._passed < len(written) and written[self._passed][1] <= self.replayed:
             self._passed += 1
-        if self._passed == len(written):
-            self.lag_s = 0.0
-            return
-        self.lag_s = now_s - written[self._passed][0]
+        caught_up = self._passed == len(written)
+        self.lag_s = 0.0 if caught_up else now_s - written[self._passed][0]
+        self.behind = 0.0 if caught_up else written[-1][1] - self.replayed
         self.worst_lag_s = max(self.worst_lag_s, self.lag_s)
-        self.worst_bytes = max(self.worst_bytes, written[-1][1] - self.replayed)
+        self.worst_bytes = max(self.worst_bytes, self.behind)
 
 
 @dataclass(frozen=True)
@@ -148,7 +152,7 @@ class Work:
 
 
 @dataclass(frozen=True)
-class Sent:
+class Batch:
     """One batch that was let through."""
 
     at_s: float
@@ -170,7 +174,7 @@ class Plant:
         self.insert = float(START_LSN)
         self.flushed = START_LSN
         self.written: list[tuple[float, int]] = []
-        self.batches: list[Sent] = []
+        self.batches: list[Batch] = []
         self.waits: list[tuple[float, Reason | None]] = []
         self.until_s = 0.0
         self.watch: Callable[[], None] = lambda: None
@@ -180,6 +184,12 @@ class Plant:
             path.start()
             if path.behind_bytes:
                 self.written.append((0.0, START_LSN))
+
+    def idle(self, span_s: float) -> None:
+        """Let time pass in which nobody writes; all that was written has long been replayed."""
+        self.pass_time(2.0)
+        self.now_s += span_s
+        self.pass_time(STEP_S)
 
     def pass_time(self, span_s: float) -> None:
         end_s = self.now_s + span_s
@@ -211,7 +221,14 @@ class Plant:
         half_s = self.work.round_trip_s / 2
         self.pass_time(half_s)
         seen = tuple(Replica(path.name, "streaming", path.shown) for path in self.paths if path.in_view(self.now_s))
-        signals = Signals(self.now_s, int(self.insert), visible=True, replicas=seen)
+        signals = Signals(
+            self.now_s,
+            int(self.insert),
+            self.flushed,
+            visible=True,
+            round_trip_s=self.work.round_trip_s,
+            replicas=seen,
+        )
         self.pass_time(half_s)
         return signals
 
@@ -229,7 +246,7 @@ class Plant:
         self._own_bytes_s = wal_bytes / took_s
         self.pass_time(took_s)
         self._own_bytes_s = 0.0
-        self.batches.append(Sent(began_s, rows, wal_bytes, stripe))
+        self.batches.append(Batch(began_s, rows, wal_bytes, stripe))
         self.pass_time(work.round_trip_s)
         scan = Scan(end_page=1, stripes=1)
         return Filled(scan, rows, 0, 0, wal_bytes, int(self.insert), self.now_s - began_s, ())

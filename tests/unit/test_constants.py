@@ -9,7 +9,10 @@ from tests.factories import batch, limits
 
 def test_a_cut_window_lets_a_batch_go_before_it_is_empty():
     assert throttle.BATCH_SHARE < throttle.FILLED_SHARE < 1
-    assert throttle.BATCH_SHARE < throttle.ROOM_SHARE < 1
+
+
+def test_a_batch_that_is_a_slice_of_the_window_counts_as_sliced():
+    assert throttle.SLICED_SHARE < 1 < throttle.TRAVEL_GAIN
 
 
 def test_two_minimal_batches_fit_the_target():
@@ -22,7 +25,6 @@ def test_a_batch_that_fills_half_the_window_makes_it_grow():
 
 def test_the_target_leaves_room_for_the_walwriter_and_a_reply():
     walwriter_s = 0.2
-    assert walwriter_s < flow.BUSY_LAG_S < throttle.TARGET_S
     assert throttle.TARGET_S - walwriter_s >= throttle.POLL_S
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import fields
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 
@@ -10,7 +10,7 @@ from backfill.core import events
 from backfill.core.events import Event, from_dict, to_dict
 from backfill.core.reason import Kind, Reason
 
-VALUES = {
+VALUES: dict[Any, Any] = {
     "str": "words",
     "int": 7,
     "float": 0.5,

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from backfill.core.scan import WINDOW_PAGES, Scan, Tid, advance, begin, begin_pass, restart
 
-
 STRIPES = (1, 2, 4, 8, 16, 32, 64)
 
 

@@ -41,13 +41,13 @@ def _cases() -> dict[str, tuple[Job, Table, bool]]:
     odd_job = factories.job(
         table=str(ODD),
         set={'"100%"': "replace(\"Üser %\", '%', $$\\%$$) -- %(low)s", '"O\'Key""s"': "id % 2"},
-        where="\"100%\" IS NULL AND \"Üser %\" LIKE '%x'\n  OR id % 2 = 1",
+        where='"100%" IS NULL AND "Üser %" LIKE \'%x\'\n  OR id % 2 = 1',
     )
-    odd_columns = {"id": "bigint", "Üser %": '"Types%"."Na.me"', "100%": "text", 'O\'Key"s': "integer"}
+    odd_columns = {"id": "bigint", "Üser %": '"Types%"."Na.me"', "100%": "text", "O'Key\"s": "integer"}
     return {
         "plain": (factories.job(), table(users, USERS, ("id",)), True),
         "not_foreseen": (factories.job(), table(users, USERS, ("id",)), False),
-        "odd_names": (odd_job, table(ODD, odd_columns, ('O\'Key"s', "Üser %")), True),
+        "odd_names": (odd_job, table(ODD, odd_columns, ("O'Key\"s", "Üser %")), True),
         "composite_key": (
             factories.job(set={"handle": "lower(username)", "username": "NULL"}, where="handle IS NULL OR handle = ''"),
             table(users, {"tenant": "uuid", "Id": "integer", **USERS}, ("tenant", "Id")),

@@ -45,7 +45,6 @@ def path(**changed) -> Flow:
         "window_bytes": 1.0 * MB,
         "rate_bytes_s": 4.0 * MB,
         "found": True,
-        "measured": True,
         "sampled_s": 100.0,
     }
     return Flow(**{**values, **changed})
@@ -277,8 +276,9 @@ def test_a_batch_is_a_slice_of_the_smallest_window():
     assert wished(paced(*flows, cost=Cost(1024.0, 1024.0, 1e-6))) == 2048
 
 
-def test_a_window_that_stands_empty_is_filled_in_larger_slices():
-    assert wished(paced(path(window_bytes=5.0 * MB), cost=Cost(1024.0, 1024.0, 1e-6))) == 2048
+def test_far_from_the_server_a_batch_is_what_is_replayed_while_it_travels_and_more():
+    far = replace(paced(path(window_bytes=5.0 * MB), cost=Cost(1024.0, 1024.0, 1e-6)), round_trip_s=0.1)
+    assert wished(far) == 3072
 
 
 def test_on_a_thin_link_the_budget_wins_over_min_rows():
@@ -287,8 +287,14 @@ def test_on_a_thin_link_the_budget_wins_over_min_rows():
 
 
 def test_a_replica_of_unknown_rate_gets_few_rows():
-    assert wished(paced(path(rate_bytes_s=None, window_bytes=1.0), cost=CHEAP)) == ROWS_UNKNOWN
-    assert wished(paced(path(rate_bytes_s=None, window_bytes=1.0)), rows={"rows": 7}) == 7
+    unknown = path(rate_bytes_s=None, window_bytes=float(WINDOW_START_BYTES), unreplayed_bytes=WINDOW_START_BYTES)
+    assert wished(paced(unknown, cost=Cost())) == ROWS_UNKNOWN
+    assert wished(paced(unknown, cost=Cost()), rows={"rows": 7}) == 7
+
+
+def test_rows_known_to_be_dear_do_not_burst_towards_a_replica_of_unknown_rate():
+    unknown = path(rate_bytes_s=None, window_bytes=float(WINDOW_START_BYTES))
+    assert wished(paced(unknown, cost=Cost(500_000.0, 500_000.0, 1e-5))) == 1
 
 
 def test_each_stripe_has_its_own_cost():

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -44,7 +45,7 @@ class Loop:
 
     def __init__(self, database: FakeDatabase) -> None:
         self.database = database
-        self.events: list = []
+        self.events: list[Any] = []
         around = database.clock.around(self.events.append)
         self.job = job(batch={"rows": database.max_rows, "min_rows": 1, "max_rows": database.max_rows})
         self.worker = Worker(self.job, FakeSession(database), around, Gate(self.job, around))
@@ -258,7 +259,7 @@ def test_a_stop_comes_between_two_batches_and_none_follows():
 
 def test_stretches_without_rows_are_skipped_without_asking_to_write():
     database = made(20)
-    database.pages += [[None]] * 9_000
+    database.pages += [[None]] * 4_200
     loop = Loop(database)
     loop.run()
     windows = -(-len(database.pages) // WINDOW_PAGES)
@@ -304,7 +305,9 @@ def test_a_retry_is_told_as_a_wait_with_its_reason_and_waited():
     loop = Loop(database)
     loop.run()
     waits = [event for event in loop.told(Waited) if event.reason.kind is Kind.RETRY]
-    assert [(str(event.reason), event.delay_s) for event in waits] == [("attempt 1: the server's words", pytest.approx(0.075))]
+    assert [(str(event.reason), event.delay_s) for event in waits] == [
+        ("attempt 1: the server's words", pytest.approx(0.075))
+    ]
     assert loop.names()[:5] == ["Started", "Unreplicated", "Retried", "Waited", "BatchDone"]
 
 
@@ -467,7 +470,7 @@ def test_a_lost_session_stays_lost():
 
 
 def test_the_same_run_twice_is_the_same_run():
-    def story() -> list:
+    def story() -> list[Any]:
         loop = Loop(made(150))
         loop.run()
         return loop.events

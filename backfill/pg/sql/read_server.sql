@@ -9,8 +9,8 @@ SELECT
     s.oid IS NOT NULL AS has_state,
     coalesce(
         has_schema_privilege(s.oid, 'USAGE') AND (
-            SELECT count(*) = 4 AND bool_and(has_table_privilege(c.oid, 'SELECT, INSERT, UPDATE, DELETE'))
-            FROM pg_class c
+            SELECT count(DISTINCT c.oid) = 4 AND bool_and(has_table_privilege(c.oid, p.privilege))
+            FROM pg_class c, unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS p (privilege)
             WHERE c.relnamespace = s.oid AND c.relname IN ('job', 'scan', 'batch', 'event')
         ), false
     ) AS may_use_state,

@@ -1,29 +1,24 @@
 -- Everything that our WAL can hurt, in one round trip; NULL where it cannot be observed.
 WITH here AS (
-    SELECT pg_current_wal_insert_lsn() AS insert_lsn
+    SELECT pg_current_wal_insert_lsn() AS insert_lsn, pg_current_wal_flush_lsn() AS flush_lsn
 )
 SELECT
     pg_wal_lsn_diff(here.insert_lsn, '0/0')::bigint AS insert_lsn,
+    pg_wal_lsn_diff(here.flush_lsn, '0/0')::bigint AS flush_lsn,
     pg_has_role('pg_read_all_stats', 'USAGE') AS visible,
     (
-        -- Standbys of one name are told apart by their address; the first keeps the plain name, else that name
-        -- would be missed as soon as a second standby comes with it.
         SELECT coalesce(jsonb_agg(jsonb_build_object(
-            'name', r.application_name
-                || CASE WHEN r.of_name > 1 THEN '@' || coalesce(host(r.client_addr), 'local') ELSE '' END
-                || CASE WHEN r.of_address > 1 THEN '#' || r.of_address ELSE '' END,
+            'name', CASE
+                WHEN r.twins > 1 THEN r.application_name || '@' || coalesce(host(r.client_addr), 'local')
+                ELSE r.application_name
+            END,
             'state', r.state,
             'replay_lsn', pg_wal_lsn_diff(r.replay_lsn, '0/0')::bigint
-        ) ORDER BY r.application_name, r.of_name), '[]')
+        )), '[]')
         FROM (
-            SELECT s.*,
-                row_number() OVER (PARTITION BY s.application_name ORDER BY s.client_addr, s.pid) AS of_name,
-                row_number() OVER (PARTITION BY s.application_name, s.client_addr ORDER BY s.pid) AS of_address
+            SELECT s.*, count(*) OVER (PARTITION BY s.application_name) AS twins
             FROM pg_stat_replication s
-            -- Base backups, and connections that do not stream yet: for hours, when a subscription copies its tables.
-            WHERE coalesce(s.state, '') NOT IN ('backup', 'startup')
-              -- One that writes and never replays is no standby: pg_receivewal, and the WAL stream of pg_basebackup.
-              AND (s.write_lsn IS NULL OR s.replay_lsn IS NOT NULL)
+            WHERE s.state IS DISTINCT FROM 'backup'
               AND NOT EXISTS (SELECT FROM pg_replication_slots l WHERE l.active_pid = s.pid AND l.slot_type = 'logical')
         ) r
     ) AS replicas,
