@@ -7,18 +7,24 @@ SELECT
     pg_wal_lsn_diff(here.flush_lsn, '0/0')::bigint AS flush_lsn,
     pg_has_role('pg_read_all_stats', 'USAGE') AS visible,
     (
+        -- Standbys of one name are told apart by their address; the first keeps the plain name, else that name
+        -- would be missed as soon as a second standby comes with it.
         SELECT coalesce(jsonb_agg(jsonb_build_object(
-            'name', CASE
-                WHEN r.twins > 1 THEN r.application_name || '@' || coalesce(host(r.client_addr), 'local')
-                ELSE r.application_name
-            END,
+            'name', r.application_name
+                || CASE WHEN r.of_name > 1 THEN '@' || coalesce(host(r.client_addr), 'local') ELSE '' END
+                || CASE WHEN r.of_address > 1 THEN '#' || r.of_address ELSE '' END,
             'state', r.state,
             'replay_lsn', pg_wal_lsn_diff(r.replay_lsn, '0/0')::bigint
-        )), '[]')
+        ) ORDER BY r.application_name, r.of_name), '[]')
         FROM (
-            SELECT s.*, count(*) OVER (PARTITION BY s.application_name) AS twins
+            SELECT s.*,
+                row_number() OVER (PARTITION BY s.application_name ORDER BY s.client_addr, s.pid) AS of_name,
+                row_number() OVER (PARTITION BY s.application_name, s.client_addr ORDER BY s.pid) AS of_address
             FROM pg_stat_replication s
-            WHERE s.state IS DISTINCT FROM 'backup'
+            -- Base backups, and connections that do not stream yet: for hours, when a subscription copies its tables.
+            WHERE coalesce(s.state, '') NOT IN ('backup', 'startup')
+              -- One that writes and never replays is no standby: pg_receivewal, and the WAL stream of pg_basebackup.
+              AND (s.write_lsn IS NULL OR s.replay_lsn IS NOT NULL)
               AND NOT EXISTS (SELECT FROM pg_replication_slots l WHERE l.active_pid = s.pid AND l.slot_type = 'logical')
         ) r
     ) AS replicas,
