@@ -6,7 +6,7 @@ import random
 import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -78,8 +78,9 @@ class App:
         try:
             finished = await runner.run()
         except Stopped as error:
+            error.exit_code = self.stop.exit_code
             tell(error)
-            return self.stop.exit_code
+            return error.exit_code
         except BackfillError as error:
             tell(error)
             return error.exit_code
@@ -89,13 +90,27 @@ class App:
 
     @asynccontextmanager
     async def _session(self, job_file: JobFile, restart: list[bool]) -> AsyncIterator[JobSession]:
-        async with Database(self.dsn, job_file, restart=restart[0]) as database:
-            self.stop.interrupt, self.stop.cancel = database.interrupt, database.cancel
-            try:
+        database = Database(self.dsn, job_file, restart=restart[0])
+        try:
+            async with AsyncExitStack() as stack:
+                with anyio.CancelScope() as opening:
+                    self.stop.interrupt = self.stop.cancel = _giving_up(opening)
+                    await stack.enter_async_context(database)
+                await self.stop.sleep(0)  # where a signal came before the session was open, this is the end
+                self.stop.interrupt, self.stop.cancel = database.interrupt, database.cancel
                 yield database
-            finally:
-                restart[0] = database.restart
-                self.stop.interrupt = self.stop.cancel = None
+        finally:
+            restart[0] = database.restart
+            self.stop.interrupt = self.stop.cancel = None
+
+
+def _giving_up(scope: anyio.CancelScope) -> Callable[[], Awaitable[None]]:
+    """Return how to give up what a scope waits for: a server that does not answer has no statement to cancel."""
+
+    async def give_up() -> None:
+        scope.cancel()
+
+    return give_up
 
 
 async def alongside(main: Callable[[], Awaitable[int]], *others: Callable[[], Coroutine[Any, Any, None]]) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -158,6 +159,7 @@ def demo(
     """Show it: a real primary and two standbys made on this machine, throttled, killed and resumed."""
     from backfill.sandbox.demo import show  # noqa: PLC0415 - an extra: other commands do without it
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # the servers that it made must be taken down
     raise typer.Exit(show(rows))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 import sys
 import time
@@ -106,8 +107,9 @@ def _logged() -> Shown:
     log = configure(sys.stderr)
 
     def tell(error: BackfillError) -> None:
+        level = logging.INFO if error.exit_code > 128 else logging.ERROR  # a signal is no fault
         with suppress(OSError):  # a log that is gone may be what ended it
-            log.error("job_ended", why=str(error), exit_code=error.exit_code)
+            log.log(level, "job_ended", why=str(error), exit_code=error.exit_code)
 
     def listening(address: tuple[str, int]) -> None:
         log.info("http_listening", host=address[0], port=address[1])
