@@ -1,6 +1,6 @@
 # Every target makes its own .venv first: with uv where it is, else with python3 and pip. Nothing else is needed.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench lock clean
+.PHONY: help demo test check lint bench lock clean
 
 PYTHON ?= python3
 UV := $(shell command -v uv 2>/dev/null)
@@ -17,14 +17,17 @@ demo: $(STAMPS)/demo ## a real backfill of a replicated table, throttled, killed
 
 test: $(STAMPS)/dev ## all tests, on servers that they make themselves
 	$(BIN)/python -m pytest -q -n 2 tests/unit tests/sim
-	$(BIN)/python -m pytest -q tests/integration tests/acceptance
+	$(BIN)/python -m pytest -q -n 2 tests/integration
+	$(BIN)/python -m pytest -q tests/acceptance
 
-check: $(STAMPS)/dev ## lint, types, direction of imports, unit tests, simulation
+check: lint ## lint, types, direction of imports, unit tests, simulation
+	$(BIN)/python -m pytest -q -n 2 tests/unit tests/sim
+
+lint: $(STAMPS)/dev ## lint, types, direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache --no-logo
-	$(BIN)/python -m pytest -q -n 2 tests/unit tests/sim
 
 bench: $(STAMPS)/dev ## the engine against a plain UPDATE, side by side (ROWS=300000)
 	$(BIN)/python -m bench.engine --rows $(ROWS)

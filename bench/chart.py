@@ -56,7 +56,7 @@ def _panel(panel: Panel, top: float, span_s: float, marks: Sequence[tuple[float,
     for at_s, word in marks:
         x = LEFT + at_s * scale[0]
         yield f'<path d="M{x:.1f},{top} V{bottom}" stroke="#555" stroke-dasharray="2 3"/>'
-        yield f'<text x="{x + 4:.1f}" y="{top + 12}" fill="#555">{escape(word)}</text>'
+        yield f'<text x="{x + 4:.1f}" y="{top + 34}" fill="#555">{escape(word)}</text>'
     if panel.limit:
         name, value = panel.limit
         y = bottom - value * scale[1]

@@ -25,6 +25,7 @@ Row = dict[str, Any]
 Slot = Row | None
 WAL_BYTES = 500
 ROW_S, CALL_S = 1e-5, 1e-3
+CALLS_MAX = 20_000
 
 
 def handle_is_null(row: Row) -> bool:
@@ -100,6 +101,7 @@ class FakeDatabase:
     def enter(self, method: str) -> None:
         """Note a call, let it take time, and let what was planned for it happen."""
         self.calls.append(method)
+        assert len(self.calls) < CALLS_MAX, "a loop that does not end"
         self.clock.now_s += CALL_S
         if self.accidents[method]:
             accident = self.accidents[method].popleft()

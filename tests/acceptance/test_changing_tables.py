@@ -11,7 +11,7 @@ import pytest
 from tests.acceptance.command import job_text, write
 from tests.acceptance.worker import left, make_users, run_job, write_job
 
-PACED = "throttle: {max_wal_rate: 500kB/s}"
+PACED = "throttle: {max_wal_rate: 100kB/s}"
 
 GONE = {
     "dropped": ("drop table {table}", 'relation "public.dropped" does not exist'),
@@ -53,7 +53,7 @@ def test_what_is_gone_under_a_worker_ends_it_with_the_server_s_words(database, t
         for table in GONE:
             database.query(
                 f"create table {table} as select i as id, 'u' || i as username, null::text as handle"
-                " from generate_series(1, 6000) i"
+                " from generate_series(1, 30000) i"
             )
             path = write(tmp_path / table, job_text(table, table, {"handle": "username"}, "handle IS NULL", PACED))
             workers[table] = stack.enter_context(run_job(database.dsn, path))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import signal
+import socket
 import subprocess
 from pathlib import Path
 
@@ -220,3 +222,32 @@ def test_streams_homes_languages_and_directories_may_be_missing(database, tmp_pa
         assert one.code == 0, one
     assert backfill("status", env=env).code == 0
     assert database.query('select handle from "naïve →"') == [("u→",)]
+
+
+def test_a_signal_ends_a_command_whose_server_does_not_answer(tmp_path):
+    path = write(tmp_path / "job.yaml")
+    commands = {
+        signal.SIGTERM: (["run", str(path), "--http", "off", "--json"], 143),
+        signal.SIGINT: (["status"], -signal.SIGINT),
+    }
+    for number, (arguments, code) in commands.items():
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            silent.settimeout(30)
+            dsn = f"host=127.0.0.1 port={silent.getsockname()[1]} user=u dbname=d connect_timeout=60"
+            process = subprocess.Popen(
+                [*COMMAND, *arguments],
+                env=environment(DATABASE_URL=dsn),
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            try:
+                asked, _ = silent.accept()
+                with asked:
+                    process.send_signal(number)
+                    _, stderr = process.communicate(timeout=10)
+            finally:
+                process.kill()
+                process.communicate()
+        assert process.returncode == code
+        assert stderr in ("", "backfill: stopped by SIGTERM; the checkpoint stands, run again to go on\n")

@@ -20,7 +20,7 @@ SECRET = "Tr0ub4dor"
 PASSWORD = f"{SECRET}#?&%s 'x"
 """What URLs and conninfo have to write in other ways each begins with the same letters in all of them."""
 WRONG = f"{SECRET}, which is not it"
-SLOW = JOB.replace("1GB/s", "100kB/s")
+SLOW = JOB.replace("1GB/s", "16kB/s")
 
 
 @pytest.fixture

@@ -104,6 +104,22 @@ async def test_the_stripes_of_a_window_are_every_row_once(users: Database, strip
     assert {done.scan.stripe for done in batches} == set(range(stripes))
 
 
+async def test_the_last_stripe_takes_what_moved_into_earlier_ones(users: Database):
+    """Updates of the application give rows new addresses while a window is worked on."""
+    async with session(users.dsn, of_stripes(4)) as worker:
+        scan = (await worker.open()).scan
+        for _ in range(3):
+            scan = (await fill(worker, scan, await next_cut(worker, scan))).scan
+        run_sql(users, "update users set handle = null where id % 10 = 0", "analyze users")
+        window = f"handle is null and ctid < '{scan.window_limit}'"
+        moved = ids(users, f"{window} and hashtid(ctid) & 3 <> 3")
+        assert moved
+        cut = await next_cut(worker, scan)
+        assert cut.rows == len(ids(users, window)) > len(moved)
+        assert (await fill(worker, scan, cut)).rows == cut.rows
+        assert ids(users, window) == set()
+
+
 async def test_a_batch_that_meets_more_rows_than_the_limit_changes_nothing(users: Database):
     async with session(users.dsn, job_file(batch={"max_rows": 500, "stripes": 1})) as worker:
         scan = (await worker.open()).scan

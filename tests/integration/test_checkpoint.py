@@ -352,7 +352,7 @@ async def test_histories_are_rings(users: Database):
         await worker.open()
         run_sql(
             users,
-            "insert into backfill.event (job, ring, kind, text, at) select 'users-handle', (i + 7) % 500, 'lag', i::text,"
+            "insert into backfill.event (job, ring, kind, text, at) select 'users-handle', i, 'lag', i::text,"
             " now() - interval '1 h' + i * interval '1 s' from generate_series(0, 499) i",
         )
         await worker.save_wait(Reason(Kind.SLOT, "newest"), frozenset())

@@ -17,6 +17,7 @@ def walk(scan: Scan) -> list[Scan]:
     while not scan.pass_done:
         places.append(scan)
         scan = advance(scan, scan.window_limit)
+        assert len(places) < 1000, "a pass that does not end"
     return places
 
 
