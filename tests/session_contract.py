@@ -27,6 +27,7 @@ async def fill(session: JobSession, scan: Scan, rows: int) -> tuple[Scan, list[i
     """Take one pass in batches of at most `rows`; return the place after it, and the rows of each batch."""
     taken: list[int] = []
     while not scan.pass_done:
+        assert len(taken) < 100 * ROWS, "a pass that does not end"
         batch = cut(await session.read_scout(scan, rows), scan, rows)
         assert batch is not None
         done = await run(session, scan, batch)

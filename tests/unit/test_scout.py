@@ -143,4 +143,4 @@ def test_a_grid_reaches_the_windows_end_in_the_end(rows: int):
     scan, grids = begin(40, 1), 0
     while not scan.pass_done:
         scan, grids = advance(scan, make_grid(scan, rows).end), grids + 1
-    assert grids <= 40
+        assert grids <= 40
