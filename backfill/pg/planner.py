@@ -47,7 +47,7 @@ async def make_plan(dsn: str, job_file: JobFile) -> Plan:
             job=job.name,
             table=str(job.table),
             pages=table.pages,
-            size_bytes=table.pages * 8192,
+            size_bytes=table.pages * setup.PAGE_BYTES,
             rows_estimated=table.rows_estimated,
             key=table.key,
             foreseen=statements.foreseen,

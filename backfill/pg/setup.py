@@ -17,6 +17,8 @@ from backfill.pg.session import Connection, connect, translated
 from backfill.pg.sqlfile import statement
 
 VERSION_MIN = 140000
+PAGE_BYTES = 8192
+"""What `core.scout` counts line pointers by; other sizes are a build option that packages do not use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,7 @@ class Server:
     role: str
     database: str
     version: int
+    page_bytes: int
     in_recovery: bool
     visible: bool
     has_state: bool
@@ -47,6 +50,8 @@ def check_server(server: Server) -> None:
     """Raise Halted for what would leave us blind or powerless."""
     if server.version < VERSION_MIN:
         raise Halted(f"the server is PostgreSQL {server.version // 10000}; Tid Range Scans need 14 or later")
+    if server.page_bytes != PAGE_BYTES:
+        raise Halted(f"the server's pages have {server.page_bytes} bytes; this version knows pages of {PAGE_BYTES}")
     if server.in_recovery:
         raise Halted("the server is a standby; give a DSN of the primary, or one that lists all hosts")
     if not server.visible:

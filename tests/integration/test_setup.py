@@ -70,6 +70,7 @@ async def test_a_server_is_read_as_it_is(cluster: Cluster, users: Database):
         role="postgres",
         database=users.name,
         version=version,
+        page_bytes=8192,
         in_recovery=False,
         visible=True,
         has_state=False,
@@ -96,6 +97,11 @@ async def test_a_standby_is_refused(cluster: Cluster, users: Database):
 async def test_a_server_that_is_too_old_is_refused(users: Database):
     with pytest.raises(Halted, match="the server is PostgreSQL 13; Tid Range Scans need 14 or later"):
         check_server(replace(await server_of(users.dsn), version=130_022))
+
+
+async def test_a_server_of_other_pages_is_refused(users: Database):
+    with pytest.raises(Halted, match="the server's pages have 32768 bytes; this version knows pages of 8192"):
+        check_server(replace(await server_of(users.dsn), page_bytes=32_768))
 
 
 async def test_a_role_that_cannot_see_replication_is_told_the_grant_that_mends_it(users: Database, role: str):

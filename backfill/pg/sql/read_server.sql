@@ -3,6 +3,7 @@ SELECT
     current_user AS role,
     current_database() AS database,
     current_setting('server_version_num')::int AS version,
+    current_setting('block_size')::int AS page_bytes,
     pg_is_in_recovery() AS in_recovery,
     pg_has_role('pg_read_all_stats', 'USAGE')
         AND has_function_privilege('pg_ls_archive_statusdir()', 'EXECUTE') AS visible,
