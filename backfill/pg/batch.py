@@ -118,9 +118,14 @@ async def _measure(connection: Connection, table: Table) -> AsyncCursor[DictRow]
 
 
 def _update_for(statements: Statements, scan: Scan) -> Any:
-    if scan.pass_number > 1:
-        return statements.update_again
-    return statements.update_rest if scan.last_stripe else statements.update
+    if _untried(scan):
+        return statements.update_rest if scan.last_stripe else statements.update
+    return statements.update_rest_again if scan.last_stripe else statements.update_again
+
+
+def _untried(scan: Scan) -> bool:
+    """Whether no batch has shown yet that the job converges: the first one is to try it on whatever matches."""
+    return scan.pass_number == 1 and scan.rows_total == 0
 
 
 def _range(scan: Scan, cut: Cut) -> dict[str, Any]:
@@ -173,7 +178,7 @@ async def read_scout(
     connection: Connection, statements: Statements, scan: Scan, bounds: list[str], end: str
 ) -> list[tuple[int, int, int]]:
     """Return (slice, stripe, matching rows) of the range, for slices and stripes that have any."""
-    query = statements.scout_again if scan.pass_number > 1 else statements.scout
+    query = statements.scout if _untried(scan) else statements.scout_again
     parameters = {"bounds": bounds, "low": str(scan.next), "high": end, "mask": scan.stripes - 1}
     with translated(connection):
         cursor = await connection.execute(query, parameters)

@@ -21,9 +21,9 @@ _WHERE_RANGE = SQL("ctid >= %(low)s::tid AND ctid < %(high)s::tid")
 class Statements:
     """What the engine may send for one job on one table.
 
-    `update` is for a stripe of several, `update_rest` for the last one or the only one, `update_again` for passes
-    after the first. Where the row after the UPDATE can be `foreseen`, `scout_again` and `update_again` leave out
-    rows that would match `where` still; `verify` counts those apart.
+    `update` is for a stripe of several, `update_rest` for the last one or the only one. Once a batch has shown that
+    the job converges, the `…_again` forms follow: where the row after the UPDATE can be `foreseen` they leave out rows
+    that would match `where` still, which else were met again in every stripe and pass; `verify` counts those apart.
     """
 
     foreseen: bool
@@ -32,6 +32,7 @@ class Statements:
     update: Composed
     update_rest: Composed
     update_again: Composed
+    update_rest_again: Composed
     verify: Composed
     sample_before: Composed
     sample_after: Composed
@@ -48,7 +49,8 @@ def compose(job: Job, table: Table, *, foreseen: bool) -> Statements:
         scout_again=_scout(table, left),
         update=_update(job, table, SQL("{} AND {}").format(striped, where)),
         update_rest=_update(job, table, where),
-        update_again=_update(job, table, left),
+        update_again=_update(job, table, SQL("{} AND {}").format(striped, left)),
+        update_rest_again=_update(job, table, left),
         verify=_verify(job, table, foreseen=foreseen),
         sample_before=_sample_before(job, table, where),
         sample_after=_sample_after(job, table),

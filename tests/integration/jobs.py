@@ -37,6 +37,7 @@ STATEMENTS = (
     "update",
     "update_rest",
     "update_again",
+    "update_rest_again",
     "verify",
     "sample_before",
     "sample_after",

@@ -65,6 +65,30 @@ lower(username)
 ), "username" = (
 NULL
 )
+WHERE ctid >= %(low)s::tid AND ctid < %(high)s::tid AND hashtid(ctid) & %(mask)s = %(stripe)s AND (
+handle IS NULL OR handle = ''
+) AND (SELECT (
+handle IS NULL OR handle = ''
+) FROM (SELECT "users"."tenant", "users"."Id", "users"."id", (
+NULL
+)::text AS "username", (
+lower(username)
+)::character varying(63) AS "handle") AS "users") IS NOT TRUE
+RETURNING jsonb_build_object('tenant', "tenant", 'Id', "Id")::text AS key, (
+handle IS NULL OR handle = ''
+) IS TRUE AS still_matches
+)
+SELECT count(*) AS rows, count(*) FILTER (WHERE still_matches) AS rows_unconverged,
+(array_agg(key) FILTER (WHERE still_matches))[:5] AS samples
+FROM filled
+
+-- update_rest_again
+WITH filled AS (
+UPDATE ONLY "public"."users" SET "handle" = (
+lower(username)
+), "username" = (
+NULL
+)
 WHERE ctid >= %(low)s::tid AND ctid < %(high)s::tid AND (
 handle IS NULL OR handle = ''
 ) AND (SELECT (

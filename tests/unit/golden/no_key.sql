@@ -57,6 +57,26 @@ WITH filled AS (
 UPDATE ONLY "public"."users" SET "handle" = (
 username
 )
+WHERE ctid >= %(low)s::tid AND ctid < %(high)s::tid AND hashtid(ctid) & %(mask)s = %(stripe)s AND (
+handle IS NULL
+) AND (SELECT (
+handle IS NULL
+) FROM (SELECT "users"."id", "users"."username", (
+username
+)::character varying(63) AS "handle") AS "users") IS NOT TRUE
+RETURNING ctid::text AS key, (
+handle IS NULL
+) IS TRUE AS still_matches
+)
+SELECT count(*) AS rows, count(*) FILTER (WHERE still_matches) AS rows_unconverged,
+(array_agg(key) FILTER (WHERE still_matches))[:5] AS samples
+FROM filled
+
+-- update_rest_again
+WITH filled AS (
+UPDATE ONLY "public"."users" SET "handle" = (
+username
+)
 WHERE ctid >= %(low)s::tid AND ctid < %(high)s::tid AND (
 handle IS NULL
 ) AND (SELECT (

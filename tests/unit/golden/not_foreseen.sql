@@ -53,6 +53,22 @@ WITH filled AS (
 UPDATE ONLY "public"."users" SET "handle" = (
 username
 )
+WHERE ctid >= %(low)s::tid AND ctid < %(high)s::tid AND hashtid(ctid) & %(mask)s = %(stripe)s AND (
+handle IS NULL
+)
+RETURNING jsonb_build_object('id', "id")::text AS key, (
+handle IS NULL
+) IS TRUE AS still_matches
+)
+SELECT count(*) AS rows, count(*) FILTER (WHERE still_matches) AS rows_unconverged,
+(array_agg(key) FILTER (WHERE still_matches))[:5] AS samples
+FROM filled
+
+-- update_rest_again
+WITH filled AS (
+UPDATE ONLY "public"."users" SET "handle" = (
+username
+)
 WHERE ctid >= %(low)s::tid AND ctid < %(high)s::tid AND (
 handle IS NULL
 )

@@ -76,6 +76,35 @@ replace("Üser %%", '%%', $$\%%$$) -- %%(low)s
 ), "O'Key""s" = (
 id %% 2
 )
+WHERE ctid >= %(low)s::tid AND ctid < %(high)s::tid AND hashtid(ctid) & %(mask)s = %(stripe)s AND (
+"100%%" IS NULL AND "Üser %%" LIKE '%%x'
+  OR id %% 2 = 1
+) AND (SELECT (
+"100%%" IS NULL AND "Üser %%" LIKE '%%x'
+  OR id %% 2 = 1
+) FROM (SELECT "Tä%%ble.%%s %%(low)s"."id", "Tä%%ble.%%s %%(low)s"."Üser %%", (
+replace("Üser %%", '%%', $$\%%$$) -- %%(low)s
+
+)::text AS "100%%", (
+id %% 2
+)::integer AS "O'Key""s") AS "Tä%%ble.%%s %%(low)s") IS NOT TRUE
+RETURNING jsonb_build_object('O''Key"s', "O'Key""s", 'Üser %%', "Üser %%")::text AS key, (
+"100%%" IS NULL AND "Üser %%" LIKE '%%x'
+  OR id %% 2 = 1
+) IS TRUE AS still_matches
+)
+SELECT count(*) AS rows, count(*) FILTER (WHERE still_matches) AS rows_unconverged,
+(array_agg(key) FILTER (WHERE still_matches))[:5] AS samples
+FROM filled
+
+-- update_rest_again
+WITH filled AS (
+UPDATE ONLY "We.ird ""Schema"""."Tä%%ble.%%s %%(low)s" SET "100%%" = (
+replace("Üser %%", '%%', $$\%%$$) -- %%(low)s
+
+), "O'Key""s" = (
+id %% 2
+)
 WHERE ctid >= %(low)s::tid AND ctid < %(high)s::tid AND (
 "100%%" IS NULL AND "Üser %%" LIKE '%%x'
   OR id %% 2 = 1
