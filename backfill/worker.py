@@ -69,6 +69,7 @@ class Worker:
     async def run(self) -> Verification:
         """Fill the table; return the last verification, in which every row left is one that cannot converge."""
         await self._open()
+        untouched = 0
         for _ in range(PASSES_MAX):
             while not self.scan.pass_done:
                 await self._guarded(self._advance)
@@ -77,6 +78,12 @@ class Worker:
                 verification = await self._until_done(self._verify)
                 if verification.rows_left == verification.rows_unconverged:
                     return verification
+                if self.scan.rows_pass == 0 and verification.rows_left == untouched:
+                    raise BackfillError(
+                        f"{untouched:,} rows match 'where' and no UPDATE reaches them: a trigger or a rule suppresses"
+                        f" it; for example {', '.join(verification.samples)}"
+                    )
+                untouched = verification.rows_left
             await self._guarded(self._new_pass)
         raise BackfillError(
             f"after {PASSES_MAX} passes rows that match 'where' still appear: let the application fill"

@@ -84,3 +84,13 @@ def test_a_row_that_cannot_converge_is_updated_at_most_once(database, tmp_path):
     assert finished["rows_unconverged"] == 1800
     assert 200 <= finished["rows_total"] <= 2000
     assert left(database) == 0
+
+
+def test_updates_that_a_trigger_suppresses_end_the_job_with_the_reason(database, tmp_path):
+    make_users(database, 1000)
+    database.query("create function nothing() returns trigger language plpgsql as 'begin return null; end'")
+    database.query("create trigger suppress before update on users for each row execute function nothing()")
+    with run_job(database.dsn, write_job(tmp_path)) as worker:
+        assert worker.end() == 1
+    assert "1,000 rows match 'where' and no UPDATE reaches them: a trigger or a rule suppresses it" in worker.stderr
+    assert len(worker.all_of("Verified")) == 2
