@@ -82,7 +82,9 @@ async def connect(dsn: str, *, application_name: str, job: Job | None = None) ->
     bounds = {name: value for name, value in _BOUNDS.items() if name not in given}
     with translated():
         connection = await AsyncConnection.connect(
-            make_conninfo(dsn, **bounds, application_name=application_name), autocommit=True
+            # UTF-8 whatever the environment says: a job file is, and every name may be.
+            make_conninfo(dsn, **bounds, application_name=application_name, client_encoding="UTF8"),
+            autocommit=True,
         )
         try:
             await connection.execute(_SET, _settings(job))
