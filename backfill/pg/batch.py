@@ -124,8 +124,8 @@ def _update_for(statements: Statements, scan: Scan) -> Any:
 
 
 def _untried(scan: Scan) -> bool:
-    """Whether no batch has shown yet that the job converges: the first one is to try it on whatever matches."""
-    return scan.pass_number == 1 and scan.rows_total == 0
+    """Whether no pass has tried all rows yet: the first one updates whatever matches."""
+    return scan.pass_number == 1
 
 
 def _range(scan: Scan, cut: Cut) -> dict[str, Any]:

@@ -18,7 +18,7 @@ _TITLES = {
     "scout": "count a range's matching rows by slice and stripe (reads only)",
     "update": "a batch: one stripe of a range, in one transaction with its checkpoint",
     "update_rest": "a batch of a window's last stripe: all that is left",
-    "update_again": "the same once a batch has converged: without rows that would match `where` still",
+    "update_again": "the same in a later pass: without rows that would match `where` still",
     "update_rest_again": "the same of a last stripe and of later passes: rows that moved",
     "verify": "the final read",
 }

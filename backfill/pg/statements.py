@@ -21,9 +21,9 @@ _WHERE_RANGE = SQL("ctid >= %(low)s::tid AND ctid < %(high)s::tid")
 class Statements:
     """What the engine may send for one job on one table.
 
-    `update` is for a stripe of several, `update_rest` for the last one or the only one. Once a batch has shown that
-    the job converges, the `…_again` forms follow: where the row after the UPDATE can be `foreseen` they leave out rows
-    that would match `where` still, which else were met again in every stripe and pass; `verify` counts those apart.
+    `update` is for a stripe of several, `update_rest` for the last one or the only one. In passes after the
+    first the `…_again` forms follow: where the row after the UPDATE can be `foreseen` they leave out rows
+    that would match `where` still, which else were met again in every pass; `verify` counts those apart.
     """
 
     foreseen: bool

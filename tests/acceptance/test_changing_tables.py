@@ -17,7 +17,7 @@ GONE = {
     "dropped": ("drop table {table}", 'relation "public.dropped" does not exist'),
     "renamed": ("alter table {table} rename to elsewhere", 'relation "public.renamed" does not exist'),
     "narrowed": ("alter table {table} drop column handle", 'column "handle" does not exist'),
-    "relabelled": ("alter table {table} rename username to login", "username"),
+    "relabelled": ("alter table {table} rename username to login", 'column "username" does not exist'),
     "frozen": (
         "alter table {table} add check (handle is null) not valid",
         'violates check constraint "frozen_handle_check"',

@@ -76,16 +76,6 @@ def test_a_table_whose_rows_are_all_filled_is_only_read(database, tmp_path):
     assert database.query("select rows_total from backfill.scan") == [(0,)]
 
 
-def test_a_row_that_cannot_converge_is_updated_at_most_once(database, tmp_path):
-    make_users(database, 2000, username="case when i %% 10 = 0 then 'user' || i end")
-    with run_job(database.dsn, write_job(tmp_path)) as worker:
-        assert worker.end() == 3, worker.stderr
-    [finished] = worker.all_of("Finished")
-    assert finished["rows_unconverged"] == 1800
-    assert 200 <= finished["rows_total"] <= 2000
-    assert left(database) == 0
-
-
 def test_updates_that_a_trigger_suppresses_end_the_job_with_the_reason(database, tmp_path):
     make_users(database, 1000)
     database.query("create function nothing() returns trigger language plpgsql as 'begin return null; end'")

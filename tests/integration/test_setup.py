@@ -226,7 +226,7 @@ async def test_the_least_rights_are_enough_for_a_whole_job(users: Database, role
     job = least(users, role)
     finished, _ = await run(users.dsn_for(role), job)
     assert (finished.state, finished.rows_unconverged) == ("unconverged", 10)
-    assert 490 <= finished.rows_total <= 500  # a row that stays is updated in the first batch or never
+    assert finished.rows_total >= 500  # a row that stays may be met again where its update has moved it
     assert users.query("select count(*) from app.accounts where handle is distinct from username") == [(0,)]
     [status] = await read_status(users.dsn_for(role), None)
     assert (status.state, status.rows_unconverged) == ("unconverged", 10)
