@@ -11,6 +11,7 @@ import json
 import os
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -20,6 +21,7 @@ import typer
 from backfill import __version__, console
 from backfill.core.jobfile import JobFile, load
 from backfill.core.schema import schema_text
+from backfill.core.tuning import parse as parse_limits
 from backfill.errors import BackfillError, JobError
 from backfill.pg.session import resolve_dsn
 from backfill.serving import job_paths
@@ -116,14 +118,51 @@ def status(
     ] = None,
     dsn: Dsn = None,
     json_lines: Json = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Show a job's last decisions, and what each was taken from.")
+    ] = False,
+    last: Annotated[int, typer.Option("--last", min=1, max=1500, help="With --explain: so many decisions.")] = 20,
 ) -> None:
     """Show how jobs stand, what they wait for and who works on them, from any machine."""
     from backfill.pg.status import read_status  # noqa: PLC0415 - other commands start faster without
 
+    if explain and job is None:
+        raise JobError("--explain is about one job; name it")
     found = anyio.run(read_status, _dsn(dsn), job)
     if job is not None and not found:
         raise JobError(f"no job {job!r} in this database; backfill status lists all")
-    console.show_status(found, json_lines=json_lines)
+    if not (explain and json_lines):
+        console.show_status(found, json_lines=json_lines)
+    if explain and job is not None:
+        from backfill import explaining  # noqa: PLC0415 - as above
+        from backfill.pg.decisions import read_decisions  # noqa: PLC0415 - as above
+
+        explaining.show_decisions(anyio.run(read_decisions, _dsn(dsn), job, last), json_lines=json_lines)
+
+
+@app.command(epilog=_epilog("Next: backfill status JOB --explain. Exit codes: 0 told; 2 no such job or limit"))
+def tune(
+    job: Annotated[str, typer.Argument(help="The name of a job that was started.", metavar="JOB")],
+    limits: Annotated[
+        list[str] | None,
+        typer.Argument(help="Limits as in a job file: max_lag=5s.", metavar="LIMIT=VALUE", show_default=False),
+    ] = None,
+    dsn: Dsn = None,
+    json_lines: Json = False,
+    reset: Annotated[bool, typer.Option("--reset", help="Take all earlier changes back first.")] = False,
+) -> None:
+    """Change limits of a job while it runs, from its next decision on; show all of them.
+
+    LIMIT is one of max_lag, max_lag_bytes, max_wal_rate, max_slot_retained, max_slot_lag, max_archive_backlog,
+    max_blocked_sessions, replicas.require, replicas.ignore, replicas.min, batch.rows, batch.min_rows, batch.max_rows,
+    batch.target_time, lock_timeout, statement_timeout. Changes hold for later runs too, until --reset.
+    """
+    from backfill import explaining  # noqa: PLC0415 - other commands start faster without
+    from backfill.pg import tune as tuning  # noqa: PLC0415 - as above
+
+    changes = parse_limits(limits or [])
+    found = anyio.run(partial(tuning.tune, _dsn(dsn), job, changes, reset=reset))
+    explaining.show_limits(found, json_lines=json_lines)
 
 
 @app.command(epilog=_epilog("Next: backfill plan JOB.yaml. It is safe to run again"))

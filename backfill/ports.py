@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from backfill.core.batch import Filled, Opened, Overfull, Verification
+from backfill.core.decision import Admission
 from backfill.core.events import Event
+from backfill.core.job import Job
 from backfill.core.reason import Reason
 from backfill.core.scan import Scan
 from backfill.core.scout import Cut, Scouted
@@ -47,12 +49,13 @@ class Session(Protocol):
     async def read_signals(self) -> Signals:
         """Read everything that our WAL can hurt."""
 
+    async def apply_limits(self, job: Job) -> None:
+        """Let the statements to come keep the limits of this job, which is ours under other limits."""
+
     async def read_scout(self, scan: Scan, rows: int) -> Scouted:
         """Count matching rows from the scan's place on, in slices that hold at most `rows`."""
 
-    async def run_batch(
-        self, scan: Scan, cut: Cut, *, rows_wished: int, waited_s: float, waited_for: str | None
-    ) -> Filled | Overfull:
+    async def run_batch(self, scan: Scan, cut: Cut, admission: Admission) -> Filled | Overfull:
         """Run one batch and its checkpoint in one transaction; raises Superseded, Rewritten, Diverges."""
 
     async def save_place(self, scan: Scan) -> Scan:

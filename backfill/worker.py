@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from backfill.core import scout
 from backfill.core.batch import Filled, Overfull, Verification
+from backfill.core.decision import Admission
 from backfill.core.events import (
     BatchDone,
     LockTaken,
@@ -121,10 +122,10 @@ class Worker:
         if cut.rows == 0:
             await self._skip(cut.end)
             return
-        rows = min(await self.gate.admit(self.session, self.scan.stripe), self._rows_cap)
-        cut = await self._cut(rows)
+        admission = await self.gate.admit(self.session, self.scan.stripe)
+        cut = await self._cut(min(admission.rows, self._rows_cap))
         if cut.rows:
-            await self._fill(cut, rows)
+            await self._fill(cut, admission)
 
     async def _new_pass(self) -> None:
         self.scan = await self.session.new_pass(self.scan)
@@ -165,20 +166,17 @@ class Worker:
             self.scan = await self.session.save_place(self.scan)
             await self.gate.look(self.session)
 
-    async def _fill(self, cut: Cut, rows_wished: int) -> None:
-        before, gate = self.scan, self.gate
-        waited_for = str(gate.waited_for) if gate.waited_for else None
-        done = await self.session.run_batch(
-            before, cut, rows_wished=rows_wished, waited_s=gate.waited_s, waited_for=waited_for
-        )
+    async def _fill(self, cut: Cut, admission: Admission) -> None:
+        before = self.scan
+        done = await self.session.run_batch(before, cut, admission)
         if isinstance(done, Overfull):
             self._scouted = None
             return
         self.scan = done.scan
         self.samples = (*self.samples, *done.samples)[:5]
         self._failures, self.progressed = 0, True
-        self._rows_cap = min(self.job.batch.max_rows, self._rows_cap * 2)
-        gate.learn(done, before.stripe)
+        self._rows_cap = min(self.gate.job.batch.max_rows, self._rows_cap * 2)
+        self.gate.learn(done, before.stripe)
         self._tell(before, cut, done)
 
     def _tell(self, before: Scan, cut: Cut, done: Filled) -> None:
@@ -199,6 +197,7 @@ class Worker:
             rows_total=done.scan.rows_total,
             progress_ratio=ratio,
             eta_s=self._progress.eta_s(now_s),
+            blocked_sessions=done.blocked_sessions,
         )
         self.around.record(batch)
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from backfill.core.job import Batch, Job, Throttle
+from backfill.core.decision import Admission, Inputs
+from backfill.core.job import Job
+from backfill.core.limits import Batch, Throttle
 from backfill.core.signals import Archiver, Replica, Signals, Slot
 
 MB = 1024 * 1024
@@ -48,3 +50,10 @@ def signals(at_s: float = 0.0, insert_lsn: int = 0, *replicas: Replica, **change
             **changed,
         }
     )
+
+
+NOTHING_SEEN = Inputs(None, None, None, None, None, 500.0, None, 0.0)
+
+
+def admission(rows: int, *, waited_s: float = 0.0, waited_for: str | None = None, flush: bool = False) -> Admission:
+    return Admission(rows, "max_rows", NOTHING_SEEN, flush, waited_s, waited_for)

@@ -13,7 +13,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from backfill.core.batch import Filled, Opened, Overfull, Verification
+from backfill.core.decision import Admission
 from backfill.core.events import Event, Finished
+from backfill.core.job import Job
 from backfill.core.reason import Reason
 from backfill.core.scan import Scan, Tid, advance, begin, begin_pass, restart
 from backfill.core.scout import Cut, Scouted, make_grid
@@ -193,9 +195,11 @@ class FakeSession:
             counts[index][stripe_of(tid, scan.stripes)] += 1
         return Scouted(grid, scan.stripe, tuple(map(tuple, counts)))
 
-    async def run_batch(
-        self, scan: Scan, cut: Cut, *, rows_wished: int, waited_s: float, waited_for: str | None
-    ) -> Filled | Overfull:
+    async def apply_limits(self, job: Job) -> None:
+        self._enter("apply_limits")
+        self.database.max_rows = job.batch.max_rows
+
+    async def run_batch(self, scan: Scan, cut: Cut, admission: Admission) -> Filled | Overfull:
         self._enter("run_batch")
         data = self.database
         tids = [

@@ -16,6 +16,7 @@ from backfill.core.scan import Scan, advance
 from backfill.core.scout import Cut, cut
 from backfill.errors import Superseded
 from backfill.runner import JobSession
+from tests.factories import admission
 
 ROWS = 60
 MAX_ROWS = 20
@@ -39,7 +40,7 @@ async def fill(session: JobSession, scan: Scan, rows: int) -> tuple[Scan, list[i
 
 
 async def run(session: JobSession, scan: Scan, batch: Cut) -> Filled | Overfull:
-    return await session.run_batch(scan, batch, rows_wished=MAX_ROWS, waited_s=0.0, waited_for=None)
+    return await session.run_batch(scan, batch, admission(MAX_ROWS))
 
 
 async def a_pass_fills_every_row_once_and_the_next_one_finds_none(connect: Connect) -> None:

@@ -9,7 +9,10 @@ from backfill.core.scan import Scan
 
 @dataclass(frozen=True, slots=True)
 class Filled:
-    """A committed batch: the place after it, and what it cost. `insert_lsn` is the primary's position behind it."""
+    """A committed batch: the place after it, and what it cost. `insert_lsn` is the primary's position behind it.
+
+    `blocked_sessions` waited for its locks just before it committed.
+    """
 
     scan: Scan
     rows: int
@@ -19,6 +22,7 @@ class Filled:
     insert_lsn: int
     took_s: float
     samples: tuple[str, ...]
+    blocked_sessions: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,8 @@ _EXAMPLES = {
     "batch": "batch: {rows: 5000}",
     "throttle": "throttle: {max_lag: 10s}",
     "replicas": "replicas: {min: 1}",
+    "max": "max: 50",
+    "probes": "{name: active, sql: SELECT count(*) FROM pg_stat_activity, max: 50}",
 }
 
 
@@ -38,7 +40,8 @@ def complaints(error: ValidationError, text: str, root: MappingNode) -> Iterator
         index = place.node.start_mark.index
         if finding["type"] == "sentence" and isinstance(place.node, ScalarNode) and place.node.value:
             index = source_index(text, place.node, context["offset"])
-        yield Problem(index, _words(finding["type"], str(path[-1]), place, context))
+        key = next(str(step) for step in reversed(path) if isinstance(step, str))
+        yield Problem(index, _words(finding["type"], key, place, context))
 
 
 def _words(kind: str, key: str, place: Place, context: dict[str, Any]) -> str:

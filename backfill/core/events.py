@@ -6,9 +6,10 @@ JSON form that `--json` prints, one object a line, with the event's name under `
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from backfill.core.decision import Inputs
 from backfill.core.reason import Kind, Reason
 
 
@@ -20,15 +21,29 @@ class ReplicaReading:
     lag_s: float | None
     lag_bytes: int | None
     counted: bool = True
+    sync: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class SlotReading:
-    """One replication slot: the WAL that it keeps on the primary's disk; None where it could not be seen."""
+    """One replication slot: the WAL that it keeps on the primary's disk; None where it could not be seen.
+
+    `unconfirmed_bytes` is what the consumer of a logical slot has yet to confirm, None for a physical one.
+    """
 
     name: str
     retained_bytes: int | None
     wal_status: str | None
+    unconfirmed_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeReading:
+    """One of the job's own probes; None where it could not be read."""
+
+    name: str
+    value: float | None
+    limit: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +102,48 @@ class Measured:
     own_wal_rate_bytes_s: float
     wal_budget_bytes: float
     archive_backlog_bytes: int | None
+    archive_failing: bool = False
+    blocked_sessions: int = 0
+    dead_tuples: int | None = None
+    oldest_snapshot_s: float | None = None
+    probes: tuple[ProbeReading, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Tuned:
+    """Somebody changed limits of the running job, or took changes back; these hold from the next decision on.
+
+    `changes` are `limit=value`, all that differ from the job file; `refused` says why they do not hold, if so.
+    """
+
+    job: str
+    changes: tuple[str, ...]
+    max_lag_s: float
+    max_lag_bytes: int
+    max_wal_rate_bytes_s: int
+    statement_timeout_s: float
+    refused: str | None = None
+
+    def limits(self, started: Started) -> Started:
+        """Return what was told at the start, under the limits that hold now."""
+        return replace(
+            started,
+            max_lag_s=self.max_lag_s,
+            max_lag_bytes=self.max_lag_bytes,
+            max_wal_rate_bytes_s=self.max_wal_rate_bytes_s,
+            statement_timeout_s=self.statement_timeout_s,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """One decision of the throttle: of a batch's rows and what limits them, or of a wait (no rows) and its reason."""
+
+    job: str
+    rows: int
+    limited_by: str
+    delay_s: float
+    inputs: Inputs
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +172,7 @@ class BatchDone:
     rows_total: int
     progress_ratio: float
     eta_s: float | None
+    blocked_sessions: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +243,8 @@ Event = (
     | LockTaken
     | Unreplicated
     | Measured
+    | Tuned
+    | Decided
     | Waited
     | BatchDone
     | PassDone
@@ -208,10 +268,12 @@ def from_dict(fields: dict[str, Any]) -> Event:
     values = {name: value for name, value in fields.items() if name != "event"}
     if "reason" in values and isinstance(values["reason"], dict):
         values["reason"] = Reason(Kind(values["reason"]["kind"]), values["reason"]["text"])
-    for name, kind in (("replicas", ReplicaReading), ("slots", SlotReading)):
+    for name, kind in (("replicas", ReplicaReading), ("slots", SlotReading), ("probes", ProbeReading)):
         if name in values:
             values[name] = tuple(kind(**item) for item in values[name])
-    for name in ("missing", "samples"):
+    if "inputs" in values:
+        values["inputs"] = Inputs(**values["inputs"])
+    for name in ("missing", "samples", "changes"):
         if name in values:
             values[name] = tuple(values[name])
     event: Event = _TYPES[fields["event"]](**values)

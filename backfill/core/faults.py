@@ -11,14 +11,16 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from backfill.core.flow import Flow
-from backfill.core.job import Throttle
+from backfill.core.limits import Throttle
 from backfill.core.reason import Kind, Reason
-from backfill.core.signals import Signals
+from backfill.core.signals import Signals, Slot
 from backfill.core.units import format_duration, format_size
 
 BUDGET_SHARE = 0.9
 """Nothing starts above this share of a lag budget: the batch itself needs the rest."""
 RESUME_SHARE = 0.5
+SAFE_SHARE = 0.1
+"""Nothing starts while less of max_slot_wal_keep_size than this is left to a slot."""
 
 
 Signal = tuple[Kind, str]
@@ -45,8 +47,14 @@ def find(
     if not signals.visible:
         reason = Reason(Kind.BLIND, "replication is hidden from this role: it lacks pg_monitor")
         return (Fault((Kind.BLIND, ""), reason),)
-    view, lag, disk = _view(limits, signals, expected), _lag(limits, flows, stopped), _disk(limits, signals, stopped)
-    return (*view, *lag, *disk)
+    return (
+        *_view(limits, signals, expected),
+        *_lag(limits, flows, stopped),
+        *_slots(limits, signals, stopped),
+        *_archiver(limits, signals, stopped),
+        *_table(signals),
+        *_probes(signals),
+    )
 
 
 def _view(limits: Throttle, signals: Signals, expected: frozenset[str]) -> Iterator[Fault]:
@@ -75,20 +83,56 @@ def _lag(limits: Throttle, flows: tuple[Flow, ...], stopped: frozenset[Signal]) 
             yield _fault(Kind.LAG_BYTES, flow.name, text)
 
 
-def _disk(limits: Throttle, signals: Signals, stopped: frozenset[Signal]) -> Iterator[Fault]:
+def _slots(limits: Throttle, signals: Signals, stopped: frozenset[Signal]) -> Iterator[Fault]:
     for slot in signals.slots:
-        retained_bytes = limits.max_slot_retained_bytes * _share(stopped, Kind.SLOT, slot.name)
+        name, share = slot.name, _share(stopped, Kind.SLOT, slot.name)
+        retained_bytes, lag_bytes = limits.max_slot_retained_bytes * share, limits.max_slot_lag_bytes * share
         if slot.wal_status == "lost":
-            text = f"slot {slot.name} is lost: its consumer must be rebuilt or the slot dropped"
-            yield _fault(Kind.SLOT, slot.name, text)
+            text = f"slot {name} is lost: its consumer must be rebuilt or the slot dropped"
+            yield _fault(Kind.SLOT, name, text)
+        elif slot.wal_status == "unreserved" or _runs_out(slot, share):
+            text = f"slot {name} will be lost: {format_size(slot.safe_bytes or 0)} left of max_slot_wal_keep_size"
+            yield _fault(Kind.SLOT, name, text)
         elif slot.retained_bytes is not None and slot.retained_bytes > retained_bytes:
-            text = f"slot {slot.name} retains {format_size(slot.retained_bytes)} > {format_size(retained_bytes)}"
-            yield _fault(Kind.SLOT, slot.name, text)
+            text = f"slot {name} retains {format_size(slot.retained_bytes)} > {format_size(retained_bytes)}"
+            yield _fault(Kind.SLOT, name, text)
+        elif slot.unconfirmed_bytes is not None and slot.unconfirmed_bytes > lag_bytes:
+            text = f"slot {name} lag {format_size(slot.unconfirmed_bytes)} > {format_size(lag_bytes)}"
+            yield _fault(Kind.SLOT, name, text)
+
+
+def _runs_out(slot: Slot, share: float) -> bool:
+    """Whether too little of max_slot_wal_keep_size is left; to go on, twice that must be."""
+    if slot.safe_bytes is None or slot.retained_bytes is None:
+        return False
+    return slot.safe_bytes < (slot.safe_bytes + slot.retained_bytes) * SAFE_SHARE / share
+
+
+def _archiver(limits: Throttle, signals: Signals, stopped: frozenset[Signal]) -> Iterator[Fault]:
+    if signals.archiver is None:
+        return
     backlog_bytes = limits.max_archive_backlog_bytes * _share(stopped, Kind.ARCHIVE, "")
-    if signals.archiver is not None and signals.archiver.backlog_bytes > backlog_bytes:
-        text = f"archiver backlog {format_size(signals.archiver.backlog_bytes)} > {format_size(backlog_bytes)}"
-        failing = " (its last try failed)" if signals.archiver.failing else ""
-        yield _fault(Kind.ARCHIVE, "", text + failing)
+    waiting = signals.archiver.backlog_bytes
+    failing = signals.archiver.failing and waiting > 0
+    if waiting > backlog_bytes:
+        text = f"archiver backlog {format_size(waiting)} > {format_size(backlog_bytes)}"
+        yield _fault(Kind.ARCHIVE, "", text + (" (its last try failed)" if failing else ""))
+    elif failing:
+        yield _fault(Kind.ARCHIVE, "failing", f"archiver fails: its last try did, {format_size(waiting)} wait for it")
+
+
+def _table(signals: Signals) -> Iterator[Fault]:
+    if signals.upkeep.vacuum is not None:
+        yield _fault(Kind.VACUUM, "", f"{signals.upkeep.vacuum} is vacuumed to prevent wraparound")
+
+
+def _probes(signals: Signals) -> Iterator[Fault]:
+    for probe in signals.probes:
+        if probe.value is None:
+            yield _fault(Kind.BLIND, f"probe {probe.name}", f"probe {probe.name} unknown: {probe.why}")
+        elif probe.value > probe.limit:
+            text = f"probe {probe.name} {probe.value:g} > {probe.limit:g}"
+            yield _fault(Kind.PROBE, probe.name, text)
 
 
 def _share(stopped: frozenset[Signal], kind: Kind, subject: str) -> float:

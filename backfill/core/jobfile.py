@@ -104,7 +104,7 @@ def _written(spec: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
     for key, value in values.items():
         part = spec[key]
         if isinstance(part, list):
-            part = sorted(part)
+            part = sorted(part, key=json.dumps)
         elif isinstance(part, dict) and key != "set":
             part = _written(part, value)
         if part != {}:

@@ -7,10 +7,10 @@ silently would be to break a promise.
 from __future__ import annotations
 
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
-from yaml.nodes import MappingNode, Node, ScalarNode
+from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from backfill.core.document import Problem, value_of
 from backfill.core.job import Job
@@ -29,18 +29,24 @@ UNSUPPORTED: dict[Path, dict[str, str | None]] = {
         "python": None,
         "on_row_error": "fail",
     },
-    ("throttle",): {"max_blocked_sessions": None, "probes": None},
 }
 """Keys of the contract that this version does not know, each with the one value that asks for nothing."""
 
 
 def models(model: type[BaseModel] = Job, path: Path = ()) -> dict[Path, type[BaseModel]]:
-    """Return the model at each path that is a mapping of fixed keys."""
+    """Return the model at each path that is a mapping of fixed keys, or a list of such mappings."""
     found = {path: model}
     for name, field in model.model_fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            found |= models(field.annotation, (*path, field.alias or name))
+        inner = _item(field.annotation)
+        if inner is not None and field.alias != "set":
+            found |= models(inner, (*path, field.alias or name))
     return found
+
+
+def _item(annotation: Any) -> type[BaseModel] | None:
+    """Return the model that a field holds, alone or as the items of a tuple."""
+    kind = get_args(annotation)[0] if get_origin(annotation) is tuple else annotation
+    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
 
 
 _KEYS = {path: [field.alias or name for name, field in model.model_fields.items()] for path, model in models().items()}
@@ -60,8 +66,21 @@ def known(node: MappingNode, path: Path = ()) -> tuple[dict[str, Any], list[Prob
         elif (*path, key) in _KEYS and isinstance(value_node, MappingNode):
             values[key], inner = known(value_node, (*path, key))
             problems += inner
+        elif (*path, key) in _KEYS and isinstance(value_node, SequenceNode):
+            values[key], inner = _known_items(value_node, (*path, key))
+            problems += inner
         else:
             values[key] = value_of(value_node)
+    return values, problems
+
+
+def _known_items(node: SequenceNode, path: Path) -> tuple[list[Any], list[Problem]]:
+    values: list[Any] = []
+    problems: list[Problem] = []
+    for item in node.value:
+        value, inner = known(item, path) if isinstance(item, MappingNode) else (value_of(item), [])
+        values.append(value)
+        problems += inner
     return values, problems
 
 

@@ -40,6 +40,16 @@ class LsnClock:
             at, lsn = at[:half:2] + at[half:], lsn[:half:2] + lsn[half:]
         return LsnClock((*at, now_s), (*lsn, insert_lsn))
 
+    def position(self, at_s: float) -> int | None:
+        """Return where the primary was at a moment, interpolated; at its first sample for any before it."""
+        if not self.lsn:
+            return None
+        after = bisect_right(self.at_s, at_s)
+        if after == 0 or after == len(self.at_s):
+            return self.lsn[max(after - 1, 0)]
+        (low_s, high_s), (low, high) = self.at_s[after - 1 : after + 1], self.lsn[after - 1 : after + 1]
+        return low + int((high - low) * (at_s - low_s) / (high_s - low_s))
+
     def lag_s(self, now_s: float, replay_lsn: int) -> float:
         """Return how long ago the primary passed `replay_lsn`, interpolated between samples.
 

@@ -31,6 +31,21 @@ def whole(low: int, high: int, example: int) -> Written:
     return Written(parse, {"type": "integer", "minimum": low, "maximum": high})
 
 
+def number(low: float, high: float, example: float) -> Written:
+    """Return the type of numbers, whole or not."""
+
+    def parse(value: object) -> float:
+        if isinstance(value, Plain) and re.fullmatch(r"[-+]?[0-9]{1,15}(\.[0-9]{1,15})?", value):
+            value = float(value)
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            raise wrong_kind(f"write a number such as {example:g}")
+        if not low <= value <= high:
+            raise not_allowed(f"{low:g} to {high:g}")
+        return float(value)
+
+    return Written(parse, {"type": "number", "minimum": low, "maximum": high})
+
+
 def one_of(*allowed: str | int) -> Written:
     """Return the type of a few words or numbers."""
     meant = {str(one): one for one in allowed}

@@ -21,6 +21,9 @@ class Kind(StrEnum):
     BLIND = "blind"  # a signal could not be read
     SLOT = "slot"  # a replication slot retains too much WAL
     ARCHIVE = "archive"  # the archiver is behind or fails
+    BLOCKED = "blocked"  # sessions wait for a lock of ours
+    VACUUM = "vacuum"  # our table is vacuumed to prevent wraparound
+    PROBE = "probe"  # a probe of the job's own is over its limit
     LOCK = "lock"  # another worker holds the job
     RETRY = "retry"  # the last attempt failed and is tried again
     CONNECTION = "connection"  # no connection to the database

@@ -5,25 +5,39 @@ LSNs are byte positions. None never means "fine": `core.throttle` turns it into 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from backfill.core.lsn import LsnClock
 
 
 @dataclass(frozen=True, slots=True)
 class Replica:
-    """One row of pg_stat_replication that belongs to a physical standby."""
+    """One standby, as the primary sees it or as it says itself.
+
+    `sync` is one that commits of the application wait for. `lag_s` is told where no position is: by Aurora, whose
+    readers replay no WAL of their own. `state` says why a position is missing.
+    """
 
     name: str
     state: str | None
     replay_lsn: int | None
+    sync: bool = False
+    lag_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """One replication slot and the WAL that it keeps on the primary's disk."""
+    """One replication slot and the WAL that it keeps on the primary's disk.
+
+    `unconfirmed_bytes` is what the consumer of a logical slot has yet to confirm, None for a physical one.
+    `safe_bytes` may still be written before the slot is in danger of being lost, None where nothing limits it.
+    """
 
     name: str
     wal_status: str | None
     retained_bytes: int | None
+    unconfirmed_bytes: int | None = None
+    safe_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +49,35 @@ class Archiver:
 
 
 @dataclass(frozen=True, slots=True)
+class Upkeep:
+    """What keeps the table healthy: dead tuples, the snapshot that holds their removal back, an urgent vacuum.
+
+    `oldest_snapshot_s` is the age of the oldest transaction with a snapshot in this database, None when there is none.
+    `vacuum` names an autovacuum of our table that prevents wraparound, None while none runs.
+    """
+
+    dead_tuples: int | None = None
+    oldest_snapshot_s: float | None = None
+    vacuum: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """One of the job's own probes as last read: a value that may not exceed `limit`; None, and why, where unknown."""
+
+    name: str
+    limit: float
+    value: float | None
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Signals:
     """A reading at `at_s`. `visible` is whether this role may see replication at all (pg_monitor).
 
     What is inserted and not flushed yet no replica can have: the walwriter is up to `wal_writer_delay` behind
-    asynchronous commits. `round_trip_s` is how long the reading itself took.
+    asynchronous commits. `round_trip_s` is how long the reading itself took. `tuned` are limits that somebody changed
+    since the job file was read, as key and text.
     """
 
     at_s: float
@@ -50,3 +88,18 @@ class Signals:
     replicas: tuple[Replica, ...] = ()
     slots: tuple[Slot, ...] = ()
     archiver: Archiver | None = None
+    upkeep: Upkeep = Upkeep()
+    probes: tuple[Probed, ...] = ()
+    tuned: tuple[tuple[str, str], ...] = ()
+
+
+def located(signals: Signals, clock: LsnClock) -> Signals:
+    """Return the reading with a position for replicas that tell only a lag: where the primary was so long ago."""
+    if all(one.lag_s is None for one in signals.replicas):
+        return signals
+    clock = clock.tick(signals.at_s, signals.insert_lsn)
+    replicas = tuple(
+        one if one.lag_s is None else replace(one, replay_lsn=clock.position(signals.at_s - one.lag_s))
+        for one in signals.replicas
+    )
+    return replace(signals, replicas=replicas)

@@ -48,6 +48,13 @@ def parse_sql(value: object) -> str:
     return closed(str(value))
 
 
+def parse_query(value: object) -> str:
+    """Return an SQL expression; a SELECT is put into the parentheses that make it one."""
+    if isinstance(value, str) and re.match(r"\s*(select|with)\b", value, re.IGNORECASE):
+        value = type(value)(f"({value})")
+    return parse_sql(value)
+
+
 def parse_assignments(value: object) -> tuple[Any, ...]:
     """Return what `set` maps as one pair a column; pairs made in Python pass as they are."""
     if isinstance(value, tuple) and value:
@@ -69,6 +76,29 @@ def parse_list(value: object) -> tuple[object, ...]:
     """Return the list's items, each to be read by its own type."""
     if not isinstance(value, list | tuple):
         raise wrong_kind("write a list such as [replica-a]")
+    return tuple(value)
+
+
+def parse_words(value: object) -> str:
+    """Return a text that is somebody else's language: conninfo, PromQL."""
+    words = _text(value)
+    if not words.strip() or not storable(words):
+        raise wrong_kind("write a text")
+    return words
+
+
+def parse_url(value: object) -> str:
+    """Return the address of an HTTP server."""
+    url = _text(value)
+    if not re.fullmatch(r"https?://[^\s/?#]+[^\s?#]*", url):
+        raise sentence(f"not an address: {shown(url)}; write one such as http://prometheus:9090")
+    return url.rstrip("/")
+
+
+def parse_probes(value: object) -> tuple[object, ...]:
+    """Return the list's items, each to be read by its own type."""
+    if not isinstance(value, list | tuple):
+        raise wrong_kind("write a list such as [{name: active, sql: ..., max: 50}]")
     return tuple(value)
 
 

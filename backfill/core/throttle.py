@@ -13,10 +13,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from backfill.core import cost as costs
-from backfill.core import faults, flow, pacer
+from backfill.core import courtesy, faults, flow, pacer
 from backfill.core.cost import Cost
+from backfill.core.courtesy import Courtesy
 from backfill.core.flow import Flow
-from backfill.core.job import Batch, Throttle
+from backfill.core.limits import Batch, Throttle
 from backfill.core.lsn import LsnClock
 from backfill.core.pacer import Pacer
 from backfill.core.reason import Kind, Reason
@@ -48,9 +49,14 @@ PATIENCE_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A batch may start, of at most `rows` rows."""
+    """A batch may start, of at most `rows` rows; `limited_by` is what kept it from being larger.
+
+    With `flush` its commit is flushed at once: its WAL would wait for the walwriter, and what waits fills the window.
+    """
 
     rows: int
+    limited_by: str = ""
+    flush: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +80,7 @@ class Pace:
 
     cost: Cost = Cost()
     pacer: Pacer = Pacer()
+    courtesy: Courtesy = Courtesy()
     clock: LsnClock = LsnClock()
     flows: tuple[Flow, ...] = ()
     expected: frozenset[str] = frozenset()
@@ -104,6 +111,9 @@ def decide(limits: Throttle, batch: Batch, pace: Pace, signals: Signals, stripe:
     pace = replace(pace, stopped=frozenset(fault.signal for fault in found), wanted_bytes=0.0)
     if found:
         return Wait(FAULT_POLL_S, found[0].reason), pace
+    if pace.courtesy.until_s > signals.at_s:
+        text = f"blocked sessions {pace.courtesy.sessions} > {limits.max_blocked_sessions}"
+        return Wait(min(pace.courtesy.until_s - signals.at_s, FAULT_POLL_S), Reason(Kind.BLOCKED, text)), pace
     rate = limits.max_wal_rate_bytes_s
     debt_s = pacer.wait_s(pace.pacer, rate)
     if debt_s > 0:
@@ -119,24 +129,34 @@ def learn(pace: Pace, *, stripe: int, rows: int, wal_bytes: int, took_s: float) 
     return replace(pace, cost=cost, pacer=pacer.spend(pace.pacer, wal_bytes))
 
 
+def give_way(limits: Throttle, pace: Pace, now_s: float, sessions: int) -> Pace:
+    """Return the memory after a batch for whose locks so many sessions waited."""
+    limit = limits.max_blocked_sessions
+    return replace(pace, courtesy=courtesy.learn(pace.courtesy, now_s, sessions=sessions, limit=limit))
+
+
 def tick(pace: Pace, at_s: float, insert_lsn: int) -> Pace:
     """Return the memory with one more sample of the primary's position, such as a batch brings along."""
     return replace(pace, clock=pace.clock.tick(at_s, insert_lsn))
 
 
-def rows_wished(limits: Throttle, batch: Batch, pace: Pace, stripe: int) -> int:
-    """Return the rows of the next batch.
+def rows_wished(limits: Throttle, batch: Batch, pace: Pace, stripe: int) -> Run:
+    """Return the next batch as it would be admitted: its rows, and what limits them.
 
     Never above `max_rows`; not below `min_rows` unless so many rows would themselves break a budget.
     """
     row_bytes = pace.cost.wal_bytes(stripe)
     timed = batch.rows if pace.cost.row_s is None else batch.target_time_s / max(pace.cost.row_s, 1e-9)
     rated = limits.max_wal_rate_bytes_s * DEBT_S / row_bytes
-    wished = min(float(batch.max_rows), max(batch.min_rows, timed), rated)
-    windowed = min((_slice_bytes(pace, one) / row_bytes for one in pace.flows), default=wished)
-    floor = min((_floor(limits, batch, one, row_bytes) for one in pace.flows), default=wished)
-    rows = min(wished, max(windowed, floor))
-    return max(1, int(rows))
+    rows, by = min((float(batch.max_rows), "max_rows"), (max(batch.min_rows, timed), "target_time"), (rated, "rate"))
+    if pace.flows:
+        windowed, name = min((_slice_bytes(pace, one) / row_bytes, one.name) for one in pace.flows)
+        floor = min(_floor(limits, batch, one, row_bytes) for one in pace.flows)
+        if max(windowed, floor) < rows:
+            rows, by = (windowed, f"window of {name}") if windowed >= floor else (floor, "min_rows")
+    if pace.courtesy.share < 1:
+        rows, by = rows * pace.courtesy.share, "blocked sessions"
+    return Run(max(1, int(rows)), by)
 
 
 def _floor(limits: Throttle, batch: Batch, one: Flow, row_bytes: float) -> float:
@@ -168,7 +188,7 @@ def observe(limits: Throttle, pace: Pace, signals: Signals) -> Pace:
         one = known.get(replica.name) or flow.start(replica.name, now_s, replica.replay_lsn)
         filled = one.unreplayed_bytes + pace.wanted_bytes > one.window_bytes * FILLED_SHARE
         sliced = pace.wanted_bytes > _slice_bytes(pace, one) * SLICED_SHARE
-        lag_s = clock.lag_s(now_s, replica.replay_lsn)
+        lag_s = clock.lag_s(now_s, replica.replay_lsn) if replica.lag_s is None else replica.lag_s
         one = flow.observe(
             one,
             now_s,
@@ -201,15 +221,17 @@ def _expected(limits: Throttle, name: str) -> bool:
 
 
 def _admit(limits: Throttle, batch: Batch, pace: Pace, signals: Signals, stripe: int) -> tuple[Decision, Pace]:
-    rows = rows_wished(limits, batch, pace, stripe)
+    run = rows_wished(limits, batch, pace, stripe)
     row_bytes = pace.cost.wal_bytes(stripe)
-    pace = replace(pace, wanted_bytes=rows * row_bytes)
+    pace = replace(pace, wanted_bytes=run.rows * row_bytes)
     full = min(pace.flows, key=lambda one: one.room_bytes, default=None)
     if full is None or pace.wanted_bytes <= full.room_bytes:
-        return Run(rows), replace(pace, admitted_s=signals.at_s)
-    if full.unreplayed_bytes == 0 or _patient(limits, pace, full, signals.at_s):
-        floor = int(min(rows, _floor(limits, batch, full, row_bytes)))
-        return Run(max(1, floor)), replace(pace, admitted_s=signals.at_s)
+        return run, replace(pace, admitted_s=signals.at_s)
+    idle = full.unreplayed_bytes == 0
+    if idle or _patient(limits, pace, full, signals.at_s):
+        floor = int(min(run.rows, _floor(limits, batch, full, row_bytes)))
+        by = f"{full.name} is idle" if idle else f"others fill {full.name}"
+        return Run(max(1, floor), by), replace(pace, admitted_s=signals.at_s)
     over = f"{format_size(full.unreplayed_bytes + pace.wanted_bytes)} > {format_size(full.window_bytes)}"
     reason = Reason(Kind.WINDOW, f"{full.name} wal on the way {over}")
     excess_s = (pace.wanted_bytes - full.room_bytes) / (full.rate_bytes_s or full.window_bytes / POLL_S)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from math import isfinite
 from typing import Any
 
@@ -85,6 +86,11 @@ def describe(status: Status, now_s: float) -> dict[str, Any]:
             "attempt": error.attempt,
             "ago_s": now_s - status.error_s,
         },
+        "tuned": list(status.tuned),
+        "decisions": [
+            {"ago_s": now_s - at_s, **{key: value for key, value in asdict(one).items() if key != "job"}}
+            for at_s, one in reversed(status.decisions)
+        ],
         "started_ago_s": now_s - status.started_s,
         "updated_ago_s": now_s - status.updated_s,
     }

@@ -64,6 +64,8 @@ def _mark(view: View, event: Event) -> View:
             return replace(view, verified=event)
         case events.Stopping():
             return replace(view, stopping=event)
+        case events.Tuned() if view.started is not None:
+            return replace(view, started=event.limits(view.started))
         case _:
             return view
 

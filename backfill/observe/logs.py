@@ -14,6 +14,7 @@ from structlog.typing import FilteringBoundLogger
 
 from backfill.core.events import (
     BatchDone,
+    Decided,
     Event,
     Finished,
     LockWaiting,
@@ -36,6 +37,7 @@ QUIET = PACE | {Kind.LOCK, Kind.RETRY, Kind.CONNECTION}
 _LEVELS: dict[type[Event], int] = {
     Measured: logging.DEBUG,
     BatchDone: logging.DEBUG,
+    Decided: logging.DEBUG,
     Unreplicated: logging.WARNING,
     TableRewritten: logging.WARNING,
 }

@@ -80,6 +80,12 @@ def percent(ratio: float) -> str:
     return f"{int(ratio * 1000 + 1e-6) / 10:.1f}%"
 
 
+def _tuned(event: events.Tuned) -> News:
+    if event.refused:
+        return News(f"tuned limits do not hold: {event.refused}", Tone.WARN)
+    return News(f"tuned: {', '.join(event.changes) or 'as in the job file'}")
+
+
 def _verified(event: events.Verified) -> News:
     took = format_duration(event.took_s)
     if event.rows_left == 0:
@@ -101,6 +107,8 @@ def _work(event: Event) -> News | None:
             return News(f"pass {event.pass_number} {result}")
         case events.Verified():
             return _verified(event)
+        case events.Tuned():
+            return _tuned(event)
         case events.Finished():
             return News(f"{event.state}: {event.why}", TONES.get(event.state, Tone.BAD))
         case _:

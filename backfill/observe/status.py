@@ -13,6 +13,7 @@ from typing import assert_never
 
 from backfill.core.events import (
     BatchDone,
+    Decided,
     Event,
     Finished,
     LockTaken,
@@ -23,6 +24,7 @@ from backfill.core.events import (
     Started,
     Stopping,
     TableRewritten,
+    Tuned,
     Unreplicated,
     Verified,
     Waited,
@@ -32,6 +34,7 @@ from backfill.core.units import format_duration
 
 RATE_SPAN_S = 10.0
 HOT_BATCHES = 64
+DECISIONS_KEPT = 50
 
 
 class State(StrEnum):
@@ -101,6 +104,8 @@ class Status:
     rows_unconverged: int = 0
     rows_unconverged_in_pass: int = 0
     hot: tuple[tuple[int, int], ...] = ()
+    tuned: tuple[str, ...] = ()
+    decisions: tuple[tuple[float, Decided], ...] = ()
 
     @property
     def ended(self) -> bool:
@@ -132,6 +137,10 @@ def fold(status: Status, event: Event, now_s: float) -> Status:  # noqa: C901, P
             return replace(status, state=State.RUNNING, why="", lock_held=True)
         case Measured():
             return replace(status, reading=event)
+        case Decided():
+            return replace(status, decisions=(*status.decisions, (now_s, event))[-DECISIONS_KEPT:])
+        case Tuned():
+            return _tuned(status, event)
         case Waited():
             return _waited(status, event)
         case BatchDone():
@@ -169,6 +178,12 @@ def _started(status: Status, event: Started, now_s: float) -> Status:
         progress_ratio=event.progress_ratio,
         rows_total=event.rows_total,
     )
+
+
+def _tuned(status: Status, event: Tuned) -> Status:
+    if status.begun is None:
+        return status
+    return replace(status, begun=event.limits(status.begun), tuned=event.changes)
 
 
 def _waited(status: Status, event: Waited) -> Status:

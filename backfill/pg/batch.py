@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from psycopg import AsyncCursor
 from psycopg.rows import DictRow, dict_row
+from psycopg.types.json import Jsonb
 
 from backfill.core.batch import Filled, Overfull
+from backfill.core.decision import Admission
 from backfill.core.job import Job
 from backfill.core.scan import Scan, advance
 from backfill.core.scout import Cut
@@ -23,13 +25,11 @@ from backfill.pg.statements import Statements
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What to do and why: the place, the cut, what was wished for, and what was waited for before it."""
+    """What to do and why: the place, the cut, and the decision that let it go."""
 
     scan: Scan
     cut: Cut
-    rows_wished: int
-    waited_s: float
-    waited_for: str | None
+    admission: Admission
 
 
 async def run_batch(
@@ -72,6 +72,8 @@ class _Unmoved(Exception):
 async def _fill(connection: Connection, statements: Statements, job: Job, table: Table, order: Order) -> Filled:
     scan, cut = order.scan, order.cut
     async with connection.pipeline():
+        if order.admission.flush and job.synchronous_commit == "off":
+            await connection.execute("SET LOCAL synchronous_commit = local")
         measured = await _measure(connection, table)
         update = connection.cursor(row_factory=dict_row)
         await update.execute(_update_for(statements, scan), _range(scan, cut))
@@ -95,8 +97,8 @@ async def _fill(connection: Connection, statements: Statements, job: Job, table:
     }
     async with connection.pipeline():
         saved = await connection.execute(statement("save_scan"), fields)
-        await connection.execute(statement("save_batch"), fields)
-    saved_row = await saved.fetchone()
+        kept = await connection.execute(statement("save_batch"), fields)
+    saved_row, kept_row = await saved.fetchone(), await kept.fetchone()
     if saved_row is None:
         raise _RolledBack
     return Filled(
@@ -108,6 +110,7 @@ async def _fill(connection: Connection, statements: Statements, job: Job, table:
         insert_lsn=behind["position"],
         took_s=0.0,
         samples=tuple(row["samples"] or ()),
+        blocked_sessions=kept_row[0] if kept_row else 0,
     )
 
 
@@ -154,9 +157,11 @@ def _fields(job: Job, order: Order, after: Scan, insert_lsn_before: str) -> dict
         "batch_stripe": order.scan.stripe,
         "first_tid": str(order.scan.next),
         "end_tid": str(order.cut.end),
-        "rows_wished": order.rows_wished,
-        "waited_s": order.waited_s,
-        "waited_for": order.waited_for,
+        "rows_wished": order.admission.rows,
+        "waited_s": order.admission.waited_s,
+        "waited_for": order.admission.waited_for,
+        "limited_by": order.admission.limited_by,
+        "inputs": Jsonb(asdict(order.admission.inputs)),
     }
 
 

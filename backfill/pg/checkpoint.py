@@ -48,6 +48,13 @@ def spec_of(job: Job) -> dict[str, Any]:
     }
 
 
+def limits_of(job: Job) -> dict[str, Any]:
+    """Return what a started job may change, as in its file; without conninfos, which may hold passwords."""
+    limits = job.model_dump(mode="json", by_alias=True, exclude={"name", "table", "assignments", "where"})
+    del limits["throttle"]["probes"], limits["throttle"]["replicas"]["direct"]
+    return limits
+
+
 def changed(job: str, before: dict[str, Any], now: dict[str, Any]) -> str:
     """Return the sentence that shows what differs between a started job and its file."""
     differences = [
@@ -79,6 +86,7 @@ async def begin_job(connection: Connection, job: Job, *, worker: str, restart: b
         values = {
             "job": job.name,
             "spec": Jsonb(spec),
+            "limits": Jsonb(limits_of(job)),
             "timeline": timeline["timeline"] if timeline else None,
             "worker": worker,
         }

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
 from backfill.core.batch import Filled, Opened, Overfull, Verification
+from backfill.core.decision import Admission
 from backfill.core.events import Finished
+from backfill.core.job import Job
 from backfill.core.jobfile import JobFile
 from backfill.core.reason import Reason
 from backfill.core.scan import Scan, begin, begin_pass, restart
 from backfill.core.scout import Cut, Scouted, make_grid
-from backfill.core.signals import Signals
+from backfill.core.signals import Signals, Upkeep
 from backfill.core.table import Table, difference
 from backfill.pg import batch, catalog, checkpoint, lock, probe, setup
+from backfill.pg.beside import Beside
 from backfill.pg.preflight import prepare
-from backfill.pg.session import Connection, connect, worker_name
+from backfill.pg.session import Connection, bound, connect, worker_name
 from backfill.pg.statements import Statements
 from backfill.pg.verify import read_verification
+
+UPKEEP_EVERY_S = 1.0
+"""Dead tuples, the oldest snapshot and vacuums change slowly, and reading them is dearer than the rest."""
 
 
 class Database:
@@ -33,6 +41,10 @@ class Database:
         self._table: Table
         self._statements: Statements
         self._verifying = False
+        self._aurora = False
+        self._beside = Beside(dsn, self.job)
+        self._upkeep = Upkeep()
+        self._upkeep_s = float("-inf")
 
     async def __aenter__(self) -> Self:
         """Connect and look: raises before anything is written where the server, the table or the job is wrong."""
@@ -40,18 +52,20 @@ class Database:
         try:
             server = await setup.read_server(self._connection)
             setup.check_server(server)
-            self._role = server.role
+            self._role, self._aurora = server.role, server.aurora
             await self._read_table()
             await setup.ensure_state(self._connection, server)
         except BaseException:
             await self._connection.close()
             raise
+        self._beside.open()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close the session, and with it our locks."""
+        await self._beside.close()
         await self._connection.close()
 
     async def interrupt(self) -> None:
@@ -108,7 +122,22 @@ class Database:
 
     async def read_signals(self) -> Signals:
         """Read everything that our WAL can hurt."""
-        return await probe.read_signals(self._connection)
+        now_s = time.monotonic()
+        oid = self._table.identity.oid if now_s - self._upkeep_s >= UPKEEP_EVERY_S else None
+        signals = await probe.read_signals(self._connection, job=self.job.name, table_oid=oid, aurora=self._aurora)
+        if oid is not None:
+            self._upkeep, self._upkeep_s = signals.upkeep, now_s
+        return replace(
+            signals,
+            upkeep=self._upkeep,
+            replicas=(*signals.replicas, *self._beside.replicas()),
+            probes=self._beside.probes(),
+        )
+
+    async def apply_limits(self, job: Job) -> None:
+        """Keep another limit of rows from the next batch on, and other timeouts."""
+        self.job = job
+        await bound(self._connection, job)
 
     async def read_scout(self, scan: Scan, rows: int) -> Scouted:
         """Count matching rows from the scan's place on, in slices that hold at most `rows` line pointers."""
@@ -120,11 +149,9 @@ class Database:
             counts[index][stripe] = rows_found
         return Scouted(grid, scan.stripe, tuple(map(tuple, counts)))
 
-    async def run_batch(
-        self, scan: Scan, cut: Cut, *, rows_wished: int, waited_s: float, waited_for: str | None
-    ) -> Filled | Overfull:
+    async def run_batch(self, scan: Scan, cut: Cut, admission: Admission) -> Filled | Overfull:
         """Run one batch and its checkpoint in one transaction."""
-        order = batch.Order(scan, cut, rows_wished, waited_s, waited_for)
+        order = batch.Order(scan, cut, admission)
         return await batch.run_batch(self._connection, self._statements, self.job, self._table, order)
 
     async def save_place(self, scan: Scan) -> Scan:

@@ -3,45 +3,65 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
-from psycopg.rows import dict_row
+from psycopg import AsyncCursor
+from psycopg.rows import DictRow, dict_row
 
-from backfill.core.signals import Archiver, Replica, Signals, Slot
+from backfill.core.signals import Archiver, Replica, Signals, Slot, Upkeep
 from backfill.errors import Refused
-from backfill.pg.session import Connection, translated
+from backfill.pg.session import INSUFFICIENT_PRIVILEGE, Connection, translated
 from backfill.pg.sqlfile import statement
 
-INSUFFICIENT_PRIVILEGE = "42501"
 
-
-async def read_signals(connection: Connection) -> Signals:
+async def read_signals(
+    connection: Connection, *, job: str | None = None, table_oid: int | None = None, aurora: bool = False
+) -> Signals:
     """Return the reading, stamped with the monotonic clock half way through its round trip.
 
-    A role that may not execute what pg_monitor may reads nothing: `visible` is false then.
+    With a job, what was tuned; with a table, its upkeep; with Aurora, its readers. A role that may not execute what
+    pg_monitor may reads nothing: `visible` is false then.
     """
     asked_s = time.monotonic()
+    wanted: dict[str, dict[str, Any]] = {"read_signals": {}}
+    wanted |= {"read_tuned": {"job": job}} if job is not None else {}
+    wanted |= {"read_upkeep": {"table_oid": table_oid}} if table_oid is not None else {}
+    wanted |= {"read_aurora": {}} if aurora else {}
     try:
-        with translated(connection):
-            cursor = connection.cursor(row_factory=dict_row)
-            await cursor.execute(statement("read_signals"))
-            row = await cursor.fetchone()
+        found = await _read(connection, wanted)
     except Refused as error:
         if error.sqlstate != INSUFFICIENT_PRIVILEGE:
             raise
         _, position = await read_insert_lsn(connection)
         return Signals(at_s=time.monotonic(), insert_lsn=position, flush_lsn=position, visible=False)
-    assert row is not None, "a select without FROM has one row"
     answered_s = time.monotonic()
+    [row] = found["read_signals"]
+    tuned = [one["tuned"] for one in found.get("read_tuned", [])]
+    upkeep = [Upkeep(**one) for one in found.get("read_upkeep", [])]
+    readers = tuple(Replica(replay_lsn=None, **one) for one in found.get("read_aurora", []))
     return Signals(
         at_s=(asked_s + answered_s) / 2,
         round_trip_s=answered_s - asked_s,
         insert_lsn=row["insert_lsn"],
         flush_lsn=row["flush_lsn"],
         visible=row["visible"],
-        replicas=tuple(Replica(**one) for one in row["replicas"]),
+        replicas=(*(Replica(**one) for one in row["replicas"]), *readers),
         slots=tuple(Slot(**one) for one in row["slots"]),
         archiver=Archiver(**row["archiver"]) if row["archiver"] else None,
+        upkeep=upkeep[0] if upkeep else Upkeep(),
+        tuned=tuple(sorted(tuned[0].items())) if tuned else (),
     )
+
+
+async def _read(connection: Connection, wanted: dict[str, dict[str, Any]]) -> dict[str, list[DictRow]]:
+    """Run named statements in one round trip; return the rows of each."""
+    cursors: dict[str, AsyncCursor[DictRow]] = {}
+    with translated(connection):
+        async with connection.pipeline():
+            for name, parameters in wanted.items():
+                cursors[name] = connection.cursor(row_factory=dict_row)
+                await cursors[name].execute(statement(name), parameters or None)
+        return {name: await cursor.fetchall() for name, cursor in cursors.items()}
 
 
 async def read_insert_lsn(connection: Connection) -> tuple[str, int]:

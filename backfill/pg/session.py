@@ -22,6 +22,8 @@ from backfill.errors import JobError, Lost, Refused
 
 Connection = AsyncConnection[TupleRow]
 
+INSUFFICIENT_PRIVILEGE = "42501"
+
 _BOUNDS = {
     "connect_timeout": "10",
     "keepalives": "1",
@@ -92,6 +94,12 @@ async def connect(dsn: str, *, application_name: str, job: Job | None = None) ->
             await connection.close()
             raise
     return connection
+
+
+async def bound(connection: Connection, job: Job) -> None:
+    """Set the timeouts of a session anew."""
+    with translated(connection):
+        await connection.execute(_SET, _settings(job))
 
 
 def _settings(job: Job | None) -> dict[str, Any]:

@@ -11,9 +11,9 @@ from psycopg.rows import class_row
 from psycopg.sql import SQL, Identifier
 
 from backfill.core.identifier import quote
-from backfill.errors import Halted
+from backfill.errors import Halted, Refused
 from backfill.pg.lock import lock_key
-from backfill.pg.session import Connection, connect, translated
+from backfill.pg.session import INSUFFICIENT_PRIVILEGE, Connection, connect, translated
 from backfill.pg.sqlfile import statement
 
 VERSION_MIN = 140000
@@ -31,7 +31,9 @@ class Server:
     page_bytes: int
     in_recovery: bool
     visible: bool
+    aurora: bool
     has_state: bool
+    state_current: bool
     may_use_state: bool
     may_create: bool
 
@@ -62,13 +64,16 @@ def check_server(server: Server) -> None:
 
 
 async def ensure_state(connection: Connection, server: Server) -> None:
-    """Create the state schema where it is missing; raises Halted with the way out where we may not."""
-    if server.has_state:
+    """Create the state schema where it is missing or of an older version; raises Halted with the way out."""
+    if server.has_state and server.state_current:
         if not server.may_use_state:
             raise Halted(
                 f"role {server.role!r} may not use schema backfill;"
                 f" run what this prints: backfill init --print --role {quote(server.role)}"
             )
+        return
+    if server.has_state:
+        await _renew_state(connection, server)
         return
     if not server.may_create:
         raise Halted(
@@ -76,6 +81,19 @@ async def ensure_state(connection: Connection, server: Server) -> None:
             f" run what this prints: backfill init --print --role {quote(server.role)}"
         )
     await create_state(connection)
+
+
+async def _renew_state(connection: Connection, server: Server) -> None:
+    """Add what an older version did not have; only the tables' owner may."""
+    try:
+        await create_state(connection)
+    except Refused as error:
+        if error.sqlstate != INSUFFICIENT_PRIVILEGE:
+            raise
+        raise Halted(
+            f"schema backfill is of an older version and role {server.role!r} may not change it;"
+            f" run what this prints: backfill init --print --role {quote(server.role)}"
+        ) from None
 
 
 async def create_state(connection: Connection) -> None:

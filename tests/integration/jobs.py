@@ -26,6 +26,7 @@ from backfill.pg.statements import Statements
 from backfill.ports import Surroundings
 from backfill.runner import Runner
 from backfill.sandbox import Server
+from tests.factories import admission
 from tests.fix_pg import Cluster, Database
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ async def take_lock(worker: Session) -> None:
 
 async def fill(worker: Session, scan: Scan, cut: Cut) -> Filled:
     """Run one batch that must be committed."""
-    done = await worker.run_batch(scan, cut, rows_wished=cut.rows, waited_s=0.0, waited_for=None)
+    done = await worker.run_batch(scan, cut, admission(cut.rows))
     assert isinstance(done, Filled), done
     return done
 

@@ -17,6 +17,7 @@ from backfill.core.scout import Cut
 from backfill.errors import Diverges, Lost, Refused
 from backfill.pg.database import Database as Session
 from backfill.sandbox.wait import wait_until
+from tests.factories import admission
 from tests.fix_pg import Database
 from tests.integration.jobs import asleep, fill, job_file, make_users, next_cut, run, run_sql, session
 
@@ -124,7 +125,7 @@ async def test_a_batch_that_meets_more_rows_than_the_limit_changes_nothing(users
     async with session(users.dsn, job_file(batch={"max_rows": 500, "stripes": 1})) as worker:
         scan = (await worker.open()).scan
         before = everything(users)
-        done = await worker.run_batch(scan, Cut(scan.window_limit, 3), rows_wished=3, waited_s=0, waited_for=None)
+        done = await worker.run_batch(scan, Cut(scan.window_limit, 3), admission(3))
         assert done == Overfull(ROWS)
         assert everything(users) == before
         [(high,)] = users.query("select ctid::text as tid from users order by ctid offset 500 limit 1")
@@ -138,7 +139,7 @@ async def test_a_first_batch_of_which_no_row_converges_is_rolled_back_and_shown(
         scan = (await worker.open()).scan
         before = everything(users)
         with pytest.raises(Diverges) as caught:
-            await worker.run_batch(scan, Cut(Tid(3), 1), rows_wished=1, waited_s=0, waited_for=None)
+            await worker.run_batch(scan, Cut(Tid(3), 1), admission(1))
         assert everything(users) == before
     words = "'where' stays true for every row of the first batch, which was rolled back; for example row "
     assert str(caught.value).startswith(words)
@@ -151,7 +152,7 @@ async def test_a_row_without_a_key_is_shown_by_its_address(users: Database):
     async with session(users.dsn, job) as worker:
         scan = (await worker.open()).scan
         with pytest.raises(Diverges) as caught:
-            await worker.run_batch(scan, Cut(Tid(1), 1), rows_wished=1, waited_s=0, waited_for=None)
+            await worker.run_batch(scan, Cut(Tid(1), 1), admission(1))
     assert str(caught.value).endswith('for example row (0,1): {"handle": null} → {"handle": "é%suser1"}')
 
 
@@ -161,7 +162,7 @@ async def test_a_condition_on_the_table_itself_is_seen_as_it_was_before_the_batc
     async with session(users.dsn, job) as worker:
         scan = (await worker.open()).scan
         with pytest.raises(Diverges, match="user1"):
-            await worker.run_batch(scan, Cut(Tid(1), 1), rows_wished=1, waited_s=0, waited_for=None)
+            await worker.run_batch(scan, Cut(Tid(1), 1), admission(1))
     assert ids(users, DONE) == set()
 
 
@@ -215,7 +216,7 @@ async def test_a_batch_tells_what_it_cost(users: Database):
         position = "select (pg_current_wal_insert_lsn() - '0/0')::bigint"
         [(before,)] = users.query(position)
         done = await worker.run_batch(
-            scan, await next_cut(worker, scan), rows_wished=777, waited_s=1.5, waited_for="replica-a lag 12s > 10s"
+            scan, await next_cut(worker, scan), admission(777, waited_s=1.5, waited_for="replica-a lag 12s > 10s")
         )
         [(after,)] = users.query(position)
     assert isinstance(done, Filled)

@@ -73,7 +73,9 @@ async def test_a_server_is_read_as_it_is(cluster: Cluster, users: Database):
         page_bytes=8192,
         in_recovery=False,
         visible=True,
+        aurora=False,
         has_state=False,
+        state_current=False,
         may_use_state=False,
         may_create=True,
     )

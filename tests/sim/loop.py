@@ -44,7 +44,7 @@ class Loop:
         session = cast(Session, self.plant)
         with suppress(Over):
             while True:
-                rows = min(await self.gate.admit(session, self.stripe), self.left)
+                rows = min((await self.gate.admit(session, self.stripe)).rows, self.left)
                 self.gate.learn(self.plant.fill(rows, self.stripe), self.stripe)
                 self.left -= rows
                 if self.left == 0:

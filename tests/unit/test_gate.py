@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from backfill.core.batch import Filled
+from backfill.core.decision import Admission
 from backfill.core.events import Measured, Unreplicated, Waited
-from backfill.core.reason import Kind
 from backfill.core.scan import Scan
 from backfill.core.throttle import FAULT_POLL_S
 from backfill.gate import MEASURE_SPACING_S, SAVE_SPACING_S, Gate
@@ -44,7 +44,7 @@ class Door:
         self.session = Script(self.clock, reading)
         self.gate = Gate(job(throttle=throttle), self.clock.around(self.events.append))
 
-    def admit(self) -> int:
+    def admit(self) -> Admission:
         return asyncio.run(self.gate.admit(self.session, 0))
 
     def told(self, kind):
@@ -62,8 +62,9 @@ def missing_until(end_s: float):
 
 def test_a_healthy_reading_lets_a_batch_go_at_once():
     door = Door(healthy)
-    assert door.admit() > 0
-    assert (door.session.reads, door.told(Waited), door.gate.waited_s) == (1, [], 0.0)
+    admission = door.admit()
+    assert admission.rows > 0
+    assert (door.session.reads, door.told(Waited), admission.waited_s) == (1, [], 0.0)
 
 
 def test_a_wait_is_told_counted_and_slept_until_its_reason_is_gone():
@@ -71,12 +72,11 @@ def test_a_wait_is_told_counted_and_slept_until_its_reason_is_gone():
     door.admit()
     door.clock.now_s += 1
     began_s = door.clock.now_s
-    door.admit()
+    admission = door.admit()
     waits = door.told(Waited)
     assert {str(one.reason) for one in waits} == {"replica-a is not replicating: it is not in pg_stat_replication"}
-    assert sum(one.delay_s for one in waits) == door.gate.waited_s == door.clock.now_s - began_s == 2.0
-    assert door.gate.waited_for is not None
-    assert door.gate.waited_for.kind is Kind.MISSING
+    assert sum(one.delay_s for one in waits) == admission.waited_s == door.clock.now_s - began_s == 2.0
+    assert admission.waited_for == "replica-a is not replicating: it is not in pg_stat_replication"
 
 
 def test_the_next_admission_forgets_the_last_wait():
@@ -84,8 +84,8 @@ def test_the_next_admission_forgets_the_last_wait():
     door.admit()
     door.clock.now_s += 1
     door.admit()
-    door.admit()
-    assert (door.gate.waited_s, door.gate.waited_for) == (0.0, None)
+    admission = door.admit()
+    assert (admission.waited_s, admission.waited_for) == (0.0, None)
 
 
 def test_a_wait_never_ends_in_a_batch_by_itself():

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
 from backfill.core.identifier import TableName
-from backfill.core.job import Assignment, Batch, Job, Replicas, Throttle
+from backfill.core.job import Assignment, Job
 from backfill.core.keys import UNSUPPORTED, models
+from backfill.core.limits import Batch, Replicas, Throttle
 
 MINIMAL: dict[str, Any] = {"name": "a", "table": "users", "set": {"handle": "username"}, "where": "handle IS NULL"}
 

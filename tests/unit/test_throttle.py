@@ -65,7 +65,7 @@ def behind(size: int, at_s: float = 100.0, name: str = "replica-a"):
 
 
 def wished(pace: Pace, *, stripe: int = 0, rows: dict[str, int] | None = None, **changed) -> int:
-    return throttle.rows_wished(limits(**changed), batch(**rows or {}), pace, stripe)
+    return throttle.rows_wished(limits(**changed), batch(**rows or {}), pace, stripe).rows
 
 
 def test_without_a_replica_only_the_own_rate_counts():

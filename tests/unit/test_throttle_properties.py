@@ -104,4 +104,4 @@ def test_an_idle_path_is_never_refused(size, cost, steps):
 
 @given(LIMITS, BATCHES, COSTS, st.integers(0, 7))
 def test_what_is_wished_before_the_reading_is_within_the_jobs_limits(law, size, cost, stripe: int):
-    assert 1 <= throttle.rows_wished(law, size, Pace(cost=cost), stripe) <= size.max_rows
+    assert 1 <= throttle.rows_wished(law, size, Pace(cost=cost), stripe).rows <= size.max_rows

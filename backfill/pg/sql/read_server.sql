@@ -7,7 +7,12 @@ SELECT
     pg_is_in_recovery() AS in_recovery,
     pg_has_role('pg_read_all_stats', 'USAGE')
         AND has_function_privilege('pg_ls_archive_statusdir()', 'EXECUTE') AS visible,
+    to_regprocedure('aurora_replica_status()') IS NOT NULL AS aurora,
     s.oid IS NOT NULL AS has_state,
+    EXISTS (
+        SELECT FROM pg_attribute a
+        WHERE a.attrelid = to_regclass('backfill.job') AND a.attname = 'tuned' AND NOT a.attisdropped
+    ) AS state_current,
     coalesce(
         has_schema_privilege(s.oid, 'USAGE') AND (
             SELECT count(DISTINCT c.oid) = 4 AND bool_and(has_table_privilege(c.oid, p.privilege))

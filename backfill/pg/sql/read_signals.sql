@@ -14,7 +14,8 @@ SELECT
                 || CASE WHEN r.of_name > 1 THEN '@' || coalesce(host(r.client_addr), 'local') ELSE '' END
                 || CASE WHEN r.of_address > 1 THEN '#' || r.of_address ELSE '' END,
             'state', r.state,
-            'replay_lsn', pg_wal_lsn_diff(r.replay_lsn, '0/0')::bigint
+            'replay_lsn', pg_wal_lsn_diff(r.replay_lsn, '0/0')::bigint,
+            'sync', coalesce(r.sync_state IN ('sync', 'quorum'), false)
         ) ORDER BY r.application_name, r.of_name), '[]')
         FROM (
             SELECT s.*,
@@ -32,7 +33,9 @@ SELECT
         SELECT coalesce(jsonb_agg(jsonb_build_object(
             'name', l.slot_name,
             'wal_status', l.wal_status,
-            'retained_bytes', pg_wal_lsn_diff(here.insert_lsn, l.restart_lsn)::bigint
+            'retained_bytes', pg_wal_lsn_diff(here.insert_lsn, l.restart_lsn)::bigint,
+            'unconfirmed_bytes', pg_wal_lsn_diff(here.insert_lsn, l.confirmed_flush_lsn)::bigint,
+            'safe_bytes', l.safe_wal_size
         ) ORDER BY l.slot_name), '[]')
         FROM pg_replication_slots l
     ) AS slots,

@@ -4,6 +4,8 @@ CREATE SCHEMA IF NOT EXISTS backfill;
 CREATE TABLE IF NOT EXISTS backfill.job (
     name             text PRIMARY KEY,
     spec             jsonb NOT NULL,
+    limits           jsonb NOT NULL DEFAULT '{}',
+    tuned            jsonb NOT NULL DEFAULT '{}',
     state            text NOT NULL CHECK (state IN ('running', 'done', 'unconverged', 'stopped', 'halted', 'failed')),
     reason           text,
     rows_unconverged bigint NOT NULL DEFAULT 0,
@@ -15,6 +17,9 @@ CREATE TABLE IF NOT EXISTS backfill.job (
     updated_at       timestamptz NOT NULL DEFAULT now(),
     finished_at      timestamptz
 );
+ALTER TABLE backfill.job
+    ADD COLUMN IF NOT EXISTS limits jsonb NOT NULL DEFAULT '{}',
+    ADD COLUMN IF NOT EXISTS tuned jsonb NOT NULL DEFAULT '{}';
 COMMENT ON TABLE backfill.job IS 'one row a job: what it is, how it stands, and what it waits for';
 
 CREATE TABLE IF NOT EXISTS backfill.scan (
@@ -58,8 +63,15 @@ CREATE TABLE IF NOT EXISTS backfill.batch (
     wal_bytes        bigint NOT NULL,
     waited_s         real NOT NULL,
     waited_for       text,
+    limited_by       text,
+    blocked_sessions integer,
+    inputs           jsonb,
     PRIMARY KEY (job, ring)
 ) WITH (fillfactor = 70);
+ALTER TABLE backfill.batch
+    ADD COLUMN IF NOT EXISTS limited_by text,
+    ADD COLUMN IF NOT EXISTS blocked_sessions integer,
+    ADD COLUMN IF NOT EXISTS inputs jsonb;
 COMMENT ON TABLE backfill.batch IS 'the last batches of each job, in a ring: what was decided, why, and what it cost';
 
 CREATE TABLE IF NOT EXISTS backfill.event (

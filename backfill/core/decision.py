@@ -1,0 +1,34 @@
+"""A decision that was taken, and what it was taken from: enough to follow the law by hand afterwards."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What a decision saw, of the tightest counted replica; None where there is none, or it is not known yet."""
+
+    replica: str | None
+    lag_s: float | None
+    on_the_way_bytes: int | None
+    window_bytes: float | None
+    rate_bytes_s: float | None
+    row_wal_bytes: float
+    wal_rate_bytes_s: float | None
+    own_wal_rate_bytes_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """A batch that may go: of at most so many rows, what kept it from being larger, and what it waited for before.
+
+    With `flush` its commit is flushed at once, although commits of ours are asynchronous otherwise.
+    """
+
+    rows: int
+    limited_by: str
+    inputs: Inputs
+    flush: bool = False
+    waited_s: float = 0.0
+    waited_for: str | None = None

@@ -1,0 +1,78 @@
+"""A reading and a decision as the facts that logs, metrics and people read. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from backfill.core.decision import Inputs
+from backfill.core.events import Decided, Measured, ProbeReading, ReplicaReading, SlotReading, Tuned
+from backfill.core.faults import counted
+from backfill.core.job import Job
+from backfill.core.signals import Signals
+from backfill.core.throttle import Decision, Pace, Wait
+
+
+def measured(job: Job, pace: Pace, signals: Signals) -> Measured:
+    """Return the reading, with the lag of every replica in view by the LSN clock."""
+    replicas = tuple(
+        ReplicaReading(
+            name=one.name,
+            lag_s=None if one.replay_lsn is None else _lag_s(pace, signals, one.replay_lsn, one.lag_s),
+            lag_bytes=None if one.replay_lsn is None else max(0, signals.insert_lsn - one.replay_lsn),
+            counted=counted(job.throttle, one.name),
+            sync=one.sync,
+        )
+        for one in signals.replicas
+    )
+    return Measured(
+        job=job.name,
+        replicas=replicas,
+        missing=tuple(sorted(pace.expected - {one.name for one in signals.replicas})),
+        slots=tuple(
+            SlotReading(one.name, one.retained_bytes, one.wal_status, one.unconfirmed_bytes) for one in signals.slots
+        ),
+        wal_rate_bytes_s=pace.wal_rate_bytes_s,
+        own_wal_rate_bytes_s=pace.pacer.own_rate_bytes_s,
+        wal_budget_bytes=pace.wal_budget_bytes,
+        archive_backlog_bytes=signals.archiver.backlog_bytes if signals.archiver else None,
+        archive_failing=signals.archiver is not None and signals.archiver.failing,
+        blocked_sessions=pace.courtesy.sessions,
+        dead_tuples=signals.upkeep.dead_tuples,
+        oldest_snapshot_s=signals.upkeep.oldest_snapshot_s,
+        probes=tuple(ProbeReading(one.name, one.value, one.limit) for one in signals.probes),
+    )
+
+
+def decided(job: Job, pace: Pace, decision: Decision, stripe: int) -> Decided:
+    """Return the decision and what it was taken from: the figures of the replica with the least room."""
+    tightest = min(pace.flows, key=lambda one: one.room_bytes, default=None)
+    inputs = Inputs(
+        replica=tightest.name if tightest else None,
+        lag_s=tightest.lag_s if tightest else None,
+        on_the_way_bytes=tightest.unreplayed_bytes if tightest else None,
+        window_bytes=tightest.window_bytes if tightest else None,
+        rate_bytes_s=tightest.rate_bytes_s if tightest else None,
+        row_wal_bytes=pace.cost.wal_bytes(stripe),
+        wal_rate_bytes_s=pace.wal_rate_bytes_s,
+        own_wal_rate_bytes_s=pace.pacer.own_rate_bytes_s,
+    )
+    if isinstance(decision, Wait):
+        return Decided(job.name, 0, str(decision.reason), decision.delay_s, inputs)
+    return Decided(job.name, decision.rows, decision.limited_by, 0.0, inputs)
+
+
+def retuned(job: Job, changes: Mapping[str, str], refused: str | None) -> Tuned:
+    """Return the limits that hold from now on."""
+    return Tuned(
+        job=job.name,
+        changes=tuple(f"{name}={text}" for name, text in changes.items()),
+        max_lag_s=job.throttle.max_lag_s,
+        max_lag_bytes=job.throttle.max_lag_bytes,
+        max_wal_rate_bytes_s=job.throttle.max_wal_rate_bytes_s,
+        statement_timeout_s=job.statement_timeout_s,
+        refused=refused,
+    )
+
+
+def _lag_s(pace: Pace, signals: Signals, replay_lsn: int, told_s: float | None) -> float:
+    return pace.clock.lag_s(signals.at_s, replay_lsn) if told_s is None else told_s

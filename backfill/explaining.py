@@ -1,0 +1,76 @@
+"""What `status --explain` and `tune` print: decisions with their inputs, limits with what they were."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+
+from rich.console import Console
+from rich.table import Table
+
+from backfill.core.units import format_duration, format_rate, format_size
+from backfill.observe.glyphs import glyphs_for
+from backfill.pg.decisions import Explained
+from backfill.pg.tune import Limits
+
+WIDTH = 160
+
+
+def show_decisions(found: Sequence[Explained], *, json_lines: bool) -> None:
+    """Print one line a batch or event, the newest last."""
+    if json_lines:
+        for one in found:
+            sys.stdout.write(json.dumps(asdict(one) | {"at": one.at.isoformat()}) + "\n")
+        return
+    console = Console(width=None if sys.stdout.isatty() else WIDTH, markup=False, emoji=False, highlight=False)
+    clean = glyphs_for(console.encoding).clean
+    table = Table(box=None, pad_edge=False)
+    for title in ("at", "rows", "limited by", "replica", "lag", "on the way", "window", "replays", "B/row", "waited"):
+        right = title not in ("at", "limited by", "replica", "waited")
+        table.add_column(title, justify="right" if right else "left", no_wrap=title != "waited")
+    for one in found:
+        table.add_row(*map(clean, _event(one) if one.kind else _batch(one)))
+    console.print(table)
+
+
+def _event(one: Explained) -> list[str]:
+    return [f"{one.at:%H:%M:%S}", "", one.kind or "", *[""] * 6, one.text or ""]
+
+
+def _batch(one: Explained) -> list[str]:
+    waited = f"{format_duration(one.waited_s)}: {one.waited_for}" if one.waited_s and one.waited_for else ""
+    if one.blocked_sessions:
+        waited = f"{one.blocked_sessions} sessions blocked; {waited}".rstrip("; ")
+    seen = one.inputs
+    if seen is None:
+        return [f"{one.at:%H:%M:%S}", f"{one.rows:,}", *[""] * 7, waited]
+    return [
+        f"{one.at:%H:%M:%S}",
+        f"{one.rows:,}",
+        one.limited_by or "",
+        seen.replica or "none",
+        _told(seen.lag_s, format_duration),
+        _told(seen.on_the_way_bytes, format_size),
+        _told(seen.window_bytes, format_size),
+        _told(seen.rate_bytes_s, format_rate),
+        f"{seen.row_wal_bytes:,.0f}",
+        waited,
+    ]
+
+
+def _told(value: float | None, shown: Callable[[float], str]) -> str:
+    return "" if value is None else shown(value)
+
+
+def show_limits(limits: Limits, *, json_lines: bool) -> None:
+    """Print every limit: what it is, and where that differs, what it was and what the job file says."""
+    if json_lines:
+        sys.stdout.write(json.dumps(asdict(limits)) + "\n")
+        return
+    for name, value in limits.after.items():
+        before, file = limits.before[name], limits.file[name]
+        changed = f"   (was {before or 'none'})" if before != value else ""
+        differs = f"   (the job file says {file or 'none'})" if file != value else ""
+        sys.stdout.write(f"{name:20} {value or 'none':>10}{changed}{differs}\n")

@@ -1,0 +1,48 @@
+"""`backfill tune`: limits of a started job, changed in the state schema, from where its worker takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
+
+from backfill.core.job import Job
+from backfill.core.tuning import shown_limits, tuned
+from backfill.errors import JobError
+from backfill.pg.session import connect, translated
+from backfill.pg.sqlfile import statement
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Every limit of a job as text: in the file that it was started with, before and after this change."""
+
+    file: dict[str, str]
+    before: dict[str, str]
+    after: dict[str, str]
+
+
+async def tune(dsn: str, name: str, changes: Mapping[str, str], *, reset: bool) -> Limits:
+    """Change limits of a job, or with none only tell them; `reset` takes all earlier changes back first.
+
+    Raises JobError for a job that never started, and where the limits would not agree.
+    """
+    async with await connect(dsn, application_name="backfill:tune") as connection:
+        with translated(connection):
+            async with connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
+                await cursor.execute("SELECT to_regclass('backfill.job') IS NOT NULL AS known")
+                schema = await cursor.fetchone()
+                row = None
+                if schema and schema["known"]:
+                    await cursor.execute(statement("read_limits"), {"job": name})
+                    row = await cursor.fetchone()
+                if row is None:
+                    raise JobError(f"no job {name!r} in this database; backfill status lists all")
+                job = Job.model_validate({"name": name, **row["spec"], **row["limits"]}, by_alias=True, by_name=False)
+                kept = {} if reset else row["tuned"]
+                after = tuned(job, {**kept, **changes})
+                if changes or reset:
+                    await cursor.execute(statement("save_tuned"), {"job": name, "tuned": Jsonb({**kept, **changes})})
+    return Limits(shown_limits(job), shown_limits(tuned(job, row["tuned"])), shown_limits(after))
