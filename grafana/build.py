@@ -129,11 +129,33 @@ def disk() -> Row:
     missing = [Target(worst("replicas_missing", "job"))]
     slots = [Target(worst("slot_retained_bytes", "job, slot"), "{{slot}} ({{job}})")]
     archive = [Target(worst("archive_backlog_bytes", "job"))]
+    failing = Target(worst("archive_failing", "job"), "last try failed ({{job}})")
     unseen = "Replicas that we count on and do not see. Work waits for them."
+    consumers = [Target(worst("slot_lag_bytes", "job, slot"), "{{slot}} ({{job}})")]
+    archived = "WAL not archived yet, and 1 while the last try failed; no archiver, no series."
     return [
-        lines("Replicas missing", unseen, "none", missing, width=8),
-        lines("WAL kept by slots", "On the primary's disk, by replication slot.", "bytes", slots, width=8),
-        lines("Archive backlog", "WAL not archived yet; no archiver, no series.", "bytes", archive, width=8),
+        lines("Replicas missing", unseen, "none", missing, width=6),
+        lines("WAL kept by slots", "On the primary's disk, by replication slot.", "bytes", slots, width=6),
+        lines("Lag of logical slots", "What their consumers have yet to confirm.", "bytes", consumers, width=6),
+        lines("Archive backlog", archived, "bytes", [*archive, failing], width=6),
+    ]
+
+
+def others() -> Row:
+    """Return: what does it do to the sessions and the table beside it."""
+    blocked = [Target(worst("blocked_sessions", "job"))]
+    dead = [Target(worst("dead_tuples", "job"))]
+    snapshot = [Target(worst("oldest_snapshot_seconds", "job"))]
+    probes = [
+        Target(worst("probe_value", "job, probe"), "{{probe}} ({{job}})"),
+        Target(worst("probe_limit", "job, probe"), f"{BUDGET} {{{{probe}}}} ({{{{job}}}})"),
+    ]
+    old = "Age of the oldest transaction with a snapshot: while it lives, no row version that it sees can go."
+    return [
+        lines("Blocked sessions", "Waited for the locks of the last batch.", "none", blocked, width=6),
+        lines("Dead tuples", "Of the table, as the server estimates.", "short", dead, width=6),
+        lines("Oldest snapshot", old, "s", snapshot, width=6),
+        lines("Probes", "The job's own, each against its limit.", "none", probes, width=6),
     ]
 
 
@@ -180,7 +202,8 @@ def dashboard() -> Json:
         "allValue": ".*",
         "current": {"text": ["All"], "value": ["$__all"]},
     }
-    rows = [(5, at_a_glance()), (9, lag()), (8, wal()), (8, speed()), (8, why()), (8, disk()), (8, quality())]
+    rows = [(5, at_a_glance()), (9, lag())]
+    rows += [(8, row) for row in (wal(), speed(), why(), disk(), others(), quality())]
     return {
         "uid": "backfill",
         "title": "backfill",

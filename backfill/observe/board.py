@@ -76,9 +76,19 @@ def describe(status: Status, now_s: float) -> dict[str, Any]:
         "replicas": [_replica(one) for one in reading.replicas] if reading else [],
         "missing": list(reading.missing) if reading else [],
         "slots": [
-            {"name": one.name, "retained_bytes": one.retained_bytes, "wal_status": one.wal_status}
+            {
+                "name": one.name,
+                "retained_bytes": one.retained_bytes,
+                "wal_status": one.wal_status,
+                "unconfirmed_bytes": one.unconfirmed_bytes,
+            }
             for one in (reading.slots if reading else ())
         ],
+        "archive_failing": bool(reading and reading.archive_failing),
+        "blocked_sessions": reading and reading.blocked_sessions,
+        "dead_tuples": reading and reading.dead_tuples,
+        "oldest_snapshot_s": reading and reading.oldest_snapshot_s,
+        "probes": [asdict(one) for one in (reading.probes if reading else ())],
         "last_error": error
         and {
             "reason": error.reason,
@@ -97,7 +107,7 @@ def describe(status: Status, now_s: float) -> dict[str, Any]:
 
 
 def _replica(one: ReplicaReading) -> dict[str, Any]:
-    return {"name": one.name, "lag_s": one.lag_s, "lag_bytes": one.lag_bytes, "counted": one.counted}
+    return {"name": one.name, "lag_s": one.lag_s, "lag_bytes": one.lag_bytes, "counted": one.counted, "sync": one.sync}
 
 
 def _plain(value: Any) -> Any:

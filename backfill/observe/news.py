@@ -46,7 +46,7 @@ class News:
 
 def tell(event: Event) -> News | None:
     """Return what a person should read about this event; None when nothing is notable."""
-    return _work(event) or _trouble(event)
+    return _tuned(event) if isinstance(event, events.Tuned) else _work(event) or _trouble(event)
 
 
 def tell_wait(event: events.Waited | events.LockWaiting) -> News | None:
@@ -107,8 +107,6 @@ def _work(event: Event) -> News | None:
             return News(f"pass {event.pass_number} {result}")
         case events.Verified():
             return _verified(event)
-        case events.Tuned():
-            return _tuned(event)
         case events.Finished():
             return News(f"{event.state}: {event.why}", TONES.get(event.state, Tone.BAD))
         case _:

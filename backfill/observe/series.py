@@ -44,6 +44,15 @@ def _reading(status: Status) -> Iterator[tuple[Series, float]]:
             yield ("lag_budget_bytes", labels), begun.max_lag_bytes
     for slot in reading.slots:
         yield ("slot_retained_bytes", (job, slot.name)), _known(slot.retained_bytes)
+        if slot.unconfirmed_bytes is not None:
+            yield ("slot_lag_bytes", (job, slot.name)), slot.unconfirmed_bytes
+    for probe in reading.probes:
+        yield ("probe_value", (job, probe.name)), _known(probe.value)
+        yield ("probe_limit", (job, probe.name)), probe.limit
+    yield ("blocked_sessions", (job,)), reading.blocked_sessions
+    if reading.dead_tuples is not None:
+        yield ("dead_tuples", (job,)), reading.dead_tuples
+    yield ("oldest_snapshot_seconds", (job,)), reading.oldest_snapshot_s or 0.0
     yield ("replicas_missing", (job,)), len(reading.missing)
     yield ("wal_budget_bytes", (job,)), reading.wal_budget_bytes
     yield ("wal_rate_bytes", (job, "own")), reading.own_wal_rate_bytes_s
@@ -51,6 +60,7 @@ def _reading(status: Status) -> Iterator[tuple[Series, float]]:
         yield ("wal_rate_bytes", (job, "all")), reading.wal_rate_bytes_s
     if reading.archive_backlog_bytes is not None:
         yield ("archive_backlog_bytes", (job,)), reading.archive_backlog_bytes
+        yield ("archive_failing", (job,)), reading.archive_failing
 
 
 def _known(value: float | None) -> float:

@@ -7,6 +7,7 @@ from typing import Any, get_args
 import pytest
 
 from backfill.core import events
+from backfill.core.decision import Inputs
 from backfill.core.events import Event, from_dict, to_dict
 from backfill.core.reason import Kind, Reason
 
@@ -23,7 +24,10 @@ VALUES: dict[Any, Any] = {
         events.ReplicaReading("replica-a", 0.4, 5),
         events.ReplicaReading("dr", None, None, False),
     ),
-    "tuple[SlotReading, ...]": (events.SlotReading("slot-a", 5, "reserved"), events.SlotReading("b", None, None)),
+    "tuple[SlotReading, ...]": (events.SlotReading("slot-a", 5, "reserved", 3), events.SlotReading("b", None, None)),
+    "tuple[ProbeReading, ...]": (events.ProbeReading("active", 5.0, 9.0), events.ProbeReading("b", None, 0.5)),
+    "Inputs": Inputs("replica-a", 0.4, 5, 9.0, 4.0e6, 450.0, None, 1.0e6),
+    "str | None": "words",
 }
 
 

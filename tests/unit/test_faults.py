@@ -5,6 +5,7 @@ import pytest
 from backfill.core.faults import BUDGET_SHARE, RESUME_SHARE, Signal, counted, find
 from backfill.core.flow import Flow
 from backfill.core.reason import Kind
+from backfill.core.signals import Probed, Slot, Upkeep
 from tests.factories import MB, archiver, limits, replica, signals, slot
 
 NOTHING: frozenset[Signal] = frozenset()
@@ -121,3 +122,54 @@ def test_a_fault_does_not_halve_the_limits_of_other_signals():
     kept = (slot("logical", retained_bytes=6 << 30), slot("other", retained_bytes=11 << 30))
     stopped = over(faults_of(signals(slots=kept), flow(lag_s=20.0)))
     assert faults_of(signals(slots=kept[:1]), flow(), stopped=stopped) == ()
+
+
+def slots_of(**changed):
+    return signals(slots=(Slot("debezium", **{"wal_status": "reserved", "retained_bytes": 0, **changed}),))
+
+
+def test_a_consumer_that_confirms_too_little_is_a_fault():
+    assert faults_of(slots_of(unconfirmed_bytes=1024 * MB)) == ()
+    found = faults_of(slots_of(unconfirmed_bytes=1025 * MB))
+    assert told(found) == ["slot debezium lag 1GB > 1GB"]
+    assert told(faults_of(slots_of(unconfirmed_bytes=600 * MB), stopped=over(found))) == [
+        "slot debezium lag 600MB > 512MB"
+    ]
+
+
+def test_a_slot_that_runs_out_of_what_it_may_keep_is_a_fault_until_it_has_twice_that():
+    assert faults_of(slots_of(retained_bytes=800 * MB, safe_bytes=100 * MB)) == ()
+    found = faults_of(slots_of(retained_bytes=900 * MB, safe_bytes=90 * MB))
+    assert told(found) == ["slot debezium will be lost: 90MB left of max_slot_wal_keep_size"]
+    assert faults_of(slots_of(retained_bytes=850 * MB, safe_bytes=150 * MB), stopped=over(found))
+    assert not faults_of(slots_of(retained_bytes=750 * MB, safe_bytes=250 * MB), stopped=over(found))
+
+
+def test_a_slot_that_the_next_checkpoint_removes_is_a_fault():
+    found = faults_of(slots_of(wal_status="unreserved", safe_bytes=-5 * MB))
+    assert told(found) == ["slot debezium will be lost: -5MB left of max_slot_wal_keep_size"]
+
+
+def test_an_archiver_whose_last_try_failed_is_a_fault_as_long_as_something_waits_for_it():
+    assert faults_of(signals(archiver=archiver(0, failing=True))) == ()
+    found = faults_of(signals(archiver=archiver(16 * MB, failing=True)))
+    assert told(found) == ["archiver fails: its last try did, 16MB wait for it"]
+    assert found[0].reason.kind is Kind.ARCHIVE
+
+
+def test_a_vacuum_that_prevents_wraparound_goes_first():
+    found = faults_of(signals(upkeep=Upkeep(vacuum="users")))
+    assert told(found) == ["users is vacuumed to prevent wraparound"]
+    assert found[0].reason.kind is Kind.VACUUM
+
+
+def test_an_old_snapshot_and_dead_tuples_are_told_and_stop_nothing():
+    assert faults_of(signals(upkeep=Upkeep(dead_tuples=10**9, oldest_snapshot_s=86400.0))) == ()
+
+
+def test_a_probe_over_its_limit_is_a_fault_and_an_unknown_one_is_blindness():
+    found = faults_of(
+        signals(probes=(Probed("active", 50.0, 50.0), Probed("cpu", 0.8, 0.93), Probed("x", 1, None, "gone")))
+    )
+    assert told(found) == ["probe cpu 0.93 > 0.8", "probe x unknown: gone"]
+    assert [one.reason.kind for one in found] == [Kind.PROBE, Kind.BLIND]

@@ -66,9 +66,12 @@ def test_the_whole_contract_that_this_version_knows():
         "max_lag_s": 2.0,
         "max_lag_bytes": 64 * 1024**2,
         "max_wal_rate_bytes_s": 16 * 1024**2,
-        "replicas": {"require": ("replica-a",), "ignore": ("dr-*",), "min_count": 1},
+        "replicas": {"require": ("replica-a",), "ignore": ("dr-*",), "min_count": 1, "direct": ()},
         "max_slot_retained_bytes": 5 * 1024**3,
         "max_archive_backlog_bytes": 512 * 1024**2,
+        "max_slot_lag_bytes": 1024**3,
+        "max_blocked_sessions": 0,
+        "probes": (),
     }
     assert (job.lock_timeout_s, job.statement_timeout_s, job.synchronous_commit) == (0.5, 10.0, "on")
 

@@ -40,8 +40,45 @@ ADDED = [
     ("vacuum: auto", "5:1: 'vacuum' other than off is not supported by this version; remove it"),
     ("sync: trigger", "5:1: 'sync' other than none is not supported by this version; remove it"),
     ("on_row_error: skip", "5:1: 'on_row_error' other than fail is not supported by this version; remove it"),
-    ("throttle: {max_blocked_sessions: 0}", "5:12: 'max_blocked_sessions' is not supported by this version; remove it"),
-    ("throttle: {probes: [a]}", "5:12: 'probes' is not supported by this version; remove it"),
+    ("throttle: {max_blocked_sessions: -1}", "5:34: 'max_blocked_sessions' is '-1'; allowed are 0 to 10000"),
+    (
+        "throttle: {max_slot_lag: 5}",
+        "5:26: 'max_slot_lag' is not a size: '5'; write a number and B, kB, MB, GB or TB, such as 256MB",
+    ),
+    ("throttle: {probes: a}", "5:20: 'probes' is 'a'; write a list such as [{name: active, sql: ..., max: 50}]"),
+    (
+        "throttle: {probes: [a]}",
+        "5:21: item 1 of 'probes' is 'a'; write a mapping such as"  # noqa: ISC004 - one text
+        " {name: active, sql: SELECT count(*) FROM pg_stat_activity, max: 50}",
+    ),
+    ("throttle: {probes: [{name: a, sql: '1'}]}", "5:21: missing key 'max'; write it as max: 50"),
+    (
+        "throttle: {probes: [{name: a, max: 1, sq: '1'}]}",
+        "5:28: probe 'a' needs either 'sql', or 'prometheus' and 'query'\n5:39: unknown key 'sq'; did you mean 'sql'?",
+    ),
+    ("throttle: {probes: [{name: a, max: x, sql: '1'}]}", "5:36: 'max' is 'x'; write a number such as 0.8"),
+    ("throttle: {probes: [{name: a, max: 1, sql: '1)'}]}", "5:46: ')' closes nothing"),
+    (
+        "throttle: {probes: [{name: a, max: 1}]}",
+        "5:28: probe 'a' needs either 'sql', or 'prometheus' and 'query'",
+    ),
+    (
+        "throttle: {probes: [{name: a, max: 1, prometheus: 'http://p:9090'}]}",
+        "5:28: probe 'a' needs either 'sql', or 'prometheus' and 'query'",
+    ),
+    (
+        "throttle: {probes: [{name: a, max: 1, sql: '1', query: up}]}",
+        "5:28: probe 'a' needs either 'sql', or 'prometheus' and 'query'",
+    ),
+    (
+        "throttle: {probes: [{name: a, max: 1, prometheus: p, query: up}]}",
+        "5:51: not an address: 'p'; write one such as http://prometheus:9090",
+    ),
+    (
+        "throttle: {probes: [{name: a, max: 1, sql: '1'}, {name: a, max: 2, sql: '2'}]}",
+        "5:57: probe 'a' is there twice",
+    ),
+    ("throttle: {replicas: {direct: host=a}}", "5:31: 'direct' is 'host=a'; write a list such as [replica-a]"),
     ("where: z", "5:1: duplicate key 'where'; it stands on line 4 already"),
     ("name: b", "5:1: duplicate key 'name'; it stands on line 1 already"),
     ("batch:", "5:7: 'batch' is empty; write a mapping such as batch: {rows: 5000}"),

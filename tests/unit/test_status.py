@@ -1,5 +1,6 @@
 import json
 import math
+from dataclasses import asdict, replace
 from functools import reduce
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 
 from backfill import __version__
 from backfill.core import events
+from backfill.core.events import ProbeReading
 from backfill.core.reason import Kind
 from backfill.observe.board import Board
 from backfill.observe.status import ENDED, PACE, Rate, State, begin, fold
@@ -156,7 +158,15 @@ def test_board_says_version_and_jobs_in_order():
 
 def test_a_running_job_is_told_whole():
     reading = told.measured(told.replica(), told.replica("dr-1", None, None, counted=False), missing=("replica-b",))
-    job = shown(told.started(), reading, told.batch_done(), told.retried(), now_s=4.0)
+    reading = replace(
+        reading,
+        blocked_sessions=2,
+        dead_tuples=70,
+        oldest_snapshot_s=1.5,
+        probes=(ProbeReading("active", 40.0, 50.0),),
+    )
+    tuned = told.tuned("max_lag=5s", max_lag_s=10.0, max_lag_bytes=256 << 20, max_wal_rate_bytes_s=32 << 20)
+    job = shown(told.started(), tuned, reading, told.decided(), told.batch_done(), told.retried(), now_s=6.0)
     assert job == {
         "job": told.JOB,
         "table": "public.users",
@@ -167,7 +177,7 @@ def test_a_running_job_is_told_whole():
         "eta_s": 42.0,
         "rows_total": 5000,
         "rows_unconverged": 0,
-        "rows_s": pytest.approx(1241.71, abs=0.01),
+        "rows_s": pytest.approx(907.3, abs=0.01),
         "batch_rows": 5000,
         "hot_update_ratio": 0.9,
         "lock_held": True,
@@ -179,13 +189,28 @@ def test_a_running_job_is_told_whole():
         "max_lag_bytes": 256 << 20,
         "max_wal_rate_bytes_s": 32 << 20,
         "replicas": [
-            {"name": "replica-a", "lag_s": 0.4, "lag_bytes": 1 << 20, "counted": True},
-            {"name": "dr-1", "lag_s": None, "lag_bytes": None, "counted": False},
+            {"name": "replica-a", "lag_s": 0.4, "lag_bytes": 1 << 20, "counted": True, "sync": False},
+            {"name": "dr-1", "lag_s": None, "lag_bytes": None, "counted": False, "sync": False},
         ],
         "missing": ["replica-b"],
-        "slots": [{"name": "slot-a", "retained_bytes": 2 << 20, "wal_status": "reserved"}],
+        "slots": [{"name": "slot-a", "retained_bytes": 2 << 20, "wal_status": "reserved", "unconfirmed_bytes": None}],
+        "archive_failing": False,
+        "blocked_sessions": 2,
+        "dead_tuples": 70,
+        "oldest_snapshot_s": 1.5,
+        "probes": [{"name": "active", "value": 40.0, "limit": 50.0}],
+        "tuned": ["max_lag=5s"],
+        "decisions": [
+            {
+                "ago_s": 3.0,
+                "rows": 5000,
+                "limited_by": "max_rows",
+                "delay_s": 0.0,
+                "inputs": asdict(told.INPUTS),
+            }
+        ],
         "last_error": {"reason": "55P03", "message": "lock timeout", "attempt": 1, "ago_s": 1.0},
-        "started_ago_s": 4.0,
+        "started_ago_s": 6.0,
         "updated_ago_s": 1.0,
     }
 

@@ -156,7 +156,7 @@ def test_an_idle_path_admits_a_minimal_batch():
     """An estimate larger than the window, as after a checkpoint, must not stop the job for ever."""
     dear = Cost(2e6, 2e6, 1e-5)
     decision, _ = decide(paced(path(window_bytes=32.0 * KB), cost=dear, admitted_s=99.9), behind(0))
-    assert decision == Run(1)
+    assert decision == Run(1, "replica-a is idle")
 
 
 def test_a_path_that_is_not_idle_makes_a_dear_batch_wait():

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from backfill.core.events import (
     BatchDone,
+    Decided,
     LockTaken,
     LockWaiting,
     Measured,
@@ -58,7 +59,7 @@ class Loop:
 
     def names(self) -> list[str]:
         """Return what was told, repetitions and readings left out."""
-        names = [type(event).__name__ for event in self.events if not isinstance(event, Measured)]
+        names = [type(event).__name__ for event in self.events if not isinstance(event, Measured | Decided)]
         return [name for index, name in enumerate(names) if index == 0 or name != names[index - 1]]
 
 

@@ -1,10 +1,13 @@
 """Events with sane defaults; keywords override."""
 
 from backfill.core import events
+from backfill.core.decision import Inputs
 from backfill.core.reason import Kind, Reason
 
 JOB = "users-handle"
 HOLDER = "pod-1 (pid 42)"
+PROBE = events.ProbeReading("active", 40.0, 50.0)
+INPUTS = Inputs("replica-a", 0.4, 1 << 20, 3.0e6, 4.0e6, 450.0, 5.0e6, 4.0e6)
 
 
 def started(**changed):
@@ -37,8 +40,8 @@ def replica(name="replica-a", lag_s=0.4, lag_bytes=1 << 20, counted=True):
     return events.ReplicaReading(name, lag_s, lag_bytes, counted)
 
 
-def slot(name="slot-a", retained_bytes=2 << 20, wal_status="reserved"):
-    return events.SlotReading(name, retained_bytes, wal_status)
+def slot(name="slot-a", retained_bytes=2 << 20, wal_status="reserved", unconfirmed_bytes=None):
+    return events.SlotReading(name, retained_bytes, wal_status, unconfirmed_bytes)
 
 
 def measured(*replicas, **changed):
@@ -95,6 +98,23 @@ def table_rewritten(**changed):
     return events.TableRewritten(**{"job": JOB, "why": "VACUUM FULL", **changed})
 
 
+def decided(**changed):
+    values = {"job": JOB, "rows": 5000, "limited_by": "max_rows", "delay_s": 0.0, "inputs": INPUTS}
+    return events.Decided(**{**values, **changed})
+
+
+def tuned(*changes, **changed):
+    values = {
+        "job": JOB,
+        "changes": changes,
+        "max_lag_s": 5.0,
+        "max_lag_bytes": 128 << 20,
+        "max_wal_rate_bytes_s": 16 << 20,
+        "statement_timeout_s": 30.0,
+    }
+    return events.Tuned(**{**values, **changed})
+
+
 def unreplicated(**changed):
     return events.Unreplicated(**{"job": JOB, "max_wal_rate_bytes_s": 32 << 20, **changed})
 
@@ -125,7 +145,9 @@ def one_of_each():
         lock_taken(waited_s=2.0),
         started(),
         unreplicated(),
-        measured(replica()),
+        tuned("max_lag=5s"),
+        measured(replica(), slots=(slot(unconfirmed_bytes=1 << 20),), probes=(PROBE,), dead_tuples=70),
+        decided(),
         waited(),
         batch_done(),
         retried(),

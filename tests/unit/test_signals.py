@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+from backfill.core import throttle
+from backfill.core.lsn import LsnClock
+from backfill.core.reason import Kind
+from backfill.core.signals import Replica, located
+from backfill.core.throttle import Pace, Run, Wait
+from tests.factories import MB, batch, limits, replica, signals
+
+
+def clock(*samples: tuple[float, int]) -> LsnClock:
+    made = LsnClock()
+    for at_s, lsn in samples:
+        made = made.tick(at_s, lsn)
+    return made
+
+
+def aurora(lag_s: float | None, name: str = "reader-1") -> Replica:
+    return Replica(name, "aurora", None, lag_s=lag_s)
+
+
+def test_a_reader_that_tells_a_lag_is_where_the_primary_was_so_long_ago():
+    reading = signals(10.0, 10 * MB, aurora(2.5))
+    [found] = located(reading, clock((0.0, 0), (9.0, 9 * MB))).replicas
+    assert found.replay_lsn is not None
+    assert abs(found.replay_lsn - 7.5 * MB) < 2
+
+
+def test_a_lag_from_before_our_time_is_the_first_position_that_we_know():
+    [found] = located(signals(10.0, 10 * MB, aurora(60.0)), clock((8.0, 8 * MB))).replicas
+    assert found.replay_lsn == 8 * MB
+
+
+def test_no_lag_is_no_position():
+    [found] = located(signals(10.0, 10 * MB, aurora(None)), clock((0.0, 0))).replicas
+    assert found.replay_lsn is None
+
+
+def test_positions_that_were_read_stay():
+    reading = signals(10.0, 10 * MB, replica("a", 5 * MB), aurora(0.0))
+    assert located(reading, clock((0.0, 0))).replicas[0] == reading.replicas[0]
+
+
+def test_a_reader_over_the_budget_stops_us_by_the_lag_that_it_told():
+    pace = Pace(clock=clock((9.9, MB)))
+    reading = located(signals(10.0, MB, aurora(12.0)), pace.clock)
+    decision, pace = throttle.decide(limits(), batch(), pace, reading, 0)
+    assert isinstance(decision, Wait)
+    assert str(decision.reason) == "reader-1 lag 12s > 9s"
+    decision, _ = throttle.decide(limits(), batch(), pace, located(signals(11.0, MB, aurora(0.1)), pace.clock), 0)
+    assert isinstance(decision, Run)
+
+
+def test_a_reader_that_is_gone_is_missed():
+    pace = Pace(clock=clock((9.9, MB)))
+    _, pace = throttle.decide(limits(), batch(), pace, located(signals(10.0, MB, aurora(0.1)), pace.clock), 0)
+    decision, _ = throttle.decide(limits(), batch(), pace, signals(10.5, MB), 0)
+    assert isinstance(decision, Wait)
+    assert decision.reason.kind is Kind.MISSING
