@@ -19,6 +19,9 @@ from backfill.pg.statements import expression
 
 TIMEOUT_S = 3.0
 """What a question may take; longer is no answer."""
+_ASK = b"""SELECT
+    set_config('default_transaction_read_only', 'on', false),
+    set_config('statement_timeout', '3s', false)"""
 
 
 def replica_name(dsn: str) -> str:
@@ -80,6 +83,5 @@ class Asking:
         if self._connection is None or self._connection.closed:
             dsn = make_conninfo(self.dsn, target_session_attrs="any") if self._standby else self.dsn
             self._connection = await connect(dsn, application_name="backfill:ask")
-            await self._connection.set_read_only(True)
-            await self._connection.execute(f"SET statement_timeout = '{TIMEOUT_S:.0f}s'".encode())
+            await self._connection.execute(_ASK)
         return self._connection

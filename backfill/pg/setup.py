@@ -65,15 +65,14 @@ def check_server(server: Server) -> None:
 
 async def ensure_state(connection: Connection, server: Server) -> None:
     """Create the state schema where it is missing or of an older version; raises Halted with the way out."""
-    if server.has_state and server.state_current:
+    if server.has_state:
         if not server.may_use_state:
             raise Halted(
                 f"role {server.role!r} may not use schema backfill;"
                 f" run what this prints: backfill init --print --role {quote(server.role)}"
             )
-        return
-    if server.has_state:
-        await _renew_state(connection, server)
+        if not server.state_current:
+            await _renew_state(connection, server)
         return
     if not server.may_create:
         raise Halted(

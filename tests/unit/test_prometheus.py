@@ -51,7 +51,7 @@ class _Answers(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, format: str, *args: Any) -> None:
+    def log_message(self, *args: Any) -> None:
         pass
 
 
@@ -80,5 +80,5 @@ def test_what_is_no_prometheus_is_told(url: str):
 
 
 def test_nobody_there_is_told():
-    with pytest.raises(Unanswered, match="prometheus cannot be asked: .*refused"):
+    with pytest.raises(Unanswered, match=r"prometheus cannot be asked: .*refused"):
         read("http://127.0.0.1:1", "up")

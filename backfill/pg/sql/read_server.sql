@@ -10,8 +10,8 @@ SELECT
     to_regprocedure('aurora_replica_status()') IS NOT NULL AS aurora,
     s.oid IS NOT NULL AS has_state,
     EXISTS (
-        SELECT FROM pg_attribute a
-        WHERE a.attrelid = to_regclass('backfill.job') AND a.attname = 'tuned' AND NOT a.attisdropped
+        SELECT FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+        WHERE c.relnamespace = s.oid AND c.relname = 'job' AND a.attname = 'tuned' AND NOT a.attisdropped
     ) AS state_current,
     coalesce(
         has_schema_privilege(s.oid, 'USAGE') AND (
