@@ -85,11 +85,12 @@ class Gate:
         return located(signals, self.pace.clock)
 
     async def _retune(self, session: Session, changes: dict[str, str]) -> None:
-        refused = None
+        refused, before = None, self.job
         try:
             self.job = tuned(self._untuned, changes)
         except JobError as error:  # the file has changed since: one of its limits contradicts a tuned one
             self.job, refused = self._untuned, str(error)
+        self.pace = throttle.retuned(self.pace, before.throttle, self.job.throttle)
         await session.apply_limits(self.job)
         self.around.record(retuned(self.job, changes, refused))
 

@@ -135,6 +135,12 @@ def give_way(limits: Throttle, pace: Pace, now_s: float, sessions: int) -> Pace:
     return replace(pace, courtesy=courtesy.learn(pace.courtesy, now_s, sessions=sessions, limit=limit))
 
 
+def retuned(pace: Pace, before: Throttle, after: Throttle) -> Pace:
+    """Return the memory under other limits: what is owed is still so many seconds, at the rate that holds now."""
+    share = after.max_wal_rate_bytes_s / before.max_wal_rate_bytes_s
+    return replace(pace, pacer=replace(pace.pacer, debt_bytes=pace.pacer.debt_bytes * share))
+
+
 def tick(pace: Pace, at_s: float, insert_lsn: int) -> Pace:
     """Return the memory with one more sample of the primary's position, such as a batch brings along."""
     return replace(pace, clock=pace.clock.tick(at_s, insert_lsn))

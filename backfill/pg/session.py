@@ -87,6 +87,8 @@ async def connect(dsn: str, *, application_name: str, job: Job | None = None) ->
             # UTF-8 whatever the environment says: a job file is, and every name may be.
             make_conninfo(dsn, **bounds, application_name=application_name, client_encoding="UTF8"),
             autocommit=True,
+            # What is prepared in a pipeline that an error aborts is believed there, and is not.
+            prepare_threshold=None,
         )
         try:
             await connection.execute(_SET, _settings(job))
