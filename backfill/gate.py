@@ -79,7 +79,7 @@ class Gate:
     async def _read(self, session: Session) -> Signals:
         """Read the signals, and let limits that were tuned hold at once."""
         signals = await session.read_signals()
-        if signals.tuned != self._tuned:
+        if signals.visible and signals.tuned != self._tuned:
             self._tuned = signals.tuned
             await self._retune(session, dict(signals.tuned))
         return located(signals, self.pace.clock)

@@ -19,7 +19,7 @@ from backfill.core.signals import Signals, Upkeep
 from backfill.core.table import Table, difference
 from backfill.pg import batch, catalog, checkpoint, lock, probe, setup
 from backfill.pg.beside import Beside
-from backfill.pg.preflight import prepare
+from backfill.pg.preflight import accept_sources, prepare
 from backfill.pg.session import Connection, bound, connect, worker_name
 from backfill.pg.statements import Statements
 from backfill.pg.verify import read_verification
@@ -42,7 +42,8 @@ class Database:
         self._statements: Statements
         self._verifying = False
         self._aurora = False
-        self._beside = Beside(dsn, self.job)
+        self._visible = True
+        self._beside: Beside
         self._upkeep = Upkeep()
         self._upkeep_s = float("-inf")
 
@@ -54,10 +55,12 @@ class Database:
             setup.check_server(server)
             self._role, self._aurora = server.role, server.aurora
             await self._read_table()
+            await accept_sources(self._connection, self.job_file)
             await setup.ensure_state(self._connection, server)
         except BaseException:
             await self._connection.close()
             raise
+        self._beside = Beside(self._dsn, self.job)
         self._beside.open()
         return self
 
@@ -122,9 +125,14 @@ class Database:
 
     async def read_signals(self) -> Signals:
         """Read everything that our WAL can hurt."""
+        if not self._visible:  # nothing but whether that is over
+            signals = await probe.read_signals(self._connection)
+            self._visible = signals.visible
+            return replace(signals, visible=False)
         now_s = time.monotonic()
         oid = self._table.identity.oid if now_s - self._upkeep_s >= UPKEEP_EVERY_S else None
         signals = await probe.read_signals(self._connection, job=self.job.name, table_oid=oid, aurora=self._aurora)
+        self._visible = signals.visible
         if oid is not None:
             self._upkeep, self._upkeep_s = signals.upkeep, now_s
         return replace(

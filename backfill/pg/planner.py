@@ -9,8 +9,9 @@ from backfill.core.jobfile import JobFile
 from backfill.core.plan import Plan
 from backfill.core.signals import Signals
 from backfill.core.table import Table
-from backfill.core.units import format_size
+from backfill.core.units import format_duration, format_size
 from backfill.pg import catalog, preflight, probe, setup
+from backfill.pg.asking import replica_name
 from backfill.pg.session import Connection, connect, worker_name
 from backfill.pg.statements import Statements
 
@@ -22,6 +23,8 @@ _TITLES = {
     "update_rest_again": "the same of a last stripe and of later passes: rows that moved",
     "verify": "the final read",
 }
+
+SNAPSHOT_OLD_S = 60.0
 
 
 async def make_plan(dsn: str, job_file: JobFile) -> Plan:
@@ -35,12 +38,14 @@ async def make_plan(dsn: str, job_file: JobFile) -> Plan:
         async with connection.transaction(force_rollback=True):
             await connection.execute("SET LOCAL transaction_read_only = off")  # EXPLAIN of an UPDATE asks for it
             statements = await preflight.prepare(connection, job_file, table)
+            await preflight.accept_sources(connection, job_file)
             explained = await preflight.explain(connection, statements.update)
-        signals = await probe.read_signals(connection)
+        signals = await probe.read_signals(connection, table_oid=table.identity.oid, aurora=server.aurora)
         notices = [
             *_about_table(job_file, table, statements),
             *await _about_functions(connection, job_file),
             *_about_replicas(job_file, signals),
+            *_about_upkeep(signals),
         ]
         if not server.has_state and not server.may_create:
             notices.append("schema backfill is missing and this role may not create it: see backfill init --print")
@@ -52,7 +57,10 @@ async def make_plan(dsn: str, job_file: JobFile) -> Plan:
             rows_estimated=table.rows_estimated,
             key=table.key,
             foreseen=statements.foreseen,
-            replicas=tuple(one.name for one in signals.replicas if counted(job.throttle, one.name)),
+            replicas=(
+                *(one.name for one in signals.replicas if counted(job.throttle, one.name)),
+                *map(replica_name, job.throttle.replicas.direct),
+            ),
             notices=tuple(notices),
             statements=tuple((title, _text(connection, getattr(statements, name))) for name, title in _TITLES.items()),
             explained=explained,
@@ -91,8 +99,26 @@ def _about_replicas(job_file: JobFile, signals: Signals) -> list[str]:
     limits = job_file.job.throttle
     present = {one.name for one in signals.replicas}
     notices = [f"required replica {name} is not connected" for name in limits.replicas.require if name not in present]
-    if not any(counted(limits, one.name) for one in signals.replicas):
+    synchronous = [one.name for one in signals.replicas if one.sync and counted(limits, one.name)]
+    if synchronous:
+        notices.append(
+            f"commits of the application wait for {', '.join(synchronous)}: less WAL of ours is kept before it"
+        )
+    if not limits.replicas.direct and not any(counted(limits, one.name) for one in signals.replicas):
         notices.append(
             f"no replica is counted: max_wal_rate {format_size(limits.max_wal_rate_bytes_s)}/s alone sets the pace"
         )
+    return notices
+
+
+def _about_upkeep(signals: Signals) -> list[str]:
+    notices = []
+    oldest_s = signals.upkeep.oldest_snapshot_s
+    if oldest_s is not None and oldest_s > SNAPSHOT_OLD_S:
+        age = format_duration(oldest_s)
+        notices.append(f"a transaction of {age} holds a snapshot: while it lives, no update can reuse a page's space")
+    if signals.upkeep.vacuum is not None:
+        notices.append("the table is vacuumed to prevent wraparound: a run waits until that is done")
+    if signals.archiver is not None and signals.archiver.failing:
+        notices.append("the archiver's last try failed: a run waits while WAL waits for it")
     return notices

@@ -6,14 +6,18 @@ Errors carry the place in the job file, to the column where the server says so.
 from __future__ import annotations
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.sql import SQL, Composed
 
 from backfill.core.jobfile import JobFile
+from backfill.core.redact import redact
 from backfill.core.table import Table
 from backfill.errors import JobError
 from backfill.pg.session import Connection, translated
 from backfill.pg.sqlfile import statement as static
 from backfill.pg.statements import Statements, compose, expression, foreseeing, name_of, target_of
+
+Path = tuple[str | int, ...]
 
 _ANYWHERE = {"low": "(0,0)", "high": "(1,0)", "mask": 0, "stripe": 0, "bounds": ["(0,0)"]}
 _OURS_TO_SAY = ("42", "22", "0A", "54", "2F", "P0")
@@ -44,6 +48,21 @@ async def prepare(connection: Connection, job_file: JobFile, table: Table) -> St
     return statements
 
 
+async def accept_sources(connection: Connection, job_file: JobFile) -> None:
+    """Raise JobError at a probe that the server does not understand, and at a conninfo that is none."""
+    limits = job_file.job.throttle
+    for place, probe in enumerate(limits.probes):
+        if probe.sql is not None:
+            path = ("throttle", "probes", place, "sql")
+            await _accept(connection, job_file, path, SQL("EXPLAIN SELECT ").format(), probe.sql)
+    for place, dsn in enumerate(limits.replicas.direct):
+        try:
+            conninfo_to_dict(dsn)
+        except psycopg.ProgrammingError as error:
+            where = job_file.at("throttle", "replicas", "direct", place)
+            raise JobError(f"{where}: the conninfo cannot be read: {redact(str(error)).strip()}") from None
+
+
 async def explain(connection: Connection, statement: Composed) -> str:
     """Return the server's plan of a statement over the table's first page, without running it."""
     with translated(connection):
@@ -58,7 +77,7 @@ async def volatile_functions(connection: Connection, text: str) -> list[str]:
         return [row[0] for row in await cursor.fetchall()]
 
 
-async def _accept(connection: Connection, job_file: JobFile, path: tuple[str, ...], head: Composed, text: str) -> None:
+async def _accept(connection: Connection, job_file: JobFile, path: Path, head: Composed, text: str) -> None:
     error = await _refused(connection, head + expression(text))
     if error:
         raise JobError(f"{_place(connection, job_file, path, head, text, error)}: {_words(error)}")
@@ -80,7 +99,7 @@ async def _refused(connection: Connection, statement: Composed) -> psycopg.Error
 def _place(
     connection: Connection,
     job_file: JobFile,
-    path: tuple[str, ...],
+    path: Path,
     head: Composed,
     text: str,
     error: psycopg.Error,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from typing import Any
 
 from psycopg import AsyncCursor
@@ -57,7 +58,8 @@ async def _read(connection: Connection, wanted: dict[str, dict[str, Any]]) -> di
     """Run named statements in one round trip; return the rows of each."""
     cursors: dict[str, AsyncCursor[DictRow]] = {}
     with translated(connection):
-        async with connection.pipeline():
+        # Not for one alone: what psycopg says when a pipeline ends in an error is of no use to anybody.
+        async with connection.pipeline() if len(wanted) > 1 else nullcontext():
             for name, parameters in wanted.items():
                 cursors[name] = connection.cursor(row_factory=dict_row)
                 await cursors[name].execute(statement(name), parameters or None)
