@@ -101,9 +101,8 @@ def _about_replicas(job_file: JobFile, signals: Signals) -> list[str]:
     notices = [f"required replica {name} is not connected" for name in limits.replicas.require if name not in present]
     synchronous = [one.name for one in signals.replicas if one.sync and counted(limits, one.name)]
     if synchronous:
-        notices.append(
-            f"commits of the application wait for {', '.join(synchronous)}: less WAL of ours is kept before it"
-        )
+        names = ", ".join(synchronous)
+        notices.append(f"commits of the application wait for {names}: our queue before it is kept shorter")
     if not limits.replicas.direct and not any(counted(limits, one.name) for one in signals.replicas):
         notices.append(
             f"no replica is counted: max_wal_rate {format_size(limits.max_wal_rate_bytes_s)}/s alone sets the pace"

@@ -56,7 +56,12 @@ def decoding() -> Iterator[Server]:
     """A primary that decodes, with little room for slots."""
     with Sandbox() as sandbox:
         yield sandbox.primary(
-            settings={"wal_level": "logical", "max_slot_wal_keep_size": "128MB", "autovacuum_naptime": "1s"}
+            settings={
+                "wal_level": "logical",
+                "max_slot_wal_keep_size": "128MB",
+                "autovacuum_naptime": "1s",
+                "autovacuum_max_workers": "1",
+            }
         )
 
 
@@ -221,12 +226,15 @@ async def test_probes_are_numbers_or_unknown_and_say_why(database: Database):
         probe("text", "'x'"),
         {"name": "prometheus", "prometheus": "http://127.0.0.1:1", "query": "up", "max": 1, "every": "200ms"},
     ]
-    run_sql(database, "create sequence s")
+    run_sql(database, "create sequence s", "create table nothing ()")
     async with session(database.dsn, job_file(throttle={"probes": probes})) as worker:
         await worker.open()
         first = await worker.read_signals()
-        assert {one.value for one in first.probes} <= {None, 10.0, 1.5}
-        signals = await until(worker, lambda one: all(probed.why != "not read yet" for probed in one.probes))
+        assert {one.value for one in first.probes} <= {None, 10.0, 1.5, 0.0}
+        run_sql(database, "drop table nothing")
+        signals = await until(
+            worker, lambda one: sum(probed.why not in ("", "not read yet") for probed in one.probes) == 6
+        )
     found = {one.name: one for one in signals.probes}
     assert found["ten"] == Probed("ten", 5.0, 10.0)
     assert found["sum"] == Probed("sum", 5.0, 1.5)
