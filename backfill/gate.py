@@ -53,9 +53,9 @@ class Gate:
             told = decided(self.job, self.pace, decision, stripe)
             self.around.record(told)
             if not isinstance(decision, Wait):
-                await self._save(session, None)
+                await self.save(session, None)
                 return Admission(decision.rows, told.limited_by, told.inputs, decision.flush, waited_s, waited_for)
-            await self._save(session, decision.reason)
+            await self.save(session, decision.reason)
             self.around.record(Waited(self.job.name, decision.reason, decision.delay_s))
             waited_s, waited_for = waited_s + decision.delay_s, str(decision.reason)
             await self.around.sleep(decision.delay_s)
@@ -75,6 +75,16 @@ class Gate:
         )
         self.pace = throttle.tick(self.pace, now_s, filled.insert_lsn)
         self.pace = throttle.give_way(self.job.throttle, self.pace, now_s, filled.blocked_sessions)
+
+    async def save(self, session: Session, reason: Reason | None) -> None:
+        """Keep `status` fresh without a write a poll: at once for another kind, else each second, never when calm."""
+        kind = None if reason is None or reason.kind in (Kind.WINDOW, Kind.WAL_RATE) else reason.kind
+        wanted = (kind, self.pace.expected)
+        now_s = self.around.now_s()
+        if wanted == self._saved and (kind is None or now_s - self._saved_s < SAVE_SPACING_S):
+            return
+        self._saved, self._saved_s = wanted, now_s
+        await session.save_wait(reason if kind else None, self.pace.expected)
 
     async def _read(self, session: Session) -> Signals:
         """Read the signals, and let limits that were tuned hold at once."""
@@ -104,13 +114,3 @@ class Gate:
         if signals.at_s - self._measured_s >= MEASURE_SPACING_S:
             self._measured_s = signals.at_s
             self.around.record(measured(self.job, self.pace, signals))
-
-    async def _save(self, session: Session, reason: Reason | None) -> None:
-        """Keep `status` fresh without a write a poll: at once for another kind, else each second, never when calm."""
-        kind = None if reason is None or reason.kind in (Kind.WINDOW, Kind.WAL_RATE) else reason.kind
-        wanted = (kind, self.pace.expected)
-        now_s = self.around.now_s()
-        if wanted == self._saved and (kind is None or now_s - self._saved_s < SAVE_SPACING_S):
-            return
-        self._saved, self._saved_s = wanted, now_s
-        await session.save_wait(reason if kind else None, self.pace.expected)

@@ -7,6 +7,7 @@ stop; inside a batch nothing stops it but the server's own timeouts.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import TypeVar
 
 from backfill.core import scout
@@ -224,5 +225,8 @@ class Worker:
             self._rows_cap = max(1, min(self._rows_cap, self.gate.rows_wished(self.scan.stripe)) // 2)
         delay_s = backoff_s(self._failures, self.around.jitter())
         self.around.record(Retried(self.job.name, error.sqlstate, str(error), self._failures, delay_s))
-        self.around.record(Waited(self.job.name, Reason(Kind.RETRY, f"attempt {self._failures}: {error}"), delay_s))
+        reason = Reason(Kind.RETRY, f"attempt {self._failures}: {error}")
+        self.around.record(Waited(self.job.name, reason, delay_s))
+        with suppress(Refused):  # what was refused is told; that it is kept too is not worth another failure
+            await self.gate.save(self.session, reason)
         await self.around.sleep(delay_s)

@@ -310,6 +310,17 @@ def test_a_retry_is_told_as_a_wait_with_its_reason_and_waited():
         ("attempt 1: the server's words", pytest.approx(0.075))
     ]
     assert loop.names()[:5] == ["Started", "Unreplicated", "Retried", "Waited", "BatchDone"]
+    assert database.waits == ["attempt 1: the server's words", None]
+
+
+def test_a_retry_that_cannot_be_kept_is_no_other_failure():
+    database = made(100)
+    database.accidents["run_batch"].append(refused(DEADLOCK))
+    database.accidents["save_wait"].append(refused(DEADLOCK))
+    loop = Loop(database)
+    loop.run()
+    assert len(loop.told(Retried)) == 1
+    assert not database.rows_left()
 
 
 def test_a_timeout_makes_batches_smaller_and_success_larger_again():
