@@ -9,7 +9,7 @@ from backfill.core.faults import counted
 from backfill.core.job import Job
 from backfill.core.reason import Kind, Reason
 from backfill.core.signals import Signals
-from backfill.core.throttle import Pace, Wait
+from backfill.core.throttle import Pace, Run, Wait
 from backfill.ports import Session, Surroundings
 
 MEASURE_SPACING_S = 0.1
@@ -39,8 +39,8 @@ class Gate:
         """Return the rows that the next batch would have if it were admitted now."""
         return throttle.rows_wished(self.job.throttle, self.job.batch, self.pace, stripe)
 
-    async def admit(self, session: Session, stripe: int) -> int:
-        """Wait until a batch may go; return its rows."""
+    async def admit(self, session: Session, stripe: int) -> Run:
+        """Wait until a batch may go; return how."""
         self.waited_s, self.waited_for = 0.0, None
         while True:
             signals = await session.read_signals()
@@ -48,7 +48,7 @@ class Gate:
             self._tell(signals)
             await self._save(session, decision.reason if isinstance(decision, Wait) else None)
             if not isinstance(decision, Wait):
-                return decision.rows
+                return decision
             self.around.record(Waited(self.job.name, decision.reason, decision.delay_s))
             self.waited_s, self.waited_for = self.waited_s + decision.delay_s, decision.reason
             await self.around.sleep(decision.delay_s)

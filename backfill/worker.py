@@ -121,7 +121,8 @@ class Worker:
         if cut.rows == 0:
             await self._skip(cut.end)
             return
-        rows = min(await self.gate.admit(self.session, self.scan.stripe), self._rows_cap)
+        run = await self.gate.admit(self.session, self.scan.stripe)
+        rows = min(run.rows, self._rows_cap)
         cut = await self._cut(rows)
         if cut.rows:
             await self._fill(cut, rows)

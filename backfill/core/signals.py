@@ -10,11 +10,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Replica:
-    """One row of pg_stat_replication that belongs to a physical standby."""
+    """One row of pg_stat_replication that belongs to a physical standby; `sync`: commits wait for it."""
 
     name: str
     state: str | None
     replay_lsn: int | None
+    sync: bool = False
 
 
 @dataclass(frozen=True, slots=True)

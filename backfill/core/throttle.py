@@ -48,9 +48,10 @@ PATIENCE_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A batch may start, of at most `rows` rows."""
+    """A batch may start, of at most `rows` rows; with `flush` its commit waits for the primary's own disk."""
 
     rows: int
+    flush: bool = False
 
 
 @dataclass(frozen=True, slots=True)

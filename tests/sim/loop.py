@@ -13,7 +13,8 @@ from backfill.core.job import Job
 from backfill.gate import Gate
 from backfill.ports import Session, Surroundings
 from tests.factories import job as make_job
-from tests.sim.plant import Over, Path, Plant
+from tests.sim.path import Path
+from tests.sim.plant import Over, Plant
 
 STRIPES = 8
 STRIPE_ROWS = 25_000
@@ -38,23 +39,25 @@ class Loop:
     def run(self, until_s: float) -> Loop:
         self.plant.until_s = until_s
         asyncio.run(self._run())
+        self.plant.settle()
         return self
 
     async def _run(self) -> None:
         session = cast(Session, self.plant)
         with suppress(Over):
             while True:
-                rows = min(await self.gate.admit(session, self.stripe), self.left)
-                self.gate.learn(self.plant.fill(rows, self.stripe), self.stripe)
+                run = await self.gate.admit(session, self.stripe)
+                rows = min(run.rows, self.left)
+                self.gate.learn(self.plant.fill(rows, self.stripe, flush=run.flush), self.stripe)
                 self.left -= rows
                 if self.left == 0:
                     self.stripe, self.left = (self.stripe + 1) % STRIPES, STRIPE_ROWS
 
     def use(self, path: Path, until_s: float) -> float:
         """Run on; return the share of a path's capacity that was replayed meanwhile."""
-        capacity, replayed = path.capacity_bytes, path.replayed
+        since_s, replayed = self.plant.now_s, path.replayed
         self.run(until_s)
-        return (path.replayed - replayed) / (path.capacity_bytes - capacity)
+        return (path.replayed - replayed) / path.capacity_bytes(since_s, self.plant.now_s)
 
     @property
     def waits(self) -> list[Waited]:

@@ -21,7 +21,8 @@ from backfill.core.cost import Cost
 from backfill.core.reason import Kind
 from backfill.core.throttle import DEBT_S, PATIENCE_S, Pace
 from tests.sim.loop import Loop, loop
-from tests.sim.plant import MB, START_LSN, STEP_S, WALWRITER_S, Path, Plant, Work
+from tests.sim.path import MB, START_LSN, Path
+from tests.sim.plant import WALWRITER_S, Plant, Work
 
 KB = 1024
 WARM_S = 6.0
@@ -59,11 +60,11 @@ def test_a_plant_replays_no_faster_than_its_link():
 
 def test_a_plants_lag_is_the_age_of_the_oldest_byte_that_is_not_replayed():
     path = link(1, latency_s=0.0)
-    plant = Plant(path, work=Work(noise=0, row_s=0.0, commit_s=STEP_S, round_trip_s=0.0))
+    plant = Plant(path, work=Work(noise=0, row_s=0.0, commit_s=0.005, round_trip_s=0.0))
     plant.fill(10_000, 0)
     written_s = plant.now_s
     plant.pass_time(2.0)
-    assert path.lag_s == pytest.approx(plant.now_s - written_s, abs=2 * STEP_S)
+    assert path.lag_s == pytest.approx(plant.now_s - written_s, abs=2 * 0.005)
     plant.pass_time(5.0)
     assert path.lag_s == 0.0
 
@@ -202,7 +203,7 @@ def test_others_that_fill_the_link_alone_leave_us_little_but_not_nothing():
 def test_an_idle_hour_is_followed_by_no_burst():
     path = link(4)
     run = under(path, max_lag="2s").run(10.0)
-    run.plant.idle(3600.0)
+    run.plant.pass_time(3600.0)
     run.run(run.plant.now_s + 10.0)
     assert path.worst_lag_s < 1.0
     assert {one.reason.kind for one in run.waits} == {Kind.WINDOW}
