@@ -11,6 +11,8 @@ An idle path always admits one minimal batch, else an estimate larger than the w
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import inf
+from operator import itemgetter
 
 from backfill.core import cost as costs
 from backfill.core import faults, flow, pacer
@@ -25,6 +27,8 @@ from backfill.core.units import format_rate, format_size
 
 TARGET_S = 0.4
 """Queue that keeps replay busy: what readers of a replica pay while we run, however large the budget is."""
+TARGET_SYNC_S = 0.1
+"""The same for a synchronous standby: commits of the application wait behind our queue."""
 BATCH_SHARE = 0.2
 """A batch is this slice of the window, so that the pace is smooth."""
 ROUND_TRIPS = 5
@@ -34,7 +38,6 @@ FLOOR_SHARE = 0.5
 """`min_rows` may take this share of the target: on a thin link one batch travels while another is replayed."""
 ROWS_UNKNOWN = 100
 """Rows of a batch while a replica's rate is unknown: a start from nothing makes no burst."""
-FILLED_SHARE = 0.5
 SLICED_SHARE = 0.95
 RATE_SPAN_S = 2.0
 POLL_S = 0.1
@@ -70,7 +73,8 @@ class Pace:
     """What the throttle remembers between readings.
 
     `expected` names replicas that must be in view, `stopped` the signals that were over their limit, and
-    `wanted_bytes` is what the last batch was expected to write, let through or not.
+    `wanted_bytes` is what the last batch was expected to write, let through or not; `held` whether it has to wait for
+    the window.
     """
 
     cost: Cost = Cost()
@@ -80,6 +84,7 @@ class Pace:
     expected: frozenset[str] = frozenset()
     stopped: frozenset[faults.Signal] = frozenset()
     wanted_bytes: float = 0.0
+    held: bool = False
     round_trip_s: float = 0.0
     admitted_s: float = 0.0
     history: tuple[tuple[float, int], ...] = ()
@@ -135,15 +140,15 @@ def rows_wished(limits: Throttle, batch: Batch, pace: Pace, stripe: int) -> int:
     rated = limits.max_wal_rate_bytes_s * DEBT_S / row_bytes
     wished = min(float(batch.max_rows), max(batch.min_rows, timed), rated)
     windowed = min((_slice_bytes(pace, one) / row_bytes for one in pace.flows), default=wished)
-    floor = min((_floor(limits, batch, one, row_bytes) for one in pace.flows), default=wished)
+    floor = min((_floor(batch, one, row_bytes) for one in pace.flows), default=wished)
     rows = min(wished, max(windowed, floor))
     return max(1, int(rows))
 
 
-def _floor(limits: Throttle, batch: Batch, one: Flow, row_bytes: float) -> float:
+def _floor(batch: Batch, one: Flow, row_bytes: float) -> float:
     if one.rate_bytes_s is None:
         return min(batch.min_rows, ROWS_UNKNOWN, one.window_bytes * FLOOR_SHARE / row_bytes)
-    return min(batch.min_rows, one.rate_bytes_s * target_s(limits) * FLOOR_SHARE / row_bytes)
+    return min(batch.min_rows, one.shown_bytes * FLOOR_SHARE / row_bytes)
 
 
 def _slice_bytes(pace: Pace, one: Flow) -> float:
@@ -152,9 +157,9 @@ def _slice_bytes(pace: Pace, one: Flow) -> float:
     return max(one.window_bytes * BATCH_SHARE, (one.rate_bytes_s or 0.0) * travel_s * TRAVEL_GAIN)
 
 
-def target_s(limits: Throttle) -> float:
+def target_s(limits: Throttle, *, sync: bool = False) -> float:
     """Return the queue that we aim at, in seconds of the replica's own replay: never above half the budget."""
-    return min(TARGET_S, limits.max_lag_s / 2)
+    return min(TARGET_SYNC_S if sync else TARGET_S, limits.max_lag_s / 2)
 
 
 def observe(limits: Throttle, pace: Pace, signals: Signals) -> Pace:
@@ -167,19 +172,18 @@ def observe(limits: Throttle, pace: Pace, signals: Signals) -> Pace:
         if replica.replay_lsn is None or not faults.counted(limits, replica.name):
             continue
         one = known.get(replica.name) or flow.start(replica.name, now_s, replica.replay_lsn)
-        filled = one.unreplayed_bytes + pace.wanted_bytes > one.window_bytes * FILLED_SHARE
         sliced = pace.wanted_bytes > _slice_bytes(pace, one) * SLICED_SHARE
-        lag_s = clock.lag_s(now_s, replica.replay_lsn)
         one = flow.observe(
             one,
             now_s,
             replica.replay_lsn,
             insert_lsn=signals.insert_lsn,
             flush_lsn=signals.flush_lsn,
-            lag_s=lag_s,
+            lag_s=clock.lag_s(now_s, replica.replay_lsn),
+            target_s=target_s(limits, sync=replica.sync),
+            wanted_bytes=pace.wanted_bytes,
         )
-        ceiling = limits.max_lag_bytes / 2
-        one = flow.step(one, now_s, target_s=target_s(limits), ceiling_bytes=ceiling, filled=filled, sliced=sliced)
+        one = flow.step(one, now_s, ceiling_bytes=limits.max_lag_bytes / 2, sliced=sliced)
         flows.append(one)
     present = {one.name for one in flows}
     required = {*limits.replicas.require, *pace.expected, *present}
@@ -204,17 +208,23 @@ def _expected(limits: Throttle, name: str) -> bool:
 def _admit(limits: Throttle, batch: Batch, pace: Pace, signals: Signals, stripe: int) -> tuple[Decision, Pace]:
     rows = rows_wished(limits, batch, pace, stripe)
     row_bytes = pace.cost.wal_bytes(stripe)
-    pace = replace(pace, wanted_bytes=rows * row_bytes)
-    full = min(pace.flows, key=lambda one: one.room_bytes, default=None)
-    if full is None or pace.wanted_bytes <= full.room_bytes:
-        return Run(rows), replace(pace, admitted_s=signals.at_s)
+    wanted, travel_s = rows * row_bytes, pace.round_trip_s * ROUND_TRIPS / 2
+    pace = replace(pace, wanted_bytes=wanted)
+    room, full = min(((one.room_bytes(travel_s), one) for one in pace.flows), key=itemgetter(0), default=(inf, None))
+    if full is None or wanted <= room:
+        return Run(rows, flush=_flushes(pace)), replace(pace, admitted_s=signals.at_s, held=False)
     if full.unreplayed_bytes == 0 or _patient(limits, pace, full, signals.at_s):
-        floor = int(min(rows, _floor(limits, batch, full, row_bytes)))
-        return Run(max(1, floor)), replace(pace, admitted_s=signals.at_s)
-    over = f"{format_size(full.unreplayed_bytes + pace.wanted_bytes)} > {format_size(full.window_bytes)}"
+        floor = int(min(rows, _floor(batch, full, row_bytes)))
+        return Run(max(1, floor), flush=True), replace(pace, admitted_s=signals.at_s, held=False)
+    over = f"{format_size(full.unreplayed_bytes + wanted)} > {format_size(full.window_bytes)}"
     reason = Reason(Kind.WINDOW, f"{full.name} wal on the way {over}")
-    excess_s = (pace.wanted_bytes - full.room_bytes) / (full.rate_bytes_s or full.window_bytes / POLL_S)
-    return Wait(max(POLL_MIN_S, min(excess_s, POLL_S)), reason), pace
+    excess_s = (wanted - room) / (full.rate_bytes_s or full.window_bytes / POLL_S)
+    return Wait(max(POLL_MIN_S, min(excess_s, POLL_S)), reason), replace(pace, held=True)
+
+
+def _flushes(pace: Pace) -> bool:
+    """Whether a window is what holds us back: then there is time for a flush, and WAL must not lie on the primary."""
+    return pace.held or any(one.window_bytes < one.shown_bytes or one.rate_bytes_s is None for one in pace.flows)
 
 
 def _patient(limits: Throttle, pace: Pace, full: Flow, now_s: float) -> bool:
