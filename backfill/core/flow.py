@@ -9,21 +9,24 @@ replay busy, whatever the budget.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import inf
 
 WINDOW_START_BYTES = 64 * 1024
 WINDOW_MIN_BYTES = 32 * 1024
 STEP_S = 0.1
 """Time between two changes of the window: about one reply of a busy standby."""
-GROWTH = 1.1
+GROWTH = 1.05
 """Growth a step beyond what the replica has shown: it finds out whether there is more."""
 GROWTH_SHOWN = 2.0
 """Growth a step up to what the replica has shown: no burst, and a fast link is found in a second."""
 FILLED_SHARE = 0.75
 """Used share of a window from which it is what holds us back."""
-RATE_SPAN_S = 0.25
+TRAVEL_MAX_S = 0.1
+"""Most of the age of a delivered byte that is taken for the way; the rest is a queue, as on a thin link."""
+RATE_SPAN_S = 0.2
 STILL_S = 5.0
 """A thin link delivers in lumps, so a span lasts until something moves; longer than this it is a fault instead."""
-FEAR, HOPE = 0.6, 0.3
+FEAR, HOPE = 0.6, 0.6
 """Weights of a rate that fell and of one that rose."""
 
 
@@ -41,7 +44,8 @@ class Flow:
     lag_s: float
     unreplayed_bytes: int
     queued_bytes: int = 0
-    target_s: float = 0.4
+    allowed_s: float = 0.3
+    travel_s: float = inf
     window_bytes: float = WINDOW_START_BYTES
     rate_bytes_s: float | None = None
     used_bytes: float = 0.0
@@ -53,14 +57,16 @@ class Flow:
 
     @property
     def shown_bytes(self) -> float:
-        """What the replica replays within the target, as far as it has shown; 0 before it replayed anything."""
-        return (self.rate_bytes_s or 0.0) * self.target_s
+        """What the replica replays in the time that is allowed, as far as it has shown; 0 at first."""
+        return (self.rate_bytes_s or 0.0) * self.allowed_s
 
     @property
     def queue_s(self) -> float:
         """How far behind the replica is, or will be with what is on the way: lag is late, bytes are not."""
         if not self.rate_bytes_s:
             return self.lag_s
+        if not self.queued_bytes:
+            return 0.0
         return max(self.lag_s, self.queued_bytes / self.rate_bytes_s)
 
     def room_bytes(self, travel_s: float) -> float:
@@ -81,7 +87,9 @@ def observe(
     insert_lsn: int,
     flush_lsn: int,
     lag_s: float,
+    age_s: float,
     target_s: float,
+    bound_s: float,
     wanted_bytes: float = 0.0,
 ) -> Flow:
     """Return the flow with one more reading; `wanted_bytes` is what the last batch was to write, let through or not.
@@ -96,13 +104,16 @@ def observe(
     if span_s >= RATE_SPAN_S and (delivered > 0 or queued == 0 or span_s >= STILL_S):
         rate = _rate(rate, delivered / span_s, busy=busy)
         busy, since_s, since_lsn = queued > 0, now_s, replay_lsn
+    moved = replay_lsn > flow.replay_lsn
+    travel_s = min(flow.travel_s, age_s) if moved else flow.travel_s
     return Flow(  # not replace(): this is done for each replica at each reading
         name=flow.name,
         replay_lsn=replay_lsn,
         lag_s=lag_s,
         unreplayed_bytes=unreplayed,
         queued_bytes=queued,
-        target_s=target_s,
+        allowed_s=min(target_s + min(travel_s, TRAVEL_MAX_S), bound_s),
+        travel_s=travel_s,
         window_bytes=flow.window_bytes,
         rate_bytes_s=rate,
         used_bytes=max(flow.used_bytes, flow.unreplayed_bytes + wanted_bytes, unreplayed),
@@ -110,7 +121,7 @@ def observe(
         sampled_s=since_s,
         sampled_lsn=since_lsn,
         busy=busy,
-        moved_s=now_s if replay_lsn > flow.replay_lsn else flow.moved_s,
+        moved_s=now_s if moved else flow.moved_s,
     )
 
 
@@ -135,7 +146,7 @@ def step(flow: Flow, now_s: float, *, ceiling_bytes: float, sliced: bool) -> Flo
         return flow
     window, shown = flow.window_bytes, flow.shown_bytes
     filled = flow.used_bytes > window * FILLED_SHARE
-    if shown and flow.queue_s > flow.target_s:
+    if shown and flow.queue_s > flow.allowed_s:
         window = min(window, shown)
     elif window < shown and (filled or sliced):
         window = min(window * GROWTH_SHOWN, shown)

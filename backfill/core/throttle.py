@@ -25,14 +25,17 @@ from backfill.core.reason import Kind, Reason
 from backfill.core.signals import Signals
 from backfill.core.units import format_rate, format_size
 
-TARGET_S = 0.4
+TARGET_S = 0.3
 """Queue that keeps replay busy: what readers of a replica pay while we run, however large the budget is."""
 TARGET_SYNC_S = 0.1
 """The same for a synchronous standby: commits of the application wait behind our queue."""
+WALWRITER_S = 0.2
+"""`wal_writer_delay`: how long an asynchronous commit may lie on the primary; a shorter target cannot bear it."""
 BATCH_SHARE = 0.2
 """A batch is this slice of the window, so that the pace is smooth."""
 ROUND_TRIPS = 5
 """Round trips of a batch and its reading in which nothing is written: far from the server, they cost the most."""
+ROUND_TRIPS_MAX_S = 0.3
 TRAVEL_GAIN = 1.5
 FLOOR_SHARE = 0.5
 """`min_rows` may take this share of the target: on a thin link one batch travels while another is replayed."""
@@ -153,13 +156,17 @@ def _floor(batch: Batch, one: Flow, row_bytes: float) -> float:
 
 def _slice_bytes(pace: Pace, one: Flow) -> float:
     """Return a slice of the window, or what the replica would replay while a batch only travels and more."""
-    travel_s = ROUND_TRIPS * pace.round_trip_s
-    return max(one.window_bytes * BATCH_SHARE, (one.rate_bytes_s or 0.0) * travel_s * TRAVEL_GAIN)
+    travel_s = ROUND_TRIPS * pace.round_trip_s * TRAVEL_GAIN
+    return one.window_bytes * min(1.0, max(BATCH_SHARE, travel_s / one.allowed_s))
 
 
-def target_s(limits: Throttle, *, sync: bool = False) -> float:
-    """Return the queue that we aim at, in seconds of the replica's own replay: never above half the budget."""
-    return min(TARGET_SYNC_S if sync else TARGET_S, limits.max_lag_s / 2)
+def target_s(limits: Throttle, round_trip_s: float = 0.0, *, sync: bool = False) -> float:
+    """Return the queue that we aim at, in seconds of the replica's own replay.
+
+    A worker far from its server needs more, to last until its next batch; never above half the budget.
+    """
+    queue_s = TARGET_SYNC_S if sync else TARGET_S
+    return min(queue_s + min(ROUND_TRIPS * round_trip_s, ROUND_TRIPS_MAX_S), limits.max_lag_s / 2)
 
 
 def observe(limits: Throttle, pace: Pace, signals: Signals) -> Pace:
@@ -172,7 +179,7 @@ def observe(limits: Throttle, pace: Pace, signals: Signals) -> Pace:
         if replica.replay_lsn is None or not faults.counted(limits, replica.name):
             continue
         one = known.get(replica.name) or flow.start(replica.name, now_s, replica.replay_lsn)
-        sliced = pace.wanted_bytes > _slice_bytes(pace, one) * SLICED_SHARE
+        sliced = _sliced(pace, one, pace.wanted_bytes)
         one = flow.observe(
             one,
             now_s,
@@ -180,7 +187,9 @@ def observe(limits: Throttle, pace: Pace, signals: Signals) -> Pace:
             insert_lsn=signals.insert_lsn,
             flush_lsn=signals.flush_lsn,
             lag_s=clock.lag_s(now_s, replica.replay_lsn),
-            target_s=target_s(limits, sync=replica.sync),
+            age_s=clock.age_s(now_s, replica.replay_lsn),
+            target_s=target_s(limits, signals.round_trip_s, sync=replica.sync),
+            bound_s=limits.max_lag_s / 2,
             wanted_bytes=pace.wanted_bytes,
         )
         one = flow.step(one, now_s, ceiling_bytes=limits.max_lag_bytes / 2, sliced=sliced)
@@ -212,7 +221,7 @@ def _admit(limits: Throttle, batch: Batch, pace: Pace, signals: Signals, stripe:
     pace = replace(pace, wanted_bytes=wanted)
     room, full = min(((one.room_bytes(travel_s), one) for one in pace.flows), key=itemgetter(0), default=(inf, None))
     if full is None or wanted <= room:
-        return Run(rows, flush=_flushes(pace)), replace(pace, admitted_s=signals.at_s, held=False)
+        return Run(rows, flush=_flushes(pace, wanted)), replace(pace, admitted_s=signals.at_s, held=False)
     if full.unreplayed_bytes == 0 or _patient(limits, pace, full, signals.at_s):
         floor = int(min(rows, _floor(batch, full, row_bytes)))
         return Run(max(1, floor), flush=True), replace(pace, admitted_s=signals.at_s, held=False)
@@ -222,9 +231,20 @@ def _admit(limits: Throttle, batch: Batch, pace: Pace, signals: Signals, stripe:
     return Wait(max(POLL_MIN_S, min(excess_s, POLL_S)), reason), replace(pace, held=True)
 
 
-def _flushes(pace: Pace) -> bool:
+def _flushes(pace: Pace, wanted: float) -> bool:
     """Whether a window is what holds us back: then there is time for a flush, and WAL must not lie on the primary."""
-    return pace.held or any(one.window_bytes < one.shown_bytes or one.rate_bytes_s is None for one in pace.flows)
+    return pace.held or any(_held(pace, one, wanted) for one in pace.flows)
+
+
+def _held(pace: Pace, one: Flow, wanted: float) -> bool:
+    if one.rate_bytes_s is None or one.allowed_s < WALWRITER_S:
+        return True
+    return one.window_bytes < one.shown_bytes and _sliced(pace, one, wanted)
+
+
+def _sliced(pace: Pace, one: Flow, wanted: float) -> bool:
+    """Whether a batch is as small as it is because of the window."""
+    return wanted > _slice_bytes(pace, one) * SLICED_SHARE
 
 
 def _patient(limits: Throttle, pace: Pace, full: Flow, now_s: float) -> bool:
