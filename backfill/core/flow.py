@@ -21,12 +21,12 @@ GROWTH_SHOWN = 2.0
 """Growth a step up to what the replica has shown: no burst, and a fast link is found in a second."""
 FILLED_SHARE = 0.75
 """Used share of a window from which it is what holds us back."""
-TRAVEL_MAX_S = 0.1
+TRAVEL_MAX_S = 0.3
 """Most of the age of a delivered byte that is taken for the way; the rest is a queue, as on a thin link."""
 RATE_SPAN_S = 0.2
 STILL_S = 5.0
 """A thin link delivers in lumps, so a span lasts until something moves; longer than this it is a fault instead."""
-FEAR, HOPE = 0.6, 0.6
+FEAR, HOPE = 0.6, 0.5
 """Weights of a rate that fell and of one that rose."""
 
 
