@@ -19,6 +19,8 @@ GROWTH = 1.05
 """Growth a step beyond what the replica has shown: it finds out whether there is more."""
 GROWTH_SHOWN = 2.0
 """Growth a step up to what the replica has shown: no burst, and a fast link is found in a second."""
+GROWTH_DRY = 1.25
+"""Growth a step of a window that is filled and whose replica was seen with nothing left to replay."""
 FILLED_SHARE = 0.75
 """Used share of a window from which it is what holds us back."""
 TRAVEL_MAX_S = 0.3
@@ -53,6 +55,7 @@ class Flow:
     sampled_s: float = 0.0
     sampled_lsn: int = 0
     busy: bool = False
+    dry: bool = False
     moved_s: float = 0.0
 
     @property
@@ -121,6 +124,7 @@ def observe(
         sampled_s=since_s,
         sampled_lsn=since_lsn,
         busy=busy,
+        dry=flow.dry or not queued,
         moved_s=now_s if moved else flow.moved_s,
     )
 
@@ -146,11 +150,12 @@ def step(flow: Flow, now_s: float, *, ceiling_bytes: float, sliced: bool) -> Flo
         return flow
     window, shown = flow.window_bytes, flow.shown_bytes
     filled = flow.used_bytes > window * FILLED_SHARE
-    if shown and flow.queue_s > flow.allowed_s:
+    starved = filled and flow.dry
+    if shown and flow.queue_s > flow.allowed_s and not starved:
         window = min(window, shown)
     elif window < shown and (filled or sliced):
         window = min(window * GROWTH_SHOWN, shown)
     elif shown and filled:
-        window *= GROWTH
+        window *= GROWTH_DRY if starved else GROWTH
     window = min(max(window, WINDOW_MIN_BYTES), ceiling_bytes)
-    return replace(flow, window_bytes=window, used_bytes=0.0, stepped_s=now_s)
+    return replace(flow, window_bytes=window, used_bytes=0.0, dry=False, stepped_s=now_s)

@@ -228,7 +228,8 @@ def _admit(limits: Throttle, batch: Batch, pace: Pace, signals: Signals, stripe:
     over = f"{format_size(full.unreplayed_bytes + wanted)} > {format_size(full.window_bytes)}"
     reason = Reason(Kind.WINDOW, f"{full.name} wal on the way {over}")
     excess_s = (wanted - room) / (full.rate_bytes_s or full.window_bytes / POLL_S)
-    return Wait(max(POLL_MIN_S, min(excess_s, POLL_S)), reason), replace(pace, held=True)
+    longest_s = min(POLL_S, full.allowed_s * BATCH_SHARE)
+    return Wait(max(POLL_MIN_S, min(excess_s, longest_s)), reason), replace(pace, held=True)
 
 
 def _flushes(pace: Pace, wanted: float) -> bool:

@@ -20,6 +20,8 @@ WALWRITER_S = 0.2
 WALWRITER_BYTES = MB
 WALWRITER_LUMP_S = 0.01
 """A fast primary flushes what it wrote in this time at once."""
+FOREIGN_COMMIT_S = 0.02
+"""Others commit at least this often, and what they flush takes ours along."""
 KEPT = 20_000
 """Records of what was written when, before those that every replica has replayed are dropped."""
 
@@ -133,7 +135,7 @@ class Plant:
         lump = max(WALWRITER_BYTES, rate * WALWRITER_LUMP_S)
         began_s = self.now_s
         while True:
-            due_s = self._flushed_s + WALWRITER_S
+            due_s = self._flushed_s + (FOREIGN_COMMIT_S if self._foreign_bytes_s else WALWRITER_S)
             if rate > 0:
                 due_s = min(due_s, self.now_s + max(0.0, lump - (self.insert - self.flushed)) / rate)
             elif self.insert <= self.flushed:
