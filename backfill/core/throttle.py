@@ -36,6 +36,8 @@ BATCH_SHARE = 0.2
 ROUND_TRIPS = 5
 """Round trips of a batch and its reading in which nothing is written: far from the server, they cost the most."""
 ROUND_TRIPS_MAX_S = 0.3
+WORKED_SHARE_MIN = 0.1
+"""A batch is thought to have worked for at least this share of its time."""
 TRAVEL_GAIN = 1.5
 FLOOR_SHARE = 0.5
 """`min_rows` may take this share of the target: on a thin link one batch travels while another is replayed."""
@@ -123,8 +125,9 @@ def decide(limits: Throttle, batch: Batch, pace: Pace, signals: Signals, stripe:
 
 
 def learn(pace: Pace, *, stripe: int, rows: int, wal_bytes: int, took_s: float) -> Pace:
-    """Return the memory after a batch: what it cost, and what it owes."""
-    cost = costs.learn(pace.cost, stripe=stripe, rows=rows, wal_bytes=wal_bytes, took_s=took_s)
+    """Return the memory after a batch: what it cost, its time on the way aside, and what it owes."""
+    worked_s = max(took_s * WORKED_SHARE_MIN, took_s - (ROUND_TRIPS - 1) * pace.round_trip_s)
+    cost = costs.learn(pace.cost, stripe=stripe, rows=rows, wal_bytes=wal_bytes, took_s=worked_s)
     return replace(pace, cost=cost, pacer=pacer.spend(pace.pacer, wal_bytes))
 
 
