@@ -30,6 +30,7 @@ class Loop:
     events: list[Event] = field(default_factory=list)
     stripe: int = 0
     left: int = STRIPE_ROWS
+    rests: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         plant = self.plant
@@ -48,6 +49,7 @@ class Loop:
             while True:
                 run = await self.gate.admit(session, self.stripe)
                 rows = min(run.rows, self.left)
+                self.rests += [len(self.plant.batches)] * (rows < run.rows)
                 self.gate.learn(self.plant.fill(rows, self.stripe, flush=run.flush), self.stripe)
                 self.left -= rows
                 if self.left == 0:

@@ -132,13 +132,13 @@ class Path:
     behind_bytes: int = 0
     sync: bool = False
 
-    replayed: float = 0.0
-    shown: int | None = None
-    lag_s: float = 0.0
-    worst_lag_s: float = 0.0
-    behind: float = 0.0
-    worst_bytes: float = 0.0
-    commit_s: float = 0.0
+    replayed: float = field(default=0.0, repr=False)
+    shown: int | None = field(default=None, repr=False)
+    lag_s: float = field(default=0.0, repr=False)
+    worst_lag_s: float = field(default=0.0, repr=False)
+    behind: float = field(default=0.0, repr=False)
+    worst_bytes: float = field(default=0.0, repr=False)
+    commit_s: float = field(default=0.0, repr=False)
 
     def start(self, written: Written) -> None:
         """Begin at time 0, with the schedule of rates and accidents as it is now."""

@@ -82,6 +82,9 @@ class Plant:
         self._own_bytes_s = 0.0
         self._foreign_bytes_s = 0.0
 
+    def __repr__(self) -> str:
+        return f"Plant({self.paths}, {self.work})"
+
     def _start(self) -> None:
         self._started = True
         for path in self.paths:
@@ -115,6 +118,8 @@ class Plant:
 
     def settle(self) -> None:
         """Bring every path up to now, and forget what is long past."""
+        if not self._started:
+            self._start()
         for path in self.paths:
             path.advance(self.now_s)
         if len(self.written.at_s) > KEPT:
