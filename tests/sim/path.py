@@ -10,6 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections import deque
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 MB = 1024 * 1024
 START_LSN = 1 << 30
@@ -175,7 +176,7 @@ class Path:
         inside = sorted(edge for edge in edges if from_s <= edge <= to_s)
         return sum(
             (end - begin) * min(value_at(self.rates, begin), self.replay_bytes_s)
-            for begin, end in zip(inside, inside[1:], strict=False)
+            for begin, end in pairwise(inside)
             if not within(stopped, begin)
         )
 

@@ -30,7 +30,7 @@ RATE = st.floats(-4.0, 10.0).map(lambda power: 2**power * MB)
 
 
 @st.composite
-def works(draw: st.DrawFn, **changed: Any) -> Work:
+def works(draw: st.DrawFn, /, **changed: Any) -> Work:
     """Return a primary and a worker 0.3 to 50 ms away from it."""
     values = {
         "row_bytes": draw(st.floats(150.0, 1500.0)),
@@ -45,7 +45,7 @@ def works(draw: st.DrawFn, **changed: Any) -> Work:
 
 
 @st.composite
-def paths(draw: st.DrawFn, name: str = "replica-a", **changed: Any) -> Path:
+def paths(draw: st.DrawFn, /, name: str = "replica-a", **changed: Any) -> Path:
     values = {
         "rates": ((0.0, draw(RATE)),),
         "latency_s": draw(st.sampled_from([0.0, 0.001, 0.01, 0.05])),
@@ -116,10 +116,16 @@ def changing(draw: st.DrawFn) -> Plant:
     rate = 2 ** draw(st.floats(-1.0, 6.0)) * MB
     narrowed = rate * draw(st.floats(0.25, 1.0))
     at_s = draw(st.floats(5.0, 8.0))
-    steps: Steps = ((0.0, rate), (at_s, narrowed), (at_s + draw(st.floats(2.0, 4.0)), narrowed * draw(st.floats(1.0, 4.0))))
+    steps: Steps = (
+        (0.0, rate),
+        (at_s, narrowed),
+        (at_s + draw(st.floats(2.0, 4.0)), narrowed * draw(st.floats(1.0, 4.0))),
+    )
     made = [draw(paths(rates=steps, replay_bytes_s=1024.0 * MB))]
     if draw(st.booleans()):
-        made.append(draw(paths("replica-b", rates=((0.0, rate * draw(st.floats(1.0, 4.0))),), replay_bytes_s=1024.0 * MB)))
+        made.append(
+            draw(paths("replica-b", rates=((0.0, rate * draw(st.floats(1.0, 4.0))),), replay_bytes_s=1024.0 * MB))
+        )
     load = [draw(st.sampled_from([0.0, 0.2, 0.5])) * narrowed for _ in range(3)]
     foreign = ((0.0, load[0]), (draw(st.floats(5.0, 7.0)), load[1]), (draw(st.floats(8.0, 9.0)), load[2]))
     checkpoint_s = draw(st.floats(5.0, 9.0))
