@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import MutableSequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -27,7 +28,7 @@ class Loop:
 
     plant: Plant
     job: Job
-    events: list[Event] = field(default_factory=list)
+    events: MutableSequence[Event] = field(default_factory=list)
     stripe: int = 0
     left: int = STRIPE_ROWS
     rests: list[int] = field(default_factory=list)

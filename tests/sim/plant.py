@@ -6,7 +6,7 @@ What happens behind the primary is `tests.sim.path`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, MutableSequence
 from dataclasses import dataclass
 from random import Random
 
@@ -14,7 +14,8 @@ from backfill.core.batch import Filled
 from backfill.core.reason import Reason
 from backfill.core.scan import Scan
 from backfill.core.signals import Replica, Signals
-from tests.sim.path import INFINITE, MB, START_LSN, Path, Span, Steps, Written, value_at, within
+from tests.sim.path import MB, Path
+from tests.sim.server import INFINITE, START_LSN, Span, Steps, Written, value_at, within
 
 WALWRITER_S = 0.2
 WALWRITER_BYTES = MB
@@ -63,7 +64,7 @@ class Over(Exception):
 class Plant:
     """The clock, the primary and its paths; plays the part of the session that the gate reads.
 
-    `watch` is called each `watch_s` with every path brought up to date. `keep` says whether batches are recorded.
+    `watch` is called each `watch_s` with every path brought up to date.
     """
 
     def __init__(self, *paths: Path, work: Work | None = None, seed: int = 0) -> None:
@@ -72,8 +73,8 @@ class Plant:
         self.insert = float(START_LSN)
         self.flushed = START_LSN
         self.written = Written()
-        self.batches: list[Batch] = []
-        self.waits: list[tuple[float, Reason | None]] = []
+        self.batches: MutableSequence[Batch] = []
+        self.waits: MutableSequence[tuple[float, Reason | None]] = []
         self.until_s = 0.0
         self.watch: Callable[[], None] = lambda: None
         self.watch_s = INFINITE

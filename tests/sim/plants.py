@@ -19,8 +19,9 @@ from backfill.core.flow import WINDOW_START_BYTES
 from backfill.core.job import Job
 from tests.factories import job
 from tests.sim.loop import WIDE
-from tests.sim.path import MB, MESSAGE_BYTES, Path, Steps, value_at
+from tests.sim.path import MB, MESSAGE_BYTES, Path
 from tests.sim.plant import Plant, Work
+from tests.sim.server import Steps, value_at
 
 BUDGETS = ("1s", "2s", "10s", "60s")
 START_BYTES = 2 * WINDOW_START_BYTES + 2 * MESSAGE_BYTES

@@ -21,8 +21,9 @@ from backfill.core.cost import Cost
 from backfill.core.reason import Kind
 from backfill.core.throttle import DEBT_S, PATIENCE_S, Pace
 from tests.sim.loop import Loop, loop
-from tests.sim.path import MB, START_LSN, Path
+from tests.sim.path import MB, Path
 from tests.sim.plant import WALWRITER_S, Plant, Work
+from tests.sim.server import START_LSN
 
 KB = 1024
 WARM_S = 6.0

@@ -136,7 +136,8 @@ def test_the_queue_is_what_is_on_the_way_where_that_is_more_than_the_lag():
 
 def test_what_travels_is_allowed_beside_the_target_and_learnt_from_the_quickest():
     flow = read(known(), 0.1, 10, 300 * KB, age_s=0.2)
-    assert (flow.travel_s, flow.allowed_s) == (0.2, pytest.approx(0.6))
+    assert flow.travel_s == 0.2
+    assert flow.allowed_s == pytest.approx(0.6)
     assert read(flow, 0.2, 20, 300 * KB, age_s=0.1).travel_s == 0.1
     assert read(flow, 0.2, 10, 300 * KB, age_s=0.1).travel_s == 0.2
 
