@@ -13,7 +13,9 @@ Steps = tuple[tuple[float, float], ...]
 
 
 def within(spans: tuple[Span, ...], at_s: float) -> bool:
-    return any(begin <= at_s < end for begin, end in spans)
+    """Whether a moment is in one of these spans, which follow each other."""
+    index = bisect_right(spans, (at_s, INFINITE)) - 1
+    return index >= 0 and at_s < spans[index][1]
 
 
 def value_at(steps: Steps, at_s: float) -> float:
