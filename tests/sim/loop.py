@@ -32,6 +32,7 @@ class Loop:
     stripe: int = 0
     left: int = STRIPE_ROWS
     rests: list[int] = field(default_factory=list)
+    flushes: int = 0
 
     def __post_init__(self) -> None:
         plant = self.plant
@@ -50,6 +51,7 @@ class Loop:
             while True:
                 run = await self.gate.admit(session, self.stripe)
                 rows = min(run.rows, self.left)
+                self.flushes += run.flush
                 self.rests += [len(self.plant.batches)] * (rows < run.rows)
                 self.gate.learn(self.plant.fill(rows, self.stripe, flush=run.flush), self.stripe)
                 self.left -= rows

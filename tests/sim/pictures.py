@@ -6,7 +6,8 @@ are written and not replayed with the smallest window.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from html import escape
 from pathlib import Path
@@ -97,7 +98,9 @@ def table(seen: Sequence[Seen]) -> Iterator[str]:
     """Yield the rows of a table: what the replicas felt, and how much of the slowest was used."""
     yield f"{'scenario':46} {'budget':>6} {'use':>6} {'median':>7} {'p99':>7} {'worst':>8} {'over':>9}"
     for one in seen:
-        lags = f"{one.quantile_s(0.5):>6.2f}s {one.quantile_s(0.99):>6.2f}s {one.worst_lag_s:>7.2f}s {one.over_s:>8.1f}s"
+        lags = (
+            f"{one.quantile_s(0.5):>6.2f}s {one.quantile_s(0.99):>6.2f}s {one.worst_lag_s:>7.2f}s {one.over_s:>8.1f}s"
+        )
         yield f"{one.scenario.name:46} {one.scenario.budget:>6} {one.use:>6.3f} {lags}"
 
 
@@ -109,9 +112,14 @@ def main() -> None:
     seen = [watch(scenario) for scenario in CLASSICS]
     FIGURE.parent.mkdir(parents=True, exist_ok=True)
     FIGURE.write_text(figure(seen))
-    print("\n".join(table(seen)), f"\n{FIGURE} is drawn anew. Two plans, a minute or three:", flush=True)
+    _tell([*table(seen), f"{FIGURE} is drawn anew. Two plans, a minute or three:"])
     with ProcessPoolExecutor(2) as pool:
-        print("\n".join(table(list(pool.map(plan, PLANS)))))
+        _tell(table(list(pool.map(plan, PLANS))))
+
+
+def _tell(lines: Iterable[str]) -> None:
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":
