@@ -21,6 +21,10 @@ COLUMNS, CELL_W, CELL_H = 2, 500, 232
 LEFT, PLOT_W, TOP, LAG_H, BYTES_H, GAP = 58, 420, 40, 84, 58, 10
 LAG, BYTES, WINDOW, BUDGET, INK, GRID = "#0b62a4", "#0b62a4", "#e07b00", "#c0262d", "#222", "#e6e6e6"
 BUCKETS = 420
+LEGEND = (
+    f'Above: <tspan fill="{LAG}">true lag</tspan> in seconds, <tspan fill="{BUDGET}">budget</tspan> dashed. '
+    f'Below: <tspan fill="{BYTES}">written and not replayed</tspan> and the <tspan fill="{WINDOW}">window</tspan>.'
+)
 Point = tuple[float, float]
 
 
@@ -31,9 +35,7 @@ def figure(seen: Sequence[Seen]) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}">',
         f'<rect width="{width}" height="{height}" fill="#fff"/>',
         f'<g font-family="system-ui, sans-serif" font-size="11" fill="{INK}">',
-        f'<text x="{LEFT}" y="22">Above: <tspan fill="{LAG}">true lag</tspan> in seconds, '
-        f'<tspan fill="{BUDGET}">budget</tspan> dashed. Below: <tspan fill="{BYTES}">written and not replayed</tspan> '
-        f'and the <tspan fill="{WINDOW}">window</tspan>, in megabytes.</text>',
+        f'<text x="{LEFT}" y="22">{LEGEND}</text>',
     ]
     for number, one in enumerate(seen):
         row, column = divmod(number, COLUMNS)

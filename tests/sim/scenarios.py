@@ -63,9 +63,8 @@ class Seen:
 def watch(scenario: Scenario, *, kept: int | None = None) -> Seen:
     """Run a scenario; of a long one only the last `kept` batches and events stay in memory."""
     plant = scenario.plant()
-    run = Loop(plant, laws(max_lag=scenario.budget), **({} if kept is None else {"events": deque(maxlen=kept)}))
-    if kept is not None:
-        plant.batches, plant.waits = deque(maxlen=kept), deque(maxlen=kept)
+    run = Loop(plant, laws(max_lag=scenario.budget), events=deque(maxlen=kept))
+    plant.batches, plant.waits = deque(maxlen=kept), deque(maxlen=kept)
     seen = Seen(scenario, run.job.throttle.max_lag_s)
     slowest = min(plant.paths, key=lambda path: path.capacity_bytes(scenario.from_s, scenario.span_s))
 
