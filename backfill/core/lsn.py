@@ -7,7 +7,7 @@ No heartbeat table, no clock of another machine, and it grows while a replica is
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 
 SAMPLES_MAX = 4096
@@ -58,10 +58,17 @@ class LsnClock:
         """
         if not self.lsn or replay_lsn >= self.lsn[-1]:
             return 0.0
-        after = bisect_right(self.lsn, replay_lsn)
+        return max(0.0, now_s - self._at_s(bisect_right(self.lsn, replay_lsn), replay_lsn))
+
+    def age_s(self, now_s: float, lsn: int) -> float:
+        """Return how long ago the primary reached `lsn`: what a replica that now replays up to it took for that."""
+        if not self.lsn or lsn > self.lsn[-1]:
+            return 0.0
+        return max(0.0, now_s - self._at_s(bisect_left(self.lsn, lsn), lsn))
+
+    def _at_s(self, after: int, lsn: int) -> float:
         if after == 0:
-            return now_s - self.at_s[0]
+            return self.at_s[0]
         low, high = self.lsn[after - 1], self.lsn[after]
-        share = (replay_lsn - low) / (high - low)
-        passed_s = self.at_s[after - 1] + share * (self.at_s[after] - self.at_s[after - 1])
-        return max(0.0, now_s - passed_s)
+        share = (lsn - low) / (high - low)
+        return self.at_s[after - 1] + share * (self.at_s[after] - self.at_s[after - 1])

@@ -45,7 +45,7 @@ def measured(job: Job, pace: Pace, signals: Signals) -> Measured:
 
 def decided(job: Job, pace: Pace, decision: Decision, stripe: int) -> Decided:
     """Return the decision and what it was taken from: the figures of the replica with the least room."""
-    tightest = min(pace.flows, key=lambda one: one.room_bytes, default=None)
+    tightest = min(pace.flows, key=lambda one: one.room_bytes(0.0), default=None)
     inputs = Inputs(
         replica=tightest.name if tightest else None,
         lag_s=tightest.lag_s if tightest else None,

@@ -11,6 +11,8 @@ An idle path always admits one minimal batch, else an estimate larger than the w
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import inf
+from operator import itemgetter
 
 from backfill.core import cost as costs
 from backfill.core import courtesy, faults, flow, pacer
@@ -24,18 +26,24 @@ from backfill.core.reason import Kind, Reason
 from backfill.core.signals import Signals
 from backfill.core.units import format_rate, format_size
 
-TARGET_S = 0.4
+TARGET_S = 0.3
 """Queue that keeps replay busy: what readers of a replica pay while we run, however large the budget is."""
+TARGET_SYNC_S = 0.1
+"""The same for a synchronous standby: commits of the application wait behind our queue."""
+WALWRITER_S = 0.2
+"""`wal_writer_delay`: how long an asynchronous commit may lie on the primary; a shorter target cannot bear it."""
 BATCH_SHARE = 0.2
 """A batch is this slice of the window, so that the pace is smooth."""
 ROUND_TRIPS = 5
 """Round trips of a batch and its reading in which nothing is written: far from the server, they cost the most."""
+ROUND_TRIPS_MAX_S = 0.3
+WORKED_SHARE_MIN = 0.1
+"""A batch is thought to have worked for at least this share of its time."""
 TRAVEL_GAIN = 1.5
 FLOOR_SHARE = 0.5
 """`min_rows` may take this share of the target: on a thin link one batch travels while another is replayed."""
 ROWS_UNKNOWN = 100
 """Rows of a batch while a replica's rate is unknown: a start from nothing makes no burst."""
-FILLED_SHARE = 0.5
 SLICED_SHARE = 0.95
 RATE_SPAN_S = 2.0
 POLL_S = 0.1
@@ -75,7 +83,8 @@ class Pace:
     """What the throttle remembers between readings.
 
     `expected` names replicas that must be in view, `stopped` the signals that were over their limit, and
-    `wanted_bytes` is what the last batch was expected to write, let through or not.
+    `wanted_bytes` is what the last batch was expected to write, let through or not; `held` whether it has to wait for
+    the window.
     """
 
     cost: Cost = Cost()
@@ -86,6 +95,7 @@ class Pace:
     expected: frozenset[str] = frozenset()
     stopped: frozenset[faults.Signal] = frozenset()
     wanted_bytes: float = 0.0
+    held: bool = False
     round_trip_s: float = 0.0
     admitted_s: float = 0.0
     history: tuple[tuple[float, int], ...] = ()
@@ -124,8 +134,9 @@ def decide(limits: Throttle, batch: Batch, pace: Pace, signals: Signals, stripe:
 
 
 def learn(pace: Pace, *, stripe: int, rows: int, wal_bytes: int, took_s: float) -> Pace:
-    """Return the memory after a batch: what it cost, and what it owes."""
-    cost = costs.learn(pace.cost, stripe=stripe, rows=rows, wal_bytes=wal_bytes, took_s=took_s)
+    """Return the memory after a batch: what it cost, its time on the way aside, and what it owes."""
+    worked_s = max(took_s * WORKED_SHARE_MIN, took_s - (ROUND_TRIPS - 1) * pace.round_trip_s)
+    cost = costs.learn(pace.cost, stripe=stripe, rows=rows, wal_bytes=wal_bytes, took_s=worked_s)
     return replace(pace, cost=cost, pacer=pacer.spend(pace.pacer, wal_bytes))
 
 
@@ -157,7 +168,7 @@ def rows_wished(limits: Throttle, batch: Batch, pace: Pace, stripe: int) -> Run:
     rows, by = min((float(batch.max_rows), "max_rows"), (max(batch.min_rows, timed), "target_time"), (rated, "rate"))
     if pace.flows:
         windowed, name = min((_slice_bytes(pace, one) / row_bytes, one.name) for one in pace.flows)
-        floor = min(_floor(limits, batch, one, row_bytes) for one in pace.flows)
+        floor = min(_floor(batch, one, row_bytes) for one in pace.flows)
         if max(windowed, floor) < rows:
             rows, by = (windowed, f"window of {name}") if windowed >= floor else (floor, "min_rows")
     if pace.courtesy.share < 1:
@@ -165,21 +176,25 @@ def rows_wished(limits: Throttle, batch: Batch, pace: Pace, stripe: int) -> Run:
     return Run(max(1, int(rows)), by)
 
 
-def _floor(limits: Throttle, batch: Batch, one: Flow, row_bytes: float) -> float:
+def _floor(batch: Batch, one: Flow, row_bytes: float) -> float:
     if one.rate_bytes_s is None:
         return min(batch.min_rows, ROWS_UNKNOWN, one.window_bytes * FLOOR_SHARE / row_bytes)
-    return min(batch.min_rows, one.rate_bytes_s * target_s(limits) * FLOOR_SHARE / row_bytes)
+    return min(batch.min_rows, one.shown_bytes * FLOOR_SHARE / row_bytes)
 
 
 def _slice_bytes(pace: Pace, one: Flow) -> float:
     """Return a slice of the window, or what the replica would replay while a batch only travels and more."""
-    travel_s = ROUND_TRIPS * pace.round_trip_s
-    return max(one.window_bytes * BATCH_SHARE, (one.rate_bytes_s or 0.0) * travel_s * TRAVEL_GAIN)
+    travel_s = ROUND_TRIPS * pace.round_trip_s * TRAVEL_GAIN
+    return one.window_bytes * min(1.0, max(BATCH_SHARE, travel_s / one.allowed_s))
 
 
-def target_s(limits: Throttle) -> float:
-    """Return the queue that we aim at, in seconds of the replica's own replay: never above half the budget."""
-    return min(TARGET_S, limits.max_lag_s / 2)
+def target_s(limits: Throttle, round_trip_s: float = 0.0, *, sync: bool = False) -> float:
+    """Return the queue that we aim at, in seconds of the replica's own replay.
+
+    A worker far from its server needs more, to last until its next batch; never above half the budget.
+    """
+    queue_s = TARGET_SYNC_S if sync else TARGET_S
+    return min(queue_s + min(ROUND_TRIPS * round_trip_s, ROUND_TRIPS_MAX_S), limits.max_lag_s / 2)
 
 
 def observe(limits: Throttle, pace: Pace, signals: Signals) -> Pace:
@@ -192,19 +207,21 @@ def observe(limits: Throttle, pace: Pace, signals: Signals) -> Pace:
         if replica.replay_lsn is None or not faults.counted(limits, replica.name):
             continue
         one = known.get(replica.name) or flow.start(replica.name, now_s, replica.replay_lsn)
-        filled = one.unreplayed_bytes + pace.wanted_bytes > one.window_bytes * FILLED_SHARE
-        sliced = pace.wanted_bytes > _slice_bytes(pace, one) * SLICED_SHARE
-        lag_s = clock.lag_s(now_s, replica.replay_lsn) if replica.lag_s is None else replica.lag_s
+        sliced = _sliced(pace, one, pace.wanted_bytes)
+        told_s = replica.lag_s
         one = flow.observe(
             one,
             now_s,
             replica.replay_lsn,
             insert_lsn=signals.insert_lsn,
             flush_lsn=signals.flush_lsn,
-            lag_s=lag_s,
+            lag_s=clock.lag_s(now_s, replica.replay_lsn) if told_s is None else told_s,
+            age_s=clock.age_s(now_s, replica.replay_lsn),
+            target_s=target_s(limits, signals.round_trip_s, sync=replica.sync),
+            bound_s=limits.max_lag_s / 2,
+            wanted_bytes=pace.wanted_bytes,
         )
-        ceiling = limits.max_lag_bytes / 2
-        one = flow.step(one, now_s, target_s=target_s(limits), ceiling_bytes=ceiling, filled=filled, sliced=sliced)
+        one = flow.step(one, now_s, ceiling_bytes=limits.max_lag_bytes / 2, sliced=sliced)
         flows.append(one)
     present = {one.name for one in flows}
     required = {*limits.replicas.require, *pace.expected, *present}
@@ -229,19 +246,38 @@ def _expected(limits: Throttle, name: str) -> bool:
 def _admit(limits: Throttle, batch: Batch, pace: Pace, signals: Signals, stripe: int) -> tuple[Decision, Pace]:
     run = rows_wished(limits, batch, pace, stripe)
     row_bytes = pace.cost.wal_bytes(stripe)
-    pace = replace(pace, wanted_bytes=run.rows * row_bytes)
-    full = min(pace.flows, key=lambda one: one.room_bytes, default=None)
-    if full is None or pace.wanted_bytes <= full.room_bytes:
-        return run, replace(pace, admitted_s=signals.at_s)
+    wanted, travel_s = run.rows * row_bytes, pace.round_trip_s * ROUND_TRIPS / 2
+    pace = replace(pace, wanted_bytes=wanted)
+    room, full = min(((one.room_bytes(travel_s), one) for one in pace.flows), key=itemgetter(0), default=(inf, None))
+    if full is None or wanted <= room:
+        run = replace(run, flush=_flushes(pace, wanted))
+        return run, replace(pace, admitted_s=signals.at_s, held=False)
     idle = full.unreplayed_bytes == 0
     if idle or _patient(limits, pace, full, signals.at_s):
-        floor = int(min(run.rows, _floor(limits, batch, full, row_bytes)))
+        floor = int(min(run.rows, _floor(batch, full, row_bytes)))
         by = f"{full.name} is idle" if idle else f"others fill {full.name}"
-        return Run(max(1, floor), by), replace(pace, admitted_s=signals.at_s)
-    over = f"{format_size(full.unreplayed_bytes + pace.wanted_bytes)} > {format_size(full.window_bytes)}"
+        return Run(max(1, floor), by, flush=True), replace(pace, admitted_s=signals.at_s, held=False)
+    over = f"{format_size(full.unreplayed_bytes + wanted)} > {format_size(full.window_bytes)}"
     reason = Reason(Kind.WINDOW, f"{full.name} wal on the way {over}")
-    excess_s = (pace.wanted_bytes - full.room_bytes) / (full.rate_bytes_s or full.window_bytes / POLL_S)
-    return Wait(max(POLL_MIN_S, min(excess_s, POLL_S)), reason), pace
+    excess_s = (wanted - room) / (full.rate_bytes_s or full.window_bytes / POLL_S)
+    longest_s = min(POLL_S, full.allowed_s * BATCH_SHARE)
+    return Wait(max(POLL_MIN_S, min(excess_s, longest_s)), reason), replace(pace, held=True)
+
+
+def _flushes(pace: Pace, wanted: float) -> bool:
+    """Whether a window is what holds us back: then there is time for a flush, and WAL must not lie on the primary."""
+    return pace.held or any(_held(pace, one, wanted) for one in pace.flows)
+
+
+def _held(pace: Pace, one: Flow, wanted: float) -> bool:
+    if one.rate_bytes_s is None or one.allowed_s < WALWRITER_S:
+        return True
+    return one.window_bytes < one.shown_bytes and _sliced(pace, one, wanted)
+
+
+def _sliced(pace: Pace, one: Flow, wanted: float) -> bool:
+    """Whether a batch is as small as it is because of the window."""
+    return wanted > _slice_bytes(pace, one) * SLICED_SHARE
 
 
 def _patient(limits: Throttle, pace: Pace, full: Flow, now_s: float) -> bool:

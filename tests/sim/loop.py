@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import MutableSequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -13,7 +14,8 @@ from backfill.core.job import Job
 from backfill.gate import Gate
 from backfill.ports import Session, Surroundings
 from tests.factories import job as make_job
-from tests.sim.plant import Over, Path, Plant
+from tests.sim.path import Path
+from tests.sim.plant import Over, Plant
 
 STRIPES = 8
 STRIPE_ROWS = 25_000
@@ -26,9 +28,11 @@ class Loop:
 
     plant: Plant
     job: Job
-    events: list[Event] = field(default_factory=list)
+    events: MutableSequence[Event] = field(default_factory=list)
     stripe: int = 0
     left: int = STRIPE_ROWS
+    rests: list[int] = field(default_factory=list)
+    flushes: int = 0
 
     def __post_init__(self) -> None:
         plant = self.plant
@@ -38,23 +42,27 @@ class Loop:
     def run(self, until_s: float) -> Loop:
         self.plant.until_s = until_s
         asyncio.run(self._run())
+        self.plant.settle()
         return self
 
     async def _run(self) -> None:
         session = cast(Session, self.plant)
         with suppress(Over):
             while True:
-                rows = min((await self.gate.admit(session, self.stripe)).rows, self.left)
-                self.gate.learn(self.plant.fill(rows, self.stripe), self.stripe)
+                run = await self.gate.admit(session, self.stripe)
+                rows = min(run.rows, self.left)
+                self.flushes += run.flush
+                self.rests += [len(self.plant.batches)] * (rows < run.rows)
+                self.gate.learn(self.plant.fill(rows, self.stripe, flush=run.flush), self.stripe)
                 self.left -= rows
                 if self.left == 0:
                     self.stripe, self.left = (self.stripe + 1) % STRIPES, STRIPE_ROWS
 
     def use(self, path: Path, until_s: float) -> float:
         """Run on; return the share of a path's capacity that was replayed meanwhile."""
-        capacity, replayed = path.capacity_bytes, path.replayed
+        since_s, replayed = self.plant.now_s, path.replayed
         self.run(until_s)
-        return (path.replayed - replayed) / (path.capacity_bytes - capacity)
+        return (path.replayed - replayed) / path.capacity_bytes(since_s, self.plant.now_s)
 
     @property
     def waits(self) -> list[Waited]:

@@ -1,17 +1,10 @@
-"""The law in a closed loop with a plant: what replicas feel, whatever the primary, the links and the others do.
-
-Mutations tried by hand, and the test that catches each:
-
-idle-path rule dropped                        test_a_row_dearer_than_the_window_still_goes
-believe replay_lsn None as 0 bytes behind     test_a_replica_that_returns_far_behind_is_waited_for
-missing replica ignored                       test_nothing_goes_while_a_replica_is_out_of_view
-hysteresis removed                            test_after_a_stop_work_resumes_once
-max_rows cap removed                          test_rows_stay_within_their_limits
-"""
+"""The law in a closed loop with a plant: what replicas feel, whatever the primary, the links and the others do."""
 
 from __future__ import annotations
 
+import asyncio
 import math
+from time import perf_counter
 
 import pytest
 from hypothesis import given, settings
@@ -19,9 +12,11 @@ from hypothesis import strategies as st
 
 from backfill.core.cost import Cost
 from backfill.core.reason import Kind
-from backfill.core.throttle import DEBT_S, PATIENCE_S, Pace
+from backfill.core.throttle import DEBT_S, PATIENCE_S, Pace, decide
 from tests.sim.loop import Loop, loop
-from tests.sim.plant import MB, START_LSN, STEP_S, WALWRITER_S, Path, Plant, Work
+from tests.sim.path import MB, Path
+from tests.sim.plant import WALWRITER_S, Plant, Work
+from tests.sim.server import START_LSN
 
 KB = 1024
 WARM_S = 6.0
@@ -59,11 +54,11 @@ def test_a_plant_replays_no_faster_than_its_link():
 
 def test_a_plants_lag_is_the_age_of_the_oldest_byte_that_is_not_replayed():
     path = link(1, latency_s=0.0)
-    plant = Plant(path, work=Work(noise=0, row_s=0.0, commit_s=STEP_S, round_trip_s=0.0))
+    plant = Plant(path, work=Work(noise=0, row_s=0.0, commit_s=0.005, round_trip_s=0.0))
     plant.fill(10_000, 0)
     written_s = plant.now_s
     plant.pass_time(2.0)
-    assert path.lag_s == pytest.approx(plant.now_s - written_s, abs=2 * STEP_S)
+    assert path.lag_s == pytest.approx(plant.now_s - written_s, abs=2 * 0.005)
     plant.pass_time(5.0)
     assert path.lag_s == 0.0
 
@@ -125,12 +120,64 @@ def test_a_far_replica_is_used_too(replies_s: float):
     assert path.worst_lag_s < 1.0
 
 
-@pytest.mark.parametrize(("round_trip_s", "use"), [(0.005, 0.95), (0.02, 0.9), (0.05, 0.6)])
-def test_a_worker_far_from_its_server_still_moves(round_trip_s: float, use: float):
+@pytest.mark.parametrize("round_trip_s", [0.005, 0.02, 0.05])
+def test_a_worker_far_from_its_server_still_moves(round_trip_s: float):
     path = link(4)
-    run = under(path, work=Work(round_trip_s=round_trip_s)).run(2 * WARM_S)
-    assert run.use(path, 30.0) >= use
+    run = under(path, work=Work(round_trip_s=round_trip_s)).run(WARM_S)
+    assert run.use(path, 30.0) >= 0.97
     assert path.worst_lag_s < 1.0
+
+
+def test_a_start_from_nothing_finds_a_fast_link():
+    for rate, use in ((4, 0.9), (64, 0.8)):
+        path = link(rate)
+        run = under(path)
+        assert run.use(path, WARM_S) >= use
+        assert path.worst_lag_s < 0.6
+
+
+def test_a_worker_that_nothing_holds_back_waits_for_no_disk():
+    run = under(link(4096, replay_bytes_s=4096.0 * MB)).run(WARM_S)
+    before, flushes = run.own_bytes, run.flushes
+    run.run(3 * WARM_S)
+    assert run.own_bytes - before > 100 * MB
+    assert run.flushes - flushes <= 5
+
+
+def test_one_that_its_window_holds_back_flushes_what_it_writes():
+    run = under(link(4)).run(20.0)
+    assert run.flushes > 0.9 * len(run.plant.batches)
+
+
+def test_behind_a_synchronous_standby_commits_wait_little():
+    """An application's commit waits for all WAL before it: its wait is what the queue costs others."""
+    waits: list[float] = []
+    path = link(4, sync=True)
+    run = under(path, work=Work(row_s=3e-6, foreign=((0.0, 1.0 * MB),)))
+    run.plant.watch, run.plant.watch_s = lambda: waits.append(path.commit_s), 0.02
+    assert run.use(path, 20.0) >= 0.95
+    assert sorted(waits)[len(waits) // 2] < 0.12
+    assert max(waits) < 0.3
+
+
+def test_a_synchronous_standby_far_away_is_used():
+    path = link(4, sync=True, latency_s=0.025)
+    run = under(path).run(WARM_S)
+    assert run.use(path, 20.0) >= 0.95
+    assert path.worst_lag_s < 0.5
+
+
+def test_a_hundred_replicas_are_no_burden():
+    """A decision over a hundred replicas takes a millisecond of a processor that is free."""
+    run = under(*(link(64, name=f"replica-{number}") for number in range(100))).run(2.0)
+    run.plant.until_s = 3.0
+    reading = asyncio.run(run.plant.read_signals())
+    took_s = []
+    for _ in range(20):
+        began_s = perf_counter()
+        decide(run.job.throttle, run.job.batch, run.gate.pace, reading, 0)
+        took_s.append(perf_counter() - began_s)
+    assert min(took_s) < 1e-3
 
 
 def test_of_two_replicas_the_slow_one_governs():
@@ -161,19 +208,19 @@ def test_a_link_that_narrows_six_times_is_followed(work: Work):
     assert path.worst_lag_s < 1.0
 
 
-def test_a_link_that_narrows_and_widens_is_followed():
+def test_a_link_that_narrows_and_widens_is_followed_within_two_seconds():
     path = link(4, (10.0, 1), (20.0, 4))
-    run = under(path).run(WARM_S)
-    assert run.use(path, 35.0) >= 0.9
-    assert path.worst_lag_s < 2.5
+    run = under(path, max_lag="2s").run(WARM_S)
+    assert run.use(path, 35.0) >= 0.97
+    assert path.worst_lag_s < 2.0
 
 
 def test_a_checkpoints_jump_in_wal_is_survived():
     path = link(4)
     work = Work(checkpoints=((8.0, 11.0), (15.0, 18.0)), checkpoint_factor=5.0)
-    run = under(path, max_lag="2s", work=work).run(WARM_S)
+    run = under(path, max_lag="1s", work=work).run(WARM_S)
     assert run.use(path, 25.0) >= 0.95
-    assert path.worst_lag_s < 1.5
+    assert path.worst_lag_s < 1.0
 
 
 def test_first_stripes_that_pay_full_page_images_are_foreseen():
@@ -202,7 +249,7 @@ def test_others_that_fill_the_link_alone_leave_us_little_but_not_nothing():
 def test_an_idle_hour_is_followed_by_no_burst():
     path = link(4)
     run = under(path, max_lag="2s").run(10.0)
-    run.plant.idle(3600.0)
+    run.plant.pass_time(3600.0)
     run.run(run.plant.now_s + 10.0)
     assert path.worst_lag_s < 1.0
     assert {one.reason.kind for one in run.waits} == {Kind.WINDOW}

@@ -8,7 +8,7 @@ from tests.factories import batch, limits
 
 
 def test_a_cut_window_lets_a_batch_go_before_it_is_empty():
-    assert throttle.BATCH_SHARE < throttle.FILLED_SHARE < 1
+    assert throttle.BATCH_SHARE < flow.FILLED_SHARE < 1
 
 
 def test_a_batch_that_is_a_slice_of_the_window_counts_as_sliced():
@@ -19,13 +19,18 @@ def test_two_minimal_batches_fit_the_target():
     assert 2 * throttle.FLOOR_SHARE <= 1
 
 
-def test_a_batch_that_fills_half_the_window_makes_it_grow():
-    assert throttle.FILLED_SHARE <= throttle.FLOOR_SHARE
+def test_a_window_that_lets_no_further_batch_go_counts_as_filled():
+    assert flow.FILLED_SHARE <= 1 - throttle.BATCH_SHARE
 
 
-def test_the_target_leaves_room_for_the_walwriter_and_a_reply():
-    walwriter_s = 0.2
-    assert throttle.TARGET_S - walwriter_s >= throttle.POLL_S
+def test_the_target_leaves_room_for_a_reply_and_a_poll_and_a_synchronous_one_for_neither():
+    assert throttle.TARGET_SYNC_S < throttle.WALWRITER_S < throttle.TARGET_S
+    assert throttle.TARGET_S - throttle.WALWRITER_S >= throttle.TARGET_S * throttle.BATCH_SHARE
+
+
+def test_what_travels_is_no_longer_than_a_queue():
+    assert flow.TRAVEL_MAX_S <= throttle.TARGET_S
+    assert throttle.ROUND_TRIPS_MAX_S <= throttle.TARGET_S
 
 
 def test_a_stop_leaves_room_for_the_batch_and_a_resume_for_many():
@@ -49,8 +54,8 @@ def test_fear_is_quicker_than_hope():
 
 
 def test_growth_is_slower_than_doubling_within_a_rates_span():
-    assert 1 < flow.GROWTH < flow.GROWTH_FIRST
-    assert flow.GROWTH ** (flow.RATE_SPAN_S / flow.STEP_S) < 2
+    assert 1 < flow.GROWTH < flow.GROWTH_DRY < flow.GROWTH_SHOWN
+    assert flow.GROWTH_DRY ** (flow.RATE_SPAN_S / flow.STEP_S) < 2
 
 
 def test_windows_begin_above_their_floor_and_below_every_ceiling():
@@ -58,8 +63,7 @@ def test_windows_begin_above_their_floor_and_below_every_ceiling():
 
 
 def test_a_first_burst_is_a_moments_work_of_a_thin_link():
-    burst = throttle.ROWS_UNKNOWN * cost.WAL_BYTES_PRIOR
-    assert burst < flow.WINDOW_START_BYTES
+    assert throttle.FLOOR_SHARE * flow.WINDOW_START_BYTES <= 64 * 1024 / 2
     assert batch().min_rows >= throttle.ROWS_UNKNOWN
 
 

@@ -4,10 +4,12 @@ import pytest
 
 from backfill.core.flow import (
     GROWTH,
-    GROWTH_FIRST,
+    GROWTH_DRY,
+    GROWTH_SHOWN,
     RATE_SPAN_S,
     STEP_S,
     STILL_S,
+    TRAVEL_MAX_S,
     WINDOW_MIN_BYTES,
     WINDOW_START_BYTES,
     Flow,
@@ -30,33 +32,41 @@ def known(**changed) -> Flow:
         "window_bytes": 400.0 * KB,
         "rate_bytes_s": 1.0 * MB,
         "busy": True,
+        "allowed_s": 0.4,
+        "used_bytes": 400.0 * KB,
+        "queued_bytes": 1,
     }
     return Flow(**{**values, **changed})
 
 
-def read(flow: Flow, at_s: float, replay_lsn: int, behind: int, lag_s: float = 0.0) -> Flow:
-    lsn = replay_lsn + behind
-    return observe(flow, at_s, replay_lsn, insert_lsn=lsn, flush_lsn=lsn, lag_s=lag_s)
-
-
-def stepped(
-    flow: Flow, *, target_s: float = 0.4, filled: bool = True, sliced: bool = False, at_s: float = 100.0
+def read(
+    flow: Flow, at_s: float, replay_lsn: int, behind: int, lag_s: float = 0.0, *, unflushed: int = 0, **changed
 ) -> Flow:
-    return step(flow, at_s, target_s=target_s, ceiling_bytes=FAR, filled=filled, sliced=sliced)
+    lsn = replay_lsn + behind
+    values = {"age_s": 9.0, "target_s": 0.4, "bound_s": 5.0, **changed}
+    return observe(flow, at_s, replay_lsn, insert_lsn=lsn, flush_lsn=lsn - unflushed, lag_s=lag_s, **values)
+
+
+def stepped(flow: Flow, *, sliced: bool = False, at_s: float = 100.0) -> Flow:
+    return step(flow, at_s, ceiling_bytes=FAR, sliced=sliced)
 
 
 def test_a_replica_seen_for_the_first_time_has_a_small_window_and_no_rate():
     flow = start("replica-a", 5.0, 1000)
-    assert (flow.window_bytes, flow.rate_bytes_s, flow.room_bytes) == (WINDOW_START_BYTES, None, WINDOW_START_BYTES)
+    assert (flow.window_bytes, flow.rate_bytes_s, flow.room_bytes(0.0)) == (
+        WINDOW_START_BYTES,
+        None,
+        WINDOW_START_BYTES,
+    )
 
 
 def test_the_room_is_what_the_window_has_left():
-    assert read(known(), 0.1, 0, 100 * KB).room_bytes == 300 * KB
-    assert read(known(), 0.1, 0, 500 * KB).room_bytes == -100 * KB
+    assert read(known(), 0.1, 0, 100 * KB).room_bytes(0.0) == 300 * KB
+    assert read(known(), 0.1, 0, 500 * KB).room_bytes(0.0) == -100 * KB
 
 
 def test_a_replica_ahead_of_the_reading_is_not_behind():
-    assert observe(known(), 0.1, 2000, insert_lsn=1000, flush_lsn=1000, lag_s=0.0).unreplayed_bytes == 0
+    assert read(known(), 0.1, 2000, -1000).unreplayed_bytes == 0
 
 
 def test_nothing_is_learnt_within_a_span():
@@ -69,7 +79,7 @@ def test_a_queue_that_always_stood_shows_a_rate_that_fell_at_once_and_one_that_r
     assert slower is not None
     assert faster is not None
     assert 500 * KB < slower < 750 * KB
-    assert 1 * MB < faster < 1.5 * MB
+    assert 1 * MB < faster <= 1.5 * MB
 
 
 def test_without_a_queue_a_rate_is_only_a_lower_bound():
@@ -78,8 +88,8 @@ def test_without_a_queue_a_rate_is_only_a_lower_bound():
 
 
 def test_what_the_primary_has_not_flushed_is_no_queue_of_the_replica():
-    flow = observe(known(), 1.0, 100 * KB, insert_lsn=400 * KB, flush_lsn=100 * KB, lag_s=0.2)
-    assert (flow.unreplayed_bytes, flow.queued_bytes) == (300 * KB, 0)
+    flow = read(known(), 1.0, 100 * KB, 300 * KB, 0.2, unflushed=300 * KB)
+    assert (flow.unreplayed_bytes, flow.queued_bytes, flow.queue_s) == (300 * KB, 0, 0.0)
     assert flow.rate_bytes_s == 1 * MB
 
 
@@ -124,33 +134,72 @@ def test_the_queue_is_what_is_on_the_way_where_that_is_more_than_the_lag():
     assert read(start("replica-a", 0.0, 0), 0.1, 0, 2 * MB, 0.1).queue_s == 0.1
 
 
+def test_what_travels_is_allowed_beside_the_target_and_learnt_from_the_quickest():
+    flow = read(known(), 0.1, 10, 300 * KB, age_s=0.2)
+    assert flow.travel_s == 0.2
+    assert flow.allowed_s == pytest.approx(0.6)
+    assert read(flow, 0.2, 20, 300 * KB, age_s=0.1).travel_s == 0.1
+    assert read(flow, 0.2, 10, 300 * KB, age_s=0.1).travel_s == 0.2
+
+
+def test_what_travels_long_is_a_queue_and_the_budget_bounds_what_is_allowed():
+    assert read(known(), 0.1, 10, 300 * KB, age_s=7.0).allowed_s == 0.4 + TRAVEL_MAX_S
+    assert read(known(), 0.1, 10, 300 * KB, age_s=0.2, bound_s=0.5).allowed_s == 0.5
+
+
+def test_what_is_replayed_while_a_batch_travels_makes_room():
+    behind = read(known(), 0.1, 0, 400 * KB)
+    assert behind.room_bytes(0.1) == pytest.approx(0.1 * MB)
+    assert behind.room_bytes(9.0) == 400 * KB
+
+
+def test_the_most_that_was_on_the_way_or_wanted_counts_as_used():
+    flow = read(known(used_bytes=0.0, unreplayed_bytes=100 * KB), 0.1, 0, 50 * KB, wanted_bytes=200.0 * KB)
+    assert flow.used_bytes == 300 * KB
+    assert read(flow, 0.2, 0, 350 * KB).used_bytes == 350 * KB
+    assert stepped(flow).used_bytes == 0.0
+
+
 def test_a_window_changes_at_most_once_a_step():
     first = stepped(known(), at_s=STEP_S)
     assert stepped(first, at_s=STEP_S * 1.9) == first
 
 
-def test_a_filled_window_grows_while_the_queue_is_short():
-    assert stepped(known()).window_bytes == 400 * KB * GROWTH_FIRST
-    assert stepped(known(found=True)).window_bytes == 400 * KB * GROWTH
+def test_a_filled_window_doubles_up_to_what_the_replica_has_shown():
+    assert stepped(known(rate_bytes_s=50.0 * MB)).window_bytes == 400 * KB * GROWTH_SHOWN
+    assert stepped(known(rate_bytes_s=1.2 * MB)).window_bytes == pytest.approx(1.2 * MB * 0.4)
+
+
+def test_beyond_that_a_filled_window_grows_a_little_and_more_where_the_replica_ran_dry():
+    shown = known(rate_bytes_s=0.9 * MB)
+    assert stepped(shown).window_bytes == 400 * KB * GROWTH
+    assert stepped(read(shown, 0.1, 0, 0, bound_s=0.4)).window_bytes == 400 * KB * GROWTH_DRY
 
 
 def test_a_window_that_is_not_what_holds_us_back_does_not_grow():
-    assert stepped(known(), filled=False).window_bytes == 400 * KB
+    assert stepped(known(used_bytes=200.0 * KB)).window_bytes == 400 * KB
 
 
-def test_a_window_that_makes_batches_small_grows_to_the_target_and_no_further():
-    assert stepped(known(window_bytes=300.0 * KB), filled=False, sliced=True).window_bytes == 300 * KB * GROWTH_FIRST
-    wide = known(window_bytes=0.4 * MB)
-    assert stepped(wide, filled=False, sliced=True).window_bytes == 0.4 * MB
+def test_a_window_that_makes_batches_small_grows_to_what_was_shown_and_no_further():
+    narrow = known(window_bytes=300.0 * KB, used_bytes=0.0, rate_bytes_s=5.0 * MB)
+    assert stepped(narrow, sliced=True).window_bytes == 300 * KB * GROWTH_SHOWN
+    wide = known(window_bytes=0.4 * MB, used_bytes=0.0)
+    assert stepped(wide, sliced=True).window_bytes == 0.4 * MB
 
 
 def test_nothing_grows_before_something_was_replayed():
     assert stepped(start("replica-a", 0.0, 0)).window_bytes == WINDOW_START_BYTES
 
 
-def test_a_queue_above_the_target_cuts_to_rate_times_target():
-    assert stepped(known(lag_s=0.5), target_s=0.2).window_bytes == pytest.approx(0.2 * MB)
-    assert stepped(known(queued_bytes=300 * KB), target_s=0.2).window_bytes == pytest.approx(0.2 * MB)
+def test_a_queue_above_what_is_allowed_cuts_to_what_was_shown():
+    assert stepped(known(lag_s=0.5, allowed_s=0.2)).window_bytes == pytest.approx(0.2 * MB)
+    assert stepped(known(queued_bytes=300 * KB, allowed_s=0.2)).window_bytes == pytest.approx(0.2 * MB)
+
+
+def test_a_replica_that_ran_dry_behind_a_full_window_was_not_late_for_its_queue():
+    late = known(lag_s=0.5, allowed_s=0.2, dry=True)
+    assert stepped(late).window_bytes == 400 * KB * GROWTH_DRY
+    assert stepped(known(lag_s=0.5, allowed_s=0.2, dry=True, used_bytes=0.0)).window_bytes == pytest.approx(0.2 * MB)
 
 
 def test_a_cut_never_widens():
@@ -159,5 +208,4 @@ def test_a_cut_never_widens():
 
 def test_a_window_stays_between_its_floor_and_its_ceiling():
     assert stepped(known(lag_s=9.0, rate_bytes_s=1.0)).window_bytes == WINDOW_MIN_BYTES
-    capped = step(known(), 100.0, target_s=0.4, ceiling_bytes=300 * KB, filled=True, sliced=False)
-    assert capped.window_bytes == 300 * KB
+    assert step(known(), 100.0, ceiling_bytes=300 * KB, sliced=False).window_bytes == 300 * KB

@@ -102,3 +102,15 @@ def test_a_position_that_goes_back_is_not_believed():
     made = clock((0.0, 100), (1.0, 200)).tick(2.0, 150)
     assert made.lsn[-1] == 200
     assert made.lag_s(3.0, 100) == pytest.approx(3.0)
+
+
+def test_the_age_of_a_position_is_the_time_since_it_was_first_reached():
+    clock = LsnClock().tick(0.0, 100).tick(1.0, 200).tick(5.0, 200)
+    assert (clock.age_s(6.0, 200), clock.age_s(6.0, 150)) == (5.0, 5.5)
+    assert clock.lag_s(6.0, 200) == 0.0
+
+
+def test_the_age_of_what_was_never_reached_is_nothing():
+    assert LsnClock().age_s(6.0, 200) == 0.0
+    assert LsnClock().tick(0.0, 100).age_s(6.0, 200) == 0.0
+    assert LsnClock().tick(1.0, 100).age_s(6.0, 50) == 5.0
