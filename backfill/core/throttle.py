@@ -36,6 +36,8 @@ BATCH_SHARE = 0.2
 ROUND_TRIPS = 5
 """Round trips of a batch and its reading in which nothing is written: far from the server, they cost the most."""
 ROUND_TRIPS_MAX_S = 0.3
+ROUND_TRIP_GROWTH = 1.1
+"""A quicker reading is believed at once, a slower one by this factor: a busy server is no long way."""
 WORKED_SHARE_MIN = 0.1
 """A batch is thought to have worked for at least this share of its time."""
 TRAVEL_GAIN = 1.5
@@ -176,6 +178,7 @@ def observe(limits: Throttle, pace: Pace, signals: Signals) -> Pace:
     """Return the memory with one more reading: the LSN clock, each replica's flow, who is expected, what time paid."""
     now_s = signals.at_s
     clock = pace.clock.tick(now_s, signals.insert_lsn)
+    round_trip_s = min(signals.round_trip_s, (pace.round_trip_s or inf) * ROUND_TRIP_GROWTH)
     known = {one.name: one for one in pace.flows}
     flows = []
     for replica in signals.replicas:
@@ -191,30 +194,23 @@ def observe(limits: Throttle, pace: Pace, signals: Signals) -> Pace:
             flush_lsn=signals.flush_lsn,
             lag_s=clock.lag_s(now_s, replica.replay_lsn),
             age_s=clock.age_s(now_s, replica.replay_lsn),
-            target_s=target_s(limits, signals.round_trip_s, sync=replica.sync),
+            target_s=target_s(limits, round_trip_s, sync=replica.sync),
             bound_s=limits.max_lag_s / 2,
             wanted_bytes=pace.wanted_bytes,
         )
         one = flow.step(one, now_s, ceiling_bytes=limits.max_lag_bytes / 2, sliced=sliced)
         flows.append(one)
     present = {one.name for one in flows}
-    required = {*limits.replicas.require, *pace.expected, *present}
+    counted = {name for name in {*pace.expected, *present} if faults.counted(limits, name)}
     return replace(
         pace,
         clock=clock,
-        round_trip_s=signals.round_trip_s,
+        round_trip_s=round_trip_s,
         pacer=pacer.pass_time(pace.pacer, now_s, limits.max_wal_rate_bytes_s),
         flows=tuple(flows),
-        expected=frozenset(name for name in required if _expected(limits, name)),
-        history=(
-            *(pair for pair in pace.history if now_s - pair[0] < RATE_SPAN_S),
-            (now_s, signals.insert_lsn),
-        ),
+        expected=frozenset({*limits.replicas.require, *counted}),
+        history=(*(pair for pair in pace.history if now_s - pair[0] < RATE_SPAN_S), (now_s, signals.insert_lsn)),
     )
-
-
-def _expected(limits: Throttle, name: str) -> bool:
-    return name in limits.replicas.require or faults.counted(limits, name)
 
 
 def _admit(limits: Throttle, batch: Batch, pace: Pace, signals: Signals, stripe: int) -> tuple[Decision, Pace]:
@@ -237,13 +233,12 @@ def _admit(limits: Throttle, batch: Batch, pace: Pace, signals: Signals, stripe:
 
 def _flushes(pace: Pace, wanted: float) -> bool:
     """Whether a window is what holds us back: then there is time for a flush, and WAL must not lie on the primary."""
-    return pace.held or any(_held(pace, one, wanted) for one in pace.flows)
-
-
-def _held(pace: Pace, one: Flow, wanted: float) -> bool:
-    if one.rate_bytes_s is None or one.allowed_s < WALWRITER_S:
-        return True
-    return one.window_bytes < one.shown_bytes and _sliced(pace, one, wanted)
+    return pace.held or any(
+        one.rate_bytes_s is None
+        or one.allowed_s < WALWRITER_S
+        or (one.window_bytes < one.shown_bytes and _sliced(pace, one, wanted))
+        for one in pace.flows
+    )
 
 
 def _sliced(pace: Pace, one: Flow, wanted: float) -> bool:

@@ -349,6 +349,8 @@ def test_what_is_replayed_while_a_batch_travels_is_no_obstacle():
     pace = paced(path(stepped_s=100.0), admitted_s=99.9)
     near, _ = decide(pace, behind(MB))
     far, _ = decide(pace, replace(behind(MB), round_trip_s=0.1))
+    hiccup, _ = decide(replace(pace, round_trip_s=0.001), replace(behind(MB), round_trip_s=0.1))
+    assert isinstance(hiccup, Wait)
     assert isinstance(near, Wait)
     assert isinstance(far, Run)
 
