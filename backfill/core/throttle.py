@@ -33,6 +33,8 @@ WALWRITER_S = 0.2
 """`wal_writer_delay`: how long an asynchronous commit may lie on the primary; a shorter target cannot bear it."""
 BATCH_SHARE = 0.2
 """A batch is this slice of the window, so that the pace is smooth."""
+BATCH_SHARE_MAX = 0.6
+"""Far from the server it may be so much of it, and no more: its rows may turn out three times as dear."""
 ROUND_TRIPS = 5
 """Round trips of a batch and its reading in which nothing is written: far from the server, they cost the most."""
 ROUND_TRIPS_MAX_S = 0.3
@@ -162,7 +164,7 @@ def _floor(batch: Batch, one: Flow, row_bytes: float) -> float:
 def _slice_bytes(pace: Pace, one: Flow) -> float:
     """Return a slice of the window, or what the replica would replay while a batch only travels and more."""
     travel_s = ROUND_TRIPS * pace.round_trip_s * TRAVEL_GAIN
-    return one.window_bytes * min(1.0, max(BATCH_SHARE, travel_s / one.allowed_s))
+    return one.window_bytes * min(BATCH_SHARE_MAX, max(BATCH_SHARE, travel_s / one.allowed_s))
 
 
 def target_s(limits: Throttle, round_trip_s: float = 0.0, *, sync: bool = False) -> float:

@@ -62,10 +62,10 @@ def test_a_steady_plant_is_used_within_its_budget(plant: Plant, budget: str):
     if supply_bytes_s(plant.work, run.job) < 1.5 * slowest.left_bytes_s:
         return
     target = target_s(plant, run.job)
-    if hears_s(plant) <= target / 2:
+    if hears_s(plant) <= target / 2 and not plant.work.stall_s:
         assert use >= 0.95 if target >= TARGET_S else use >= 0.85
     else:
-        assert use >= 0.25
+        assert use >= 0.15
     floor = min(ROWS_MIN, FLOOR_SHARE / 3 * target * use * slowest.left_bytes_s / plant.work.row_bytes_at(0.0, 0))
     rests = set(run.rests)
     filled = [one.rows for at, one in enumerate(plant.batches) if at >= began and at not in rests]
