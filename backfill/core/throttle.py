@@ -6,6 +6,7 @@
 WAL is the currency. A batch starts when there is no fault (`core.faults`), when the own rate allows it
 (`core.pacer`) and when its expected bytes fit what every counted replica still has room for (`core.flow`).
 An idle path always admits one minimal batch, else an estimate larger than the window would stop the job for ever.
+A batch that had to wait for the window is flushed at its end: there is time, and WAL must not lie on the primary.
 """
 
 from __future__ import annotations
@@ -31,27 +32,25 @@ TARGET_SYNC_S = 0.1
 """The same for a synchronous standby: commits of the application wait behind our queue."""
 WALWRITER_S = 0.2
 """`wal_writer_delay`: how long an asynchronous commit may lie on the primary; a shorter target cannot bear it."""
-BATCH_SHARE = 0.2
-"""A batch is this slice of the window, so that the pace is smooth."""
-BATCH_SHARE_MAX = 0.6
-"""Far from the server it may be so much of it, and no more: its rows may turn out three times as dear."""
-ROUND_TRIPS = 5
-"""Round trips of a batch and its reading in which nothing is written: far from the server, they cost the most."""
-ROUND_TRIPS_MAX_S = 0.3
+BATCH_SHARE, BATCH_SHARE_MAX = 0.2, 0.6
+"""A batch is this slice of the window, so that the pace is smooth; from far away at most that: rows may turn dear."""
+ROUND_TRIPS, ROUND_TRIPS_MAX_S = 5, 0.3
+"""Round trips of a batch and its reading in which nothing is written, and most that a queue is longer for them."""
 ROUND_TRIP_GROWTH = 1.1
 """A quicker reading is believed at once, a slower one by this factor: a busy server is no long way."""
 WORKED_SHARE_MIN = 0.1
 """A batch is thought to have worked for at least this share of its time."""
 TRAVEL_GAIN = 1.5
+"""A batch from far away is what is replayed during its round trips, and so much more."""
 FLOOR_SHARE = 0.5
 """`min_rows` may take this share of the target: on a thin link one batch travels while another is replayed."""
 ROWS_UNKNOWN = 100
 """Rows of a batch while a replica's rate is unknown: a start from nothing makes no burst."""
 SLICED_SHARE = 0.95
+"""Share of its slice from which a batch counts as made small by the window."""
 RATE_SPAN_S = 2.0
-POLL_S = 0.1
-POLL_MIN_S = 0.01
-FAULT_POLL_S = 0.25
+POLL_MIN_S, POLL_S, FAULT_POLL_S = 0.01, 0.1, 0.25
+"""Shortest and longest wait for the pace; the wait for a fault."""
 DEBT_S = 0.5
 """No batch may cost more than this long of `max_wal_rate`."""
 PATIENCE_S = 2.0
@@ -151,8 +150,7 @@ def rows_wished(limits: Throttle, batch: Batch, pace: Pace, stripe: int) -> int:
     wished = min(float(batch.max_rows), max(batch.min_rows, timed), rated)
     windowed = min((_slice_bytes(pace, one) / row_bytes for one in pace.flows), default=wished)
     floor = min((_floor(batch, one, row_bytes) for one in pace.flows), default=wished)
-    rows = min(wished, max(windowed, floor))
-    return max(1, int(rows))
+    return max(1, int(min(wished, max(windowed, floor))))
 
 
 def _floor(batch: Batch, one: Flow, row_bytes: float) -> float:
@@ -200,24 +198,21 @@ def observe(limits: Throttle, pace: Pace, signals: Signals) -> Pace:
             bound_s=limits.max_lag_s / 2,
             wanted_bytes=pace.wanted_bytes,
         )
-        one = flow.step(one, now_s, ceiling_bytes=limits.max_lag_bytes / 2, sliced=sliced)
-        flows.append(one)
-    present = {one.name for one in flows}
-    counted = {name for name in {*pace.expected, *present} if faults.counted(limits, name)}
+        flows.append(flow.step(one, now_s, ceiling_bytes=limits.max_lag_bytes / 2, sliced=sliced))
+    seen = {*pace.expected, *(one.name for one in flows)}
     return replace(
         pace,
         clock=clock,
         round_trip_s=round_trip_s,
         pacer=pacer.pass_time(pace.pacer, now_s, limits.max_wal_rate_bytes_s),
         flows=tuple(flows),
-        expected=frozenset({*limits.replicas.require, *counted}),
+        expected=frozenset({*limits.replicas.require, *(name for name in seen if faults.counted(limits, name))}),
         history=(*(pair for pair in pace.history if now_s - pair[0] < RATE_SPAN_S), (now_s, signals.insert_lsn)),
     )
 
 
 def _admit(limits: Throttle, batch: Batch, pace: Pace, signals: Signals, stripe: int) -> tuple[Decision, Pace]:
-    rows = rows_wished(limits, batch, pace, stripe)
-    row_bytes = pace.cost.wal_bytes(stripe)
+    rows, row_bytes = rows_wished(limits, batch, pace, stripe), pace.cost.wal_bytes(stripe)
     wanted, travel_s = rows * row_bytes, pace.round_trip_s * ROUND_TRIPS / 2
     pace = replace(pace, wanted_bytes=wanted)
     room, full = min(((one.room_bytes(travel_s), one) for one in pace.flows), key=itemgetter(0), default=(inf, None))
@@ -229,8 +224,8 @@ def _admit(limits: Throttle, batch: Batch, pace: Pace, signals: Signals, stripe:
     over = f"{format_size(full.unreplayed_bytes + wanted)} > {format_size(full.window_bytes)}"
     reason = Reason(Kind.WINDOW, f"{full.name} wal on the way {over}")
     excess_s = (wanted - room) / (full.rate_bytes_s or full.window_bytes / POLL_S)
-    longest_s = min(POLL_S, full.allowed_s * BATCH_SHARE)
-    return Wait(max(POLL_MIN_S, min(excess_s, longest_s)), reason), replace(pace, held=True)
+    delay_s = max(POLL_MIN_S, min(excess_s, POLL_S, full.allowed_s * BATCH_SHARE))
+    return Wait(delay_s, reason), replace(pace, held=True)
 
 
 def _flushes(pace: Pace, wanted: float) -> bool:
