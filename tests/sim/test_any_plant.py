@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -24,6 +25,7 @@ from tests.sim.plants import (
     target_s,
 )
 
+pytestmark = pytest.mark.timeout(300)
 RECOVERY_S = 3.0
 """What physics does not excuse any more is over after this."""
 ROWS_MAX = 10_000
