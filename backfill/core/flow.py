@@ -1,9 +1,9 @@
 """One replica as a network path: how fast it replays, and how many bytes may be on the way to it.
 
 The window law is that of a congestion window (BBR, LEDBAT): the bytes that are written but not replayed stay
-under `window_bytes`, which follows replay rate times target. Lag above the target cuts it to that product; while
-it is what holds us back and lag stays under the target it grows. So it lives at the smallest queue that keeps
-replay busy, whatever the budget.
+under `window_bytes`, which follows what the replica has shown: its replay rate times the time that is allowed, the
+quickest way there and back plus a short queue. A longer queue cuts it to that; while it is what holds us back it
+grows. So it lives at the smallest queue that keeps replay busy, whatever the budget.
 """
 
 from __future__ import annotations

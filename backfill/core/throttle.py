@@ -6,6 +6,7 @@
 WAL is the currency. A batch starts when there is no fault (`core.faults`), when the own rate allows it
 (`core.pacer`) and when its expected bytes fit what every counted replica still has room for (`core.flow`).
 An idle path always admits one minimal batch, else an estimate larger than the window would stop the job for ever.
+A batch that had to wait for the window is flushed at its end: there is time, and WAL must not lie on the primary.
 """
 
 from __future__ import annotations
@@ -32,23 +33,25 @@ TARGET_SYNC_S = 0.1
 """The same for a synchronous standby: commits of the application wait behind our queue."""
 WALWRITER_S = 0.2
 """`wal_writer_delay`: how long an asynchronous commit may lie on the primary; a shorter target cannot bear it."""
-BATCH_SHARE = 0.2
-"""A batch is this slice of the window, so that the pace is smooth."""
-ROUND_TRIPS = 5
-"""Round trips of a batch and its reading in which nothing is written: far from the server, they cost the most."""
-ROUND_TRIPS_MAX_S = 0.3
+BATCH_SHARE, BATCH_SHARE_MAX = 0.2, 0.6
+"""A batch is this slice of the window, so that the pace is smooth; from far away at most that: rows may turn dear."""
+ROUND_TRIPS, ROUND_TRIPS_MAX_S = 5, 0.3
+"""Round trips of a batch and its reading in which nothing is written, and most that a queue is longer for them."""
+ROUND_TRIP_GROWTH = 1.1
+"""A quicker reading is believed at once, a slower one by this factor: a busy server is no long way."""
 WORKED_SHARE_MIN = 0.1
 """A batch is thought to have worked for at least this share of its time."""
 TRAVEL_GAIN = 1.5
+"""A batch from far away is what is replayed during its round trips, and so much more."""
 FLOOR_SHARE = 0.5
 """`min_rows` may take this share of the target: on a thin link one batch travels while another is replayed."""
 ROWS_UNKNOWN = 100
 """Rows of a batch while a replica's rate is unknown: a start from nothing makes no burst."""
 SLICED_SHARE = 0.95
+"""Share of its slice from which a batch counts as made small by the window."""
 RATE_SPAN_S = 2.0
-POLL_S = 0.1
-POLL_MIN_S = 0.01
-FAULT_POLL_S = 0.25
+POLL_MIN_S, POLL_S, FAULT_POLL_S = 0.01, 0.1, 0.25
+"""Shortest and longest wait for the pace; the wait for a fault."""
 DEBT_S = 0.5
 """No batch may cost more than this long of `max_wal_rate`."""
 PATIENCE_S = 2.0
@@ -185,7 +188,7 @@ def _floor(batch: Batch, one: Flow, row_bytes: float) -> float:
 def _slice_bytes(pace: Pace, one: Flow) -> float:
     """Return a slice of the window, or what the replica would replay while a batch only travels and more."""
     travel_s = ROUND_TRIPS * pace.round_trip_s * TRAVEL_GAIN
-    return one.window_bytes * min(1.0, max(BATCH_SHARE, travel_s / one.allowed_s))
+    return one.window_bytes * min(BATCH_SHARE_MAX, max(BATCH_SHARE, travel_s / one.allowed_s))
 
 
 def target_s(limits: Throttle, round_trip_s: float = 0.0, *, sync: bool = False) -> float:
@@ -201,6 +204,7 @@ def observe(limits: Throttle, pace: Pace, signals: Signals) -> Pace:
     """Return the memory with one more reading: the LSN clock, each replica's flow, who is expected, what time paid."""
     now_s = signals.at_s
     clock = pace.clock.tick(now_s, signals.insert_lsn)
+    round_trip_s = min(signals.round_trip_s, (pace.round_trip_s or inf) * ROUND_TRIP_GROWTH)
     known = {one.name: one for one in pace.flows}
     flows = []
     for replica in signals.replicas:
@@ -217,30 +221,21 @@ def observe(limits: Throttle, pace: Pace, signals: Signals) -> Pace:
             flush_lsn=signals.flush_lsn,
             lag_s=clock.lag_s(now_s, replica.replay_lsn) if told_s is None else told_s,
             age_s=clock.age_s(now_s, replica.replay_lsn),
-            target_s=target_s(limits, signals.round_trip_s, sync=replica.sync),
+            target_s=target_s(limits, round_trip_s, sync=replica.sync),
             bound_s=limits.max_lag_s / 2,
             wanted_bytes=pace.wanted_bytes,
         )
-        one = flow.step(one, now_s, ceiling_bytes=limits.max_lag_bytes / 2, sliced=sliced)
-        flows.append(one)
-    present = {one.name for one in flows}
-    required = {*limits.replicas.require, *pace.expected, *present}
+        flows.append(flow.step(one, now_s, ceiling_bytes=limits.max_lag_bytes / 2, sliced=sliced))
+    seen = {*pace.expected, *(one.name for one in flows)}
     return replace(
         pace,
         clock=clock,
-        round_trip_s=signals.round_trip_s,
+        round_trip_s=round_trip_s,
         pacer=pacer.pass_time(pace.pacer, now_s, limits.max_wal_rate_bytes_s),
         flows=tuple(flows),
-        expected=frozenset(name for name in required if _expected(limits, name)),
-        history=(
-            *(pair for pair in pace.history if now_s - pair[0] < RATE_SPAN_S),
-            (now_s, signals.insert_lsn),
-        ),
+        expected=frozenset({*limits.replicas.require, *(name for name in seen if faults.counted(limits, name))}),
+        history=(*(pair for pair in pace.history if now_s - pair[0] < RATE_SPAN_S), (now_s, signals.insert_lsn)),
     )
-
-
-def _expected(limits: Throttle, name: str) -> bool:
-    return name in limits.replicas.require or faults.counted(limits, name)
 
 
 def _admit(limits: Throttle, batch: Batch, pace: Pace, signals: Signals, stripe: int) -> tuple[Decision, Pace]:
@@ -260,19 +255,18 @@ def _admit(limits: Throttle, batch: Batch, pace: Pace, signals: Signals, stripe:
     over = f"{format_size(full.unreplayed_bytes + wanted)} > {format_size(full.window_bytes)}"
     reason = Reason(Kind.WINDOW, f"{full.name} wal on the way {over}")
     excess_s = (wanted - room) / (full.rate_bytes_s or full.window_bytes / POLL_S)
-    longest_s = min(POLL_S, full.allowed_s * BATCH_SHARE)
-    return Wait(max(POLL_MIN_S, min(excess_s, longest_s)), reason), replace(pace, held=True)
+    delay_s = max(POLL_MIN_S, min(excess_s, POLL_S, full.allowed_s * BATCH_SHARE))
+    return Wait(delay_s, reason), replace(pace, held=True)
 
 
 def _flushes(pace: Pace, wanted: float) -> bool:
     """Whether a window is what holds us back: then there is time for a flush, and WAL must not lie on the primary."""
-    return pace.held or any(_held(pace, one, wanted) for one in pace.flows)
-
-
-def _held(pace: Pace, one: Flow, wanted: float) -> bool:
-    if one.rate_bytes_s is None or one.allowed_s < WALWRITER_S:
-        return True
-    return one.window_bytes < one.shown_bytes and _sliced(pace, one, wanted)
+    return pace.held or any(
+        one.rate_bytes_s is None
+        or one.allowed_s < WALWRITER_S
+        or (one.window_bytes < one.shown_bytes and _sliced(pace, one, wanted))
+        for one in pace.flows
+    )
 
 
 def _sliced(pace: Pace, one: Flow, wanted: float) -> bool:

@@ -18,6 +18,7 @@ from backfill.core.scout import Cut, Scouted, make_grid
 from backfill.core.signals import Signals, Upkeep
 from backfill.core.table import Table, difference
 from backfill.pg import batch, catalog, checkpoint, lock, probe, setup
+from backfill.pg.asking import replica_name
 from backfill.pg.beside import Beside
 from backfill.pg.preflight import accept_sources, prepare
 from backfill.pg.session import Connection, bound, connect, worker_name
@@ -169,7 +170,8 @@ class Database:
     async def save_wait(self, reason: Reason | None, replicas_seen: frozenset[str]) -> None:
         """Tell `status` what the job waits for, and keep it among the events."""
         text = str(reason) if reason else None
-        await checkpoint.save_reason(self._connection, self.job.name, text, replicas_seen)
+        asked = frozenset(map(replica_name, self.job.throttle.replicas.direct))  # never out of view, only unknown
+        await checkpoint.save_reason(self._connection, self.job.name, text, replicas_seen - asked)
         if reason is not None:
             await checkpoint.save_event(self._connection, self.job.name, reason.kind, str(reason))
 

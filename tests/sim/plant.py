@@ -29,7 +29,10 @@ KEPT = 20_000
 
 @dataclass(frozen=True)
 class Work:
-    """What rows cost: bytes of WAL (more after a checkpoint) and seconds; what others write meanwhile."""
+    """What rows cost: bytes of WAL (more after a checkpoint) and seconds; what others write meanwhile.
+
+    One in twenty readings and batches takes up to `stall_s` longer: others want the processors too.
+    """
 
     row_bytes: float = 450.0
     row_s: float = 8e-6
@@ -38,6 +41,7 @@ class Work:
     round_trip_s: float = 0.001
     noise: float = 0.1
     first_stripe: float = 1.0
+    stall_s: float = 0.0
     checkpoints: tuple[Span, ...] = ()
     checkpoint_factor: float = 4.0
     foreign: Steps = ((0.0, 0.0),)
@@ -172,24 +176,22 @@ class Plant:
     async def read_signals(self) -> Signals:
         if self.now_s >= self.until_s:
             raise Over
-        half_s = self.work.round_trip_s / 2
+        began_s, half_s = self.now_s, self.work.round_trip_s / 2
         self._pass(half_s)
         self.settle()
-        now_s = self.now_s
-        signals = Signals(
-            now_s,
-            int(self.insert),
-            self.flushed,
-            visible=True,
-            round_trip_s=self.work.round_trip_s,
-            replicas=tuple(
-                Replica(path.name, "streaming", path.look(now_s), sync=path.sync)
-                for path in self.paths
-                if path.in_view(now_s)
-            ),
+        now_s, insert, flushed = self.now_s, int(self.insert), self.flushed
+        seen = tuple(
+            Replica(path.name, "streaming", path.look(now_s), sync=path.sync)
+            for path in self.paths
+            if path.in_view(now_s)
         )
-        self._pass(half_s)
-        return signals
+        self._pass(half_s + self._stall_s())
+        took_s = self.now_s - began_s
+        return Signals(now_s, insert, flushed, visible=True, round_trip_s=took_s, replicas=seen)
+
+    def _stall_s(self) -> float:
+        stall_s = self.work.stall_s
+        return stall_s * self.random.random() if stall_s and self.random.random() < 0.05 else 0.0
 
     async def save_wait(self, reason: Reason | None, replicas_seen: frozenset[str]) -> None:
         self.waits.append((self.now_s, reason))
@@ -200,7 +202,7 @@ class Plant:
         work, began_s = self.work, self.now_s
         noise = 1.0 + work.noise * (2 * self.random.random() - 1)
         wal_bytes = max(1, int(rows * work.row_bytes_at(self.now_s, stripe) * noise))
-        took_s = work.commit_s + rows * work.row_s
+        took_s = work.commit_s + rows * work.row_s + self._stall_s()
         self._pass(2 * work.round_trip_s)
         self._own_bytes_s = wal_bytes / took_s
         self._pass(took_s)

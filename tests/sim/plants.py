@@ -41,6 +41,7 @@ def works(draw: st.DrawFn, /, **changed: Any) -> Work:
         "round_trip_s": draw(st.sampled_from([0.0003, 0.001, 0.005, 0.05])),
         "noise": 0.15,
         "first_stripe": draw(st.sampled_from([1.0, 1.0, 3.0])),
+        "stall_s": draw(st.sampled_from([0.0, 0.0, 0.0, 0.2])),
     }
     return Work(**{**values, **changed})
 

@@ -132,7 +132,7 @@ def day() -> Plant:
     """Return 24 hours: load from 8 to 20 o'clock, a checkpoint each 5 minutes, half an hour frozen at 3 o'clock."""
     hour = 3_600.0
     work = Work(
-        round_trip_s=0.02,
+        round_trip_s=0.05,
         foreign=((0.0, 0.2 * MB), (8 * hour, 2.5 * MB), (12 * hour, 3.2 * MB), (14 * hour, 2.0 * MB), (20 * hour, 0.0)),
         checkpoints=tuple((at * 300.0, at * 300.0 + 20.0) for at in range(1, 288)),
     )

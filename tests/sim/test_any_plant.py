@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -24,6 +25,7 @@ from tests.sim.plants import (
     target_s,
 )
 
+pytestmark = pytest.mark.timeout(300)
 RECOVERY_S = 3.0
 """What physics does not excuse any more is over after this."""
 ROWS_MAX = 10_000
@@ -62,10 +64,10 @@ def test_a_steady_plant_is_used_within_its_budget(plant: Plant, budget: str):
     if supply_bytes_s(plant.work, run.job) < 1.5 * slowest.left_bytes_s:
         return
     target = target_s(plant, run.job)
-    if hears_s(plant) <= target / 2:
+    if hears_s(plant) <= target / 2 and not plant.work.stall_s:
         assert use >= 0.95 if target >= TARGET_S else use >= 0.85
     else:
-        assert use >= 0.25
+        assert use >= 0.15
     floor = min(ROWS_MIN, FLOOR_SHARE / 3 * target * use * slowest.left_bytes_s / plant.work.row_bytes_at(0.0, 0))
     rests = set(run.rests)
     filled = [one.rows for at, one in enumerate(plant.batches) if at >= began and at not in rests]

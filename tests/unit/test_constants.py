@@ -8,7 +8,7 @@ from tests.factories import batch, limits
 
 
 def test_a_cut_window_lets_a_batch_go_before_it_is_empty():
-    assert throttle.BATCH_SHARE < flow.FILLED_SHARE < 1
+    assert throttle.BATCH_SHARE < throttle.BATCH_SHARE_MAX < flow.FILLED_SHARE < 1
 
 
 def test_a_batch_that_is_a_slice_of_the_window_counts_as_sliced():

@@ -14,6 +14,7 @@ from backfill.core.pacer import Pacer
 from backfill.core.reason import Kind
 from backfill.core.throttle import (
     BATCH_SHARE,
+    BATCH_SHARE_MAX,
     FAULT_POLL_S,
     PATIENCE_S,
     POLL_MIN_S,
@@ -275,7 +276,7 @@ def test_a_batch_is_a_slice_of_the_smallest_window():
 def test_far_from_the_server_a_batch_is_what_is_replayed_while_it_travels_and_more():
     far = replace(paced(path(window_bytes=5.0 * MB), cost=Cost(1024.0, 1024.0, 1e-6)), round_trip_s=0.02)
     assert wished(far) == 2560
-    assert wished(replace(far, round_trip_s=9.0)) == 5120
+    assert wished(replace(far, round_trip_s=9.0)) == 5120 * BATCH_SHARE_MAX
 
 
 def test_on_a_thin_link_the_budget_wins_over_min_rows():
@@ -349,6 +350,8 @@ def test_what_is_replayed_while_a_batch_travels_is_no_obstacle():
     pace = paced(path(stepped_s=100.0), admitted_s=99.9)
     near, _ = decide(pace, behind(MB))
     far, _ = decide(pace, replace(behind(MB), round_trip_s=0.1))
+    hiccup, _ = decide(replace(pace, round_trip_s=0.001), replace(behind(MB), round_trip_s=0.1))
+    assert isinstance(hiccup, Wait)
     assert isinstance(near, Wait)
     assert isinstance(far, Run)
 
