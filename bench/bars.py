@@ -38,7 +38,9 @@ def promised(scenario: Scenario, ours: Figures) -> Iterator[Verdict]:
                 yield _at_most("back within the budget, after what is possible", ours.back_s, 3.0, " s")
         case "freeze":
             if ours.added_bytes is not None and ours.window_bytes is not None:
-                yield _at_most("backlog added while frozen", ours.added_bytes / MB, ours.window_bytes / MB, " MB")
+                yield _at_most(
+                    "backlog added while frozen", ours.added_bytes / MB, round(ours.window_bytes / MB, 3), " MB"
+                )
         case "checkpoint":
             yield _at_most("share of time over budget", ours.over_s / scenario.span_s, 0.01)
         case "two":
@@ -57,8 +59,8 @@ def beaten(rival: str, theirs: Figures, ours: Figures) -> Verdict:
 
 
 def _at_most(what: str, value: float, limit: float, unit: str = "") -> Verdict:
-    return Verdict(value <= limit, f"{what} {value:.3f}{unit} <= {limit:.3f}{unit}")
+    return Verdict(round(value, 3) <= limit, f"{what} {value:.3f}{unit} <= {limit:.3f}{unit}")
 
 
 def _at_least(what: str, value: float, limit: float) -> Verdict:
-    return Verdict(value >= limit, f"{what} {value:.3f} >= {limit:.3f}")
+    return Verdict(round(value, 3) >= limit, f"{what} {value:.3f} >= {limit:.3f}")

@@ -67,7 +67,7 @@ def _panel(panel: Panel) -> Iterator[str]:
     for at_s, word in panel.marks:
         x = at_s * scale[0]
         yield f'<path d="M{x:.1f},0 V{PANEL}" stroke="#555" stroke-dasharray="2 3"/>'
-        yield f'<text x="{x + 4:.1f}" y="12" fill="#555">{escape(word)}</text>'
+        yield f'<text x="{x + 4:.1f}" y="34" fill="#555">{escape(word)}</text>'
     if panel.limit:
         name, value = panel.limit
         y = PANEL - value * scale[1]

@@ -1,14 +1,12 @@
-"""The laws by which others pace a backfill, as they wrote them: what was seen after a batch, what to do next.
+"""The laws by which others pace a backfill, as they wrote them: seconds in, a step out.
 
-Each law is pure: seconds in, a step out. The loop that obeys them is `bench.rivals`; the numbers that they are given
-are in `bench.contenders`.
+`bench.rivals` has the loop that obeys them, `bench.contenders` the numbers that they are given.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Protocol
 
 
@@ -24,22 +22,18 @@ class Law(Protocol):
     """Paces one run; it may remember."""
 
     def step(self, took_s: float, lag_s: float) -> Step:
-        """Return what comes after a batch of `took_s`, or after a look, at the worst `replay_lag` of now.
-
-        Before the first batch `took_s` is 0.
-        """
-        ...
+        """Return what comes after a batch of `took_s` (0 before the first), or a look, at this worst `replay_lag`."""
 
 
 @dataclass(frozen=True, slots=True)
 class FixedSleep:
-    """A sleep between batches, whatever happens: what every guide to backfills advises."""
+    """A sleep between batches: what every guide to backfills advises."""
 
     rows: int
     sleep_s: float
 
     def step(self, took_s: float, lag_s: float) -> Step:
-        """Return the same always."""
+        """Return the same, whatever was seen."""
         del took_s, lag_s
         return Step(self.rows, self.sleep_s)
 
@@ -62,7 +56,7 @@ class OnOff:
 class DoublingSleep:
     """LHM (lib/lhm/throttler/slave_lag.rb): one sleep before each batch, `sleep · 2` above, `sleep / 2` below.
 
-    From 0.1 s to 102.4 s. The batch runs after the sleep, whatever the lag is then.
+    From 0.1 s to 102.4 s; then the batch runs, whatever the lag is.
     """
 
     rows: int
@@ -107,8 +101,8 @@ class Efficiency:
     efficiency of a job = its seconds / interval;  E = sum(e_i · 0.6^i) / sum(0.6^i), newest first, over 20 jobs
     unless 0.90 <= E <= 0.95:  rows = rows · min(0.95 / E, 1.2), at least as many as at first, at most 2,000,000
 
-    A job goes in sub-batches with a pause after each, which is in its seconds. The original waits for 20 jobs before
-    it changes anything and has an interval of two minutes; this one begins with the first job, in favour of the law.
+    A job goes in sub-batches, its pauses after them in its seconds. The original changes nothing for 20 jobs of two
+    minutes; this one begins with the first, in favour of the law.
     """
 
     rows: int
@@ -145,7 +139,7 @@ class Efficiency:
 
 def smoothed(efficiencies: deque[float]) -> float:
     """Return E, the exponential average of efficiencies, newest first, in two digits."""
-    weighted = [(0.6**age, one) for age, one in enumerate(islice(efficiencies, 20))]
+    weighted = [(0.6**age, one) for age, one in enumerate(efficiencies)]
     return round(sum(weight * one for weight, one in weighted) / sum(weight for weight, _ in weighted), 2)
 
 

@@ -11,7 +11,7 @@ from bench.scenarios import MB, Scenario
 from bench.trace import Trace
 
 HEAD = (
-    f"{'':50}{'use':>6}{'from 0':>8}{'lag median':>12}{'p99':>9}{'max':>9}{'over':>8}{'backlog':>10}{'rows/s':>9}  more"
+    f"{'':44}{'use':>6}{'from 0':>8}{'lag median':>12}{'p99':>9}{'max':>9}{'over':>8}{'backlog':>10}{'rows/s':>9}  more"
 )
 
 
@@ -27,7 +27,7 @@ class Run:
     def __str__(self) -> str:
         figures = self.figures
         return (
-            f"{self.contender!s:50}{figures.use:>6.2f}{figures.use_from_start:>8.2f}{figures.lag_median_s:>10.2f} s"
+            f"{self.contender!s:44}{figures.use:>6.2f}{figures.use_from_start:>8.2f}{figures.lag_median_s:>10.2f} s"
             f"{figures.lag_p99_s:>7.2f} s{figures.lag_max_s:>7.2f} s{figures.over_s:>6.1f} s"
             f"{figures.backlog_bytes / MB:>7.1f} MB{figures.rows_s:>9,.0f}  {'; '.join(self._more())}"
         )

@@ -32,8 +32,11 @@ from bench.table import HEAD, Run, better
 
 QUICK_SCENARIOS = ("steady", "step", "checkpoint")
 QUICK_RIVALS = ("on/off (gh-ost), tuned", "LHM, tuned")
-BETWEEN_S = 7.0
+BETWEEN_S = 4.0
 """A first guess of what a run takes beside its span."""
+
+TOLD = 44
+"""Characters of progress before a line of the table."""
 
 
 def contenders(scenario: Scenario, *, quick: bool, against: str) -> list[Contender]:
@@ -54,7 +57,8 @@ def play(stage: Stage, plan: Sequence[tuple[Scenario, Contender]]) -> Iterator[R
         played_s += scenario.span_s
         between_s = (time.monotonic() - began_s - played_s) / number
         left_s = spans_s - played_s + between_s * (len(plan) - number)
-        print(f"{number:>3}/{len(plan)} {left_s / 60:4.1f} min left  {scenario.name:11}{run}", flush=True)
+        told = f"{number:>3}/{len(plan)} {left_s / 60:5.1f} min left, load {os.getloadavg()[0]:.1f}  {scenario.name}"
+        print(f"{told:{TOLD}}{run}", flush=True)
         yield run
 
 
@@ -101,7 +105,7 @@ def main() -> None:
         minutes = sum(scenario.span_s + BETWEEN_S for scenario, _ in plan) / 60
         print(
             f"PostgreSQL {version}, {options.rows:,} rows, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, "
-            f"{len(plan)} runs, about {minutes:.0f} minutes\n{'':33}{HEAD}"
+            f"{len(plan)} runs, about {minutes:.0f} minutes\n{'':{TOLD}}{HEAD}"
         )
         runs = list(play(stage, plan))
     played = [[run for run in runs if run.scenario is scenario] for scenario in scenarios]
