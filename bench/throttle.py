@@ -35,7 +35,7 @@ QUICK_RIVALS = ("on/off (gh-ost), tuned", "LHM, tuned")
 BETWEEN_S = 4.0
 """A first guess of what a run takes beside its span."""
 
-TOLD = 44
+TOLD = 48
 """Characters of progress before a line of the table."""
 
 
