@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import astuple, dataclass
 from itertools import pairwise
 from statistics import median, quantiles
+from typing import Any
 
 from bench.scenarios import Kind, Scenario
 from bench.trace import SLOW, Trace
@@ -28,10 +29,10 @@ class Figures:
     lag_p99_s: float
     lag_max_s: float
     over_s: float
-    backlog_bytes: int
+    backlog_bytes: float
     rows_s: float
     back_s: float | None
-    added_bytes: int | None
+    added_bytes: float | None
     window_bytes: float | None
     latency_p99_s: float | None
 
@@ -57,6 +58,13 @@ def measure(trace: Trace, scenario: Scenario) -> Figures:
         window_bytes=None if frozen_s is None else _last_before(trace.windows, frozen_s),
         latency_p99_s=percentile_99(trace.latencies_s) if trace.latencies_s else None,
     )
+
+
+def medians(rounds: Sequence[Figures]) -> Figures:
+    """Return the median of each figure over rounds of the same; None stays None."""
+    columns: Iterator[tuple[Any, ...]] = zip(*map(astuple, rounds), strict=True)
+    values: list[Any] = [None if None in column else median(column) for column in columns]
+    return Figures(*values)
 
 
 def lag_points(trace: Trace, scenario: Scenario) -> list[Point]:

@@ -12,7 +12,7 @@ from bench.scenarios import Scenario
 from bench.table import Run, badness
 
 CEILING = 4.0
-"""A panel ends at this many budgets; lines that leave it tell their worst in the legend."""
+"""A panel ends at this many budgets; lines that leave it: the legend has each worst lag."""
 
 
 def picture(played: Sequence[Sequence[Run]]) -> str:
@@ -27,12 +27,16 @@ def _panel(runs: Sequence[Run]) -> Panel:
     return Panel(
         title=scenario.title,
         unit="s",
-        lines={f"{run.contender}: to {run.figures.lag_max_s:.1f} s": lag_points(run.trace, scenario) for run in drawn},
+        lines={_legend(run): lag_points(run.trace, scenario) for run in drawn},
         span_s=scenario.span_s,
         limit=("budget", scenario.budget_s),
         marks=[(act.at_s, act.word) for act in scenario.acts],
         ceiling=max(CEILING * scenario.budget_s, 1.5 * _frozen_s(scenario)),
     )
+
+
+def _legend(run: Run) -> str:
+    return f"{run.contender}: {run.figures.lag_max_s:.1f} s, use {run.figures.use:.2f}"
 
 
 def _frozen_s(scenario: Scenario) -> float:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bench.contenders import Contender
-from bench.measure import Figures
+from bench.measure import Figures, medians
 from bench.scenarios import MB, Scenario
 from bench.trace import Trace
 
 HEAD = (
-    f"{'':44}{'use':>6}{'from 0':>8}{'lag median':>12}{'p99':>9}{'max':>9}{'over':>8}{'backlog':>10}{'rows/s':>9}  more"
+    f"{'':30}{'use':>6}{'from 0':>8}{'lag median':>12}{'p99':>9}{'max':>9}{'over':>8}{'backlog':>10}{'rows/s':>9}  more"
 )
 
 
@@ -27,7 +27,7 @@ class Run:
     def __str__(self) -> str:
         figures = self.figures
         return (
-            f"{self.contender!s:44}{figures.use:>6.2f}{figures.use_from_start:>8.2f}{figures.lag_median_s:>10.2f} s"
+            f"{self.contender!s:30}{figures.use:>6.2f}{figures.use_from_start:>8.2f}{figures.lag_median_s:>10.2f} s"
             f"{figures.lag_p99_s:>7.2f} s{figures.lag_max_s:>7.2f} s{figures.over_s:>6.1f} s"
             f"{figures.backlog_bytes / MB:>7.1f} MB{figures.rows_s:>9,.0f}  {'; '.join(self._more())}"
         )
@@ -49,6 +49,14 @@ class Run:
 def badness(run: Run) -> tuple[float, float]:
     """Return what is worse when it is more: seconds over budget in tenths, then use that was missed."""
     return round(run.figures.over_s, 1), -run.figures.use
+
+
+def merged(runs: Sequence[Run]) -> list[Run]:
+    """Return one run for each contender of a scenario: the medians of its rounds, the trace of the first one."""
+    rounds: dict[Contender, list[Run]] = {}
+    for run in runs:
+        rounds.setdefault(run.contender, []).append(run)
+    return [replace(played[0], figures=medians([run.figures for run in played])) for played in rounds.values()]
 
 
 def better(runs: Sequence[Run]) -> list[Run]:

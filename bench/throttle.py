@@ -28,7 +28,7 @@ from bench.measure import measure
 from bench.picture import picture
 from bench.scenarios import SCENARIOS, Scenario
 from bench.stage import Stage
-from bench.table import HEAD, Run, better
+from bench.table import HEAD, Run, better, merged
 
 QUICK_SCENARIOS = ("steady", "step", "checkpoint")
 QUICK_RIVALS = ("on/off (gh-ost), tuned", "LHM, tuned")
@@ -97,7 +97,7 @@ def main() -> None:
     plan = [
         (scenario, contender)
         for scenario in scenarios
-        for contender in contenders(scenario, quick=options.quick, against=options.against)
+        for contender in contenders(scenario, quick=options.quick, against=options.against) * scenario.rounds
     ]
     with Sandbox() as sandbox:
         stage = Stage(sandbox, options.rows)
@@ -108,7 +108,7 @@ def main() -> None:
             f"{len(plan)} runs, about {minutes:.0f} minutes\n{'':{TOLD}}{HEAD}"
         )
         runs = list(play(stage, plan))
-    played = [[run for run in runs if run.scenario is scenario] for scenario in scenarios]
+    played = [merged([run for run in runs if run.scenario is scenario]) for scenario in scenarios]
     if options.svg:
         options.svg.write_text(picture(played), encoding="utf-8")
     if not report(played):

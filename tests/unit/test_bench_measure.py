@@ -3,7 +3,7 @@
 import pytest
 
 from bench.bars import beaten, promised
-from bench.measure import back_s, measure, over_s
+from bench.measure import back_s, measure, medians, over_s
 from bench.pgbench import read_latencies
 from bench.scenarios import MB, SCENARIOS, Act, Kind, Scenario
 from bench.trace import SLOW, Trace
@@ -47,6 +47,16 @@ def test_the_figures_of_a_run():
     assert figures.rows_s == pytest.approx(96.0)
     assert (figures.over_s, figures.back_s, figures.added_bytes) == (0.0, 0.0, None)
     assert figures.latency_p99_s == 0.001
+
+
+def test_rounds_come_to_their_medians():
+    rounds = [
+        measure(Trace(samples=[sample(number / 10, behind) for number in range(101)]), STEP)
+        for behind in (0, MB // 2, MB)
+    ]
+    assert medians(rounds).backlog_bytes == MB // 2
+    assert medians(rounds).added_bytes is None
+    assert medians(rounds[:1]) == rounds[0]
 
 
 def test_a_missed_bar_says_by_how_much_and_a_rival_that_is_equal_is_unbeaten():
