@@ -1,6 +1,6 @@
 # Every target makes its own .venv first: with uv where it is, else with python3 and pip. Nothing else is needed.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint bench sim mutations lock clean
+.PHONY: help demo test check lint bench bench-throttle sim mutations lock clean
 
 PYTHON ?= python3
 UV := $(shell command -v uv 2>/dev/null)
@@ -10,7 +10,7 @@ STAMPS := .venv/.stamps
 SOURCES := pyproject.toml uv.lock requirements.lock requirements-dev.lock
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(STAMPS)/demo ## a real backfill of a replicated table, throttled, killed and resumed (ROWS=300000)
 	@$(BIN)/backfill demo --rows $(ROWS)
@@ -31,6 +31,9 @@ lint: $(STAMPS)/dev ## lint, types, direction of imports
 
 bench: $(STAMPS)/dev ## the engine against a plain UPDATE, side by side (ROWS=300000)
 	$(BIN)/python -m bench.engine --rows $(ROWS)
+
+bench-throttle: $(STAMPS)/dev ## the throttle against the laws of others, half an hour; QUICK=--quick: 4 minutes
+	$(BIN)/python -m bench.throttle $(QUICK) --svg docs/throttle.svg
 
 sim: $(STAMPS)/dev ## the throttle in simulated worlds: docs/sim/scenarios.svg anew, and a table (a minute or three)
 	@$(BIN)/python -m tests.sim.pictures

@@ -1,4 +1,4 @@
-"""A figure of lines over time as SVG, without a library: panels above each other on one axis of seconds."""
+"""A figure of lines over time as SVG, without a library: panels in a grid, each with an axis of seconds."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from itertools import groupby
 
 Point = tuple[float, float]
 
-WIDTH, PANEL, LEFT, RIGHT, GAP = 760, 170, 58, 16, 46
+WIDTH, PANEL, LEFT, RIGHT, HEAD, FOOT = 760, 170, 58, 16, 44, 28
 COLOURS = ("#0b62a4", "#e07b00", "#777777")
 LIMIT = "#c0262d"
 BUCKETS = 700
@@ -18,69 +18,79 @@ BUCKETS = 700
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """One panel: lines by name, their unit, and a limit that is drawn dashed."""
+    """One panel from 0 to `span_s`: lines by name, their unit, and a limit that is drawn dashed.
+
+    `marks` are upright lines with a word at the top. Lines leave the panel at `ceiling`, where one is given.
+    """
 
     title: str
     unit: str
     lines: Mapping[str, Sequence[Point]]
+    span_s: float
     limit: tuple[str, float] | None = None
+    marks: Sequence[tuple[float, str]] = ()
+    ceiling: float = float("inf")
 
     @property
     def top(self) -> float:
         """The value at the upper edge."""
         highest = max((value for points in self.lines.values() for _, value in points), default=1.0)
-        return 1.08 * max(highest, self.limit[1] if self.limit else 0.0, 1e-9)
+        return min(self.ceiling, 1.08 * max(highest, self.limit[1] if self.limit else 0.0, 1e-9))
 
 
-def draw(panels: Sequence[Panel], span_s: float, marks: Sequence[tuple[float, str]] = ()) -> str:
-    """Return the figure from 0 to `span_s`; `marks` are upright lines with a word at the top."""
-    height = 24 + len(panels) * (PANEL + GAP)
+def draw(panels: Sequence[Panel], columns: int = 1) -> str:
+    """Return the figure, its panels row by row."""
+    rows = -(-len(panels) // columns)
+    width, height = columns * WIDTH, rows * (HEAD + PANEL + FOOT)
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}">',
         '<g font-family="system-ui, sans-serif" font-size="12" fill="#222">',
-        f'<rect width="{WIDTH}" height="{height}" fill="#fff"/>',
+        f'<rect width="{width}" height="{height}" fill="#fff"/>',
     ]
     for number, panel in enumerate(panels):
-        parts.extend(_panel(panel, 30 + number * (PANEL + GAP), span_s, marks))
+        row, column = divmod(number, columns)
+        parts.append(f'<g transform="translate({column * WIDTH + LEFT} {row * (HEAD + PANEL + FOOT) + HEAD})">')
+        parts.extend(_panel(panel))
+        parts.append("</g>")
     return "\n".join([*parts, "</g>", "</svg>", ""])
 
 
-def _panel(panel: Panel, top: float, span_s: float, marks: Sequence[tuple[float, str]]) -> Iterator[str]:
-    scale = (WIDTH - LEFT - RIGHT) / span_s, PANEL / panel.top
-    bottom = top + PANEL
+def _panel(panel: Panel) -> Iterator[str]:
+    """Yield a panel whose upper left corner is the origin."""
+    width = WIDTH - LEFT - RIGHT
+    scale = width / panel.span_s, PANEL / panel.top
 
     def at(point: Point) -> str:
-        return f"{LEFT + point[0] * scale[0]:.1f},{bottom - point[1] * scale[1]:.1f}"
+        return f"{point[0] * scale[0]:.1f},{PANEL - min(point[1], panel.top) * scale[1]:.1f}"
 
-    yield from _axes(panel, top, span_s, scale)
-    for at_s, word in marks:
-        x = LEFT + at_s * scale[0]
-        yield f'<path d="M{x:.1f},{top} V{bottom}" stroke="#555" stroke-dasharray="2 3"/>'
-        yield f'<text x="{x + 4:.1f}" y="{top + 34}" fill="#555">{escape(word)}</text>'
+    yield from _axes(panel, width, scale)
+    for at_s, word in panel.marks:
+        x = at_s * scale[0]
+        yield f'<path d="M{x:.1f},0 V{PANEL}" stroke="#555" stroke-dasharray="2 3"/>'
+        yield f'<text x="{x + 4:.1f}" y="34" fill="#555">{escape(word)}</text>'
     if panel.limit:
         name, value = panel.limit
-        y = bottom - value * scale[1]
-        yield f'<path d="M{LEFT},{y:.1f} H{WIDTH - RIGHT}" stroke="{LIMIT}" stroke-dasharray="6 4"/>'
-        yield f'<text x="{WIDTH - RIGHT}" y="{y - 4:.1f}" text-anchor="end" fill="{LIMIT}">{escape(name)}</text>'
-    x = float(LEFT + 9 * len(panel.title) + 14)
+        y = PANEL - value * scale[1]
+        yield f'<path d="M0,{y:.1f} H{width}" stroke="{LIMIT}" stroke-dasharray="6 4"/>'
+        yield f'<text x="{width}" y="{y - 4:.1f}" text-anchor="end" fill="{LIMIT}">{escape(name)}</text>'
+    x = 0.0
     for colour, (name, points) in zip(COLOURS, panel.lines.items(), strict=False):
-        path = " ".join(map(at, _thinned(points, span_s)))
+        path = " ".join(map(at, _thinned(points, panel.span_s)))
         yield f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="1.4"/>'
-        yield f'<text x="{x:.0f}" y="{top - 8}" fill="{colour}">{escape(name)}</text>'
-        x += 6 * len(name) + 20
+        yield f'<text x="{x:.0f}" y="-8" fill="{colour}">{escape(name)}</text>'
+        x += 6.2 * len(name) + 18
 
 
-def _axes(panel: Panel, top: float, span_s: float, scale: tuple[float, float]) -> Iterator[str]:
-    bottom = top + PANEL
-    yield f'<text x="{LEFT}" y="{top - 8}" font-weight="bold">{escape(panel.title)}</text>'
+def _axes(panel: Panel, width: int, scale: tuple[float, float]) -> Iterator[str]:
+    yield f'<text x="0" y="-26" font-weight="bold">{escape(panel.title)}</text>'
     for value in _ticks(panel.top):
-        y = bottom - value * scale[1]
-        yield f'<path d="M{LEFT},{y:.1f} H{WIDTH - RIGHT}" stroke="#e4e4e4"/>'
-        yield f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{value:g} {escape(panel.unit)}</text>'
-    for value in _ticks(span_s, most=12):
-        x = LEFT + value * scale[0]
-        yield f'<text x="{x:.1f}" y="{bottom + 16}" text-anchor="middle">{value:g} s</text>'
-    yield f'<path d="M{LEFT},{top} V{bottom} H{WIDTH - RIGHT}" fill="none" stroke="#999"/>'
+        y = PANEL - value * scale[1]
+        yield f'<path d="M0,{y:.1f} H{width}" stroke="#e4e4e4"/>'
+        yield f'<text x="-6" y="{y + 4:.1f}" text-anchor="end">{value:g} {escape(panel.unit)}</text>'
+    for value in _ticks(panel.span_s, most=12):
+        x = value * scale[0]
+        yield f'<text x="{x:.1f}" y="{PANEL + 16}" text-anchor="middle">{value:g} s</text>'
+    yield f'<path d="M0,0 V{PANEL} H{width}" fill="none" stroke="#999"/>'
 
 
 def _ticks(top: float, most: int = 6) -> list[float]:

@@ -171,12 +171,13 @@ def figure(trace: Trace, budget_s: float, step: str) -> str:
     }
     way = [(one.at_s - began_s, (one.insert_lsn - one.replay_lsn["replica-b"]) / 1024**2) for one in trace.samples]
     window = [(at_s - began_s, size / 1024**2) for at_s, size in trace.windows]
-    panels = [
-        Panel("lag", "s", lag, ("budget (max_lag)", budget_s)),
-        Panel("WAL", "MB", {"on its way to replica-b": way, "window": window}),
-    ]
+    span_s = trace.ended_s - began_s
     marks = [] if trace.stepped_s is None else [(trace.stepped_s - began_s, f"link narrowed to {step}")]
-    return draw(panels, trace.ended_s - began_s, marks)
+    panels = [
+        Panel("lag", "s", lag, span_s, ("budget (max_lag)", budget_s), marks),
+        Panel("WAL", "MB", {"on its way to replica-b": way, "window": window}, span_s, marks=marks),
+    ]
+    return draw(panels)
 
 
 def main() -> None:

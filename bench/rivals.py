@@ -1,4 +1,4 @@
-"""What people do instead: one UPDATE, a loop with a sleep, a loop that pauses on `replay_lag`. None is tuned."""
+"""What people do instead: one UPDATE, or a loop in batches by primary key, paced by a law of `bench.laws`."""
 
 from __future__ import annotations
 
@@ -8,13 +8,10 @@ from collections.abc import Callable, Iterator
 import psycopg
 
 from backfill.sandbox import Server
+from bench.laws import FixedSleep, Law, OnOff
 
-BATCH_ROWS = 5000
-SLEEP_S = 0.1
-PAUSE_ABOVE_S = 1.0
-
-_LAG = "SELECT coalesce(extract(epoch FROM max(replay_lag)), 0)::float8 FROM pg_stat_replication"
-_NEXT = (
+LAG = "SELECT coalesce(extract(epoch FROM max(replay_lag)), 0)::float8 FROM pg_stat_replication"
+NEXT = (
     "WITH batch AS (SELECT id FROM users WHERE id > %s AND handle IS NULL ORDER BY id LIMIT %s),"
     " filled AS (UPDATE users u SET handle = username FROM batch WHERE u.id = batch.id RETURNING u.id)"
     " SELECT count(*), max(id) FROM filled"
@@ -30,40 +27,36 @@ def one_update(server: Server) -> Iterator[int]:
         yield connection.execute("UPDATE users SET handle = username WHERE handle IS NULL").rowcount
 
 
-def sleeping_loop(server: Server) -> Iterator[int]:
-    """Fill it in batches by primary key, with a fixed sleep between them."""
+def obey(server: Server, law: Law, until_s: float = float("inf")) -> Iterator[int]:
+    """Fill it as the law says, until there is nothing left or the clock is at `until_s`, also in a long sleep."""
+    last, took_s = 0, 0.0
     with psycopg.connect(server.dsn, autocommit=True) as connection:
-        for rows in _batches(connection):
+        while time.monotonic() < until_s:
+            step = law.step(took_s, _lag_s(connection))
+            time.sleep(max(0.0, min(step.sleep_s, until_s - time.monotonic())))
+            if not step.rows or time.monotonic() >= until_s:
+                continue
+            began_s = time.monotonic()
+            rows, last = connection.execute(NEXT, [last, step.rows]).fetchone() or (0, None)
+            took_s = time.monotonic() - began_s
+            if not rows:
+                return
             yield rows
-            time.sleep(SLEEP_S)
 
 
-def pausing_loop(server: Server) -> Iterator[int]:
-    """Fill it in batches by primary key, pausing while the worst `replay_lag` is above a second."""
-    with psycopg.connect(server.dsn, autocommit=True) as connection:
-        for rows in _batches(connection):
-            yield rows
-            while _lag_s(connection) > PAUSE_ABOVE_S:
-                time.sleep(SLEEP_S)
-
-
-def _batches(connection: psycopg.Connection) -> Iterator[int]:
-    last = 0
-    while True:
-        row = connection.execute(_NEXT, [last, BATCH_ROWS]).fetchone()
-        if row is None or not row[0]:
-            return
-        rows, last = row
-        yield rows
+def paced(law: Law) -> Fill:
+    """Return a loop under a law that has no memory, as it may be used again."""
+    return lambda server: obey(server, law)
 
 
 def _lag_s(connection: psycopg.Connection) -> float:
-    row = connection.execute(_LAG).fetchone()
+    row = connection.execute(LAG).fetchone()
     return 0.0 if row is None else float(row[0])
 
 
 RIVALS: dict[str, Fill] = {
     "one UPDATE": one_update,
-    "loop, sleep 0.1 s": sleeping_loop,
-    "loop, pause > 1 s": pausing_loop,
+    "loop, sleep 0.1 s": paced(FixedSleep(rows=5000, sleep_s=0.1)),
+    "loop, pause > 1 s": paced(OnOff(rows=5000, threshold_s=1.0)),
 }
+"""Those of `bench.link`, not tuned."""

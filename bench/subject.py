@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -70,11 +70,17 @@ def job_file(
         yield path
 
 
-def run(server: Server, job: Path) -> Iterator[tuple[float, Event]]:
-    """Run `backfill run` on the server; yield its events with the seconds at which they were read."""
+def run(server: Server, job: Path) -> Generator[tuple[float, Event], None, None]:
+    """Run `backfill run` on the server; yield its events with the seconds at which they were read.
+
+    Closed before the end, it ends the worker by SIGTERM. What the worker says to people is told when it fails.
+    """
     command = [sys.executable, "-m", "backfill", "run", str(job), "--json", "--http", "off"]
     environment = os.environ | {"DATABASE_URL": server.dsn}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, text=True) as worker:
+    with (
+        tempfile.TemporaryFile("w+") as said,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said, env=environment, text=True) as worker,
+    ):
         assert worker.stdout is not None
         try:
             for line in worker.stdout:
@@ -83,5 +89,6 @@ def run(server: Server, job: Path) -> Iterator[tuple[float, Event]]:
                 yield time.monotonic(), from_dict(fields)
         finally:
             worker.terminate()
-    if worker.returncode:
-        raise SystemExit(f"the worker ended with {worker.returncode}")
+        if worker.wait():
+            said.seek(0)
+            raise SystemExit(f"the worker ended with {worker.returncode}: {said.read()}")

@@ -6,7 +6,7 @@ import threading
 import time
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import psycopg
@@ -24,6 +24,10 @@ class Sample:
     insert_lsn: int
     replay_lsn: dict[str, int]
     carried_bytes: int
+
+    def since(self, began_s: float) -> Sample:
+        """Return it with its time counted from `began_s`."""
+        return replace(self, at_s=self.at_s - began_s)
 
 
 class Watch:
