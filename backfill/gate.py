@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from backfill.core import throttle
+from backfill.core import pace, sizing, throttle
 from backfill.core.batch import Filled
-from backfill.core.decision import Admission
+from backfill.core.decision import Admission, Wait
 from backfill.core.events import Unreplicated, Waited
 from backfill.core.job import Job
+from backfill.core.pace import Pace
 from backfill.core.reason import Kind, Reason
 from backfill.core.signals import Signals, located
 from backfill.core.telling import decided, measured, retuned
-from backfill.core.throttle import Pace, Wait
 from backfill.core.tuning import tuned
 from backfill.errors import JobError
 from backfill.ports import Session, Surroundings
@@ -41,7 +41,7 @@ class Gate:
 
     def rows_wished(self, stripe: int) -> int:
         """Return the rows that the next batch would have if it were admitted now."""
-        return throttle.rows_wished(self.job.throttle, self.job.batch, self.pace, stripe).rows
+        return sizing.rows_wished(self.job.throttle, self.job.batch, self.pace, stripe).rows
 
     async def admit(self, session: Session, stripe: int) -> Admission:
         """Wait until a batch may go; return how large it may be, and why."""
@@ -70,11 +70,11 @@ class Gate:
     def learn(self, filled: Filled, stripe: int) -> None:
         """Learn what a batch cost, us and those who waited for its locks."""
         now_s = self.around.now_s()
-        self.pace = throttle.learn(
+        self.pace = pace.learn(
             self.pace, stripe=stripe, rows=filled.rows, wal_bytes=filled.wal_bytes, took_s=filled.took_s
         )
-        self.pace = throttle.tick(self.pace, now_s, filled.insert_lsn)
-        self.pace = throttle.give_way(self.job.throttle, self.pace, now_s, filled.blocked_sessions)
+        self.pace = pace.tick(self.pace, now_s, filled.insert_lsn)
+        self.pace = pace.give_way(self.job.throttle, self.pace, now_s, filled.blocked_sessions)
 
     async def save(self, session: Session, reason: Reason | None) -> None:
         """Keep `status` fresh without a write a poll: at once for another kind, else each second, never when calm."""
@@ -100,7 +100,7 @@ class Gate:
             self.job = tuned(self._untuned, changes)
         except JobError as error:  # the file has changed since: one of its limits contradicts a tuned one
             self.job, refused = self._untuned, str(error)
-        self.pace = throttle.retuned(self.pace, before.throttle, self.job.throttle)
+        self.pace = pace.retuned(self.pace, before.throttle, self.job.throttle)
         await session.apply_limits(self.job)
         self.around.record(retuned(self.job, changes, refused))
 

@@ -1,8 +1,33 @@
-"""A decision that was taken, and what it was taken from: enough to follow the law by hand afterwards."""
+"""A decision of the throttle, and what it was taken from: enough to follow the law by hand afterwards."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+from backfill.core.reason import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A batch may start, of at most `rows` rows; `limited_by` is what kept it from being larger.
+
+    With `flush` its commit is flushed at once: its WAL would wait for the walwriter, and what waits fills the window.
+    """
+
+    rows: int
+    limited_by: str = ""
+    flush: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Nothing may start; read again after `delay_s`."""
+
+    delay_s: float
+    reason: Reason
+
+
+Decision = Run | Wait
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from backfill.core.decision import Inputs
+from backfill.core.decision import Decision, Inputs, Wait
 from backfill.core.events import Decided, Measured, ProbeReading, ReplicaReading, SlotReading, Tuned
 from backfill.core.faults import counted
 from backfill.core.job import Job
+from backfill.core.pace import Pace
 from backfill.core.signals import Signals
-from backfill.core.throttle import Decision, Pace, Wait
 
 
 def measured(job: Job, pace: Pace, signals: Signals) -> Measured:

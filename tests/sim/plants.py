@@ -14,7 +14,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from backfill.core import throttle
+from backfill.core import sizing
 from backfill.core.flow import WINDOW_START_BYTES
 from backfill.core.job import Job
 from tests.factories import job
@@ -89,7 +89,7 @@ def supply_bytes_s(work: Work, law: Job) -> float:
 
 def target_s(plant: Plant, law: Job) -> float:
     """Return the queue that the strictest of its replicas is to have."""
-    return min(throttle.target_s(law.throttle, sync=path.sync) for path in plant.paths)
+    return min(sizing.target_s(law.throttle, sync=path.sync) for path in plant.paths)
 
 
 def hears_s(plant: Plant) -> float:

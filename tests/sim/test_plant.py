@@ -11,8 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backfill.core.cost import Cost
+from backfill.core.pace import Pace
 from backfill.core.reason import Kind
-from backfill.core.throttle import DEBT_S, PATIENCE_S, Pace, decide
+from backfill.core.sizing import DEBT_S
+from backfill.core.throttle import PATIENCE_S, decide
 from tests.sim.loop import Loop, loop
 from tests.sim.path import MB, Path
 from tests.sim.plant import WALWRITER_S, Plant, Work

@@ -3,34 +3,34 @@
 from __future__ import annotations
 
 from backfill import gate, worker
-from backfill.core import cost, faults, flow, lsn, pacer, retry, scan, scout, throttle
+from backfill.core import cost, faults, flow, lsn, pacer, retry, scan, scout, sizing, throttle
 from tests.factories import batch, limits
 
 
 def test_a_cut_window_lets_a_batch_go_before_it_is_empty():
-    assert throttle.BATCH_SHARE < throttle.BATCH_SHARE_MAX < flow.FILLED_SHARE < 1
+    assert sizing.BATCH_SHARE < sizing.BATCH_SHARE_MAX < flow.FILLED_SHARE < 1
 
 
 def test_a_batch_that_is_a_slice_of_the_window_counts_as_sliced():
-    assert throttle.SLICED_SHARE < 1 < throttle.TRAVEL_GAIN
+    assert sizing.SLICED_SHARE < 1 < sizing.TRAVEL_GAIN
 
 
 def test_two_minimal_batches_fit_the_target():
-    assert 2 * throttle.FLOOR_SHARE <= 1
+    assert 2 * sizing.FLOOR_SHARE <= 1
 
 
 def test_a_window_that_lets_no_further_batch_go_counts_as_filled():
-    assert flow.FILLED_SHARE <= 1 - throttle.BATCH_SHARE
+    assert flow.FILLED_SHARE <= 1 - sizing.BATCH_SHARE
 
 
 def test_the_target_leaves_room_for_a_reply_and_a_poll_and_a_synchronous_one_for_neither():
-    assert throttle.TARGET_SYNC_S < throttle.WALWRITER_S < throttle.TARGET_S
-    assert throttle.TARGET_S - throttle.WALWRITER_S >= throttle.TARGET_S * throttle.BATCH_SHARE
+    assert sizing.TARGET_SYNC_S < throttle.WALWRITER_S < sizing.TARGET_S
+    assert sizing.TARGET_S - throttle.WALWRITER_S >= sizing.TARGET_S * sizing.BATCH_SHARE
 
 
 def test_what_travels_is_no_longer_than_a_queue():
-    assert flow.TRAVEL_MAX_S <= throttle.TARGET_S
-    assert throttle.ROUND_TRIPS_MAX_S <= throttle.TARGET_S
+    assert flow.TRAVEL_MAX_S <= sizing.TARGET_S
+    assert sizing.ROUND_TRIPS_MAX_S <= sizing.TARGET_S
 
 
 def test_a_stop_leaves_room_for_the_batch_and_a_resume_for_many():
@@ -63,8 +63,8 @@ def test_windows_begin_above_their_floor_and_below_every_ceiling():
 
 
 def test_a_first_burst_is_a_moments_work_of_a_thin_link():
-    assert throttle.FLOOR_SHARE * flow.WINDOW_START_BYTES <= 64 * 1024 / 2
-    assert batch().min_rows >= throttle.ROWS_UNKNOWN
+    assert sizing.FLOOR_SHARE * flow.WINDOW_START_BYTES <= 64 * 1024 / 2
+    assert batch().min_rows >= sizing.ROWS_UNKNOWN
 
 
 def test_a_first_estimate_errs_on_the_dear_side_of_a_plain_row():
@@ -72,7 +72,7 @@ def test_a_first_estimate_errs_on_the_dear_side_of_a_plain_row():
 
 
 def test_saved_time_is_a_small_part_of_a_batches_debt():
-    assert pacer.SAVED_S < throttle.DEBT_S < pacer.RATE_WINDOW_S
+    assert pacer.SAVED_S < sizing.DEBT_S < pacer.RATE_WINDOW_S
 
 
 def test_the_clock_remembers_more_than_the_default_budget_at_full_detail():

@@ -4,9 +4,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backfill.core import courtesy, throttle
+from backfill.core import pace as paces
 from backfill.core.courtesy import PAUSE_MAX_S, SHARE_MIN, Courtesy
+from backfill.core.decision import Run, Wait
+from backfill.core.pace import Pace
 from backfill.core.reason import Kind
-from backfill.core.throttle import Pace, Run, Wait
 from tests.factories import batch, limits, signals
 
 
@@ -50,7 +52,7 @@ def test_whatever_waits_the_share_and_the_pause_are_bounded(sessions: list[int],
 
 
 def test_blocked_sessions_stop_the_next_batch_with_their_number():
-    pace = throttle.give_way(limits(), Pace(), 100.0, 3)
+    pace = paces.give_way(limits(), Pace(), 100.0, 3)
     decision, pace = decided(pace, 100.1)
     assert isinstance(decision, Wait)
     assert (decision.reason.kind, str(decision.reason)) == (Kind.BLOCKED, "blocked sessions 3 > 0")
@@ -62,7 +64,7 @@ def test_blocked_sessions_stop_the_next_batch_with_their_number():
 def test_the_smaller_batch_is_smaller_than_min_rows_if_need_be():
     pace = Pace()
     for _ in range(4):
-        pace = throttle.give_way(limits(), pace, 0.0, 1)
+        pace = paces.give_way(limits(), pace, 0.0, 1)
     decision, _ = decided(pace, 100.0)
     assert isinstance(decision, Run)
     assert decision.rows < batch().min_rows

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 from backfill.core import throttle
+from backfill.core.decision import Run, Wait
 from backfill.core.lsn import LsnClock
+from backfill.core.pace import Pace
 from backfill.core.reason import Kind
 from backfill.core.signals import Replica, located
-from backfill.core.throttle import Pace, Run, Wait
 from tests.factories import MB, batch, limits, replica, signals
 
 

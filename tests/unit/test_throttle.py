@@ -6,27 +6,24 @@ from dataclasses import replace
 
 import pytest
 
-from backfill.core import throttle
+from backfill.core import pace as paces
+from backfill.core import sizing, throttle
 from backfill.core.cost import WAL_BYTES_PRIOR, Cost
+from backfill.core.decision import Run, Wait
 from backfill.core.flow import TRAVEL_MAX_S, WINDOW_START_BYTES, Flow
 from backfill.core.lsn import LsnClock
+from backfill.core.pace import Pace
 from backfill.core.pacer import Pacer
 from backfill.core.reason import Kind
-from backfill.core.throttle import (
+from backfill.core.sizing import (
     BATCH_SHARE,
     BATCH_SHARE_MAX,
-    FAULT_POLL_S,
-    PATIENCE_S,
-    POLL_MIN_S,
-    POLL_S,
     ROUND_TRIPS_MAX_S,
     ROWS_UNKNOWN,
     TARGET_S,
     TARGET_SYNC_S,
-    Pace,
-    Run,
-    Wait,
 )
+from backfill.core.throttle import FAULT_POLL_S, PATIENCE_S, POLL_MIN_S, POLL_S
 from tests.factories import MB, batch, limits, replica, signals
 
 KB = 1024
@@ -61,7 +58,7 @@ def behind(size: int, at_s: float = 100.0, name: str = "replica-a"):
 
 
 def wished(pace: Pace, *, stripe: int = 0, rows: dict[str, int] | None = None, **changed) -> int:
-    return throttle.rows_wished(limits(**changed), batch(**rows or {}), pace, stripe).rows
+    return sizing.rows_wished(limits(**changed), batch(**rows or {}), pace, stripe).rows
 
 
 def test_without_a_replica_only_the_own_rate_counts():
@@ -182,7 +179,7 @@ def test_a_frozen_replica_gets_no_such_batch():
 
 def test_nor_does_one_that_is_halfway_to_its_budget():
     pace = paced(path(), admitted_s=100.0)
-    pace = throttle.tick(throttle.tick(pace, 97.0, (1 << 30) - 6 * MB), 97.1, 1 << 30)
+    pace = paces.tick(paces.tick(pace, 97.0, (1 << 30) - 6 * MB), 97.1, 1 << 30)
     reading = behind(5 * MB, 100.1 + PATIENCE_S)
     assert isinstance(decide(pace, reading, max_lag="60s")[0], Run)
     assert isinstance(decide(pace, reading, max_lag="10s")[0], Wait)
@@ -209,14 +206,14 @@ def test_only_the_replica_that_fills_gets_a_wider_window():
 
 
 def test_lag_over_its_budget_waits_and_says_so():
-    pace = throttle.tick(throttle.tick(paced(path()), 80.0, (1 << 30) - MB), 81.0, 1 << 30)
+    pace = paces.tick(paces.tick(paced(path()), 80.0, (1 << 30) - MB), 81.0, 1 << 30)
     decision, _ = decide(pace, behind(KB))
     assert isinstance(decision, Wait)
     assert str(decision.reason) == "replica-a lag 19s > 9s"
 
 
 def test_after_a_stop_lag_has_to_come_back_to_half():
-    pace = throttle.tick(throttle.tick(paced(path()), 80.0, (1 << 30) - MB), 81.0, 1 << 30)
+    pace = paces.tick(paces.tick(paced(path()), 80.0, (1 << 30) - MB), 81.0, 1 << 30)
     _, pace = decide(pace, behind(KB))
     pace = replace(pace, clock=LsnClock((94.0, 95.0), ((1 << 30) - MB, 1 << 30)))
     decision, _ = decide(pace, behind(KB))
@@ -302,14 +299,14 @@ def test_each_stripe_has_its_own_cost():
 
 
 def test_the_target_is_never_above_half_the_budget():
-    assert throttle.target_s(limits(max_lag="1h")) == TARGET_S
-    assert throttle.target_s(limits(max_lag="500ms")) == 0.25
+    assert sizing.target_s(limits(max_lag="1h")) == TARGET_S
+    assert sizing.target_s(limits(max_lag="500ms")) == 0.25
 
 
 def test_a_synchronous_standby_gets_a_short_queue_and_a_worker_far_away_a_longer_one():
-    assert throttle.target_s(limits(), sync=True) == TARGET_SYNC_S
-    assert throttle.target_s(limits(), 0.04) == TARGET_S + 0.2
-    assert throttle.target_s(limits(), 9.0) == TARGET_S + ROUND_TRIPS_MAX_S
+    assert sizing.target_s(limits(), sync=True) == TARGET_SYNC_S
+    assert sizing.target_s(limits(), 0.04) == TARGET_S + 0.2
+    assert sizing.target_s(limits(), 9.0) == TARGET_S + ROUND_TRIPS_MAX_S
     _, pace = decide(Pace(), signals(100.0, 1 << 30, replace(replica("replica-a", 1 << 30), sync=True)))
     assert pace.flows[0].allowed_s == TARGET_SYNC_S + TRAVEL_MAX_S
 
@@ -358,14 +355,14 @@ def test_what_is_replayed_while_a_batch_travels_is_no_obstacle():
 
 def test_the_time_that_a_batch_only_travels_is_not_the_rows_cost():
     far, beyond = (replace(paced(cost=Cost()), round_trip_s=round_trip_s) for round_trip_s in (0.05, 9.0))
-    learnt = throttle.learn(far, stripe=0, rows=100, wal_bytes=1, took_s=0.3)
+    learnt = paces.learn(far, stripe=0, rows=100, wal_bytes=1, took_s=0.3)
     assert learnt.cost.row_s == pytest.approx(0.001)
-    learnt = throttle.learn(beyond, stripe=0, rows=100, wal_bytes=1, took_s=0.3)
+    learnt = paces.learn(beyond, stripe=0, rows=100, wal_bytes=1, took_s=0.3)
     assert learnt.cost.row_s == pytest.approx(0.0003)
 
 
 def test_a_batch_is_learnt_and_owed():
-    pace = throttle.learn(paced(), stripe=0, rows=100, wal_bytes=50_000, took_s=0.01)
+    pace = paces.learn(paced(), stripe=0, rows=100, wal_bytes=50_000, took_s=0.01)
     assert (pace.cost.wal_bytes(0), pace.pacer.debt_bytes) == (500.0, 50_000)
 
 

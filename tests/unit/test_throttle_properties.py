@@ -7,9 +7,11 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backfill.core import throttle
+from backfill.core import sizing, throttle
 from backfill.core.cost import Cost
-from backfill.core.throttle import POLL_MIN_S, Pace, Run, Wait
+from backfill.core.decision import Run, Wait
+from backfill.core.pace import Pace
+from backfill.core.throttle import POLL_MIN_S
 from tests.factories import MB, archiver, batch, limits, replica, signals, slot
 
 NAMES = ("replica-a", "replica-b", "dr-1")
@@ -104,4 +106,4 @@ def test_an_idle_path_is_never_refused(size, cost, steps):
 
 @given(LIMITS, BATCHES, COSTS, st.integers(0, 7))
 def test_what_is_wished_before_the_reading_is_within_the_jobs_limits(law, size, cost, stripe: int):
-    assert 1 <= throttle.rows_wished(law, size, Pace(cost=cost), stripe).rows <= size.max_rows
+    assert 1 <= sizing.rows_wished(law, size, Pace(cost=cost), stripe).rows <= size.max_rows

@@ -1,0 +1,216 @@
+"""Ways to break the law that somebody might take, and the tests that are said to notice each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+THROTTLE, PLANT, FLOW = "tests/unit/test_throttle.py", "tests/sim/test_plant.py", "tests/unit/test_flow.py"
+FAULTS, COURTESY = "tests/unit/test_faults.py", "tests/unit/test_courtesy.py"
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """A name, the module of `backfill.core`, what is replaced by what, and the tests that catch it."""
+
+    name: str
+    module: str
+    old: str
+    new: str
+    tests: tuple[str, ...]
+
+
+MUTATIONS = (
+    Mutation(
+        "an idle path waits too",
+        "throttle",
+        "idle = full.unreplayed_bytes == 0",
+        "idle = False",
+        (
+            f"{THROTTLE}::test_an_idle_path_admits_a_minimal_batch",
+            f"{PLANT}::test_a_row_dearer_than_the_window_still_goes",
+        ),
+    ),
+    Mutation(
+        "nobody is patient",
+        "throttle",
+        " or _patient(limits, pace, full, signals.at_s)",
+        "",
+        (f"{PLANT}::test_others_that_fill_the_link_alone_leave_us_little_but_not_nothing",),
+    ),
+    Mutation(
+        "patient with a frozen replica",
+        "throttle",
+        " and full.moved_s > pace.admitted_s",
+        "",
+        (
+            f"{THROTTLE}::test_a_frozen_replica_gets_no_such_batch",
+            f"{PLANT}::test_a_frozen_replica_adds_at_most_a_window",
+        ),
+    ),
+    Mutation(
+        "a NULL replay position is believed",
+        "faults",
+        "and replica.replay_lsn is None",
+        "and replica.replay_lsn == -1",
+        (
+            f"{THROTTLE}::test_an_unknown_position_waits",
+            f"{PLANT}::test_a_replica_that_returns_far_behind_is_waited_for",
+        ),
+    ),
+    Mutation(
+        "a missing replica is ignored",
+        "faults",
+        "sorted(expected - present)",
+        "sorted(expected - expected)",
+        (f"{PLANT}::test_nothing_goes_while_a_replica_is_out_of_view",),
+    ),
+    Mutation(
+        "no hysteresis",
+        "faults",
+        "return RESUME_SHARE if",
+        "return 1.0 if",
+        (
+            f"{PLANT}::test_after_a_stop_work_resumes_once",
+            f"{THROTTLE}::test_after_a_stop_lag_has_to_come_back_to_half",
+        ),
+    ),
+    Mutation(
+        "no cap of max_rows",
+        "sizing",
+        'min((float(batch.max_rows), "max_rows"), (',
+        'min((1e9, "max_rows"), (',
+        (f"{PLANT}::test_rows_stay_within_their_limits",),
+    ),
+    Mutation(
+        "a window is never cut",
+        "flow",
+        "        window = min(window, shown)\n",
+        "        window = window\n",
+        (
+            f"{PLANT}::test_a_link_that_narrows_six_times_is_followed",
+            f"{FLOW}::test_a_queue_above_what_is_allowed_cuts_to_what_was_shown",
+        ),
+    ),
+    Mutation(
+        "a window grows unfilled",
+        "flow",
+        "elif shown and filled:",
+        "elif shown:",
+        (f"{FLOW}::test_a_window_that_is_not_what_holds_us_back_does_not_grow",),
+    ),
+    Mutation(
+        "a replica that ran dry is cut",
+        "flow",
+        " and not starved",
+        "",
+        (f"{FLOW}::test_a_replica_that_ran_dry_behind_a_full_window_was_not_late_for_its_queue",),
+    ),
+    Mutation(
+        "what travels is taken for a queue",
+        "flow",
+        "target_s + min(travel_s, TRAVEL_MAX_S)",
+        "target_s",
+        (f"{PLANT}::test_a_synchronous_standby_far_away_is_used",),
+    ),
+    Mutation(
+        "unflushed WAL is taken for a queue",
+        "flow",
+        "queued = max(0, flush_lsn - replay_lsn)",
+        "queued = max(0, insert_lsn - replay_lsn)",
+        (f"{FLOW}::test_what_the_primary_has_not_flushed_is_no_queue_of_the_replica",),
+    ),
+    Mutation(
+        "a replica that stands still is slow",
+        "flow",
+        "(delivered > 0 or queued == 0 or span_s >= STILL_S)",
+        "span_s > 0",
+        (f"{FLOW}::test_a_thin_link_that_delivers_in_lumps_is_measured_from_lump_to_lump",),
+    ),
+    Mutation(
+        "no flush is asked for",
+        "throttle",
+        "return pace.held or any(",
+        "return pace.wanted_bytes < 0 and any(",
+        (f"{PLANT}::test_one_that_its_window_holds_back_flushes_what_it_writes",),
+    ),
+    Mutation(
+        "a flush is always asked for",
+        "throttle",
+        "return pace.held or any(",
+        "return True or any(",
+        (f"{PLANT}::test_a_worker_that_nothing_holds_back_waits_for_no_disk",),
+    ),
+    Mutation(
+        "a synchronous standby is like any other",
+        "sizing",
+        "TARGET_SYNC_S if sync else TARGET_S",
+        "TARGET_S",
+        (f"{PLANT}::test_behind_a_synchronous_standby_commits_wait_little",),
+    ),
+    Mutation(
+        "a far worker forgets its own way",
+        "sizing",
+        "min(ROUND_TRIPS * round_trip_s, ROUND_TRIPS_MAX_S)",
+        "0.0",
+        (f"{PLANT}::test_a_worker_far_from_its_server_still_moves",),
+    ),
+    Mutation(
+        "no fear of dear rows",
+        "cost",
+        "return seen if seen > estimate else estimate",
+        "return estimate",
+        (
+            f"{PLANT}::test_a_checkpoints_jump_in_wal_is_survived",
+            "tests/unit/test_cost.py::test_a_dearer_batch_is_believed_at_once",
+        ),
+    ),
+    Mutation(
+        "first stripes cost what others do",
+        "cost",
+        "return self.first_wal_bytes if stripe == 0 else self.later_wal_bytes",
+        "return self.later_wal_bytes",
+        ("tests/unit/test_cost.py::test_first_stripes_and_later_ones_are_learnt_apart",),
+    ),
+    Mutation(
+        "a debt is never paid",
+        "pacer",
+        "max(pacer.debt_bytes - rate_bytes_s * elapsed_s,",
+        "max(pacer.debt_bytes,",
+        (f"{PLANT}::test_own_wal_stays_at_its_rate",),
+    ),
+    Mutation(
+        "idle time is saved up",
+        "pacer",
+        "-rate_bytes_s * SAVED_S",
+        "-rate_bytes_s * 3600",
+        ("tests/unit/test_pacer.py::test_idle_time_is_not_saved_up_for_a_burst",),
+    ),
+    Mutation(
+        "an idle hour is lag",
+        "lsn",
+        "        if lsn and insert_lsn <= lsn[-1]:",
+        "        if lsn and insert_lsn < lsn[-1]:",
+        (f"{PLANT}::test_an_idle_hour_is_followed_by_no_burst", "tests/unit/test_lsn.py"),
+    ),
+    Mutation(
+        "sessions that wait for us are nobody's business",
+        "courtesy",
+        "if sessions <= limit:",
+        "if sessions >= 0:",
+        (f"{COURTESY}::test_blocked_sessions_stop_the_next_batch_with_their_number",),
+    ),
+    Mutation(
+        "an unknown probe is fine",
+        "faults",
+        "if probe.value is None:",
+        "if probe.value == 0:",
+        (f"{FAULTS}::test_a_probe_over_its_limit_is_a_fault_and_an_unknown_one_is_blindness",),
+    ),
+    Mutation(
+        "an archiver that fails is waited for by nobody",
+        "faults",
+        "elif failing:",
+        "elif False:",
+        (f"{FAULTS}::test_an_archiver_whose_last_try_failed_is_a_fault_as_long_as_something_waits_for_it",),
+    ),
+)
