@@ -26,7 +26,7 @@ class Pace:
 
     `expected` names replicas that must be in view, `stopped` the signals that were over their limit, and
     `wanted_bytes` is what the last batch was expected to write, let through or not; `held` whether it has to wait for
-    the window.
+    the window or its rate.
     """
 
     cost: Cost = Cost()

@@ -6,7 +6,7 @@
 WAL is the currency. A batch starts when there is no fault (`core.faults`), when the own rate allows it
 (`core.pacer`) and when its expected bytes fit what every counted replica still has room for (`core.flow`).
 An idle path always admits one minimal batch, else an estimate larger than the window would stop the job for ever.
-A batch that had to wait for the window is flushed at its end: there is time, and WAL must not lie on the primary.
+A batch that had to wait for its pace is flushed at its end: there is time, and WAL must not lie on the primary.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def decide(limits: Throttle, batch: Batch, pace: Pace, signals: Signals, stripe:
     if debt_s > 0:
         own = format_rate(rate + pace.pacer.debt_bytes / pacer.RATE_WINDOW_S)
         reason = Reason(Kind.WAL_RATE, f"own wal {own} > {format_rate(rate)}")
-        return Wait(max(POLL_MIN_S, min(debt_s, POLL_S)), reason), pace
+        return Wait(max(POLL_MIN_S, min(debt_s, POLL_S)), reason), replace(pace, held=True)
     return _admit(limits, batch, pace, signals, stripe)
 
 
@@ -114,7 +114,7 @@ def _admit(limits: Throttle, batch: Batch, pace: Pace, signals: Signals, stripe:
 
 
 def _flushes(pace: Pace, wanted: float) -> bool:
-    """Whether a window is what holds us back: then there is time for a flush, and WAL must not lie on the primary."""
+    """Whether we had to wait, or a window makes batches small: there is time, and WAL must not lie on the primary."""
     return pace.held or any(
         one.rate_bytes_s is None
         or one.allowed_s < WALWRITER_S

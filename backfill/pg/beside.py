@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Generic, TypeVar
@@ -78,18 +77,17 @@ class Beside:
         self._tasks = [asyncio.create_task(one.poll()) for one in sources]
 
     async def close(self) -> None:
-        """Stop polling and close every connection; raise what no poll expected."""
+        """Stop polling and close every connection."""
         for task in self._tasks:
             task.cancel()
-        for task in self._tasks:
-            with suppress(asyncio.CancelledError):
-                await task
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
         for one in (*self._asked, self._primary):
             await one.close()
 
     def replicas(self) -> tuple[Replica, ...]:
         """Return each replica that was to be asked, and those that follow it; without a position where unknown."""
+        self._raise_bugs()
         found: dict[str, Replica] = {}
         for name, source in self._direct:
             value, why = source.latest()
@@ -102,6 +100,12 @@ class Beside:
         """Return each probe's value, or None and why."""
         read = ((one, source.latest()) for one, source in self._probes)
         return tuple(Probed(one.name, one.limit, value, why) for one, (value, why) in read)
+
+    def _raise_bugs(self) -> None:
+        """Raise what ended a poll: it goes on for ever, so that is an error of ours."""
+        for task in self._tasks:
+            if task.done():
+                task.result()
 
     def _reader(self, probe: Probe) -> Callable[[], Awaitable[float]]:
         if probe.sql is not None:

@@ -151,6 +151,16 @@ def test_one_that_its_window_holds_back_flushes_what_it_writes():
     assert run.flushes > 0.9 * len(run.plant.batches)
 
 
+def test_one_that_its_own_rate_holds_back_flushes_too_and_costs_readers_next_to_nothing():
+    lags: list[float] = []
+    path = link(64)
+    run = under(path, max_wal_rate="4MB/s").run(WARM_S)
+    run.plant.watch, run.plant.watch_s = lambda: lags.append(path.lag_s), 0.02
+    run.run(20.0)
+    assert run.flushes > 0.8 * len(run.plant.batches)
+    assert sorted(lags)[len(lags) // 2] < 0.05
+
+
 def test_behind_a_synchronous_standby_commits_wait_little():
     """An application's commit waits for all WAL before it: its wait is what the queue costs others."""
     waits: list[float] = []
