@@ -50,7 +50,7 @@ def main() -> None:
     with ThreadPoolExecutor(2) as pool:
         caught = list(pool.map(caught_by, MUTATIONS))
     for mutation, test in zip(MUTATIONS, caught, strict=True):
-        sys.stdout.write(f"{mutation.name:42} {test or 'SURVIVES'}\n")
+        sys.stdout.write(f"{mutation.name:48} {test or 'SURVIVES'}\n")
     sys.exit(1 if None in caught else 0)
 
 

@@ -154,7 +154,7 @@ def test_one_that_its_window_holds_back_flushes_what_it_writes():
 def test_one_that_its_own_rate_holds_back_flushes_too_and_costs_readers_next_to_nothing():
     lags: list[float] = []
     path = link(64)
-    run = under(path, max_wal_rate="4MB/s").run(WARM_S)
+    run = under(path, max_wal_rate="4MB/s")
     run.plant.watch, run.plant.watch_s = lambda: lags.append(path.lag_s), 0.02
     run.run(20.0)
     assert run.flushes > 0.8 * len(run.plant.batches)
