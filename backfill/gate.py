@@ -45,7 +45,7 @@ class Gate:
 
     async def admit(self, session: Session, stripe: int) -> Admission:
         """Wait until a batch may go; return how large it may be, and why."""
-        waited_s, waited_for = 0.0, None
+        waited_s, waited_for = 0.0, ""
         while True:
             signals = await self._read(session)
             decision, self.pace = throttle.decide(self.job.throttle, self.job.batch, self.pace, signals, stripe)
@@ -54,10 +54,12 @@ class Gate:
             self.around.record(told)
             if not isinstance(decision, Wait):
                 await self.save(session, None)
-                return Admission(decision.rows, told.limited_by, told.inputs, decision.flush, waited_s, waited_for)
+                return Admission(
+                    decision.rows, told.limited_by, told.inputs, decision.flush, waited_s, waited_for or None
+                )
             await self.save(session, decision.reason)
             self.around.record(Waited(self.job.name, decision.reason, decision.delay_s))
-            waited_s, waited_for = waited_s + decision.delay_s, str(decision.reason)
+            waited_s, waited_for = waited_s + decision.delay_s, waited_for or str(decision.reason)
             await self.around.sleep(decision.delay_s)
 
     async def look(self, session: Session) -> None:
