@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 SAVED_S = 0.1
+DEBT_MAX_S = 5.0
+"""Most that a batch may owe: what is more was not ours, but a switch of WAL segments or a load beside us."""
 RATE_WINDOW_S = 1.0
 
 
@@ -23,7 +25,8 @@ class Pacer:
 def pass_time(pacer: Pacer, now_s: float, rate_bytes_s: float) -> Pacer:
     """Return the pacer at `now_s`: time pays at the rate."""
     elapsed_s = max(0.0, now_s - pacer.at_s)
-    debt = max(pacer.debt_bytes - rate_bytes_s * elapsed_s, -rate_bytes_s * SAVED_S)
+    owed = min(pacer.debt_bytes, rate_bytes_s * DEBT_MAX_S)
+    debt = max(owed - rate_bytes_s * elapsed_s, -rate_bytes_s * SAVED_S)
     fade = max(0.0, 1.0 - elapsed_s / RATE_WINDOW_S)
     return replace(pacer, debt_bytes=debt, own_rate_bytes_s=pacer.own_rate_bytes_s * fade, at_s=now_s)
 

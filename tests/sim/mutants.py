@@ -174,8 +174,8 @@ MUTATIONS = (
     Mutation(
         "a debt is never paid",
         "pacer",
-        "max(pacer.debt_bytes - rate_bytes_s * elapsed_s,",
-        "max(pacer.debt_bytes,",
+        "max(owed - rate_bytes_s * elapsed_s,",
+        "max(owed,",
         (f"{PLANT}::test_own_wal_stays_at_its_rate",),
     ),
     Mutation(

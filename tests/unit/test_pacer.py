@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backfill.core.pacer import RATE_WINDOW_S, SAVED_S, Pacer, pass_time, spend, wait_s
+from backfill.core.pacer import DEBT_MAX_S, RATE_WINDOW_S, SAVED_S, Pacer, pass_time, spend, wait_s
 
 MB = 1024 * 1024
 
@@ -50,3 +50,9 @@ def test_one_that_waits_out_its_debt_never_exceeds_the_rate(batches: list[int], 
         pacer = pass_time(pacer, now_s, rate)
         assert written <= rate * (now_s + SAVED_S) * 1.000001 + 1
         pacer, written = spend(pacer, wal_bytes), written + wal_bytes
+
+
+def test_what_others_wrote_during_a_batch_is_no_debt_without_end():
+    """A segment that is switched in mid-batch moves the LSN by up to 16 MB, and no replica gets a byte more."""
+    pacer = pass_time(spend(Pacer(), 500 * MB), 0.0, MB)
+    assert wait_s(pacer, MB) == DEBT_MAX_S
