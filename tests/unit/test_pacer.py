@@ -41,10 +41,11 @@ def test_the_own_rate_fades_to_nothing():
     assert pass_time(spent, RATE_WINDOW_S, MB).own_rate_bytes_s == 0.0
 
 
-@given(st.lists(st.integers(1, 4 * MB), min_size=1, max_size=60), st.integers(16 * 1024, 64 * MB))
-def test_one_that_waits_out_its_debt_never_exceeds_the_rate(batches: list[int], rate: int):
+@given(st.lists(st.floats(0.0001, DEBT_MAX_S), min_size=1, max_size=60), st.integers(16 * 1024, 64 * MB))
+def test_one_that_waits_out_its_debt_never_exceeds_the_rate(batches_s: list[float], rate: int):
+    """Batches that owe no more than they can."""
     pacer, now_s, written = Pacer(), 0.0, 0
-    for wal_bytes in batches:
+    for wal_bytes in (int(one * rate) for one in batches_s):
         pacer = pass_time(pacer, now_s, rate)
         now_s += wait_s(pacer, rate)
         pacer = pass_time(pacer, now_s, rate)
