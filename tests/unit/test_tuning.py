@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from backfill import cli
 from backfill.core.tuning import LIMITS, parse, shown_limits, tuned
 from backfill.errors import JobError
 from tests.factories import MB, job
@@ -82,3 +84,8 @@ def test_what_is_wrong_is_told_in_words(pairs: list[str], words: str):
 def test_any_words_are_limits_or_an_error(words: list[str]):
     with suppress(JobError):
         assert tuned(job(), parse(words)).name == job().name
+
+
+def test_help_names_every_limit():
+    words = set(re.findall(r"[a-z_.]+[a-z]", cli.tune.__doc__ or ""))
+    assert set(LIMITS) <= words
