@@ -30,8 +30,9 @@ as_root = pytest.mark.skipif(
     os.geteuid() != 0 or not Path("/proc/self/stat").exists(), reason="about what root must not do, seen in /proc"
 )
 PROGRAM = """
-    import os, sys, time
+    import os, signal, sys, time
     from backfill.sandbox import Sandbox
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
     with Sandbox() as sandbox:
         primary = sandbox.primary()
         standby = sandbox.standby("standby", primary, link=sandbox.link(primary))
