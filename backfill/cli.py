@@ -124,13 +124,13 @@ def status(
     last: Annotated[int, typer.Option("--last", min=1, max=1500, help="With --explain: so many decisions.")] = 20,
 ) -> None:
     """Show how jobs stand, what they wait for and who works on them, from any machine."""
-    from backfill.pg.status import read_status  # noqa: PLC0415 - other commands start faster without
+    from backfill.pg.status import read_status, unknown  # noqa: PLC0415 - other commands start faster without
 
     if explain and job is None:
         raise JobError("--explain is about one job; name it")
     found = anyio.run(read_status, _dsn(dsn), job)
     if job is not None and not found:
-        raise JobError(f"no job {job!r} in this database; backfill status lists all")
+        raise unknown(job)
     if not (explain and json_lines):
         console.show_status(found, json_lines=json_lines)
     if explain and job is not None:

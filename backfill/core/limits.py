@@ -18,7 +18,7 @@ from backfill.core.units import parse_duration, parse_rate, parse_size
 _ROWS = whole(1, 1_000_000, 5000)
 _Rows = Annotated[int, _ROWS]
 _Standby = Annotated[str, Written(text.parse_standby, {"type": "string", "minLength": 1})]
-_Standbys = Annotated[tuple[_Standby, ...], BeforeValidator(text.parse_list)]
+_Standbys = Annotated[tuple[_Standby, ...], BeforeValidator(text.list_like("[replica-a]"))]
 _Conninfo = Annotated[str, Written(text.parse_words, {"type": "string", "minLength": 1})]
 
 
@@ -87,7 +87,7 @@ class Replicas(Model):
     min_count: Annotated[int, whole(0, 1000, 1)] = Field(
         default=0, alias="min", description="Number of counted standbys that must be connected; 0 by default."
     )
-    direct: Annotated[tuple[_Conninfo, ...], BeforeValidator(text.parse_list)] = Field(
+    direct: Annotated[tuple[_Conninfo, ...], BeforeValidator(text.list_like("[replica-a]"))] = Field(
         default=(),
         description="Conninfos of replicas to ask themselves, and who follows them: where the primary is blind.",
     )
@@ -167,8 +167,8 @@ class Throttle(Model):
     max_blocked_sessions: Annotated[int, whole(0, 10_000, 0)] = Field(
         default=0, description="Sessions that may wait for the locks of a batch; beyond, batches shrink and pause."
     )
-    probes: Annotated[tuple[Probe, ...], BeforeValidator(text.parse_probes)] = Field(
-        default=(), description="Numbers of your own, each with a limit; unknown means wait."
+    probes: Annotated[tuple[Probe, ...], BeforeValidator(text.list_like("[{name: active, sql: ..., max: 50}]"))] = (
+        Field(default=(), description="Numbers of your own, each with a limit; unknown means wait.")
     )
 
     @model_validator(mode="after")

@@ -93,6 +93,13 @@ class Signals:
     tuned: tuple[tuple[str, str], ...] = ()
 
 
+def lag_s(replica: Replica, clock: LsnClock, now_s: float) -> float | None:
+    """Return how far a replica is behind: what it tells, else by the LSN clock; None without a position."""
+    if replica.replay_lsn is None:
+        return None
+    return clock.lag_s(now_s, replica.replay_lsn) if replica.lag_s is None else replica.lag_s
+
+
 def located(signals: Signals, clock: LsnClock) -> Signals:
     """Return the reading with a position for replicas that tell only a lag: where the primary was so long ago."""
     if all(one.lag_s is None for one in signals.replicas):

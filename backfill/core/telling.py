@@ -9,7 +9,7 @@ from backfill.core.events import Decided, Measured, ProbeReading, ReplicaReading
 from backfill.core.faults import counted
 from backfill.core.job import Job
 from backfill.core.pace import Pace
-from backfill.core.signals import Signals
+from backfill.core.signals import Signals, lag_s
 
 
 def measured(job: Job, pace: Pace, signals: Signals) -> Measured:
@@ -17,7 +17,7 @@ def measured(job: Job, pace: Pace, signals: Signals) -> Measured:
     replicas = tuple(
         ReplicaReading(
             name=one.name,
-            lag_s=None if one.replay_lsn is None else _lag_s(pace, signals, one.replay_lsn, one.lag_s),
+            lag_s=lag_s(one, pace.clock, signals.at_s),
             lag_bytes=None if one.replay_lsn is None else max(0, signals.insert_lsn - one.replay_lsn),
             counted=counted(job.throttle, one.name),
             sync=one.sync,
@@ -72,7 +72,3 @@ def retuned(job: Job, changes: Mapping[str, str], refused: str | None) -> Tuned:
         statement_timeout_s=job.statement_timeout_s,
         refused=refused,
     )
-
-
-def _lag_s(pace: Pace, signals: Signals, replay_lsn: int, told_s: float | None) -> float:
-    return pace.clock.lag_s(signals.at_s, replay_lsn) if told_s is None else told_s

@@ -6,7 +6,7 @@ In SQL expressions a scalar is its own text whatever YAML would make of it: `tru
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from backfill.core.expression import closed, fault
@@ -72,11 +72,15 @@ def parse_standby(value: object) -> str:
     return name
 
 
-def parse_list(value: object) -> tuple[object, ...]:
-    """Return the list's items, each to be read by its own type."""
-    if not isinstance(value, list | tuple):
-        raise wrong_kind("write a list such as [replica-a]")
-    return tuple(value)
+def list_like(example: str) -> Callable[[object], tuple[object, ...]]:
+    """Return what reads a list into its items, each to be read by its own type."""
+
+    def parse(value: object) -> tuple[object, ...]:
+        if not isinstance(value, list | tuple):
+            raise wrong_kind(f"write a list such as {example}")
+        return tuple(value)
+
+    return parse
 
 
 def parse_words(value: object) -> str:
@@ -93,13 +97,6 @@ def parse_url(value: object) -> str:
     if not re.fullmatch(r"https?://[^\s/?#]+[^\s?#]*", url):
         raise sentence(f"not an address: {shown(url)}; write one such as http://prometheus:9090")
     return url.rstrip("/")
-
-
-def parse_probes(value: object) -> tuple[object, ...]:
-    """Return the list's items, each to be read by its own type."""
-    if not isinstance(value, list | tuple):
-        raise wrong_kind("write a list such as [{name: active, sql: ..., max: 50}]")
-    return tuple(value)
 
 
 def _text(value: object) -> str:

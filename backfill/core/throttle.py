@@ -21,7 +21,7 @@ from backfill.core.flow import Flow
 from backfill.core.limits import Batch, Throttle
 from backfill.core.pace import ROUND_TRIPS, Pace
 from backfill.core.reason import Kind, Reason
-from backfill.core.signals import Signals
+from backfill.core.signals import Signals, lag_s
 from backfill.core.units import format_rate, format_size
 
 WALWRITER_S = 0.2
@@ -62,18 +62,18 @@ def observe(limits: Throttle, pace: Pace, signals: Signals) -> Pace:
     known = {one.name: one for one in pace.flows}
     flows = []
     for replica in signals.replicas:
-        if replica.replay_lsn is None or not faults.counted(limits, replica.name):
+        behind_s = lag_s(replica, clock, now_s)
+        if replica.replay_lsn is None or behind_s is None or not faults.counted(limits, replica.name):
             continue
         one = known.get(replica.name) or flow.start(replica.name, now_s, replica.replay_lsn)
         sliced = sizing.sliced(pace, one, pace.wanted_bytes)
-        told_s = replica.lag_s
         one = flow.observe(
             one,
             now_s,
             replica.replay_lsn,
             insert_lsn=signals.insert_lsn,
             flush_lsn=signals.flush_lsn,
-            lag_s=clock.lag_s(now_s, replica.replay_lsn) if told_s is None else told_s,
+            lag_s=behind_s,
             age_s=clock.age_s(now_s, replica.replay_lsn),
             target_s=sizing.target_s(limits, round_trip_s, sync=replica.sync),
             bound_s=limits.max_lag_s / 2,

@@ -73,11 +73,7 @@ def tuned(job: Job, changes: Mapping[str, str]) -> Job:
         return job
     spec = job.model_dump(mode="json", by_alias=True, exclude_none=True)
     for name, text in known.items():
-        *parents, last = _PATHS[name]
-        inner = spec
-        for key in parents:
-            inner = inner[key]
-        inner[last] = _items(text) if name in _LISTS else Plain(text)
+        _put(spec, name, _items(text) if name in _LISTS else Plain(text))
     try:
         return Job.model_validate(spec, by_alias=True, by_name=False)
     except ValidationError as error:
@@ -87,7 +83,8 @@ def tuned(job: Job, changes: Mapping[str, str]) -> Job:
 
 def shown_limits(job: Job) -> dict[str, str]:
     """Return every limit of the job as a person would write it."""
-    return {name: _FORMATS.get(name, str)(_value(job.model_dump(by_alias=True), path)) for name, path in _PATHS.items()}
+    spec = job.model_dump(by_alias=True)
+    return {name: _FORMATS.get(name, str)(_value(spec, path)) for name, path in _PATHS.items()}
 
 
 def _value(spec: Mapping[str, Any], path: Path) -> Any:
@@ -95,6 +92,13 @@ def _value(spec: Mapping[str, Any], path: Path) -> Any:
     for key in path:
         value = value[key]
     return value
+
+
+def _put(tree: dict[str, Any], name: str, value: Any) -> None:
+    *parents, last = _PATHS[name]
+    for key in parents:
+        tree = tree.setdefault(key, {})
+    tree[last] = value
 
 
 def _items(text: str) -> list[str]:
@@ -108,11 +112,7 @@ def _nodes(changes: Mapping[str, str]) -> MappingNode:
     """Return the changes as the tree that a job file would be, for the words of its mistakes."""
     tree: dict[str, Any] = {}
     for name, text in changes.items():
-        *parents, last = _PATHS[name]
-        inner = tree
-        for key in parents:
-            inner = inner.setdefault(key, {})
-        inner[last] = _items(text) if name in _LISTS else text
+        _put(tree, name, _items(text) if name in _LISTS else text)
     node = _node(tree)
     assert isinstance(node, MappingNode)
     return node

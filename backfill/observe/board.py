@@ -7,7 +7,7 @@ from math import isfinite
 from typing import Any
 
 from backfill import __version__
-from backfill.core.events import Event, ReplicaReading
+from backfill.core.events import Event
 from backfill.core.redact import redact
 from backfill.core.units import format_duration
 from backfill.observe.status import Status, begin, fold
@@ -73,17 +73,9 @@ def describe(status: Status, now_s: float) -> dict[str, Any]:
         "max_lag_s": begun and begun.max_lag_s,
         "max_lag_bytes": begun and begun.max_lag_bytes,
         "max_wal_rate_bytes_s": begun and begun.max_wal_rate_bytes_s,
-        "replicas": [_replica(one) for one in reading.replicas] if reading else [],
+        "replicas": [asdict(one) for one in reading.replicas] if reading else [],
         "missing": list(reading.missing) if reading else [],
-        "slots": [
-            {
-                "name": one.name,
-                "retained_bytes": one.retained_bytes,
-                "wal_status": one.wal_status,
-                "unconfirmed_bytes": one.unconfirmed_bytes,
-            }
-            for one in (reading.slots if reading else ())
-        ],
+        "slots": [asdict(one) for one in (reading.slots if reading else ())],
         "archive_failing": bool(reading and reading.archive_failing),
         "blocked_sessions": reading and reading.blocked_sessions,
         "dead_tuples": reading and reading.dead_tuples,
@@ -104,10 +96,6 @@ def describe(status: Status, now_s: float) -> dict[str, Any]:
         "started_ago_s": now_s - status.started_s,
         "updated_ago_s": now_s - status.updated_s,
     }
-
-
-def _replica(one: ReplicaReading) -> dict[str, Any]:
-    return {"name": one.name, "lag_s": one.lag_s, "lag_bytes": one.lag_bytes, "counted": one.counted, "sync": one.sync}
 
 
 def _plain(value: Any) -> Any:

@@ -21,7 +21,7 @@ TIMEOUT_S = 3.0
 """What a question may take; longer is no answer."""
 _ASK = b"""SELECT
     set_config('default_transaction_read_only', 'on', false),
-    set_config('statement_timeout', '3s', false)"""
+    set_config('statement_timeout', %(timeout)s, false)"""
 
 
 def replica_name(dsn: str) -> str:
@@ -83,5 +83,5 @@ class Asking:
         if self._connection is None or self._connection.closed:
             dsn = make_conninfo(self.dsn, target_session_attrs="any") if self._standby else self.dsn
             self._connection = await connect(dsn, application_name="backfill:ask")
-            await self._connection.execute(_ASK)
+            await self._connection.execute(_ASK, {"timeout": f"{TIMEOUT_S:.0f}s"})
         return self._connection

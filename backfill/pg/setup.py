@@ -65,34 +65,23 @@ def check_server(server: Server) -> None:
 
 async def ensure_state(connection: Connection, server: Server) -> None:
     """Create the state schema where it is missing or of an older version; raises Halted with the way out."""
-    if server.has_state:
-        if not server.may_use_state:
-            raise Halted(
-                f"role {server.role!r} may not use schema backfill;"
-                f" run what this prints: backfill init --print --role {quote(server.role)}"
-            )
-        if not server.state_current:
-            await _renew_state(connection, server)
+    if server.has_state and not server.may_use_state:
+        raise _halted(server, f"role {server.role!r} may not use schema backfill")
+    if not server.has_state and not server.may_create:
+        raise _halted(server, f"schema backfill is missing and role {server.role!r} may not create it")
+    if server.has_state and server.state_current:
         return
-    if not server.may_create:
-        raise Halted(
-            f"schema backfill is missing and role {server.role!r} may not create it;"
-            f" run what this prints: backfill init --print --role {quote(server.role)}"
-        )
-    await create_state(connection)
-
-
-async def _renew_state(connection: Connection, server: Server) -> None:
-    """Add what an older version did not have; only the tables' owner may."""
     try:
         await create_state(connection)
     except Refused as error:
-        if error.sqlstate != INSUFFICIENT_PRIVILEGE:
+        if not server.has_state or error.sqlstate != INSUFFICIENT_PRIVILEGE:
             raise
-        raise Halted(
-            f"schema backfill is of an older version and role {server.role!r} may not change it;"
-            f" run what this prints: backfill init --print --role {quote(server.role)}"
-        ) from None
+        why = f"schema backfill is of an older version and role {server.role!r} may not change it"
+        raise _halted(server, why) from None
+
+
+def _halted(server: Server, why: str) -> Halted:
+    return Halted(f"{why}; run what this prints: backfill init --print --role {quote(server.role)}")
 
 
 async def create_state(connection: Connection) -> None:

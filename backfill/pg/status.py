@@ -8,7 +8,8 @@ from typing import Any
 from psycopg.rows import dict_row
 
 from backfill.core.scan import Scan, Tid
-from backfill.pg.session import connect, translated
+from backfill.errors import JobError
+from backfill.pg.session import Connection, connect, translated
 from backfill.pg.sqlfile import statement
 
 
@@ -35,13 +36,22 @@ async def read_status(dsn: str, job: str | None) -> list[JobStatus]:
     """Return the jobs of the database, or the one of that name; none where no worker ever ran."""
     async with await connect(dsn, application_name="backfill:status") as connection:
         with translated(connection):
-            cursor = await connection.execute("SELECT to_regclass('backfill.job') IS NOT NULL")
-            known = await cursor.fetchone()
-            if known is None or not known[0]:
+            if not await has_jobs(connection):
                 return []
             async with connection.cursor(row_factory=dict_row) as rows:
                 await rows.execute(statement("read_status"), {"job": job})
                 return [_status(row) for row in await rows.fetchall()]
+
+
+async def has_jobs(connection: Connection) -> bool:
+    """Whether a worker ever ran in this database."""
+    cursor = await connection.execute("SELECT to_regclass('backfill.job') IS NOT NULL")
+    return await cursor.fetchone() == (True,)
+
+
+def unknown(job: str) -> JobError:
+    """Return the error of a name that no job has."""
+    return JobError(f"no job {job!r} in this database; backfill status lists all")
 
 
 def _status(row: dict[str, Any]) -> JobStatus:

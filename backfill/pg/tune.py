@@ -10,9 +10,9 @@ from psycopg.types.json import Jsonb
 
 from backfill.core.job import Job
 from backfill.core.tuning import shown_limits, tuned
-from backfill.errors import JobError
 from backfill.pg.session import connect, translated
 from backfill.pg.sqlfile import statement
+from backfill.pg.status import has_jobs, unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +32,12 @@ async def tune(dsn: str, name: str, changes: Mapping[str, str], *, reset: bool) 
     async with await connect(dsn, application_name="backfill:tune") as connection:
         with translated(connection):
             async with connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
-                await cursor.execute("SELECT to_regclass('backfill.job') IS NOT NULL AS known")
-                schema = await cursor.fetchone()
                 row = None
-                if schema and schema["known"]:
+                if await has_jobs(connection):
                     await cursor.execute(statement("read_limits"), {"job": name})
                     row = await cursor.fetchone()
                 if row is None:
-                    raise JobError(f"no job {name!r} in this database; backfill status lists all")
+                    raise unknown(name)
                 job = Job.model_validate({"name": name, **row["spec"], **row["limits"]}, by_alias=True, by_name=False)
                 kept = {} if reset else row["tuned"]
                 after = tuned(job, {**kept, **changes})
