@@ -134,11 +134,12 @@ def _scout(table: Table, matching: Composed) -> Composed:
 
 
 def _update(job: Job, table: Table, matching: Composed) -> Composed:
+    # A key is made for rows that match still and for no others: it costs more than the count.
     return SQL(
-        "WITH filled AS (\nUPDATE {} SET {}\nWHERE {} AND {}\nRETURNING {} AS key, {} IS TRUE AS still_matches\n)\n"
-        "SELECT count(*) AS rows, count(*) FILTER (WHERE still_matches) AS rows_unconverged,\n"
-        "(array_agg(key) FILTER (WHERE still_matches))[:5] AS samples\nFROM filled"
-    ).format(target_of(table), _set(job), _WHERE_RANGE, matching, _key(table), expression(job.where))
+        "WITH filled AS (\nUPDATE {} SET {}\nWHERE {} AND {}\nRETURNING CASE WHEN {} THEN {} END AS unconverged\n)\n"
+        "SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,\n"
+        "(array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples\nFROM filled"
+    ).format(target_of(table), _set(job), _WHERE_RANGE, matching, expression(job.where), _key(table))
 
 
 def _verify(job: Job, table: Table, *, foreseen: bool) -> Composed:

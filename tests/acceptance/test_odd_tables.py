@@ -74,15 +74,15 @@ ODD = {
     ),
     "filled": Odd(
         """
-        create table {table} (key int, rows int, slice int, stripe int, ctid_ tid, still_matches bool, samples text);
+        create table {table} (key int, rows int, slice int, stripe int, ctid_ tid, unconverged bool, samples text);
         insert into {table} select i, i, i, i from generate_series(1, 300) i
         """,
         300,
         (
-            {"still_matches": "key = rows AND EXISTS (SELECT FROM filled f WHERE f.key = filled.key)"},
-            "still_matches IS NULL AND slice = stripe",
+            {"unconverged": "key = rows AND EXISTS (SELECT FROM filled f WHERE f.key = filled.key)"},
+            "unconverged IS NULL AND slice = stripe",
         ),
-        "select bool_and(still_matches) from {table}",
+        "select bool_and(unconverged) from {table}",
     ),
     "no_row_no_page": Odd(f"create table {{table}} ({USERS})", 0, right="select count(*) = 0 from {table}"),
     "pages_without_rows": Odd(users(500) + "; delete from {table}", 0, right="select count(*) = 0 from {table}"),

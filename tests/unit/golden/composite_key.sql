@@ -32,12 +32,12 @@ NULL
 WHERE ctid >= %(low)s::tid AND ctid < %(high)s::tid AND hashtid(ctid) & %(mask)s = %(stripe)s AND (
 handle IS NULL OR handle = ''
 )
-RETURNING jsonb_build_object('tenant', "tenant", 'Id', "Id")::text AS key, (
+RETURNING CASE WHEN (
 handle IS NULL OR handle = ''
-) IS TRUE AS still_matches
+) THEN jsonb_build_object('tenant', "tenant", 'Id', "Id")::text END AS unconverged
 )
-SELECT count(*) AS rows, count(*) FILTER (WHERE still_matches) AS rows_unconverged,
-(array_agg(key) FILTER (WHERE still_matches))[:5] AS samples
+SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
+(array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
 FROM filled
 
 -- update_rest
@@ -50,12 +50,12 @@ NULL
 WHERE ctid >= %(low)s::tid AND ctid < %(high)s::tid AND (
 handle IS NULL OR handle = ''
 )
-RETURNING jsonb_build_object('tenant', "tenant", 'Id', "Id")::text AS key, (
+RETURNING CASE WHEN (
 handle IS NULL OR handle = ''
-) IS TRUE AS still_matches
+) THEN jsonb_build_object('tenant', "tenant", 'Id', "Id")::text END AS unconverged
 )
-SELECT count(*) AS rows, count(*) FILTER (WHERE still_matches) AS rows_unconverged,
-(array_agg(key) FILTER (WHERE still_matches))[:5] AS samples
+SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
+(array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
 FROM filled
 
 -- update_again
@@ -74,12 +74,12 @@ NULL
 )::text AS "username", (
 lower(username)
 )::character varying(63) AS "handle") AS "users") IS NOT TRUE
-RETURNING jsonb_build_object('tenant', "tenant", 'Id', "Id")::text AS key, (
+RETURNING CASE WHEN (
 handle IS NULL OR handle = ''
-) IS TRUE AS still_matches
+) THEN jsonb_build_object('tenant', "tenant", 'Id', "Id")::text END AS unconverged
 )
-SELECT count(*) AS rows, count(*) FILTER (WHERE still_matches) AS rows_unconverged,
-(array_agg(key) FILTER (WHERE still_matches))[:5] AS samples
+SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
+(array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
 FROM filled
 
 -- update_rest_again
@@ -98,12 +98,12 @@ NULL
 )::text AS "username", (
 lower(username)
 )::character varying(63) AS "handle") AS "users") IS NOT TRUE
-RETURNING jsonb_build_object('tenant', "tenant", 'Id', "Id")::text AS key, (
+RETURNING CASE WHEN (
 handle IS NULL OR handle = ''
-) IS TRUE AS still_matches
+) THEN jsonb_build_object('tenant', "tenant", 'Id', "Id")::text END AS unconverged
 )
-SELECT count(*) AS rows, count(*) FILTER (WHERE still_matches) AS rows_unconverged,
-(array_agg(key) FILTER (WHERE still_matches))[:5] AS samples
+SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
+(array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
 FROM filled
 
 -- verify

@@ -28,12 +28,12 @@ username
 WHERE ctid >= %(low)s::tid AND ctid < %(high)s::tid AND hashtid(ctid) & %(mask)s = %(stripe)s AND (
 handle IS NULL
 )
-RETURNING ctid::text AS key, (
+RETURNING CASE WHEN (
 handle IS NULL
-) IS TRUE AS still_matches
+) THEN ctid::text END AS unconverged
 )
-SELECT count(*) AS rows, count(*) FILTER (WHERE still_matches) AS rows_unconverged,
-(array_agg(key) FILTER (WHERE still_matches))[:5] AS samples
+SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
+(array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
 FROM filled
 
 -- update_rest
@@ -44,12 +44,12 @@ username
 WHERE ctid >= %(low)s::tid AND ctid < %(high)s::tid AND (
 handle IS NULL
 )
-RETURNING ctid::text AS key, (
+RETURNING CASE WHEN (
 handle IS NULL
-) IS TRUE AS still_matches
+) THEN ctid::text END AS unconverged
 )
-SELECT count(*) AS rows, count(*) FILTER (WHERE still_matches) AS rows_unconverged,
-(array_agg(key) FILTER (WHERE still_matches))[:5] AS samples
+SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
+(array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
 FROM filled
 
 -- update_again
@@ -64,12 +64,12 @@ handle IS NULL
 ) FROM (SELECT "users"."id", "users"."username", (
 username
 )::character varying(63) AS "handle") AS "users") IS NOT TRUE
-RETURNING ctid::text AS key, (
+RETURNING CASE WHEN (
 handle IS NULL
-) IS TRUE AS still_matches
+) THEN ctid::text END AS unconverged
 )
-SELECT count(*) AS rows, count(*) FILTER (WHERE still_matches) AS rows_unconverged,
-(array_agg(key) FILTER (WHERE still_matches))[:5] AS samples
+SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
+(array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
 FROM filled
 
 -- update_rest_again
@@ -84,12 +84,12 @@ handle IS NULL
 ) FROM (SELECT "users"."id", "users"."username", (
 username
 )::character varying(63) AS "handle") AS "users") IS NOT TRUE
-RETURNING ctid::text AS key, (
+RETURNING CASE WHEN (
 handle IS NULL
-) IS TRUE AS still_matches
+) THEN ctid::text END AS unconverged
 )
-SELECT count(*) AS rows, count(*) FILTER (WHERE still_matches) AS rows_unconverged,
-(array_agg(key) FILTER (WHERE still_matches))[:5] AS samples
+SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
+(array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
 FROM filled
 
 -- verify

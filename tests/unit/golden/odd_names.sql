@@ -38,13 +38,13 @@ WHERE ctid >= %(low)s::tid AND ctid < %(high)s::tid AND hashtid(ctid) & %(mask)s
 "100%%" IS NULL AND "Üser %%" LIKE '%%x'
   OR id %% 2 = 1
 )
-RETURNING jsonb_build_object('O''Key"s', "O'Key""s", 'Üser %%', "Üser %%")::text AS key, (
+RETURNING CASE WHEN (
 "100%%" IS NULL AND "Üser %%" LIKE '%%x'
   OR id %% 2 = 1
-) IS TRUE AS still_matches
+) THEN jsonb_build_object('O''Key"s', "O'Key""s", 'Üser %%', "Üser %%")::text END AS unconverged
 )
-SELECT count(*) AS rows, count(*) FILTER (WHERE still_matches) AS rows_unconverged,
-(array_agg(key) FILTER (WHERE still_matches))[:5] AS samples
+SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
+(array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
 FROM filled
 
 -- update_rest
@@ -59,13 +59,13 @@ WHERE ctid >= %(low)s::tid AND ctid < %(high)s::tid AND (
 "100%%" IS NULL AND "Üser %%" LIKE '%%x'
   OR id %% 2 = 1
 )
-RETURNING jsonb_build_object('O''Key"s', "O'Key""s", 'Üser %%', "Üser %%")::text AS key, (
+RETURNING CASE WHEN (
 "100%%" IS NULL AND "Üser %%" LIKE '%%x'
   OR id %% 2 = 1
-) IS TRUE AS still_matches
+) THEN jsonb_build_object('O''Key"s', "O'Key""s", 'Üser %%', "Üser %%")::text END AS unconverged
 )
-SELECT count(*) AS rows, count(*) FILTER (WHERE still_matches) AS rows_unconverged,
-(array_agg(key) FILTER (WHERE still_matches))[:5] AS samples
+SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
+(array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
 FROM filled
 
 -- update_again
@@ -88,13 +88,13 @@ replace("Üser %%", '%%', $$\%%$$) -- %%(low)s
 )::text AS "100%%", (
 id %% 2
 )::integer AS "O'Key""s") AS "Tä%%ble.%%s %%(low)s") IS NOT TRUE
-RETURNING jsonb_build_object('O''Key"s', "O'Key""s", 'Üser %%', "Üser %%")::text AS key, (
+RETURNING CASE WHEN (
 "100%%" IS NULL AND "Üser %%" LIKE '%%x'
   OR id %% 2 = 1
-) IS TRUE AS still_matches
+) THEN jsonb_build_object('O''Key"s', "O'Key""s", 'Üser %%', "Üser %%")::text END AS unconverged
 )
-SELECT count(*) AS rows, count(*) FILTER (WHERE still_matches) AS rows_unconverged,
-(array_agg(key) FILTER (WHERE still_matches))[:5] AS samples
+SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
+(array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
 FROM filled
 
 -- update_rest_again
@@ -117,13 +117,13 @@ replace("Üser %%", '%%', $$\%%$$) -- %%(low)s
 )::text AS "100%%", (
 id %% 2
 )::integer AS "O'Key""s") AS "Tä%%ble.%%s %%(low)s") IS NOT TRUE
-RETURNING jsonb_build_object('O''Key"s', "O'Key""s", 'Üser %%', "Üser %%")::text AS key, (
+RETURNING CASE WHEN (
 "100%%" IS NULL AND "Üser %%" LIKE '%%x'
   OR id %% 2 = 1
-) IS TRUE AS still_matches
+) THEN jsonb_build_object('O''Key"s', "O'Key""s", 'Üser %%', "Üser %%")::text END AS unconverged
 )
-SELECT count(*) AS rows, count(*) FILTER (WHERE still_matches) AS rows_unconverged,
-(array_agg(key) FILTER (WHERE still_matches))[:5] AS samples
+SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
+(array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
 FROM filled
 
 -- verify
