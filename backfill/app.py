@@ -97,7 +97,7 @@ class App:
                     self.stop.interrupt = self.stop.cancel = _giving_up(opening)
                     await stack.enter_async_context(database)
                 await self.stop.sleep(0)  # where a signal came before the session was open, this is the end
-                self.stop.interrupt, self.stop.cancel = database.interrupt, database.cancel
+                self.stop.interrupt, self.stop.cancel = database.interrupt, database.cancel_all
                 yield database
         finally:
             restart[0] = database.restart

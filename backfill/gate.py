@@ -1,19 +1,29 @@
-"""The gate before each batch: read the signals, decide, wait with a reason, tell what was measured and decided."""
+"""The gate before each batch: read the signals, decide, wait with a reason, tell what was measured and decided.
+
+All lanes of a run pass the same gate, one at a time: there is one budget, and what is admitted and not yet written
+is taken from it.
+"""
 
 from __future__ import annotations
 
-from backfill.core import pace, sizing, throttle
+from dataclasses import replace
+
+import anyio
+
+from backfill.core import ledger, pace, sizing, throttle
 from backfill.core.batch import Filled
 from backfill.core.decision import Admission, Wait
 from backfill.core.events import Unreplicated, Waited
 from backfill.core.job import Job
+from backfill.core.ledger import Ledger
 from backfill.core.pace import Pace
 from backfill.core.reason import Kind, Reason
-from backfill.core.signals import Signals, located
+from backfill.core.scan import Scan
+from backfill.core.signals import Signals, Upkeep, located
 from backfill.core.telling import decided, measured, retuned
 from backfill.core.tuning import tuned
 from backfill.errors import JobError
-from backfill.ports import Session, Surroundings
+from backfill.ports import LaneSession, Surroundings
 
 MEASURE_SPACING_S = 0.1
 SAVE_SPACING_S = 1.0
@@ -26,7 +36,11 @@ class Gate:
         self.job = job
         self.around = around
         self.pace = Pace()
+        self.upkeep = Upkeep()
         self.worst_lag_s = 0.0
+        self._turn = anyio.Lock()
+        self._ledger = Ledger()
+        self._expected: dict[int, float] = {}
         self._untuned = job
         self._tuned: tuple[tuple[str, str], ...] = ()
         self._measured_s = float("-inf")
@@ -37,32 +51,47 @@ class Gate:
     def begin(self, replicas_seen: tuple[str, ...]) -> None:
         """Start anew on a session: positions of another server mean nothing, what a batch costs still does."""
         self.pace = Pace(cost=self.pace.cost, pacer=self.pace.pacer, expected=frozenset(replicas_seen))
+        self._ledger, self._expected = Ledger(), {}
         self.job, self._tuned = self._untuned, ()
 
     def rows_wished(self, stripe: int) -> int:
         """Return the rows that the next batch would have if it were admitted now."""
         return sizing.rows_wished(self.job.throttle, self.job.batch, self.pace, stripe).rows
 
-    async def admit(self, session: Session, stripe: int) -> Admission:
-        """Wait until a batch may go; return how large it may be, and why."""
-        waited_s, waited_for = 0.0, ""
-        while True:
-            signals = await self._read(session)
-            decision, self.pace = throttle.decide(self.job.throttle, self.job.batch, self.pace, signals, stripe)
-            self._tell(signals)
-            told = decided(self.job, self.pace, decision, stripe)
-            self.around.record(told)
-            if not isinstance(decision, Wait):
-                await self.save(session, None)
-                return Admission(
-                    decision.rows, told.limited_by, told.inputs, decision.flush, waited_s, waited_for or None
-                )
-            await self.save(session, decision.reason)
-            self.around.record(Waited(self.job.name, decision.reason, decision.delay_s))
-            waited_s, waited_for = waited_s + decision.delay_s, waited_for or str(decision.reason)
-            await self.around.sleep(decision.delay_s)
+    async def admit(self, session: LaneSession, scan: Scan) -> Admission:
+        """Wait until a lane's batch may go; return how large it may be, and why. To be followed by `release`."""
+        waited_s, waited_for, stripe = 0.0, "", scan.stripe
+        async with self._turn:
+            while True:
+                signals = await self._read(session)
+                pending = replace(self.pace, pending_bytes=sum(self._expected.values()))
+                decision, self.pace = throttle.decide(self.job.throttle, self.job.batch, pending, signals, stripe)
+                self._tell(signals)
+                told = decided(self.job, self.pace, decision, stripe)
+                self.around.record(told)
+                if not isinstance(decision, Wait):
+                    self._expected[scan.lane] = decision.rows * self.pace.cost.wal_bytes(stripe)
+                    self._ledger = ledger.open_batch(self._ledger, scan.lane, signals.insert_lsn)
+                    await self.save(session, None)
+                    return Admission(
+                        decision.rows, told.limited_by, told.inputs, decision.flush, waited_s, waited_for or None
+                    )
+                await self.save(session, decision.reason)
+                self.around.record(Waited(self.job.name, decision.reason, decision.delay_s))
+                waited_s, waited_for = waited_s + decision.delay_s, waited_for or str(decision.reason)
+                await self.around.sleep(decision.delay_s)
 
-    async def look(self, session: Session) -> None:
+    def charge(self, lane: int, position: int) -> int:
+        """Return what a lane's batch has written with the primary at a position: its last statement is behind it."""
+        wal_bytes, self._ledger = ledger.close_batch(self._ledger, lane, position)
+        return wal_bytes
+
+    def release(self, lane: int) -> None:
+        """Take back what was admitted: the batch has ended, one way or the other."""
+        self._expected.pop(lane, None)
+        _, self._ledger = ledger.close_batch(self._ledger, lane, None)
+
+    async def look(self, session: LaneSession) -> None:
         """Read the signals where no batch follows, so that metrics and the LSN clock stay fresh."""
         if self.around.now_s() - self._measured_s >= MEASURE_SPACING_S:
             signals = await self._read(session)
@@ -78,7 +107,7 @@ class Gate:
         self.pace = pace.tick(self.pace, now_s, filled.insert_lsn)
         self.pace = pace.give_way(self.job.throttle, self.pace, now_s, filled.blocked_sessions)
 
-    async def save(self, session: Session, reason: Reason | None) -> None:
+    async def save(self, session: LaneSession, reason: Reason | None) -> None:
         """Keep `status` fresh without a write a poll: at once for another kind, else each second, never when calm."""
         kind = None if reason is None or reason.kind in (Kind.WINDOW, Kind.WAL_RATE) else reason.kind
         wanted = (kind, self.pace.expected)
@@ -88,15 +117,16 @@ class Gate:
         self._saved, self._saved_s = wanted, now_s
         await session.save_wait(reason if kind else None, self.pace.expected)
 
-    async def _read(self, session: Session) -> Signals:
+    async def _read(self, session: LaneSession) -> Signals:
         """Read the signals, and let limits that were tuned hold at once."""
         signals = await session.read_signals()
+        self.upkeep = signals.upkeep
         if signals.visible and signals.tuned != self._tuned:
             self._tuned = signals.tuned
             await self._retune(session, dict(signals.tuned))
         return located(signals, self.pace.clock)
 
-    async def _retune(self, session: Session, changes: dict[str, str]) -> None:
+    async def _retune(self, session: LaneSession, changes: dict[str, str]) -> None:
         refused, before = None, self.job
         try:
             self.job = tuned(self._untuned, changes)

@@ -6,13 +6,13 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from backfill.core.batch import Filled, Opened, Overfull, Verification
-from backfill.core.decision import Admission
+from backfill.core.batch import Filled, Opened, Order, Overfull, Verification
 from backfill.core.events import Event
 from backfill.core.job import Job
+from backfill.core.page import Shape
 from backfill.core.reason import Reason
 from backfill.core.scan import Scan
-from backfill.core.scout import Cut, Scouted
+from backfill.core.scout import Scouted
 from backfill.core.signals import Signals
 from backfill.errors import BackfillError
 
@@ -31,32 +31,23 @@ class Surroundings:
     jitter: Callable[[], float]
 
 
-class Session(Protocol):
-    """One database session that runs one job. Every method raises Lost when the session is gone, else Refused."""
-
-    async def try_lock(self) -> str | None:
-        """Take the job's lock; return who holds it instead, or None when it is ours."""
-
-    async def open(self) -> Opened:
-        """Claim the checkpoint, or write the first one."""
-
-    async def reopen(self, scan: Scan) -> tuple[Scan, str]:
-        """Start the pass again on a table that was rewritten; return the place, and why."""
-
-    async def new_pass(self, scan: Scan) -> Scan:
-        """Return the next pass, up to the table's present end."""
+class LaneSession(Protocol):
+    """One database session of a job, for one lane. Every method raises Lost when the session is gone, else Refused."""
 
     async def read_signals(self) -> Signals:
         """Read everything that our WAL can hurt."""
 
-    async def apply_limits(self, job: Job) -> None:
-        """Let the statements to come keep the limits of this job, which is ours under other limits."""
+    async def read_shape(self, scan: Scan) -> Shape | None:
+        """Look at the first pages of the scan's window; None where no row there is due."""
 
     async def read_scout(self, scan: Scan, rows: int) -> Scouted:
         """Count matching rows from the scan's place on, in slices that hold at most `rows`."""
 
-    async def run_batch(self, scan: Scan, cut: Cut, admission: Admission) -> Filled | Overfull:
-        """Run one batch and its checkpoint in one transaction; raises Superseded, Rewritten, Diverges."""
+    async def run_batch(self, order: Order, charge: Callable[[int], int]) -> Filled | Overfull:
+        """Run one batch and its checkpoint in one transaction; raises Superseded, Rewritten, Diverges.
+
+        `charge` turns the primary's position behind the UPDATE into the WAL bytes that are the batch's own.
+        """
 
     async def save_place(self, scan: Scan) -> Scan:
         """Write a checkpoint without a batch, for stretches that had nothing to do; raises as `run_batch`."""
@@ -64,5 +55,30 @@ class Session(Protocol):
     async def save_wait(self, reason: Reason | None, replicas_seen: frozenset[str]) -> None:
         """Tell `status` what the job waits for."""
 
+    async def apply_limits(self, job: Job) -> None:
+        """Let the statements to come keep the limits of this job, which is ours under other limits."""
+
+
+class Session(LaneSession, Protocol):
+    """The session that holds the job's locks: lane 0, and what is done once for all lanes."""
+
+    async def try_lock(self) -> str | None:
+        """Take the job's lock; return who holds it instead, or None when it is ours."""
+
+    async def leaves(self) -> tuple[str, ...]:
+        """Return the tables to fill, in order: the job's own, or its partitions as they are now."""
+
+    async def open(self, leaf: str) -> Opened:
+        """Claim the checkpoints of a leaf, or write the first ones, one for each lane."""
+
+    async def sessions(self, count: int) -> tuple[LaneSession, ...]:
+        """Return so many sessions on the leaf that is open, this one first."""
+
+    async def reopen(self, scans: tuple[Scan, ...]) -> tuple[tuple[Scan, ...], str]:
+        """Start the pass again on a table that was rewritten; return the places, and why."""
+
+    async def new_pass(self, scans: tuple[Scan, ...]) -> tuple[Scan, ...]:
+        """Return the next pass, up to the table's present end."""
+
     async def verify(self) -> Verification:
-        """Read the whole table once."""
+        """Read the whole leaf once."""

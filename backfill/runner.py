@@ -14,10 +14,10 @@ from backfill.core.events import Finished, Retried, Waited
 from backfill.core.job import Job
 from backfill.core.reason import Kind, Reason
 from backfill.core.retry import Remedy, backoff_s, classify
-from backfill.core.scan import Scan
 from backfill.errors import BackfillError, DatabaseError, Halted, LockHeld, Lost, Refused, Superseded
 from backfill.gate import Gate
 from backfill.ports import Session, Stopped, Surroundings
+from backfill.shift import Shift
 from backfill.worker import Worker
 
 FIRST_ATTEMPTS = 4
@@ -82,8 +82,8 @@ class Runner:
             await worker.lock(wait=self._wait_for_lock)
             finished = self._done(await worker.run())
         except (Lost, Superseded):
-            self._worked = self._worked or worker.progressed
-            self._failures = 0 if worker.progressed else self._failures
+            self._worked = self._worked or worker.shift.progressed
+            self._failures = 0 if worker.shift.progressed else self._failures
             raise
         except BackfillError as error:
             if worker.opened:
@@ -123,16 +123,19 @@ class Runner:
     def _finished(
         self, state: str, why: str, *, rows_unconverged: int | None = None, samples: tuple[str, ...] = ()
     ) -> Finished:
-        scan = self._worker.scan if self._worker else Scan(end_page=0, stripes=1)
+        shift = self._worker.shift if self._worker else Shift(self.around)
+        scans = shift.scans
         return Finished(
             job=self.job.name,
             state=state,
             why=why,
-            rows_total=scan.rows_total,
-            rows_unconverged=scan.rows_unconverged if rows_unconverged is None else rows_unconverged,
-            passes=scan.pass_number,
-            wal_bytes=scan.wal_bytes,
+            rows_total=shift.rows_total,
+            rows_unconverged=(
+                sum(scan.rows_unconverged for scan in scans) if rows_unconverged is None else rows_unconverged
+            ),
+            passes=max((scan.pass_number for scan in scans), default=1),
+            wal_bytes=sum(scan.wal_bytes for scan in scans),
             worst_lag_s=self._gate.worst_lag_s,
             elapsed_s=self.around.now_s() - self._began_s,
-            samples=samples or (self._worker.samples if self._worker else ()),
+            samples=samples or shift.samples,
         )

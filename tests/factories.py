@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from backfill.core.batch import Filled, Order, Overfull
 from backfill.core.decision import Admission, Inputs
 from backfill.core.job import Job
 from backfill.core.limits import Batch, Throttle
+from backfill.core.scan import Scan
+from backfill.core.scout import Cut
 from backfill.core.signals import Archiver, Replica, Signals, Slot
+from backfill.ports import LaneSession
 
 MB = 1024 * 1024
 
@@ -57,3 +61,10 @@ NOTHING_SEEN = Inputs(None, None, None, None, None, 500.0, None, 0.0)
 
 def admission(rows: int, *, waited_s: float = 0.0, waited_for: str | None = None, flush: bool = False) -> Admission:
     return Admission(rows, "max_rows", NOTHING_SEEN, flush, waited_s, waited_for)
+
+
+async def run_order(session: LaneSession, scan: Scan, cut: Cut, admitted: Admission) -> Filled | Overfull:
+    """Run one batch as a lane does that is alone: all WAL is its own, and a job's first batch is its trial."""
+    before = (await session.read_signals()).insert_lsn
+    order = Order(scan, cut, admitted, trial=scan.rows_total == 0)
+    return await session.run_batch(order, lambda position: position - before)

@@ -12,13 +12,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from backfill.core.batch import Filled, Opened, Overfull, Verification
-from backfill.core.decision import Admission
+from backfill.core.batch import Filled, Opened, Order, Overfull, Verification
 from backfill.core.events import Event, Finished
 from backfill.core.job import Job
+from backfill.core.layout import Heap
+from backfill.core.page import Shape, residues
 from backfill.core.reason import Reason
-from backfill.core.scan import Scan, Tid, advance, begin, begin_pass, restart
-from backfill.core.scout import Cut, Scouted, make_grid
+from backfill.core.scan import Layout, Scan, Tid, advance, begin, begin_pass, restart
+from backfill.core.scout import Scouted, make_grid
 from backfill.core.signals import Replica, Signals
 from backfill.errors import Diverges, Lost, Rewritten, Superseded
 from backfill.ports import Stopped, Surroundings
@@ -73,11 +74,11 @@ class FakeDatabase:
     pages: list[list[Slot]]
     clock: Clock
     max_rows: int = 10_000
-    stripes: int = 4
+    lanes: int = 1
     where: Callable[[Row], bool] = handle_is_null
     assign: Callable[[Row], Row] = handle_from_username
     foreseen: bool = True
-    scan: Scan | None = None
+    scans: tuple[Scan, ...] = ()
     filenode: int = 1
     scanned_filenode: int = 1
     holder: str | None = None
@@ -131,12 +132,11 @@ class FakeDatabase:
 
     def take_over(self) -> None:
         """Another worker claims the checkpoint."""
-        assert self.scan is not None
-        self.scan = replace(self.scan, epoch=self.scan.epoch + 1)
+        self.scans = tuple(replace(scan, epoch=scan.epoch + 1) for scan in self.scans)
 
 
-def stripe_of(tid: Tid, stripes: int) -> int:
-    return (tid.page * 31 + tid.offset * 17) & (stripes - 1)
+def stripe_of(tid: Tid, scan: Scan) -> int:
+    return residues(scan.layout.sizes)[tid.offset & 63]
 
 
 class FakeSession:
@@ -159,32 +159,50 @@ class FakeSession:
         self._enter("try_lock")
         return self.database.holder
 
-    async def open(self) -> Opened:
+    async def leaves(self) -> tuple[str, ...]:
+        self._enter("leaves")
+        return ("public.users",)
+
+    async def open(self, leaf: str) -> Opened:
         self._enter("open")
         data, why = self.database, None
-        resumed = data.scan is not None
-        scan = begin(len(data.pages), data.stripes) if data.scan is None else data.scan
+        resumed, pages = bool(data.scans), len(data.pages)
+        scans = data.scans or tuple(
+            begin(pages, Layout(), leaf=leaf, lane=lane, lanes=data.lanes) for lane in range(data.lanes)
+        )
         if data.filenode != data.scanned_filenode:
-            scan, why = restart(scan, len(data.pages), data.stripes), "the table was rewritten"
+            scans, why = tuple(restart(scan, pages, Layout()) for scan in scans), "the table was rewritten"
             data.scanned_filenode = data.filenode
-        data.scan = replace(scan, epoch=scan.epoch + 1)
+        data.scans = tuple(replace(scan, epoch=scan.epoch + 1) for scan in scans)
         rows = sum(len(page) for page in data.pages)
-        return Opened(data.scan, len(data.pages), rows, resumed, why, data.replicas_seen)
+        return Opened(data.scans, pages, rows, Heap(), resumed, why, data.replicas_seen)
 
-    async def reopen(self, scan: Scan) -> tuple[Scan, str]:
+    async def sessions(self, count: int) -> tuple[FakeSession, ...]:
+        self._enter("sessions")
+        return (self, *(FakeSession(self.database) for _ in range(count - 1)))
+
+    async def reopen(self, scans: tuple[Scan, ...]) -> tuple[tuple[Scan, ...], str]:
         self._enter("reopen")
         data = self.database
-        data.scan, data.scanned_filenode = restart(scan, len(data.pages), data.stripes), data.filenode
-        return data.scan, "the table was rewritten"
+        data.scans = tuple(restart(scan, len(data.pages), Layout()) for scan in scans)
+        data.scanned_filenode = data.filenode
+        return data.scans, "the table was rewritten"
 
-    async def new_pass(self, scan: Scan) -> Scan:
+    async def new_pass(self, scans: tuple[Scan, ...]) -> tuple[Scan, ...]:
         self._enter("new_pass")
-        return self._move(scan, begin_pass(scan, len(self.database.pages)))
+        return tuple(self._move(scan, begin_pass(scan, len(self.database.pages))) for scan in scans)
 
     async def read_signals(self) -> Signals:
         self._enter("read_signals")
         data = self.database
         return Signals(data.clock.now_s, data.insert_lsn, data.insert_lsn, visible=True, replicas=data.replicas(data))
+
+    async def read_shape(self, scan: Scan) -> Shape | None:
+        self._enter("read_shape")
+        pages = self.database.pages[scan.window_start : scan.window_end]
+        rows = [row for page in pages for row in page if row is not None]
+        due = sum(map(self.database.where, rows))
+        return Shape(len(rows) / len(pages), due / len(pages), 120, 160) if due else None
 
     async def read_scout(self, scan: Scan, rows: int) -> Scouted:
         self._enter("read_scout")
@@ -192,26 +210,26 @@ class FakeSession:
         counts = [[0] * scan.stripes for _ in grid.bounds]
         for tid in self.database.matching(scan, grid.bounds[0], grid.end):
             index = sum(1 for bound in grid.bounds if bound <= tid) - 1
-            counts[index][stripe_of(tid, scan.stripes)] += 1
+            counts[index][stripe_of(tid, scan)] += 1
         return Scouted(grid, scan.stripe, tuple(map(tuple, counts)))
 
     async def apply_limits(self, job: Job) -> None:
         self._enter("apply_limits")
         self.database.max_rows = job.batch.max_rows
 
-    async def run_batch(self, scan: Scan, cut: Cut, admission: Admission) -> Filled | Overfull:
+    async def run_batch(self, order: Order, charge: Callable[[int], int]) -> Filled | Overfull:
         self._enter("run_batch")
-        data = self.database
+        data, scan, cut = self.database, order.scan, order.cut
         tids = [
             tid
             for tid in data.matching(scan, scan.next, cut.end)
-            if scan.last_stripe or stripe_of(tid, scan.stripes) == scan.stripe
+            if scan.last_stripe or stripe_of(tid, scan) == scan.stripe
         ]
         if len(tids) > data.max_rows:
             return Overfull(len(tids))
         after = {tid: data.assign(self._row(tid)) for tid in tids}
         stuck = [row["id"] for row in after.values() if data.where(row)]
-        if tids and len(stuck) == len(tids) and scan.rows_total == 0:
+        if tids and len(stuck) == len(tids) and order.trial:
             raise Diverges("'where' stays true for every row of the first batch")
         moved = replace(
             advance(scan, cut.end),
@@ -230,7 +248,8 @@ class FakeSession:
         data.insert_lsn += WAL_BYTES * len(tids)
         data.batches.append(len(tids))
         samples = tuple(str(key) for key in stuck[:5])
-        filled = Filled(saved, len(tids), len(stuck), 0, WAL_BYTES * len(tids), data.insert_lsn, took_s, samples)
+        wal_bytes = charge(data.insert_lsn)
+        filled = Filled(saved, len(tids), len(stuck), len(tids), wal_bytes, data.insert_lsn, took_s, samples)
         self._enter("committed")
         return filled
 
@@ -262,10 +281,11 @@ class FakeSession:
     def _move(self, scan: Scan, moved: Scan) -> Scan:
         """Write the checkpoint, compare-and-swap, as `backfill/pg/sql/save_scan.sql` does."""
         data = self.database
-        assert data.scan is not None
-        if (data.scan.epoch, data.scan.sequence) != (scan.epoch, scan.sequence):
+        known = data.scans[scan.lane]
+        if (known.epoch, known.sequence) != (scan.epoch, scan.sequence):
             raise Superseded("another worker has moved the checkpoint")
         if data.filenode != data.scanned_filenode:
             raise Rewritten("the table was rewritten")
-        data.scan = replace(moved, epoch=scan.epoch, sequence=scan.sequence + 1)
-        return data.scan
+        moved = replace(moved, epoch=scan.epoch, sequence=scan.sequence + 1)
+        data.scans = tuple(moved if one.lane == scan.lane else one for one in data.scans)
+        return moved

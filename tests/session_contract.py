@@ -12,11 +12,11 @@ from contextlib import AbstractAsyncContextManager
 import pytest
 
 from backfill.core.batch import Filled, Overfull
-from backfill.core.scan import Scan, advance
+from backfill.core.scan import Layout, Scan, advance, lay_out
 from backfill.core.scout import Cut, cut
 from backfill.errors import Superseded
 from backfill.runner import JobSession
-from tests.factories import admission
+from tests.factories import admission, run_order
 
 ROWS = 60
 MAX_ROWS = 20
@@ -40,16 +40,27 @@ async def fill(session: JobSession, scan: Scan, rows: int) -> tuple[Scan, list[i
 
 
 async def run(session: JobSession, scan: Scan, batch: Cut) -> Filled | Overfull:
-    return await session.run_batch(scan, batch, admission(MAX_ROWS))
+    return await run_order(session, scan, batch, admission(MAX_ROWS))
+
+
+async def opened_scan(session: JobSession) -> Scan:
+    """Open the table; return its place, with its window in four stripes where nothing of it is done."""
+    opened = await session.open("public.users")
+    [scan] = opened.scans
+    return lay_out(scan, Layout((4, 3, 2, 1))) if scan.window_untouched else scan
+
+
+async def next_pass(session: JobSession, scan: Scan) -> Scan:
+    [begun] = await session.new_pass((scan,))
+    return begun
 
 
 async def a_pass_fills_every_row_once_and_the_next_one_finds_none(connect: Connect) -> None:
     async with connect() as session:
-        opened = await session.open()
-        scan, taken = await fill(session, opened.scan, MAX_ROWS)
+        scan, taken = await fill(session, await opened_scan(session), MAX_ROWS)
         assert sum(taken) == scan.rows_total == scan.rows_pass == scan.rows_converged_pass == ROWS
         assert scan.rows_unconverged == 0
-        scan, taken = await fill(session, await session.new_pass(scan), MAX_ROWS)
+        scan, taken = await fill(session, await next_pass(session, scan), MAX_ROWS)
         assert (scan.pass_number, sum(taken), scan.rows_total) == (2, 0, ROWS)
         found = await session.verify()
         assert (found.rows_left, found.rows_unconverged, found.samples) == (0, 0, ())
@@ -57,41 +68,40 @@ async def a_pass_fills_every_row_once_and_the_next_one_finds_none(connect: Conne
 
 async def a_cap_of_one_row_is_kept(connect: Connect) -> None:
     async with connect() as session:
-        opened = await session.open()
-        _, taken = await fill(session, opened.scan, 1)
+        _, taken = await fill(session, await opened_scan(session), 1)
         assert max(taken) == 1
         assert sum(taken) == ROWS
 
 
 async def the_first_to_open_begins_and_the_next_goes_on(connect: Connect) -> None:
     async with connect() as session:
-        first = await session.open()
-        assert (first.resumed, first.rewritten, first.scan.rows_total) == (False, None, 0)
-        batch = cut(await session.read_scout(first.scan, 5), first.scan, 5)
+        first = await session.open("public.users")
+        [scan] = first.scans
+        assert (first.resumed, first.rewritten, scan.rows_total) == (False, None, 0)
+        scan = lay_out(scan, Layout((4, 3, 2, 1)))
+        batch = cut(await session.read_scout(scan, 5), scan, 5)
         assert batch is not None
-        done = await run(session, first.scan, batch)
+        done = await run(session, scan, batch)
         assert isinstance(done, Filled)
     async with connect() as session:
-        second = await session.open()
+        second = await session.open("public.users")
+        [after] = second.scans
         assert second.resumed
-        assert second.scan.epoch > first.scan.epoch
-        assert (second.scan.next, second.scan.stripe, second.scan.rows_total) == (
-            done.scan.next,
-            done.scan.stripe,
-            done.rows,
-        )
+        assert after.epoch > scan.epoch
+        assert (after.next, after.stripe, after.layout) == (done.scan.next, done.scan.stripe, done.scan.layout)
+        assert after.rows_total == done.rows
 
 
 async def a_zombies_batch_changes_nothing(connect: Connect) -> None:
     async with connect() as zombie, connect() as heir:
-        before = (await zombie.open()).scan
-        after = (await heir.open()).scan
+        before = await opened_scan(zombie)
+        after = await opened_scan(heir)
         batch = cut(await zombie.read_scout(before, MAX_ROWS), before, MAX_ROWS)
         assert batch is not None
         for act in (
             lambda: run(zombie, before, batch),
             lambda: zombie.save_place(before),
-            lambda: zombie.new_pass(before),
+            lambda: next_pass(zombie, before),
         ):
             with pytest.raises(Superseded):
                 await act()
@@ -113,7 +123,7 @@ async def a_batch_that_meets_too_many_rows_changes_nothing(connect: Connect) -> 
 
 async def _last_stripe(session: JobSession) -> Scan:
     """Walk past the other stripes without filling them: the last one takes all that is left."""
-    scan = (await session.open()).scan
+    scan = await opened_scan(session)
     for stripe in range(scan.stripes - 1):
         assert scan.stripe == stripe
         scan = await session.save_place(advance(scan, scan.window_limit))
@@ -123,7 +133,7 @@ async def _last_stripe(session: JobSession) -> Scan:
 async def signals_are_seen_by_a_role_that_may(connect: Connect) -> None:
     async with connect() as session:
         before = await session.read_signals()
-        scan = (await session.open()).scan
+        scan = await opened_scan(session)
         await fill(session, scan, MAX_ROWS)
         after = await session.read_signals()
         assert before.visible

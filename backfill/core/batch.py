@@ -4,7 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from backfill.core.decision import Admission
+from backfill.core.layout import Heap
 from backfill.core.scan import Scan
+from backfill.core.scout import Cut
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A batch to run and why: the place, the cut, and the decision that let it go.
+
+    A `trial` is the first batch of a job: where every row of it matches `where` still, it is rolled back.
+    """
+
+    scan: Scan
+    cut: Cut
+    admission: Admission
+    trial: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +60,15 @@ class Verification:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A job that is ours: its checkpoint, its table's size, and what earlier workers knew.
+    """A leaf that is ours: the checkpoints of its lanes, its table, and what earlier workers knew.
 
     `rewritten` says why the scan had to start again, None when it did not.
     """
 
-    scan: Scan
+    scans: tuple[Scan, ...]
     pages: int
     rows_estimated: int
+    heap: Heap
     resumed: bool
     rewritten: str | None
     replicas_seen: tuple[str, ...]

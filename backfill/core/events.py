@@ -58,11 +58,11 @@ class Started:
     pass_number: int
     progress_ratio: float
     rows_total: int
-    stripes: int
     max_lag_s: float
     max_lag_bytes: int
     max_wal_rate_bytes_s: int
     statement_timeout_s: float = 15.0
+    lanes: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +173,19 @@ class BatchDone:
     progress_ratio: float
     eta_s: float | None
     blocked_sessions: int = 0
+    stripes: int = 1
+    lane: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LaidOut:
+    """A lane goes through its next windows in another way: shares of their stripes, their width, and why."""
+
+    job: str
+    lane: int
+    sizes: tuple[int, ...]
+    window_pages: int
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,6 +260,7 @@ Event = (
     | Decided
     | Waited
     | BatchDone
+    | LaidOut
     | PassDone
     | Verified
     | Retried
@@ -273,7 +287,7 @@ def from_dict(fields: dict[str, Any]) -> Event:
             values[name] = tuple(kind(**item) for item in values[name])
     if "inputs" in values:
         values["inputs"] = Inputs(**values["inputs"])
-    for name in ("missing", "samples", "changes"):
+    for name in ("missing", "samples", "changes", "sizes"):
         if name in values:
             values[name] = tuple(values[name])
     event: Event = _TYPES[fields["event"]](**values)

@@ -15,7 +15,7 @@ from backfill.core.field import Contradiction, Written, contradictory
 from backfill.core.identifier import TableName, quote
 from backfill.core.limits import Batch, Throttle
 from backfill.core.model import Model, written
-from backfill.core.quantity import duration, one_of
+from backfill.core.quantity import duration, one_of, whole
 from backfill.core.units import format_duration, parse_duration
 
 SynchronousCommit = Literal["off", "local", "remote_write", "on", "remote_apply"]
@@ -66,6 +66,9 @@ class Job(Model):
         "15s",
         "Time after which the server ends a statement of ours.",
         key="statement_timeout",
+    )
+    lanes: Annotated[int, whole(1, 16, 2)] = Field(
+        default=1, description="Batches at once, each on pages and a connection of its own, all under one budget."
     )
     synchronous_commit: Annotated[SynchronousCommit, one_of(*get_args(SynchronousCommit))] = Field(
         default="off",

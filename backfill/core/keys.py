@@ -20,7 +20,6 @@ Path = tuple[str, ...]
 
 UNSUPPORTED: dict[Path, dict[str, str | None]] = {
     (): {
-        "lanes": "1",
         "vacuum": "off",
         "window": None,
         "sync": "none",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from fnmatch import fnmatchcase
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 from backfill.core import text
 from backfill.core.field import Contradiction, Written, contradictory
 from backfill.core.model import Model, written
+from backfill.core.page import STRIPES_MAX
 from backfill.core.quantity import duration, number, one_of, rate, size, whole
 from backfill.core.units import parse_duration, parse_rate, parse_size
 
@@ -36,8 +37,8 @@ class Batch(Model):
     target_time_s: Annotated[float, duration("10ms", "1m")] = written(
         parse_duration, "250ms", "Time that a batch should take, row locks included.", key="target_time"
     )
-    stripes: Annotated[int, one_of(1, 2, 4, 8, 16, 32, 64)] = Field(
-        default=8,
+    stripes: Annotated[int | Literal["auto"], one_of("auto", *range(1, STRIPES_MAX + 1))] = Field(
+        default="auto",
         description="Transactions that share a range of pages, so that updates stay in their page (HOT); 1 is plain.",
     )
 

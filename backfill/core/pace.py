@@ -25,8 +25,8 @@ class Pace:
     """What the throttle remembers between readings.
 
     `expected` names replicas that must be in view, `stopped` the signals that were over their limit, and
-    `wanted_bytes` is what the last batch was expected to write, let through or not; `held` whether it has to wait for
-    the window or its rate.
+    `wanted_bytes` is what the last batch was expected to write, let through or not; `pending_bytes` is what other
+    lanes' batches may still write; `held` whether a batch has to wait for the window or its rate.
     """
 
     cost: Cost = Cost()
@@ -37,6 +37,7 @@ class Pace:
     expected: frozenset[str] = frozenset()
     stopped: frozenset[Signal] = frozenset()
     wanted_bytes: float = 0.0
+    pending_bytes: float = 0.0
     held: bool = False
     round_trip_s: float = 0.0
     admitted_s: float = 0.0

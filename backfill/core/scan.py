@@ -4,8 +4,9 @@
     pass 2: the same pages again for rows that moved · … until a pass finds nothing
 
 The end page is fixed when a pass starts, else the pass would chase the versions that it appends itself.
-A stripe is `hashtid(ctid) & (k-1)`; the last one takes all that is left, so a window is complete after it.
-Between two stripes of a page lies the rest of its window: long enough for the old versions to become prunable.
+A stripe is a set of line pointers of every page (`core.page`); the last one takes all that is left, so a window is
+complete after it. Between two stripes of a page lies the rest of its window: long enough for the old versions to
+become prunable. Lanes share the pages of a pass by segments in turn, so that each has a place of its own.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 WINDOW_PAGES = 4096
-"""Pages of a window: stripes lose no HOT updates under other snapshots, and a checkpoint seldom falls inside."""
+"""Pages of a window where nothing speaks for fewer: stripes lose no HOT updates under other snapshots."""
+SEGMENT_PAGES = 8192
+"""Pages of a lane's segment: two windows, and little to wait for when the other lanes are done."""
 
 
 class Tid(NamedTuple):
@@ -28,15 +31,27 @@ class Tid(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Layout:
+    """How windows are worked through: the shares of their stripes, their width in pages, and why so."""
+
+    sizes: tuple[int, ...] = (1,)
+    window_pages: int = WINDOW_PAGES
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Scan:
-    """The checkpoint: everything before `next` in this stripe of this window of this pass is done.
+    """The checkpoint of a lane: everything before `next` in this stripe of this window of this pass is done.
 
     `window_end` and `end_page` are exclusive. `rows_converged_pass` counts the updates of this pass that made
     `where` false. `epoch` and `sequence` fence: a batch commits only where both are still the same.
     """
 
     end_page: int
-    stripes: int
+    layout: Layout = Layout()
+    leaf: str = ""
+    lane: int = 0
+    lanes: int = 1
     pass_number: int = 1
     window_start: int = 0
     window_end: int = 0
@@ -51,8 +66,13 @@ class Scan:
     sequence: int = 0
 
     @property
+    def stripes(self) -> int:
+        """Stripes of this window."""
+        return len(self.layout.sizes)
+
+    @property
     def last_stripe(self) -> bool:
-        """Whether this stripe takes all rows that are left, whatever their hash."""
+        """Whether this stripe takes all rows that are left, whatever their line pointer."""
         return self.stripe == self.stripes - 1
 
     @property
@@ -66,18 +86,29 @@ class Scan:
         return Tid(self.window_end)
 
     @property
-    def progress_ratio(self) -> float:
-        """Share of this pass's work that is done, from 0 to 1."""
-        if self.end_page <= 0 or self.pass_done:
-            return 1.0
+    def window_untouched(self) -> bool:
+        """Whether nothing of the window is done: it may be laid out anew."""
+        return self.stripe == 0 and self.next == Tid(self.window_start) and not self.pass_done
+
+    @property
+    def segment_pages(self) -> int:
+        """Pages of a segment: a lane has every so-manieth of them to itself."""
+        return max(1, min(SEGMENT_PAGES, -(-self.end_page // self.lanes))) if self.lanes > 1 else max(1, self.end_page)
+
+    @property
+    def pages_done(self) -> float:
+        """Pages of this lane's segments that are done in this pass, parts of them by stripes."""
+        before = _own_pages(self, min(self.window_start, self.end_page))
+        if self.pass_done:
+            return before
         pages = self.window_end - self.window_start
         within = (self.next.page - self.window_start) / pages
-        return (self.window_start + pages * (self.stripe + within) / self.stripes) / self.end_page
+        return before + pages * (self.stripe + within) / self.stripes
 
 
-def begin(end_page: int, stripes: int) -> Scan:
-    """Return the first pass over pages 0 to `end_page`."""
-    return _open_window(Scan(end_page=end_page, stripes=stripes), 0)
+def begin(end_page: int, layout: Layout, *, leaf: str = "", lane: int = 0, lanes: int = 1) -> Scan:
+    """Return a lane's first pass over pages 0 to `end_page`."""
+    return _open_window(Scan(end_page=end_page, layout=layout, leaf=leaf, lane=lane, lanes=lanes), 0)
 
 
 def begin_pass(scan: Scan, end_page: int) -> Scan:
@@ -86,16 +117,17 @@ def begin_pass(scan: Scan, end_page: int) -> Scan:
         scan,
         pass_number=scan.pass_number + 1,
         end_page=end_page,
-        stripes=1,
+        layout=Layout(),
         rows_pass=0,
         rows_converged_pass=0,
     )
     return _open_window(fresh, 0)
 
 
-def restart(scan: Scan, end_page: int, stripes: int) -> Scan:
+def restart(scan: Scan, end_page: int, layout: Layout) -> Scan:
     """Return the scan from page 0, for a table whose addresses changed; counts of rows stay."""
-    return replace(begin_pass(replace(scan, pass_number=0), end_page), stripes=stripes)
+    fresh = replace(begin_pass(replace(scan, pass_number=0), end_page), layout=layout)
+    return _open_window(fresh, 0)
 
 
 def advance(scan: Scan, reached: Tid) -> Scan:
@@ -107,6 +139,37 @@ def advance(scan: Scan, reached: Tid) -> Scan:
     return _open_window(scan, scan.window_end)
 
 
+def lay_out(scan: Scan, layout: Layout) -> Scan:
+    """Return the place with its window, of which nothing is done yet, in another layout."""
+    return _open_window(replace(scan, layout=layout), scan.window_start)
+
+
+def give_up_stripes(scan: Scan, why: str) -> Scan:
+    """Return the place at the start of the window's last stripe, which takes all that is left."""
+    layout = replace(scan.layout, why=why)
+    return replace(scan, layout=layout, stripe=scan.stripes - 1, next=Tid(scan.window_start))
+
+
+def progress_ratio(scans: tuple[Scan, ...]) -> float:
+    """Return the share of a pass that its lanes have done together, from 0 to 1."""
+    end_page = max((scan.end_page for scan in scans), default=0)
+    return min(1.0, sum(scan.pages_done for scan in scans) / end_page) if end_page else 1.0
+
+
 def _open_window(scan: Scan, start: int) -> Scan:
-    end = min(start + WINDOW_PAGES, scan.end_page)
+    """Open the first window of the lane's own at `start` or behind it; none is left where that is the end page."""
+    segment = scan.segment_pages
+    number = start // segment
+    mine = number + (scan.lane - number) % scan.lanes
+    start = max(start, mine * segment) if mine != number else start
+    start = min(start, scan.end_page)
+    end = min(start + scan.layout.window_pages, (start // segment + 1) * segment, scan.end_page)
     return replace(scan, window_start=start, window_end=end, stripe=0, next=Tid(start))
+
+
+def _own_pages(scan: Scan, before: int) -> int:
+    """Return how many pages of the lane's segments lie before a page."""
+    segment = scan.segment_pages
+    turn = segment * scan.lanes
+    whole, rest = divmod(before, turn)
+    return whole * segment + min(max(rest - scan.lane * segment, 0), segment)

@@ -52,12 +52,17 @@ class Archiver:
 class Upkeep:
     """What keeps the table healthy: dead tuples, the snapshot that holds their removal back, an urgent vacuum.
 
-    `oldest_snapshot_s` is the age of the oldest transaction with a snapshot in this database, None when there is none.
+    `oldest_snapshot_s` is the age of the oldest snapshot that holds pruning back, None when there is none;
+    `oldest_snapshot` says whose it is, and `oldest_xids` how many transactions began since its xmin, of which
+    `next_xid` will be the next.
     `vacuum` names an autovacuum of our table that prevents wraparound, None while none runs.
     """
 
     dead_tuples: int | None = None
     oldest_snapshot_s: float | None = None
+    oldest_snapshot: str | None = None
+    oldest_xids: int | None = None
+    next_xid: int | None = None
     vacuum: str | None = None
 
 

@@ -13,7 +13,10 @@ from backfill.core.identifier import TableName
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column: its type as `format_type` prints it, and what an UPDATE of it means."""
+    """One column: its type as `format_type` prints it, and what an UPDATE of it means.
+
+    `indexed` is whether an UPDATE of it cannot be HOT; summarizing indexes (BRIN) do not count since PostgreSQL 16.
+    """
 
     name: str
     type: str
@@ -41,6 +44,7 @@ class Table:
     columns: tuple[Column, ...]
     key: tuple[str, ...]
     before_update_triggers: tuple[str, ...]
+    indexes: int = 0
 
     @property
     def foreseeable(self) -> bool:

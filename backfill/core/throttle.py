@@ -98,17 +98,17 @@ def _admit(limits: Throttle, batch: Batch, pace: Pace, signals: Signals, stripe:
     wanted, travel_s = run.rows * row_bytes, pace.round_trip_s * ROUND_TRIPS / 2
     pace = replace(pace, wanted_bytes=wanted)
     room, full = min(((one.room_bytes(travel_s), one) for one in pace.flows), key=itemgetter(0), default=(inf, None))
-    if full is None or wanted <= room:
+    if full is None or wanted + pace.pending_bytes <= room:
         run = replace(run, flush=_flushes(pace, wanted))
         return run, replace(pace, admitted_s=signals.at_s, held=False)
     idle = full.unreplayed_bytes == 0
-    if idle or _patient(limits, pace, full, signals.at_s):
+    if not pace.pending_bytes and (idle or _patient(limits, pace, full, signals.at_s)):
         floor = int(min(run.rows, sizing.floor_rows(batch, full, row_bytes)))
         by = f"{full.name} is idle" if idle else f"others fill {full.name}"
         return Run(max(1, floor), by, flush=True), replace(pace, admitted_s=signals.at_s, held=False)
-    over = f"{format_size(full.unreplayed_bytes + wanted)} > {format_size(full.window_bytes)}"
+    over = f"{format_size(full.unreplayed_bytes + pace.pending_bytes + wanted)} > {format_size(full.window_bytes)}"
     reason = Reason(Kind.WINDOW, f"{full.name} wal on the way {over}")
-    excess_s = (wanted - room) / (full.rate_bytes_s or full.window_bytes / POLL_S)
+    excess_s = (wanted + pace.pending_bytes - room) / (full.rate_bytes_s or full.window_bytes / POLL_S)
     delay_s = max(POLL_MIN_S, min(excess_s, POLL_S, full.allowed_s * sizing.BATCH_SHARE))
     return Wait(delay_s, reason), replace(pace, held=True)
 

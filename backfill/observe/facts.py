@@ -59,9 +59,9 @@ def _pass(view: View, nothing: str) -> tuple[str, str]:
     if view.started is None:
         return ("pass", nothing)
     number = view.batch.pass_number if view.batch is not None else view.started.pass_number
-    if view.batch is None or view.started.stripes < 2 or number > 1:
+    if view.batch is None or view.batch.stripes < 2 or number > 1:
         return ("pass", str(number))  # later passes have no stripes
-    return ("pass", f"{number}, stripe {view.batch.stripe + 1} of {view.started.stripes}")
+    return ("pass", f"{number}, stripe {view.batch.stripe + 1} of {view.batch.stripes}")
 
 
 def _page(view: View, nothing: str) -> str:

@@ -98,10 +98,12 @@ def _verified(event: events.Verified) -> News:
 
 def _work(event: Event) -> News | None:
     match event:
-        case events.Started(resumed=True):
-            return News(f"resumed at {percent(event.progress_ratio)} of pass {event.pass_number}")
         case events.Started():
-            return News(f"{event.job} started on {event.table}, {event.pages:,} pages")
+            began = f"{event.job} started on {event.table}, {event.pages:,} pages"
+            at = f"resumed at {percent(event.progress_ratio)} of pass {event.pass_number}"
+            return News(at if event.resumed else began)
+        case events.LaidOut():
+            return News(f"layout: {event.why}", key=f"layout {event.lane}")
         case events.PassDone():
             result = f"done: {count_rows(event.rows)}" if event.rows else "found nothing to do"
             return News(f"pass {event.pass_number} {result}")

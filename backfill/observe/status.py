@@ -16,6 +16,7 @@ from backfill.core.events import (
     Decided,
     Event,
     Finished,
+    LaidOut,
     LockTaken,
     LockWaiting,
     Measured,
@@ -105,6 +106,7 @@ class Status:
     rows_unconverged_in_pass: int = 0
     hot: tuple[tuple[int, int], ...] = ()
     tuned: tuple[str, ...] = ()
+    layout: str = ""
     decisions: tuple[tuple[float, Decided], ...] = ()
 
     @property
@@ -141,6 +143,8 @@ def fold(status: Status, event: Event, now_s: float) -> Status:  # noqa: C901, P
             return replace(status, decisions=(*status.decisions, (now_s, event))[-DECISIONS_KEPT:])
         case Tuned():
             return _tuned(status, event)
+        case LaidOut(why=why):
+            return replace(status, layout=why)
         case Waited():
             return _waited(status, event)
         case BatchDone():

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import time
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from decimal import Decimal
 from typing import Any
 
 from psycopg import AsyncCursor
 from psycopg.rows import DictRow, dict_row
 from psycopg.types.json import Jsonb
 
-from backfill.core.batch import Filled, Overfull
-from backfill.core.decision import Admission
+from backfill.core.batch import Filled, Order, Overfull
 from backfill.core.job import Job
-from backfill.core.scan import Scan, advance
+from backfill.core.page import Shape, mask, residues
+from backfill.core.scan import Scan, Tid, advance
 from backfill.core.scout import Cut
 from backfill.core.table import Table
 from backfill.errors import Diverges
@@ -22,18 +25,14 @@ from backfill.pg.session import Connection, translated
 from backfill.pg.sqlfile import statement
 from backfill.pg.statements import Statements
 
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What to do and why: the place, the cut, and the decision that let it go."""
-
-    scan: Scan
-    cut: Cut
-    admission: Admission
+SHAPE_PAGES = 32
+"""Pages that tell how a window's rows fill theirs."""
+Charge = Callable[[int], int]
+"""What a batch has written, by the primary's position behind it."""
 
 
 async def run_batch(
-    connection: Connection, statements: Statements, job: Job, table: Table, order: Order
+    connection: Connection, statements: Statements, job: Job, table: Table, order: Order, charge: Charge
 ) -> Filled | Overfull:
     """Update and checkpoint; return what was committed, or Overfull.
 
@@ -45,11 +44,11 @@ async def run_batch(
     try:
         with translated(connection):
             async with connection.transaction():
-                filled = await _fill(connection, statements, job, table, order)
+                filled = await _fill(connection, statements, job, table, order, charge)
     except _RolledBack as rolled_back:
         if rolled_back.overfull is not None:
             return rolled_back.overfull
-        raise await blame(connection, job, scan) from None
+        raise await blame(connection, job.name, scan) from None
     except _Unmoved:
         sample = await _sample(connection, statements, scan, cut)
         raise Diverges(
@@ -69,7 +68,9 @@ class _Unmoved(Exception):
     """Every row of the first batch still matches `where`."""
 
 
-async def _fill(connection: Connection, statements: Statements, job: Job, table: Table, order: Order) -> Filled:
+async def _fill(
+    connection: Connection, statements: Statements, job: Job, table: Table, order: Order, charge: Charge
+) -> Filled:
     scan, cut = order.scan, order.cut
     async with connection.pipeline():
         if order.admission.flush and job.synchronous_commit == "off":
@@ -83,14 +84,16 @@ async def _fill(connection: Connection, statements: Statements, job: Job, table:
     rows, unconverged = row["rows"], row["rows_unconverged"]
     if rows > job.batch.max_rows:
         raise _RolledBack(Overfull(rows))
-    if rows and rows == unconverged and scan.rows_total == 0:
+    if rows and rows == unconverged and order.trial:
         raise _Unmoved
     after = _after(scan, cut, rows, unconverged)
     measured = await _measure(connection, table)
     behind = await measured.fetchone()
     assert behind is not None, "a select without FROM has one row"
     rows_hot = behind["rows_hot"] - before["rows_hot"]
-    fields = _fields(job, order, after, before["lsn"]) | {
+    wal_bytes = charge(behind["position"])
+    fields = _fields(job, order, after) | {
+        "wal_bytes": wal_bytes,
         "rows": rows,
         "batch_unconverged": unconverged,
         "rows_hot": rows_hot,
@@ -106,7 +109,7 @@ async def _fill(connection: Connection, statements: Statements, job: Job, table:
         rows=rows,
         rows_unconverged=unconverged,
         rows_hot=rows_hot,
-        wal_bytes=behind["position"] - before["position"],
+        wal_bytes=wal_bytes,
         insert_lsn=behind["position"],
         took_s=0.0,
         samples=tuple(row["samples"] or ()),
@@ -132,7 +135,7 @@ def _untried(scan: Scan) -> bool:
 
 
 def _range(scan: Scan, cut: Cut) -> dict[str, Any]:
-    return {"low": str(scan.next), "high": str(cut.end), "mask": scan.stripes - 1, "stripe": scan.stripe}
+    return {"low": str(scan.next), "high": str(cut.end), "mask": mask(scan.layout.sizes, scan.stripe)}
 
 
 def _after(scan: Scan, cut: Cut, rows: int, unconverged: int) -> Scan:
@@ -147,12 +150,11 @@ def _after(scan: Scan, cut: Cut, rows: int, unconverged: int) -> Scan:
     )
 
 
-def _fields(job: Job, order: Order, after: Scan, insert_lsn_before: str) -> dict[str, Any]:
+def _fields(job: Job, order: Order, after: Scan) -> dict[str, Any]:
     return fields_of(after) | {
         "sequence": order.scan.sequence,
         "job": job.name,
-        "table": str(job.table),
-        "insert_lsn_before": insert_lsn_before,
+        "table": after.leaf,
         "batch_pass": order.scan.pass_number,
         "batch_stripe": order.scan.stripe,
         "first_tid": str(order.scan.next),
@@ -184,7 +186,32 @@ async def read_scout(
 ) -> list[tuple[int, int, int]]:
     """Return (slice, stripe, matching rows) of the range, for slices and stripes that have any."""
     query = statements.scout if _untried(scan) else statements.scout_again
-    parameters = {"bounds": bounds, "low": str(scan.next), "high": end, "mask": scan.stripes - 1}
+    parameters = {
+        "bounds": bounds,
+        "low": str(scan.next),
+        "high": end,
+        "stripes": list(residues(scan.layout.sizes)),
+    }
     with translated(connection):
         cursor = await connection.execute(query, parameters)
         return await cursor.fetchall()
+
+
+async def read_shape(connection: Connection, statements: Statements, scan: Scan) -> Shape | None:
+    """Return the average page at the start of the scan's window; None where no row there is due."""
+    end = min(scan.window_start + SHAPE_PAGES, scan.window_end)
+    parameters = {"low": str(Tid(scan.window_start)), "high": str(Tid(end))}
+    with translated(connection):
+        cursor = await connection.execute(statements.shape, parameters)
+        row = await cursor.fetchone()
+    assert row is not None, "an aggregate has one row"
+    rows, due, row_bytes, grown_bytes = row
+    if not due:
+        return None
+    pages = end - scan.window_start
+    return Shape(rows / pages, due / pages, _aligned(row_bytes), _aligned(row_bytes + (grown_bytes or 0)))
+
+
+def _aligned(row_bytes: Decimal) -> int:
+    """Return a tuple's length as it lies in a page: a multiple of 8."""
+    return math.ceil(row_bytes / 8) * 8

@@ -47,6 +47,7 @@ async def read_table(connection: Connection, job_file: JobFile, role: str) -> Ta
         ),
         key=tuple(row["key"]),
         before_update_triggers=tuple(row["before_update_triggers"]),
+        indexes=row["indexes"],
     )
     _check_columns(job_file, table.name, {one["name"]: one for one in row["columns"]}, role)
     return table

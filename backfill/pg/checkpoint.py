@@ -17,7 +17,7 @@ from psycopg.types.json import Jsonb
 
 from backfill.core.events import Finished
 from backfill.core.job import Job
-from backfill.core.scan import Scan, Tid
+from backfill.core.scan import Layout, Scan, Tid
 from backfill.core.table import Identity, Table
 from backfill.errors import JobError, Rewritten, Superseded
 from backfill.pg.session import Connection, translated
@@ -95,46 +95,66 @@ async def begin_job(connection: Connection, job: Job, *, worker: str, restart: b
     return tuple(row["replicas_seen"]) if row else ()
 
 
-async def claim(connection: Connection, job: str) -> Claimed | None:
-    """Take over the job's checkpoint with a new epoch; None when it has none yet."""
+async def claim(connection: Connection, job: str, leaf: str) -> tuple[Claimed, ...]:
+    """Take over the leaf's checkpoints with a new epoch, one for each lane; none where it has none yet."""
     async with _transaction(connection) as cursor:
-        await cursor.execute(statement("claim_scan"), {"job": job})
-        row = await cursor.fetchone()
-    if row is None:
-        return None
+        await cursor.execute(statement("claim_scans"), {"job": job, "leaf": leaf})
+        rows = await cursor.fetchall()
+    return tuple(sorted(map(_claimed, rows), key=lambda one: one.scan.lane))
+
+
+def _claimed(row: DictRow) -> Claimed:
     identity = Identity(row.pop("table_oid"), row.pop("filenode"), row.pop("system_identifier"))
+    return Claimed(scan_of(row), identity)
+
+
+def scan_of(row: DictRow) -> Scan:
+    """Return the scan that a row of `backfill.scan` holds."""
     page, offset = row.pop("next_tid").strip("()").split(",")
-    return Claimed(Scan(next=Tid(int(page), int(offset)), **row), identity)
+    layout = Layout(tuple(row.pop("sizes")), row.pop("window_pages"), row.pop("layout"))
+    return Scan(next=Tid(int(page), int(offset)), layout=layout, **row)
 
 
-async def create(connection: Connection, job: str, table: Table, scan: Scan) -> Scan:
-    """Write a first checkpoint, or one that starts again on a table that is another one now; return it."""
-    # Not 1: --restart removes the row that would tell which epochs earlier workers had.
-    fresh = scan if scan.epoch else replace(scan, epoch=1 + secrets.randbits(40))
-    values = fields_of(fresh) | {
-        "job": job,
-        "table_oid": table.identity.oid,
-        "filenode": table.identity.filenode,
-        "system_identifier": table.identity.system_identifier,
-        "wal_bytes": fresh.wal_bytes,
-    }
+async def create(connection: Connection, job: str, table: Table, scans: tuple[Scan, ...]) -> tuple[Scan, ...]:
+    """Write a leaf's first checkpoints, or those that start again on a table that is another one now; return them.
+
+    Checkpoints of lanes beyond these go. Raises Superseded where another worker has claimed one of them.
+    """
+    # Not 1: --restart removes the rows that would tell which epochs earlier workers had.
+    epoch = max(scan.epoch for scan in scans) or 1 + secrets.randbits(40)
+    fresh = tuple(replace(scan, epoch=epoch) for scan in scans)
     async with _transaction(connection) as cursor:
-        await cursor.execute(statement("create_scan"), values)
-        if cursor.rowcount != 1:
-            raise Superseded(f"job {job!r}: another worker has taken over the checkpoint")
+        lanes = {"job": job, "leaf": fresh[0].leaf, "epoch": epoch, "lanes": len(fresh)}
+        await cursor.execute(statement("delete_lanes"), lanes)
+        for scan in fresh:
+            values = fields_of(scan) | {
+                "job": job,
+                "table_oid": table.identity.oid,
+                "filenode": table.identity.filenode,
+                "system_identifier": table.identity.system_identifier,
+                "wal_bytes": scan.wal_bytes,
+            }
+            await cursor.execute(statement("create_scan"), values)
+            if cursor.rowcount != 1:
+                raise Superseded(f"job {job!r}: another worker has taken over the checkpoint")
     return fresh
 
 
 def fields_of(scan: Scan) -> dict[str, Any]:
     """Return the columns of `backfill.scan` that a scan's place and counts are kept in."""
     return {
+        "leaf": scan.leaf,
+        "lane": scan.lane,
+        "lanes": scan.lanes,
         "epoch": scan.epoch,
         "sequence": scan.sequence,
         "pass_number": scan.pass_number,
         "end_page": scan.end_page,
         "window_start": scan.window_start,
         "window_end": scan.window_end,
-        "stripes": scan.stripes,
+        "sizes": list(scan.layout.sizes),
+        "window_pages": scan.layout.window_pages,
+        "layout": scan.layout.why,
         "stripe": scan.stripe,
         "next_tid": str(scan.next),
         "rows_pass": scan.rows_pass,
@@ -144,28 +164,38 @@ def fields_of(scan: Scan) -> dict[str, Any]:
     }
 
 
-async def move(connection: Connection, job: Job, scan: Scan) -> Scan:
-    """Move the checkpoint where no batch does it; raises Superseded or Rewritten when it would not move."""
-    async with _transaction(connection) as cursor:
-        await cursor.execute(statement("read_insert_lsn"))
-        before = await cursor.fetchone()
-        assert before is not None, "a select without FROM has one row"
-        fields = fields_of(scan) | {"job": job.name, "table": str(job.table), "insert_lsn_before": before["lsn"]}
-        await cursor.execute(statement("save_scan"), fields)
-        moved = await cursor.fetchone()
-    if moved is None:
-        raise await blame(connection, job, scan)
-    return replace(scan, sequence=scan.sequence + 1, wal_bytes=moved["wal_bytes"])
+async def move(connection: Connection, job: str, scans: tuple[Scan, ...]) -> tuple[Scan, ...]:
+    """Move checkpoints of a leaf where no batch does it; raises Superseded or Rewritten when one would not move."""
+    moved: list[Scan] = []
+    try:
+        async with _transaction(connection) as cursor:
+            for scan in scans:
+                await cursor.execute(statement("save_scan"), fields_of(scan) | {"job": job, "wal_bytes": 0})
+                moved.append(_moved(scan, await cursor.fetchone()))
+    except _Fenced:
+        raise await blame(connection, job, scans[len(moved)]) from None
+    return tuple(moved)
 
 
-async def blame(connection: Connection, job: Job, scan: Scan) -> Superseded | Rewritten:
+def _moved(scan: Scan, row: DictRow | None) -> Scan:
+    if row is None:
+        raise _Fenced
+    return replace(scan, sequence=scan.sequence + 1, wal_bytes=row["wal_bytes"])
+
+
+class _Fenced(Exception):
+    """Leaves the transaction block, which rolls back: one of the checkpoints is not ours any more."""
+
+
+async def blame(connection: Connection, job: str, scan: Scan) -> Superseded | Rewritten:
     """Say why the checkpoint would not move: another worker's epoch or sequence, or another file."""
     with translated(connection):
-        cursor = await connection.execute(statement("read_fence"), {"job": job.name})
+        fence = {"job": job, "leaf": scan.leaf, "lane": scan.lane}
+        cursor = await connection.execute(statement("read_fence"), fence)
         row = await cursor.fetchone()
     if row is None or row != (scan.epoch, scan.sequence):
-        return Superseded(f"job {job.name!r}: another worker has moved the checkpoint; nothing of ours was changed")
-    return Rewritten(f"table '{job.table}' was rewritten; nothing of ours was changed")
+        return Superseded(f"job {job!r}: another worker has moved the checkpoint; nothing of ours was changed")
+    return Rewritten(f"table '{scan.leaf}' was rewritten; nothing of ours was changed")
 
 
 async def save_end(connection: Connection, finished: Finished) -> None:

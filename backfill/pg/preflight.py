@@ -19,7 +19,7 @@ from backfill.pg.statements import Statements, compose, expression, foreseeing, 
 
 Path = tuple[str | int, ...]
 
-_ANYWHERE = {"low": "(0,0)", "high": "(1,0)", "mask": 0, "stripe": 0, "bounds": ["(0,0)"]}
+_ANYWHERE = {"low": "(0,0)", "high": "(1,0)", "mask": 0, "stripes": [0], "bounds": ["(0,0)"]}
 _OURS_TO_SAY = ("42", "22", "0A", "54", "2F", "P0")
 """Classes of SQLSTATE that blame the expression: syntax or access, data, feature, limit, routine."""
 
@@ -36,11 +36,12 @@ async def prepare(connection: Connection, job_file: JobFile, table: Table) -> St
         await _accept(connection, job_file, ("set", one.column), head, one.expression)
     head = SQL("EXPLAIN SELECT FROM {} WHERE ").format(target_of(table))
     await _accept(connection, job_file, ("where",), head, job.where)
-    statements = compose(job, table, foreseen=table.foreseeable)
+    stable = not [name for one in job.assignments for name in await volatile_functions(connection, one.expression)]
+    statements = compose(job, table, foreseen=table.foreseeable, stable=stable)
     if table.foreseeable:
         for foreseen in (foreseeing(job, table), statements.verify):
             if await _refused(connection, SQL("EXPLAIN ") + foreseen):
-                statements = compose(job, table, foreseen=False)
+                statements = compose(job, table, foreseen=False, stable=stable)
                 break
     error = await _refused(connection, SQL("EXPLAIN ") + statements.update)
     if error:  # no expression's fault: a rule on the table

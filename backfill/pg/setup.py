@@ -23,7 +23,7 @@ PAGE_BYTES = 8192
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """Who we are there, and what we may do."""
+    """Who we are there, what we may do, and after how much WAL or time the server begins a checkpoint."""
 
     role: str
     database: str
@@ -36,6 +36,8 @@ class Server:
     state_current: bool
     may_use_state: bool
     may_create: bool
+    checkpoint_bytes: float
+    checkpoint_s: float
 
 
 async def read_server(connection: Connection) -> Server:

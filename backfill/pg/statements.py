@@ -15,6 +15,8 @@ from backfill.core.job import Job
 from backfill.core.table import Table
 
 _WHERE_RANGE = SQL("ctid >= %(low)s::tid AND ctid < %(high)s::tid")
+_RESIDUE = SQL("get_byte(tidsend(ctid), 5) & 63")
+"""A row's line pointer modulo 64: the last byte of its address as PostgreSQL sends it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,7 @@ class Statements:
     """
 
     foreseen: bool
+    shape: Composed
     scout: Composed
     scout_again: Composed
     update: Composed
@@ -38,13 +41,17 @@ class Statements:
     sample_after: Composed
 
 
-def compose(job: Job, table: Table, *, foreseen: bool) -> Statements:
-    """Return the statements; `foreseen` says whether `still_matches` may be trusted (see `Table.foreseeable`)."""
+def compose(job: Job, table: Table, *, foreseen: bool, stable: bool = True) -> Statements:
+    """Return the statements; `foreseen` says whether `still_matches` may be trusted (see `Table.foreseeable`).
+
+    Only where the `set` expressions are `stable` does a look at a table's shape evaluate them.
+    """
     where = expression(job.where)
     left = SQL("{} AND {} IS NOT TRUE").format(where, still_matches(job, table)) if foreseen else where
-    striped = SQL("hashtid(ctid) & %(mask)s = %(stripe)s")
+    striped = SQL("(%(mask)s::bigint >> ({})) & 1 = 1").format(_RESIDUE)
     return Statements(
         foreseen=foreseen,
+        shape=_shape(job, table, where, stable=stable),
         scout=_scout(table, where),
         scout_again=_scout(table, left),
         update=_update(job, table, SQL("{} AND {}").format(striped, where)),
@@ -127,10 +134,35 @@ def _key(table: Table) -> Composed:
 
 def _scout(table: Table, matching: Composed) -> Composed:
     return SQL(
-        "SELECT width_bucket(ctid, %(bounds)s::tid[]) - 1 AS slice, hashtid(ctid) & %(mask)s AS stripe,\n"
-        "count(*) AS rows\n"
+        "SELECT width_bucket(ctid, %(bounds)s::tid[]) - 1 AS slice,\n"
+        "(%(stripes)s::smallint[])[1 + ({})] AS stripe, count(*) AS rows\n"
         "FROM {}\nWHERE {} AND {}\nGROUP BY 1, 2"
-    ).format(target_of(table), _WHERE_RANGE, matching)
+    ).format(_RESIDUE, target_of(table), _WHERE_RANGE, matching)
+
+
+def _shape(job: Job, table: Table, where: Composed, *, stable: bool) -> Composed:
+    """Return how rows fill their pages, and what an UPDATE adds to one; values above 2 kB lie in TOAST."""
+    stored = SQL(" + ").join(
+        SQL("CASE WHEN pg_column_size({one}) > 2000 THEN 18 ELSE coalesce(pg_column_size({one}), 0) END").format(
+            one=name_of(table.name.name, column.name)
+        )
+        for column in table.columns
+    )
+    grown = SQL("NULL::bigint").format()
+    if stable:
+        types = {column.name: column.type for column in table.columns}
+        pairs = [
+            SQL("least(pg_column_size(ROW({}::{})), 2000) - least(pg_column_size(ROW({})), 2000)").format(
+                expression(one.expression), _verbatim(types[one.column]), name_of(table.name.name, one.column)
+            )
+            for one in job.assignments
+        ]
+        grown = SQL("avg({}) FILTER (WHERE {})").format(SQL(" + ").join(pairs), where)
+    return SQL(
+        "SELECT count(*) AS rows, count(*) FILTER (WHERE {where}) AS due,\n"
+        "avg(24 + {stored}) AS row_bytes,\n{grown} AS grown_bytes\n"
+        "FROM {target}\nWHERE {range}"
+    ).format(where=where, stored=stored, grown=grown, target=target_of(table), range=_WHERE_RANGE)
 
 
 def _update(job: Job, table: Table, matching: Composed) -> Composed:

@@ -7,8 +7,9 @@ from typing import Any
 
 from psycopg.rows import dict_row
 
-from backfill.core.scan import Scan, Tid
+from backfill.core.scan import Scan, progress_ratio
 from backfill.errors import JobError
+from backfill.pg.checkpoint import scan_of
 from backfill.pg.session import Connection, connect, translated
 from backfill.pg.sqlfile import statement
 
@@ -30,6 +31,7 @@ class JobStatus:
     wal_bytes: int
     idle_s: float
     samples: tuple[str, ...]
+    layouts: tuple[str, ...] = ()
 
 
 async def read_status(dsn: str, job: str | None) -> list[JobStatus]:
@@ -55,7 +57,7 @@ def unknown(job: str) -> JobError:
 
 
 def _status(row: dict[str, Any]) -> JobStatus:
-    scan = _scan(row)
+    scans = tuple(scan_of(scan) for scan in row["scans"])
     abandoned = row["state"] == "running" and not row["connected"]
     return JobStatus(
         job=row["name"],
@@ -63,27 +65,17 @@ def _status(row: dict[str, Any]) -> JobStatus:
         state="abandoned" if abandoned else row["state"],
         reason=row["reason"],
         worker=row["worker"] if row["connected"] else None,
-        pass_number=scan.pass_number if scan else 0,
-        progress_ratio=1.0 if row["state"] in ("done", "unconverged") else scan.progress_ratio if scan else 0.0,
-        rows_total=row["rows_total"] or 0,
+        pass_number=max((scan.pass_number for scan in scans), default=0),
+        progress_ratio=1.0 if row["state"] in ("done", "unconverged") else _progress_ratio(scans),
+        rows_total=sum(scan.rows_total for scan in scans),
         rows_unconverged=row["rows_unconverged"],
         rows_s=row["rows_s"],
-        wal_bytes=row["wal_bytes"] or 0,
+        wal_bytes=sum(scan.wal_bytes for scan in scans),
         idle_s=row["idle_s"] or 0.0,
         samples=tuple(row["samples"]),
+        layouts=tuple(scan.layout.why for scan in scans if scan.pass_number == 1 and scan.layout.why),
     )
 
 
-def _scan(row: dict[str, Any]) -> Scan | None:
-    if row["end_page"] is None:
-        return None
-    page, offset = row["next_tid"].strip("()").split(",")
-    return Scan(
-        end_page=row["end_page"],
-        stripes=row["stripes"],
-        pass_number=row["pass_number"],
-        window_start=row["window_start"],
-        window_end=row["window_end"],
-        stripe=row["stripe"],
-        next=Tid(int(page), int(offset)),
-    )
+def _progress_ratio(scans: tuple[Scan, ...]) -> float:
+    return progress_ratio(scans) if scans else 0.0

@@ -11,6 +11,7 @@ from typing import Any, cast
 
 from backfill.core.events import Event, Waited
 from backfill.core.job import Job
+from backfill.core.scan import Scan
 from backfill.gate import Gate
 from backfill.ports import Session, Surroundings
 from tests.factories import job as make_job
@@ -49,10 +50,11 @@ class Loop:
         session = cast(Session, self.plant)
         with suppress(Over):
             while True:
-                run = await self.gate.admit(session, self.stripe)
+                run = await self.gate.admit(session, Scan(end_page=1, stripe=self.stripe))
                 rows = min(run.rows, self.left)
                 self.flushes += run.flush
                 self.rests += [len(self.plant.batches)] * (rows < run.rows)
+                self.gate.release(0)
                 self.gate.learn(self.plant.fill(rows, self.stripe, flush=run.flush), self.stripe)
                 self.left -= rows
                 if self.left == 0:

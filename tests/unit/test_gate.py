@@ -45,7 +45,7 @@ class Door:
         self.gate = Gate(job(throttle=throttle), self.clock.around(self.events.append))
 
     def admit(self) -> Admission:
-        return asyncio.run(self.gate.admit(self.session, 0))
+        return asyncio.run(self.gate.admit(self.session, Scan(end_page=1)))
 
     def told(self, kind):
         return [event for event in self.events if isinstance(event, kind)]

@@ -6,9 +6,29 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backfill.core.scan import WINDOW_PAGES, Scan, Tid, advance, begin, begin_pass, restart
+from backfill.core import scan as scans
+from backfill.core.scan import (
+    WINDOW_PAGES,
+    Layout,
+    Scan,
+    Tid,
+    advance,
+    begin_pass,
+    give_up_stripes,
+    lay_out,
+    progress_ratio,
+    restart,
+)
 
-STRIPES = (1, 2, 4, 8, 16, 32, 64)
+STRIPES = (1, 2, 3, 8, 12)
+
+
+def equal(stripes: int) -> Layout:
+    return Layout((1,) * stripes)
+
+
+def begin(end_page: int, stripes: int, **lane: int) -> Scan:
+    return scans.begin(end_page, equal(stripes), **lane)
 
 
 def walk(scan: Scan) -> list[Scan]:
@@ -30,7 +50,7 @@ def test_an_address_reads_as_postgres_writes_it():
 def test_an_empty_table_is_done_before_it_begins():
     scan = begin(0, 8)
     assert scan.pass_done
-    assert scan.progress_ratio == 1.0
+    assert progress_ratio((scan,)) == 1.0
 
 
 def test_a_pass_begins_at_the_first_page_of_the_first_window():
@@ -81,7 +101,7 @@ def test_a_place_never_moves_back():
 
 def test_a_finished_stripe_begins_the_next_one_at_the_windows_start():
     second = advance(begin(2 * WINDOW_PAGES, 1), Tid(WINDOW_PAGES))
-    striped = replace(second, stripes=2)
+    striped = lay_out(second, equal(2))
     after = advance(striped, Tid(2 * WINDOW_PAGES))
     assert (after.stripe, after.next, after.window_start) == (1, Tid(WINDOW_PAGES), WINDOW_PAGES)
 
@@ -96,7 +116,7 @@ def test_a_later_pass_has_no_stripes_and_the_tables_present_end():
 
 def test_a_rewritten_table_is_scanned_from_its_start_in_stripes_and_keeps_its_fence():
     scan = replace(advance(begin(100, 8), Tid(50)), rows_total=7, epoch=3, sequence=41)
-    fresh = restart(scan, 60, 8)
+    fresh = restart(scan, 60, equal(8))
     assert (fresh.pass_number, fresh.next, fresh.stripes, fresh.end_page) == (1, Tid(0), 8, 60)
     assert (fresh.rows_total, fresh.epoch, fresh.sequence) == (7, 3, 41)
 
@@ -108,7 +128,48 @@ def test_progress_only_grows_within_a_pass_and_ends_at_one(end_page: int, stripe
         if scan.pass_done:
             break
         scan = advance(scan, min(Tid(scan.next.page + stride), scan.window_limit))
-        seen.append(scan.progress_ratio)
+        seen.append(progress_ratio((scan,)))
     assert seen == sorted(seen)
     assert scan.pass_done
     assert seen[-1] == 1.0
+
+
+@given(st.integers(0, 6 * scans.SEGMENT_PAGES), st.integers(1, 5), st.integers(1, 2 * WINDOW_PAGES))
+def test_lanes_share_every_page_and_none_twice(end_page: int, lanes: int, window_pages: int):
+    layout = Layout((1,), window_pages)
+    windows = [
+        (place.window_start, place.window_end)
+        for lane in range(lanes)
+        for place in walk(scans.begin(end_page, layout, lane=lane, lanes=lanes))
+    ]
+    starts = sorted(start for start, _ in windows)
+    ends = sorted(end for _, end in windows)
+    assert [0, *ends] == [*starts, end_page]
+
+
+@given(st.integers(1, 6 * scans.SEGMENT_PAGES), st.integers(1, 5), st.data())
+def test_progress_of_lanes_is_that_of_the_pass(end_page: int, lanes: int, data: st.DataObject):
+    begun = [begin(end_page, 2, lane=lane, lanes=lanes) for lane in range(lanes)]
+    seen = [progress_ratio(tuple(begun))]
+    while left := [lane for lane in range(lanes) if not begun[lane].pass_done]:
+        lane = data.draw(st.sampled_from(left))
+        begun[lane] = advance(begun[lane], begun[lane].window_limit)
+        seen.append(progress_ratio(tuple(begun)))
+    assert seen[0] == 0
+    assert seen == sorted(seen)
+    assert seen[-1] == 1.0
+
+
+def test_stripes_that_are_given_up_leave_the_rest_of_the_window_to_its_last():
+    scan = advance(advance(begin(100, 4), Tid(100)), Tid(30))
+    given_up = give_up_stripes(scan, "why")
+    assert (given_up.stripe, given_up.last_stripe, given_up.next) == (3, True, Tid(0))
+    assert given_up.layout.why == "why"
+
+
+def test_a_window_may_be_laid_out_anew_until_something_of_it_is_done():
+    scan = begin(100, 4)
+    assert scan.window_untouched
+    assert lay_out(scan, Layout((1,), 10)).window_end == 10
+    assert not advance(scan, Tid(1)).window_untouched
+    assert not advance(scan, Tid(100)).window_untouched

@@ -44,11 +44,12 @@ LOCK_TIMEOUT, STATEMENT_TIMEOUT, DEADLOCK, SERIALIZATION = "55P03", "57014", "40
 class Loop:
     """A worker, its database, its clock and what it told."""
 
-    def __init__(self, database: FakeDatabase) -> None:
+    def __init__(self, database: FakeDatabase, stripes: int | str = 4) -> None:
         self.database = database
         self.events: list[Any] = []
         around = database.clock.around(self.events.append)
-        self.job = job(batch={"rows": database.max_rows, "min_rows": 1, "max_rows": database.max_rows})
+        rows = {"rows": database.max_rows, "min_rows": 1, "max_rows": database.max_rows}
+        self.job = job(batch=rows | {"stripes": stripes}, lanes=database.lanes)
         self.worker = Worker(self.job, FakeSession(database), around, Gate(self.job, around))
 
     def run(self):
@@ -83,7 +84,7 @@ def test_every_row_is_filled_exactly_once():
     found = loop.run()
     assert (found.rows_left, found.rows_unconverged) == (0, 0)
     assert loop.database.fills == dict.fromkeys(range(100), 1)
-    assert loop.worker.scan.rows_total == 100
+    assert loop.worker.shift.rows_total == 100
 
 
 def test_no_batch_exceeds_max_rows():
@@ -97,9 +98,10 @@ def test_no_batch_exceeds_max_rows():
 @given(
     st.lists(st.lists(st.sampled_from(["null", "filled", "free"]), min_size=1, max_size=30), max_size=25),
     st.integers(1, 40),
-    st.sampled_from([1, 2, 8, 64]),
+    st.sampled_from([1, 2, 8, 12, "auto"]),
+    st.integers(1, 3),
 )
-def test_any_table_is_filled_once_within_the_cap(shape, max_rows: int, stripes: int):
+def test_any_table_is_filled_once_within_the_cap(shape, max_rows: int, stripes: int | str, lanes: int):
     number, pages = 0, []
     for kinds in shape:
         page: list[Row | None] = []
@@ -108,9 +110,9 @@ def test_any_table_is_filled_once_within_the_cap(shape, max_rows: int, stripes: 
             row: Row = {"id": number, "username": "u", "handle": None if kind == "null" else "h"}
             page.append(None if kind == "free" else row)
         pages.append(page)
-    database = FakeDatabase(pages, Clock(), max_rows=max_rows, stripes=stripes)
+    database = FakeDatabase(pages, Clock(), max_rows=max_rows, lanes=lanes)
     expected = {row["id"]: 1 for row in database.rows_left()}
-    Loop(database).run()
+    Loop(database, stripes).run()
     assert database.fills == expected
     assert max(database.batches, default=0) <= max_rows
     assert database.rows_left() == []
@@ -166,7 +168,7 @@ def test_rows_that_the_application_appends_are_left_to_the_next_pass():
 
 
 def test_rows_that_are_written_behind_the_place_are_found_by_another_pass():
-    database = made(100, stripes=1)
+    database = made(100)
 
     def behind() -> None:
         database.pages[0].append({"id": 1000, "username": "late", "handle": None})
@@ -207,8 +209,8 @@ def test_rows_that_cannot_converge_are_updated_once_and_counted():
     found = loop.run()
     assert (found.rows_left, found.rows_unconverged) == (4, 4)
     assert found.samples == ("0", "10", "20", "30")
-    assert set(loop.worker.samples) <= {"0", "10", "20", "30"}
-    assert loop.worker.scan.rows_unconverged >= 4
+    assert set(loop.worker.shift.samples) <= {"0", "10", "20", "30"}
+    assert sum(scan.rows_unconverged for scan in loop.worker.scans) >= 4
 
 
 def test_where_it_cannot_be_foreseen_stuck_rows_are_those_that_a_pass_updates_in_vain():
@@ -254,8 +256,11 @@ def test_a_stop_comes_between_two_batches_and_none_follows():
         with pytest.raises(Stopped):
             loop.run()
         assert database.calls[-1] != "run_batch"
-        assert database.scan is not None
-        assert database.scan.rows_total == sum(database.batches) == sum(event.rows for event in loop.told(BatchDone))
+        assert (
+            sum(scan.rows_total for scan in database.scans)
+            == sum(database.batches)
+            == sum(event.rows for event in loop.told(BatchDone))
+        )
 
 
 def test_stretches_without_rows_are_skipped_without_asking_to_write():
@@ -275,7 +280,7 @@ def test_a_scout_serves_many_batches():
 
 
 def test_more_rows_than_were_scouted_are_scouted_again():
-    database = made(100, stripes=1)
+    database = made(100)
 
     def crowd() -> None:
         database.pages[0] += users(25)[0] + users(25)[1]
@@ -324,7 +329,7 @@ def test_a_retry_that_cannot_be_kept_is_no_other_failure():
 
 
 def test_a_timeout_makes_batches_smaller_and_success_larger_again():
-    database = made(400, max_rows=64, stripes=1)
+    database = made(400, max_rows=64)
     database.accidents["run_batch"] += [refused(STATEMENT_TIMEOUT)] * 3
     Loop(database).run()
     assert database.batches[0] <= 8
@@ -332,7 +337,7 @@ def test_a_timeout_makes_batches_smaller_and_success_larger_again():
 
 
 def test_a_serialization_failure_keeps_the_size():
-    database = made(400, max_rows=64, stripes=1)
+    database = made(400, max_rows=64)
     database.accidents["run_batch"] += [refused(SERIALIZATION)] * 3
     Loop(database).run()
     assert database.batches[0] > 32
@@ -393,7 +398,7 @@ def test_a_checkpoint_that_another_worker_moved_ends_the_session():
     loop = Loop(database)
     with pytest.raises(Superseded):
         loop.run()
-    assert loop.worker.progressed
+    assert loop.worker.shift.progressed
     assert len(database.batches) == 1
 
 
@@ -475,10 +480,10 @@ def test_a_lost_session_stays_lost():
     database = made()
     database.accidents["read_scout"].append(Lost("gone"))
     session = FakeSession(database)
-    opened = asyncio.run(session.open())
+    [scan] = asyncio.run(session.open("public.users")).scans
     for _ in range(2):
         with pytest.raises(Lost):
-            asyncio.run(session.read_scout(opened.scan, 5))
+            asyncio.run(session.read_scout(scan, 5))
 
 
 def test_the_same_run_twice_is_the_same_run():
@@ -492,8 +497,7 @@ def test_the_same_run_twice_is_the_same_run():
 
 def test_a_place_in_the_middle_of_a_page_is_gone_on_from():
     database = made(0, pages=users(80, page=40), max_rows=3)
-    opened = asyncio.run(FakeSession(database).open())
-    assert database.scan is not None
-    database.scan = replace(opened.scan, next=opened.scan.next._replace(page=0, offset=7))
+    [scan] = asyncio.run(FakeSession(database).open("public.users")).scans
+    database.scans = (replace(scan, next=scan.next._replace(page=0, offset=7)),)
     Loop(database).run()
     assert database.rows_left() == []

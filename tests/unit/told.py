@@ -20,7 +20,6 @@ def started(**changed):
         "pass_number": 1,
         "progress_ratio": 0.0,
         "rows_total": 0,
-        "stripes": 8,
         "max_lag_s": 10.0,
         "max_lag_bytes": 256 << 20,
         "max_wal_rate_bytes_s": 32 << 20,

@@ -11,7 +11,7 @@ SELECT
     s.oid IS NOT NULL AS has_state,
     EXISTS (
         SELECT FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
-        WHERE c.relnamespace = s.oid AND c.relname = 'job' AND a.attname = 'tuned' AND NOT a.attisdropped
+        WHERE c.relnamespace = s.oid AND c.relname = 'scan' AND a.attname = 'leaf' AND NOT a.attisdropped
     ) AS state_current,
     coalesce(
         has_schema_privilege(s.oid, 'USAGE') AND (
@@ -20,5 +20,8 @@ SELECT
             WHERE c.relnamespace = s.oid AND c.relname IN ('job', 'scan', 'batch', 'event')
         ), false
     ) AS may_use_state,
-    has_database_privilege(current_database(), 'CREATE') AS may_create
+    has_database_privilege(current_database(), 'CREATE') AS may_create,
+    pg_size_bytes(current_setting('max_wal_size'))
+        / (1 + current_setting('checkpoint_completion_target')::float8) AS checkpoint_bytes,
+    extract(epoch FROM current_setting('checkpoint_timeout')::interval)::float8 AS checkpoint_s
 FROM (SELECT (SELECT oid FROM pg_namespace WHERE nspname = 'backfill') AS oid) s

@@ -1,9 +1,7 @@
 -- All jobs of this database, or one: how they stand, what they wait for, and who works on them.
 SELECT
     j.name, j.state, j.reason, j.worker, j.spec ->> 'table' AS "table", j.rows_unconverged, j.samples,
-    s.pass_number, s.end_page, s.window_start, s.window_end, s.stripes, s.stripe, s.next_tid::text AS next_tid,
-    s.rows_total, s.wal_bytes,
-    extract(epoch FROM clock_timestamp() - greatest(j.updated_at, s.updated_at))::float8 AS idle_s,
+    s.scans, extract(epoch FROM clock_timestamp() - greatest(j.updated_at, s.updated_at))::float8 AS idle_s,
     EXISTS (
         SELECT FROM pg_stat_activity a
         WHERE a.datname = current_database() AND a.application_name = j.worker
@@ -14,6 +12,16 @@ SELECT
         WHERE b.job = j.name AND b.at > clock_timestamp() - interval '30 s'
     ) AS rows_s
 FROM backfill.job j
-LEFT JOIN backfill.scan s ON s.job = j.name
+CROSS JOIN LATERAL (
+    SELECT max(c.updated_at) AS updated_at, coalesce(jsonb_agg(jsonb_build_object(
+        'leaf', c.leaf, 'lane', c.lane, 'lanes', c.lanes, 'epoch', c.epoch, 'sequence', c.sequence,
+        'pass_number', c.pass_number, 'end_page', c.end_page, 'window_start', c.window_start, 'window_end', c.window_end,
+        'sizes', c.sizes, 'window_pages', c.window_pages, 'layout', c.layout, 'stripe', c.stripe,
+        'next_tid', c.next_tid::text, 'rows_pass', c.rows_pass, 'rows_converged_pass', c.rows_converged_pass,
+        'rows_total', c.rows_total, 'rows_unconverged', c.rows_unconverged, 'wal_bytes', c.wal_bytes
+    ) ORDER BY c.leaf, c.lane), '[]') AS scans
+    FROM backfill.scan c
+    WHERE c.job = j.name
+) s
 WHERE %(job)s::text IS NULL OR j.name = %(job)s
 ORDER BY j.name

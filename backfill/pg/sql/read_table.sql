@@ -24,7 +24,10 @@ SELECT
             'identity', a.attidentity = 'a',
             'indexed', EXISTS (
                 SELECT FROM pg_index i
-                WHERE i.indrelid = c.oid AND (
+                JOIN pg_class x ON x.oid = i.indexrelid
+                JOIN pg_am xm ON xm.oid = x.relam
+                WHERE i.indrelid = c.oid
+                  AND (xm.amname <> 'brin' OR current_setting('server_version_num')::int < 160000) AND (
                     a.attnum = ANY (i.indkey::smallint[])
                     OR EXISTS (  -- in an expression, or in a partial index's condition
                         SELECT FROM pg_depend d
@@ -45,6 +48,7 @@ SELECT
         WHERE i.indrelid = c.oid AND i.indisprimary
           AND array_position(i.indkey::smallint[], a.attnum) < i.indnkeyatts  -- counts from 0; INCLUDE comes after
     ) AS key,
+    (SELECT count(*) FROM pg_index i WHERE i.indrelid = c.oid)::int AS indexes,
     (
         SELECT coalesce(jsonb_agg(t.tgname ORDER BY t.tgname), '[]')
         FROM pg_trigger t

@@ -22,9 +22,22 @@ ALTER TABLE backfill.job
     ADD COLUMN IF NOT EXISTS tuned jsonb NOT NULL DEFAULT '{}';
 COMMENT ON TABLE backfill.job IS 'one row a job: what it is, how it stands, and what it waits for';
 
+-- A checkpoint of version 0.3 or before knows no leaves and lanes: its job starts again at page 0, and meets its filled
+-- rows as filled.
+DO $$ BEGIN
+    IF to_regclass('backfill.scan') IS NOT NULL AND NOT EXISTS (
+        SELECT FROM pg_attribute
+        WHERE attrelid = to_regclass('backfill.scan') AND attname = 'leaf' AND NOT attisdropped
+    ) THEN
+        DROP TABLE backfill.scan;
+    END IF;
+END $$;
+
 CREATE TABLE IF NOT EXISTS backfill.scan (
     job                 text NOT NULL REFERENCES backfill.job ON DELETE CASCADE,
-    lane                smallint NOT NULL DEFAULT 0,
+    leaf                text NOT NULL,
+    lane                smallint NOT NULL,
+    lanes               smallint NOT NULL,
     table_oid           oid NOT NULL,
     filenode            oid NOT NULL,
     system_identifier   bigint NOT NULL,
@@ -34,7 +47,9 @@ CREATE TABLE IF NOT EXISTS backfill.scan (
     end_page            bigint NOT NULL,
     window_start        bigint NOT NULL,
     window_end          bigint NOT NULL,
-    stripes             smallint NOT NULL,
+    sizes               smallint[] NOT NULL,
+    window_pages        integer NOT NULL,
+    layout              text NOT NULL,
     stripe              smallint NOT NULL,
     next_tid            tid NOT NULL,
     rows_pass           bigint NOT NULL,
@@ -43,14 +58,15 @@ CREATE TABLE IF NOT EXISTS backfill.scan (
     rows_unconverged    bigint NOT NULL,
     wal_bytes           bigint NOT NULL,
     updated_at          timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (job, lane)
+    PRIMARY KEY (job, leaf, lane)
 ) WITH (fillfactor = 50);
-COMMENT ON TABLE backfill.scan IS 'the checkpoint: written in the transaction of each batch, compare-and-swap on epoch and sequence';
+COMMENT ON TABLE backfill.scan IS 'the checkpoint, a row for each leaf table and lane: written in the transaction of each batch, compare-and-swap on epoch and sequence';
 
 CREATE TABLE IF NOT EXISTS backfill.batch (
     job              text NOT NULL REFERENCES backfill.job ON DELETE CASCADE,
     ring             smallint NOT NULL,
     sequence         bigint NOT NULL,
+    lane             smallint NOT NULL DEFAULT 0,
     at               timestamptz NOT NULL DEFAULT clock_timestamp(),
     pass_number      integer NOT NULL,
     stripe           smallint NOT NULL,
@@ -69,6 +85,7 @@ CREATE TABLE IF NOT EXISTS backfill.batch (
     PRIMARY KEY (job, ring)
 ) WITH (fillfactor = 70);
 ALTER TABLE backfill.batch
+    ADD COLUMN IF NOT EXISTS lane smallint NOT NULL DEFAULT 0,
     ADD COLUMN IF NOT EXISTS limited_by text,
     ADD COLUMN IF NOT EXISTS blocked_sessions integer,
     ADD COLUMN IF NOT EXISTS inputs jsonb;

@@ -1,0 +1,134 @@
+"""Which windows and stripes pay, decided for each window anew: from its pages, snapshots, indexes and checkpoints.
+
+Stripes pay where the old versions of one are pruned before the next comes to the page. No update is HOT when a column
+that is set is indexed, and nothing is pruned while a snapshot older than the last stripe lives. The second is not
+foreseen but noticed: the second stripe of a window should stay on its pages, and where it does not, the rest of the
+window is taken at once, and so are the windows behind it, more of them each time.
+
+A window is wide, so that old snapshots have time to end, but no wider than a part of the WAL between two
+checkpoints: a page that a checkpoint meets between two of its stripes pays for its full image again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from backfill.core.page import Shape, Stripes, best, hot_share
+from backfill.core.scan import WINDOW_PAGES, Layout
+from backfill.core.units import format_duration, format_size
+
+WINDOW_PAGES_MIN = 512
+CHECKPOINT_SHARE = 0.25
+"""Part of the WAL between two checkpoints that a window may write."""
+JUDGED_ROWS = 400
+"""Rows of later stripes that say whether they stay on their pages."""
+PAID_SHARE = 0.4
+"""Share of such rows from which stripes pay: by their sizes nearly all should stay."""
+PLAIN_WINDOWS_MAX = 64
+KEPT_SHARE = 0.03
+"""Stripes that lose no more than this share of HOT updates against the best are kept: a change costs a scout."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heap:
+    """What of a table bears on its layout and stays as it is; `indexed` are columns that are set and in an index.
+
+    `checkpoint_bytes` is the WAL after which the server begins a checkpoint, `checkpoint_s` the time.
+    """
+
+    indexes: int = 0
+    indexed: tuple[str, ...] = ()
+    checkpoint_bytes: float = float("inf")
+    checkpoint_s: float = float("inf")
+
+
+@dataclass(frozen=True, slots=True)
+class Luck:
+    """How stripes fared: windows in a row that they did not pay in, and how many to take plainly before another try."""
+
+    failures: int = 0
+    plain_windows: int = 0
+    why: str = ""
+
+
+def decide(
+    heap: Heap,
+    shape: Shape | None,
+    luck: Luck,
+    before: Layout,
+    *,
+    stripes: int | None = None,
+    row_wal_bytes: float,
+    wal_rate_bytes_s: float | None = None,
+) -> Layout:
+    """Return the layout of the next window; `stripes` are the job file's, None where it leaves them to us.
+
+    The one before it is kept where nothing is due here (`shape` is None then) or little would change.
+    """
+    if shape is None:
+        return before
+    if heap.indexed and stripes is None:
+        return Layout(why=f"plain: {', '.join(heap.indexed)} is indexed, no update can be HOT")
+    if luck.plain_windows and stripes is None:
+        return Layout(why=f"plain: {luck.why}")
+    chosen = best(shape, heap.indexes, stripes)
+    pages, by = _window(heap, shape, row_wal_bytes, wal_rate_bytes_s)
+    if _serves(before, shape, chosen, pages):
+        return before
+    if len(chosen.sizes) == 1:
+        return Layout(why=_about(shape, chosen, stripes))
+    return Layout(chosen.sizes, pages, f"{_about(shape, chosen, stripes)}; windows of {pages:,} pages{by}")
+
+
+def pays(rows: int, rows_hot: int) -> bool | None:
+    """Return whether a window's stripes behind the first stay on their pages; None while too few rows tell."""
+    return None if rows < JUDGED_ROWS else rows_hot >= rows * PAID_SHARE
+
+
+def learn(luck: Luck, *, paid: bool, why: str = "") -> Luck:
+    """Return the luck after a window in stripes."""
+    if paid:
+        return Luck()
+    failures = luck.failures + 1
+    return Luck(failures, min(PLAIN_WINDOWS_MAX, 2 ** (failures - 1)), why)
+
+
+def passed(luck: Luck) -> Luck:
+    """Return the luck after a window that was taken plainly."""
+    return Luck(luck.failures, max(0, luck.plain_windows - 1), luck.why)
+
+
+def blame(rows: int, rows_hot: int, oldest_snapshot_s: float | None, holder: str | None) -> str:
+    """Return why stripes do not pay, with the snapshot that may be the cause."""
+    seen = f"{rows_hot / rows:.0%} of a second stripe was HOT"
+    if oldest_snapshot_s is None:
+        return seen
+    return f"{seen}; the oldest snapshot is {format_duration(oldest_snapshot_s)} old" + (
+        f" ({holder})" if holder else ""
+    )
+
+
+def _window(heap: Heap, shape: Shape, row_wal_bytes: float, wal_rate_bytes_s: float | None) -> tuple[int, str]:
+    timed = float("inf") if not wal_rate_bytes_s else heap.checkpoint_s * wal_rate_bytes_s
+    between = min(heap.checkpoint_bytes, timed)
+    pages = between * CHECKPOINT_SHARE / max(1.0, shape.due * row_wal_bytes)
+    if pages >= WINDOW_PAGES:
+        return WINDOW_PAGES, ""
+    # Steps of a quarter of the widest: an estimate that wavers is no reason to lay out anew.
+    stepped = max(WINDOW_PAGES_MIN, int(pages // WINDOW_PAGES_MIN) * WINDOW_PAGES_MIN)
+    return stepped, f", as {format_size(between)} of WAL lie between two checkpoints"
+
+
+def _serves(before: Layout, shape: Shape, chosen: Stripes, pages: int) -> bool:
+    if len(before.sizes) == 1 or len(chosen.sizes) == 1 or before.window_pages != pages:
+        return False
+    return hot_share(shape, before.sizes) >= chosen.hot_share - KEPT_SHARE
+
+
+def _about(shape: Shape, chosen: Stripes, stripes: int | None) -> str:
+    page = f"a page has {shape.due:.0f} rows of {shape.row_bytes:.0f} bytes to update to {shape.updated_bytes:.0f}"
+    asked = ", as the job file says" if stripes is not None else ""
+    if len(chosen.sizes) == 1:
+        return f"1 stripe{asked}: {page}"
+    sizes = "+".join(map(str, chosen.sizes))
+    return f"{len(chosen.sizes)} stripes{asked}: {page}, by {sizes}, {chosen.hot_share:.0%} HOT expected"

@@ -1,0 +1,84 @@
+"""One session of a job on one leaf: what a lane asks for, answered by the modules of this package."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from backfill.core.batch import Filled, Order, Overfull
+from backfill.core.job import Job
+from backfill.core.page import Shape
+from backfill.core.reason import Reason
+from backfill.core.scan import Scan
+from backfill.core.scout import Scouted, make_grid
+from backfill.core.signals import Signals
+from backfill.core.table import Table
+from backfill.pg import batch, checkpoint
+from backfill.pg.asking import replica_name
+from backfill.pg.observer import Observer
+from backfill.pg.session import Connection, bound
+from backfill.pg.statements import Statements
+
+
+class DatabaseLane:
+    """A connection, and the leaf that it works on."""
+
+    def __init__(
+        self, connection: Connection, job: Job, observer: Observer, table: Table, statements: Statements
+    ) -> None:
+        self.connection = connection
+        self.job = job
+        self._observer = observer
+        self._table = table
+        self._statements = statements
+
+    def turn_to(self, table: Table, statements: Statements) -> None:
+        """Work on another leaf, or on what has become of this one."""
+        self._table, self._statements = table, statements
+
+    async def read_signals(self) -> Signals:
+        """Read everything that our WAL can hurt."""
+        return await self._observer.read(self.connection, self._table.identity.oid)
+
+    async def read_shape(self, scan: Scan) -> Shape | None:
+        """Look at the first pages of the scan's window; None where no row there is due."""
+        return await batch.read_shape(self.connection, self._statements, scan)
+
+    async def read_scout(self, scan: Scan, rows: int) -> Scouted:
+        """Count matching rows from the scan's place on, in slices that hold at most `rows` line pointers."""
+        grid = make_grid(scan, rows)
+        counts = [[0] * scan.stripes for _ in grid.bounds]
+        bounds = [str(bound) for bound in grid.bounds]
+        found = await batch.read_scout(self.connection, self._statements, scan, bounds, str(grid.end))
+        for index, stripe, rows_found in found:
+            counts[index][stripe] = rows_found
+        return Scouted(grid, scan.stripe, tuple(map(tuple, counts)))
+
+    async def run_batch(self, order: Order, charge: Callable[[int], int]) -> Filled | Overfull:
+        """Run one batch and its checkpoint in one transaction."""
+        return await batch.run_batch(self.connection, self._statements, self.job, self._table, order, charge)
+
+    async def save_place(self, scan: Scan) -> Scan:
+        """Move the checkpoint without a batch."""
+        [moved] = await checkpoint.move(self.connection, self.job.name, (scan,))
+        return moved
+
+    async def save_wait(self, reason: Reason | None, replicas_seen: frozenset[str]) -> None:
+        """Tell `status` what the job waits for, and keep it among the events."""
+        text = str(reason) if reason else None
+        asked = frozenset(map(replica_name, self.job.throttle.replicas.direct))  # never out of view, only unknown
+        await checkpoint.save_reason(self.connection, self.job.name, text, replicas_seen - asked)
+        if reason is not None:
+            await checkpoint.save_event(self.connection, self.job.name, reason.kind, str(reason))
+
+    async def apply_limits(self, job: Job) -> None:
+        """Keep another limit of rows from the next batch on, and other timeouts."""
+        self.job = job
+        await bound(self.connection, job)
+
+    async def cancel(self) -> None:
+        """Cancel the statement that runs now; its transaction is rolled back."""
+        await self.connection.cancel_safe(timeout=5)
+
+    async def close(self) -> None:
+        """Close the session."""
+        await self.connection.close()

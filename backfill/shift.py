@@ -1,0 +1,90 @@
+"""What the lanes of a run share: places, progress, the trial of the first batch, and the end when one of them fails."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+import anyio
+
+from backfill.core.progress import Progress
+from backfill.core.scan import Scan, progress_ratio
+from backfill.ports import Surroundings
+
+SLEEP_S = 0.25
+"""A lane that sleeps looks this often whether another one has failed."""
+
+
+class LeftOff(Exception):
+    """Another lane of the shift has failed; this one stops between two steps."""
+
+
+class Shift:
+    """Lanes at work on one pass of one leaf. `pages_before` of `pages_total` belong to leaves that are done."""
+
+    def __init__(self, around: Surroundings) -> None:
+        self._around = around
+        self.around = replace(around, sleep=self._sleep)
+        self.scans: tuple[Scan, ...] = ()
+        self.samples: tuple[str, ...] = ()
+        self.proven = False
+        self.trial = anyio.Lock()
+        self.progressed = False
+        self.pages_before, self.pages_total = 0, 0
+        self.rows_before = 0
+        self._error: Exception | None = None
+        self._progress = Progress()
+
+    @property
+    def rows_total(self) -> int:
+        """Rows of all lanes and of the leaves that are done."""
+        return self.rows_before + sum(scan.rows_total for scan in self.scans)
+
+    @property
+    def progress_ratio(self) -> float:
+        """Share of this pass over all leaves."""
+        end_page = max((scan.end_page for scan in self.scans), default=0)
+        done = self.pages_before + progress_ratio(self.scans) * end_page
+        total = max(self.pages_total, self.pages_before + end_page)
+        return min(1.0, done / total) if total else 1.0
+
+    def place(self, scan: Scan) -> None:
+        """Keep where a lane is now."""
+        self.scans = tuple(scan if one.lane == scan.lane else one for one in self.scans)
+
+    def eta_s(self) -> float | None:
+        """Return seconds to the end of the pass at the recent pace; None while it cannot be told."""
+        now_s = self._around.now_s()
+        self._progress = self._progress.sample(now_s, self.progress_ratio)
+        return self._progress.eta_s(now_s)
+
+    async def work(self, lanes: list[Callable[[], Awaitable[None]]]) -> None:
+        """Run lanes to the end of their pass; when one fails the others stop between two steps, and it is raised."""
+        self._error = None
+        if len(lanes) == 1:
+            await lanes[0]()
+            return
+        async with anyio.create_task_group() as tasks:
+            for lane in lanes:
+                tasks.start_soon(self._until_left, lane)
+        if self._error is not None:
+            raise self._error
+
+    async def _until_left(self, lane: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await lane()
+        except LeftOff:
+            return
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is raised once all lanes have stopped
+            self._error = self._error or error
+
+    async def _sleep(self, delay_s: float) -> None:
+        """Sleep as the surroundings do; raise LeftOff when another lane has failed."""
+        while True:
+            if self._error is not None:
+                raise LeftOff
+            slept_s = min(delay_s, SLEEP_S)
+            await self._around.sleep(slept_s)
+            delay_s -= slept_s
+            if delay_s <= 0:
+                return
