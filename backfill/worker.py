@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import replace
 from typing import TypeVar
 
 from backfill.core import scout
@@ -204,11 +205,12 @@ class Worker:
 
     async def _verify(self) -> Verification:
         found = await self.session.verify()
+        alone = found.rows_without_partner
         if found.rows_unconverged is None:  # not foreseen: stuck are those that the last pass updated in vain
-            stuck = min(found.rows_left, self.scan.rows_pass - self.scan.rows_converged_pass)
-            found = Verification(found.rows_left, stuck, found.samples, found.took_s)
+            stuck = alone + self.scan.rows_pass - self.scan.rows_converged_pass
+            found = replace(found, rows_unconverged=min(found.rows_left, stuck))
         rows_unconverged = found.rows_unconverged or 0
-        self.around.record(Verified(self.job.name, found.rows_left, rows_unconverged, found.took_s))
+        self.around.record(Verified(self.job.name, found.rows_left, rows_unconverged, found.took_s, alone))
         return found
 
     async def _remedy(self, error: Refused) -> None:

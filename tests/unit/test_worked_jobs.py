@@ -57,6 +57,8 @@ ACCEPTED = [
     "sync: none",
     "on_row_error: fail",
     "synchronous_commit: 'off'",
+    "using: {table: u, 'on': v}",
+    "using: {table: shop.u, as: w, 'on': w.id = 1}",
     "batch: {rows: 500, stripes: 1}",
     "throttle: {max_lag: 1m30s, max_lag_bytes: 1.5 GB, max_wal_rate: 16kB/s}",
     "throttle: {replicas: {require: [a], ignore: ['dr-*'], min: 2}}",
@@ -89,6 +91,13 @@ REJECTED = [
     "throttle: {replicas: {require: ['']}}",
     "throttle: {replicas: {min: -1}}",
     "synchronous_commit: maybe",
+    "using: u",
+    "using:",
+    "using: {table: u}",
+    "using: {'on': v}",
+    "using: {table: u, as: 1, 'on': v}",
+    "using: {table: u, 'on': [v]}",
+    "using: {table: u, 'on': v, kind: left}",
     "lock_timeout: 1",
 ]
 EXPRESSIONS = ["y", "true", "0", "NULL", "1.5", "'y'"]

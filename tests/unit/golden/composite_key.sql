@@ -2,7 +2,7 @@
 SELECT width_bucket(ctid, %(bounds)s::tid[]) - 1 AS slice, hashtid(ctid) & %(mask)s AS stripe,
 count(*) AS rows
 FROM ONLY "public"."users"
-WHERE ctid >= %(low)s::tid AND ctid < %(high)s::tid AND (
+WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND (
 handle IS NULL OR handle = ''
 )
 GROUP BY 1, 2
@@ -11,7 +11,7 @@ GROUP BY 1, 2
 SELECT width_bucket(ctid, %(bounds)s::tid[]) - 1 AS slice, hashtid(ctid) & %(mask)s AS stripe,
 count(*) AS rows
 FROM ONLY "public"."users"
-WHERE ctid >= %(low)s::tid AND ctid < %(high)s::tid AND (
+WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND (
 handle IS NULL OR handle = ''
 ) AND (SELECT (
 handle IS NULL OR handle = ''
@@ -29,12 +29,12 @@ lower(username)
 ), "username" = (
 NULL
 )
-WHERE ctid >= %(low)s::tid AND ctid < %(high)s::tid AND hashtid(ctid) & %(mask)s = %(stripe)s AND (
+WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND hashtid("users".ctid) & %(mask)s = %(stripe)s AND (
 handle IS NULL OR handle = ''
 )
 RETURNING CASE WHEN (
 handle IS NULL OR handle = ''
-) THEN jsonb_build_object('tenant', "tenant", 'Id', "Id")::text END AS unconverged
+) THEN jsonb_build_object('tenant', "users"."tenant", 'Id', "users"."Id")::text END AS unconverged
 )
 SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
 (array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
@@ -47,12 +47,12 @@ lower(username)
 ), "username" = (
 NULL
 )
-WHERE ctid >= %(low)s::tid AND ctid < %(high)s::tid AND (
+WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND (
 handle IS NULL OR handle = ''
 )
 RETURNING CASE WHEN (
 handle IS NULL OR handle = ''
-) THEN jsonb_build_object('tenant', "tenant", 'Id', "Id")::text END AS unconverged
+) THEN jsonb_build_object('tenant', "users"."tenant", 'Id', "users"."Id")::text END AS unconverged
 )
 SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
 (array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
@@ -65,7 +65,7 @@ lower(username)
 ), "username" = (
 NULL
 )
-WHERE ctid >= %(low)s::tid AND ctid < %(high)s::tid AND hashtid(ctid) & %(mask)s = %(stripe)s AND (
+WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND hashtid("users".ctid) & %(mask)s = %(stripe)s AND (
 handle IS NULL OR handle = ''
 ) AND (SELECT (
 handle IS NULL OR handle = ''
@@ -76,7 +76,7 @@ lower(username)
 )::character varying(63) AS "handle") AS "users") IS NOT TRUE
 RETURNING CASE WHEN (
 handle IS NULL OR handle = ''
-) THEN jsonb_build_object('tenant', "tenant", 'Id', "Id")::text END AS unconverged
+) THEN jsonb_build_object('tenant', "users"."tenant", 'Id', "users"."Id")::text END AS unconverged
 )
 SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
 (array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
@@ -89,7 +89,7 @@ lower(username)
 ), "username" = (
 NULL
 )
-WHERE ctid >= %(low)s::tid AND ctid < %(high)s::tid AND (
+WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND (
 handle IS NULL OR handle = ''
 ) AND (SELECT (
 handle IS NULL OR handle = ''
@@ -100,15 +100,15 @@ lower(username)
 )::character varying(63) AS "handle") AS "users") IS NOT TRUE
 RETURNING CASE WHEN (
 handle IS NULL OR handle = ''
-) THEN jsonb_build_object('tenant', "tenant", 'Id', "Id")::text END AS unconverged
+) THEN jsonb_build_object('tenant', "users"."tenant", 'Id', "users"."Id")::text END AS unconverged
 )
 SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
 (array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
 FROM filled
 
 -- verify
-SELECT found.rows_left, found.rows_unconverged,
-ARRAY(SELECT jsonb_build_object('tenant', "tenant", 'Id', "Id")::text FROM ONLY "public"."users" AS sampled WHERE sampled.ctid = ANY (found.tids) LIMIT 5) AS samples
+SELECT found.rows_left, found.rows_unconverged, 0 AS rows_without_partner,
+ARRAY(SELECT jsonb_build_object('tenant', "sampled"."tenant", 'Id', "sampled"."Id")::text FROM ONLY "public"."users" AS sampled WHERE sampled.ctid = ANY (found.tids) LIMIT 5) AS samples
 FROM (
 SELECT coalesce(sum(rows), 0)::bigint AS rows_left, coalesce(sum(stuck), 0)::bigint AS rows_unconverged,
 array_agg(tid) AS tids
@@ -129,9 +129,9 @@ GROUP BY hashtid(ctid) & 7
 ) AS found
 
 -- sample_before
-SELECT ctid::text, jsonb_build_object('tenant', "tenant", 'Id', "Id")::text, jsonb_build_object('handle', "handle", 'username', "username")::text
+SELECT ctid::text, jsonb_build_object('tenant', "users"."tenant", 'Id', "users"."Id")::text, jsonb_build_object('handle', "users"."handle", 'username', "users"."username")::text
 FROM ONLY "public"."users"
-WHERE ctid >= %(low)s::tid AND ctid < %(high)s::tid AND (
+WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND (
 handle IS NULL OR handle = ''
 )
 LIMIT 1
@@ -142,5 +142,7 @@ lower(username)
 ), "username" = (
 NULL
 )
-WHERE ctid = %(tid)s::tid
-RETURNING jsonb_build_object('handle', "handle", 'username', "username")::text
+WHERE "users".ctid = %(tid)s::tid AND (
+handle IS NULL OR handle = ''
+)
+RETURNING jsonb_build_object('handle', "users"."handle", 'username', "users"."username")::text

@@ -2,7 +2,7 @@
 SELECT width_bucket(ctid, %(bounds)s::tid[]) - 1 AS slice, hashtid(ctid) & %(mask)s AS stripe,
 count(*) AS rows
 FROM ONLY "We.ird ""Schema"""."Tä%%ble.%%s %%(low)s"
-WHERE ctid >= %(low)s::tid AND ctid < %(high)s::tid AND (
+WHERE "Tä%%ble.%%s %%(low)s".ctid >= %(low)s::tid AND "Tä%%ble.%%s %%(low)s".ctid < %(high)s::tid AND (
 "100%%" IS NULL AND "Üser %%" LIKE '%%x'
   OR id %% 2 = 1
 )
@@ -12,7 +12,7 @@ GROUP BY 1, 2
 SELECT width_bucket(ctid, %(bounds)s::tid[]) - 1 AS slice, hashtid(ctid) & %(mask)s AS stripe,
 count(*) AS rows
 FROM ONLY "We.ird ""Schema"""."Tä%%ble.%%s %%(low)s"
-WHERE ctid >= %(low)s::tid AND ctid < %(high)s::tid AND (
+WHERE "Tä%%ble.%%s %%(low)s".ctid >= %(low)s::tid AND "Tä%%ble.%%s %%(low)s".ctid < %(high)s::tid AND (
 "100%%" IS NULL AND "Üser %%" LIKE '%%x'
   OR id %% 2 = 1
 ) AND (SELECT (
@@ -34,14 +34,14 @@ replace("Üser %%", '%%', $$\%%$$) -- %%(low)s
 ), "O'Key""s" = (
 id %% 2
 )
-WHERE ctid >= %(low)s::tid AND ctid < %(high)s::tid AND hashtid(ctid) & %(mask)s = %(stripe)s AND (
+WHERE "Tä%%ble.%%s %%(low)s".ctid >= %(low)s::tid AND "Tä%%ble.%%s %%(low)s".ctid < %(high)s::tid AND hashtid("Tä%%ble.%%s %%(low)s".ctid) & %(mask)s = %(stripe)s AND (
 "100%%" IS NULL AND "Üser %%" LIKE '%%x'
   OR id %% 2 = 1
 )
 RETURNING CASE WHEN (
 "100%%" IS NULL AND "Üser %%" LIKE '%%x'
   OR id %% 2 = 1
-) THEN jsonb_build_object('O''Key"s', "O'Key""s", 'Üser %%', "Üser %%")::text END AS unconverged
+) THEN jsonb_build_object('O''Key"s', "Tä%%ble.%%s %%(low)s"."O'Key""s", 'Üser %%', "Tä%%ble.%%s %%(low)s"."Üser %%")::text END AS unconverged
 )
 SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
 (array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
@@ -55,14 +55,14 @@ replace("Üser %%", '%%', $$\%%$$) -- %%(low)s
 ), "O'Key""s" = (
 id %% 2
 )
-WHERE ctid >= %(low)s::tid AND ctid < %(high)s::tid AND (
+WHERE "Tä%%ble.%%s %%(low)s".ctid >= %(low)s::tid AND "Tä%%ble.%%s %%(low)s".ctid < %(high)s::tid AND (
 "100%%" IS NULL AND "Üser %%" LIKE '%%x'
   OR id %% 2 = 1
 )
 RETURNING CASE WHEN (
 "100%%" IS NULL AND "Üser %%" LIKE '%%x'
   OR id %% 2 = 1
-) THEN jsonb_build_object('O''Key"s', "O'Key""s", 'Üser %%', "Üser %%")::text END AS unconverged
+) THEN jsonb_build_object('O''Key"s', "Tä%%ble.%%s %%(low)s"."O'Key""s", 'Üser %%', "Tä%%ble.%%s %%(low)s"."Üser %%")::text END AS unconverged
 )
 SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
 (array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
@@ -76,7 +76,7 @@ replace("Üser %%", '%%', $$\%%$$) -- %%(low)s
 ), "O'Key""s" = (
 id %% 2
 )
-WHERE ctid >= %(low)s::tid AND ctid < %(high)s::tid AND hashtid(ctid) & %(mask)s = %(stripe)s AND (
+WHERE "Tä%%ble.%%s %%(low)s".ctid >= %(low)s::tid AND "Tä%%ble.%%s %%(low)s".ctid < %(high)s::tid AND hashtid("Tä%%ble.%%s %%(low)s".ctid) & %(mask)s = %(stripe)s AND (
 "100%%" IS NULL AND "Üser %%" LIKE '%%x'
   OR id %% 2 = 1
 ) AND (SELECT (
@@ -91,7 +91,7 @@ id %% 2
 RETURNING CASE WHEN (
 "100%%" IS NULL AND "Üser %%" LIKE '%%x'
   OR id %% 2 = 1
-) THEN jsonb_build_object('O''Key"s', "O'Key""s", 'Üser %%', "Üser %%")::text END AS unconverged
+) THEN jsonb_build_object('O''Key"s', "Tä%%ble.%%s %%(low)s"."O'Key""s", 'Üser %%', "Tä%%ble.%%s %%(low)s"."Üser %%")::text END AS unconverged
 )
 SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
 (array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
@@ -105,7 +105,7 @@ replace("Üser %%", '%%', $$\%%$$) -- %%(low)s
 ), "O'Key""s" = (
 id %% 2
 )
-WHERE ctid >= %(low)s::tid AND ctid < %(high)s::tid AND (
+WHERE "Tä%%ble.%%s %%(low)s".ctid >= %(low)s::tid AND "Tä%%ble.%%s %%(low)s".ctid < %(high)s::tid AND (
 "100%%" IS NULL AND "Üser %%" LIKE '%%x'
   OR id %% 2 = 1
 ) AND (SELECT (
@@ -120,15 +120,15 @@ id %% 2
 RETURNING CASE WHEN (
 "100%%" IS NULL AND "Üser %%" LIKE '%%x'
   OR id %% 2 = 1
-) THEN jsonb_build_object('O''Key"s', "O'Key""s", 'Üser %%', "Üser %%")::text END AS unconverged
+) THEN jsonb_build_object('O''Key"s', "Tä%%ble.%%s %%(low)s"."O'Key""s", 'Üser %%', "Tä%%ble.%%s %%(low)s"."Üser %%")::text END AS unconverged
 )
 SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
 (array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
 FROM filled
 
 -- verify
-SELECT found.rows_left, found.rows_unconverged,
-ARRAY(SELECT jsonb_build_object('O''Key"s', "O'Key""s", 'Üser %%', "Üser %%")::text FROM ONLY "We.ird ""Schema"""."Tä%%ble.%%s %%(low)s" AS sampled WHERE sampled.ctid = ANY (found.tids) LIMIT 5) AS samples
+SELECT found.rows_left, found.rows_unconverged, 0 AS rows_without_partner,
+ARRAY(SELECT jsonb_build_object('O''Key"s', "sampled"."O'Key""s", 'Üser %%', "sampled"."Üser %%")::text FROM ONLY "We.ird ""Schema"""."Tä%%ble.%%s %%(low)s" AS sampled WHERE sampled.ctid = ANY (found.tids) LIMIT 5) AS samples
 FROM (
 SELECT coalesce(sum(rows), 0)::bigint AS rows_left, coalesce(sum(stuck), 0)::bigint AS rows_unconverged,
 array_agg(tid) AS tids
@@ -152,9 +152,9 @@ GROUP BY hashtid(ctid) & 7
 ) AS found
 
 -- sample_before
-SELECT ctid::text, jsonb_build_object('O''Key"s', "O'Key""s", 'Üser %%', "Üser %%")::text, jsonb_build_object('100%%', "100%%", 'O''Key"s', "O'Key""s")::text
+SELECT ctid::text, jsonb_build_object('O''Key"s', "Tä%%ble.%%s %%(low)s"."O'Key""s", 'Üser %%', "Tä%%ble.%%s %%(low)s"."Üser %%")::text, jsonb_build_object('100%%', "Tä%%ble.%%s %%(low)s"."100%%", 'O''Key"s', "Tä%%ble.%%s %%(low)s"."O'Key""s")::text
 FROM ONLY "We.ird ""Schema"""."Tä%%ble.%%s %%(low)s"
-WHERE ctid >= %(low)s::tid AND ctid < %(high)s::tid AND (
+WHERE "Tä%%ble.%%s %%(low)s".ctid >= %(low)s::tid AND "Tä%%ble.%%s %%(low)s".ctid < %(high)s::tid AND (
 "100%%" IS NULL AND "Üser %%" LIKE '%%x'
   OR id %% 2 = 1
 )
@@ -167,5 +167,8 @@ replace("Üser %%", '%%', $$\%%$$) -- %%(low)s
 ), "O'Key""s" = (
 id %% 2
 )
-WHERE ctid = %(tid)s::tid
-RETURNING jsonb_build_object('100%%', "100%%", 'O''Key"s', "O'Key""s")::text
+WHERE "Tä%%ble.%%s %%(low)s".ctid = %(tid)s::tid AND (
+"100%%" IS NULL AND "Üser %%" LIKE '%%x'
+  OR id %% 2 = 1
+)
+RETURNING jsonb_build_object('100%%', "Tä%%ble.%%s %%(low)s"."100%%", 'O''Key"s', "Tä%%ble.%%s %%(low)s"."O'Key""s")::text
