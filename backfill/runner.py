@@ -107,10 +107,20 @@ class Runner:
         if verification.rows_left == 0:
             return self._finished("done", "every row is filled", rows_unconverged=0)
         why = (
-            f"{verification.rows_left:,} rows cannot converge: 'where' stays true for them after the update;"
+            f"{verification.rows_left:,} rows cannot converge: {self._cause(verification)};"
             f" for example {', '.join(verification.samples)}"
         )
         return self._finished("unconverged", why, rows_unconverged=verification.rows_left, samples=verification.samples)
+
+    def _cause(self, verification: Verification) -> str:
+        alone = verification.rows_without_partner
+        if self.job.using is None or alone == 0:
+            return "'where' stays true for them after the update"
+        if alone == verification.rows_left:
+            return f"they have no partner in {self.job.using.table}"
+        return (
+            f"{alone:,} have no partner in {self.job.using.table}, for the others 'where' stays true after the update"
+        )
 
     def _ending(self, error: BackfillError) -> Finished:
         state = "failed"

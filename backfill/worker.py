@@ -136,9 +136,10 @@ class Worker:
 
     async def _verify(self) -> Verification:
         found = await self.session.verify()
+        alone = found.rows_without_partner
         if found.rows_unconverged is None:  # not foreseen: stuck are those that the last pass updated in vain
-            in_vain = sum(scan.rows_pass - scan.rows_converged_pass for scan in self.scans)
+            in_vain = alone + sum(scan.rows_pass - scan.rows_converged_pass for scan in self.scans)
             found = replace(found, rows_unconverged=min(found.rows_left, in_vain))
         rows_unconverged = found.rows_unconverged or 0
-        self.around.record(Verified(self.job.name, found.rows_left, rows_unconverged, found.took_s))
+        self.around.record(Verified(self.job.name, found.rows_left, rows_unconverged, found.took_s, alone))
         return found

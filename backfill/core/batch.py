@@ -50,12 +50,16 @@ class Overfull:
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """One read of the whole table. `rows_unconverged` is None where it cannot be foreseen which rows are stuck."""
+    """One read of the whole table. `rows_unconverged` is None where it cannot be foreseen which rows are stuck.
+
+    Rows that match and have no partner in the joined table are among either.
+    """
 
     rows_left: int
     rows_unconverged: int | None
     samples: tuple[str, ...]
     took_s: float
+    rows_without_partner: int = 0
 
 
 @dataclass(frozen=True, slots=True)

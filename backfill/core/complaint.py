@@ -18,6 +18,8 @@ _EXAMPLES = {
     "table": "table: public.users",
     "set": "set: {handle: username}",
     "where": "where: handle IS NULL",
+    "using": "using: {table: accounts, on: accounts.id = users.account_id}",
+    "on": "on: accounts.id = users.account_id",
     "batch": "batch: {rows: 5000}",
     "throttle": "throttle: {max_lag: 10s}",
     "replicas": "replicas: {min: 1}",

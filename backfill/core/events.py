@@ -199,12 +199,16 @@ class PassDone:
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """The final read of the whole table: rows that still match `where`, and those of them that no pass can mend."""
+    """The final read of the whole table: rows that still match `where`, and those of them that no pass can mend.
+
+    Of the latter some may have no partner in the joined table.
+    """
 
     job: str
     rows_left: int
     rows_unconverged: int
     took_s: float
+    rows_without_partner: int = 0
 
 
 @dataclass(frozen=True, slots=True)

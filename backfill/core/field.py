@@ -64,6 +64,14 @@ def contradictory(found: list[Contradiction]) -> PydanticCustomError:
     return PydanticCustomError("contradictory", "{text}", {"text": text, "found": found})
 
 
+class LeftOut:
+    """None stands for a key that was left out; nobody writes it."""
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """Return the schema of the value alone."""
+        return {key: value for one in handler(core)["anyOf"] if one != {"type": "null"} for key, value in one.items()}
+
+
 @dataclass(frozen=True, slots=True)
 class Written:
     """A type: its function from what was written to the value, and its JSON Schema."""

@@ -61,11 +61,12 @@ class TableName:
 
 def parse_column(text: str) -> str:
     """Return the column that `handle` or `"Handle"` names; raise ValueError for anything but one plain name."""
-    names = _parse(text)
-    if names is None or len(names) > 1:
-        raise ValueError(f"not a column name: {shown(text)}; write one name, in double quotes as in SQL")
-    _check(names[0], "column name")
-    return names[0]
+    return _parse_one(text, "column name")
+
+
+def parse_alias(text: str) -> str:
+    """Return the name that a table is to have in the expressions; raise ValueError for anything but one plain name."""
+    return _parse_one(text, "name for a table")
 
 
 def quote(name: str) -> str:
@@ -73,6 +74,14 @@ def quote(name: str) -> str:
     if _PLAIN.fullmatch(name) and name not in RESERVED:
         return name
     return '"' + name.replace('"', '""') + '"'
+
+
+def _parse_one(text: str, what: str) -> str:
+    names = _parse(text)
+    if names is None or len(names) > 1:
+        raise ValueError(f"not a {what}: {shown(text)}; write one name, in double quotes as in SQL")
+    _check(names[0], what)
+    return names[0]
 
 
 def _parse(text: str) -> tuple[str, ...] | None:

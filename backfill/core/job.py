@@ -11,7 +11,7 @@ from typing import Annotated, Literal, Self, get_args
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, field_serializer, model_validator
 
 from backfill.core import text
-from backfill.core.field import Contradiction, Written, contradictory
+from backfill.core.field import Contradiction, LeftOut, Written, contradictory
 from backfill.core.identifier import TableName, quote
 from backfill.core.limits import Batch, Throttle
 from backfill.core.model import Model, written
@@ -21,6 +21,7 @@ from backfill.core.units import format_duration, parse_duration
 SynchronousCommit = Literal["off", "local", "remote_write", "on", "remote_apply"]
 
 _SQL = {"type": ["string", "number", "boolean", "null"]}
+AS_WRITTEN = PlainSerializer(str, return_type=str)
 
 
 class Assignment(Model):
@@ -30,6 +31,29 @@ class Assignment(Model):
     expression: Annotated[str, Written(text.parse_sql, _SQL)]
 
 
+class Using(Model):
+    """A table that is read for each row: `set` and `where` may name its columns, too."""
+
+    table: Annotated[TableName, Written(text.parse_table, {"type": "string"}), AS_WRITTEN] = Field(
+        description="The table, view or materialized view, written as in SQL; without a schema it is in public.",
+        examples=["public.accounts"],
+    )
+    alias: Annotated[
+        str | None,
+        Written(text.parse_alias, {"type": "string"}),
+        PlainSerializer(lambda name: name and quote(name), return_type=str | None),
+    ] = Field(default=None, alias="as", description="Another name for it in the expressions.", examples=["a"])
+    on: Annotated[str, Written(text.parse_sql, _SQL)] = Field(
+        description="SQL condition that finds a row's partners in it; a row without one is not updated.",
+        examples=["accounts.id = users.account_id"],
+    )
+
+    @property
+    def name(self) -> str:
+        """What the expressions call it."""
+        return self.alias or self.table.name
+
+
 class Job(Model):
     """A backfill job: which columns of which table to fill, and what that may cost."""
 
@@ -37,9 +61,7 @@ class Job(Model):
         description="The job's name, by which its state is found again: a-z, 0-9, '.', '_' and '-'.",
         examples=["users-handle"],
     )
-    table: Annotated[
-        TableName, Written(text.parse_table, {"type": "string"}), PlainSerializer(str, return_type=str)
-    ] = Field(
+    table: Annotated[TableName, Written(text.parse_table, {"type": "string"}), AS_WRITTEN] = Field(
         description="The table, written as in SQL; without a schema it is in public.",
         examples=["public.users"],
     )
@@ -55,6 +77,9 @@ class Job(Model):
     where: Annotated[str, Written(text.parse_sql, _SQL)] = Field(
         description="SQL condition of the rows still to do; it must turn false once they are set.",
         examples=["handle IS NULL"],
+    )
+    using: Annotated[Using | None, LeftOut()] = Field(
+        default=None, description="Another table that `set` and `where` may read, as in UPDATE … FROM."
     )
     batch: Batch = Field(default_factory=Batch, description="How much one transaction may take.")
     throttle: Throttle = Field(default_factory=Throttle, description="What the job's WAL may cost.")
@@ -87,6 +112,10 @@ class Job(Model):
             for place, column in enumerate(columns)
             if column in columns[:place]
         ]
+        if self.using is not None and self.using.name == self.table.name:
+            name = quote(self.using.name)
+            words = f"'{name}' would name two tables; give the joined one a name of its own, such as as: other"
+            found.append(Contradiction((("using", "as"), ("using", "table")), words))
         told = self.model_fields_set
         default = {name: "" if name in told else " (the default)" for name in ("statement_timeout_s", "lock_timeout_s")}
         longest = format_duration(self.statement_timeout_s) + default["statement_timeout_s"]

@@ -74,7 +74,7 @@ def _error(file: str, text: str, problems: list[Problem]) -> JobError:
 
 def _cut_off(text: str, root: MappingNode) -> Iterator[Problem]:
     """Find expressions that YAML ends at one of SQL's operators that begin with `#`: half of it is valid, too."""
-    for key in ("set", "where"):
+    for key in ("set", "where", "using"):
         place = find(root, (key,))
         for node in _scalars(place.node) if place.found else ():
             found = _CUT_OFF.match(text, node.end_mark.index) if node.style is None else None
@@ -95,6 +95,8 @@ def _spec_hash(job: Job, values: dict[str, Any]) -> str:
     spec = _written(job.model_dump(mode="json", by_alias=True), values)
     spec["set"] = {column: condensed(expression) for column, expression in spec["set"].items()}
     spec["where"] = condensed(spec["where"])
+    if job.using is not None:
+        spec["using"]["on"] = condensed(job.using.on)
     return hashlib.sha256(json.dumps(spec, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 

@@ -7,6 +7,7 @@ silently would be to break a promise.
 from __future__ import annotations
 
 from difflib import get_close_matches
+from types import UnionType
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
@@ -24,7 +25,6 @@ UNSUPPORTED: dict[Path, dict[str, str | None]] = {
         "window": None,
         "sync": "none",
         "finish": None,
-        "using": None,
         "python": None,
         "on_row_error": "fail",
     },
@@ -43,8 +43,8 @@ def models(model: type[BaseModel] = Job, path: Path = ()) -> dict[Path, type[Bas
 
 
 def _item(annotation: Any) -> type[BaseModel] | None:
-    """Return the model that a field holds, alone or as the items of a tuple."""
-    kind = get_args(annotation)[0] if get_origin(annotation) is tuple else annotation
+    """Return the model that a field holds, alone, perhaps, or as the items of a tuple."""
+    kind = get_args(annotation)[0] if get_origin(annotation) in (tuple, UnionType) else annotation
     return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
 
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from backfill.core import identifier
 from backfill.core.expression import closed, fault
 from backfill.core.field import Plain, sentence, wrong_kind
 from backfill.core.identifier import BYTES_MAX, TableName, parse_column, storable
@@ -29,6 +30,11 @@ def parse_job_name(value: object) -> str:
 def parse_table(value: object) -> TableName:
     """Return the table that was named."""
     return value if isinstance(value, TableName) else TableName.parse(_text(value))
+
+
+def parse_alias(value: object) -> str:
+    """Return the name, written as in SQL, that a table is to have."""
+    return identifier.parse_alias(_text(value))
 
 
 def parse_key(value: object) -> str:

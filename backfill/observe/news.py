@@ -93,6 +93,8 @@ def _verified(event: events.Verified) -> News:
     cannot = f", {event.rows_unconverged:,} of them cannot converge" if event.rows_unconverged else ""
     if event.rows_unconverged == event.rows_left:
         cannot = " and cannot converge"
+    if event.rows_without_partner:
+        cannot += f", {event.rows_without_partner:,} have no partner"
     return News(f"verified in {took}: {count_rows(event.rows_left)} still match{cannot}", Tone.WARN)
 
 

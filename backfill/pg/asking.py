@@ -13,9 +13,9 @@ from psycopg.sql import SQL
 
 from backfill.core.signals import Replica
 from backfill.errors import DatabaseError, Lost
+from backfill.pg.clauses import expression
 from backfill.pg.session import Connection, connect, translated
 from backfill.pg.sqlfile import statement
-from backfill.pg.statements import expression
 
 TIMEOUT_S = 3.0
 """What a question may take; longer is no answer."""

@@ -18,7 +18,7 @@ from backfill.errors import JobError
 from backfill.pg.session import Connection, translated
 from backfill.pg.sqlfile import statement
 
-_KINDS = {
+KINDS = {
     "v": "a view",
     "m": "a materialized view",
     "f": "a foreign table",
@@ -32,9 +32,9 @@ _KINDS = {
 async def read_table(connection: Connection, job_file: JobFile, role: str) -> Table:
     """Return the job's table; raise JobError at the table's or column's place in the job file."""
     job = job_file.job
-    row = await _read(connection, job.table)
+    row = await read_relation(connection, job.table)
     if row is None:
-        raise JobError(f"{job_file.at('table')}: {await _missing(connection, job.table)}")
+        raise JobError(f"{job_file.at('table')}: {await missing(connection, job.table, 'rp')}")
     _refuse(job_file, row, role)
     table = Table(
         name=job.table,
@@ -53,16 +53,18 @@ async def read_table(connection: Connection, job_file: JobFile, role: str) -> Ta
     return table
 
 
-async def _read(connection: Connection, name: TableName) -> dict[str, Any] | None:
+async def read_relation(connection: Connection, name: TableName) -> dict[str, Any] | None:
+    """Return what the catalog says of a relation, None where there is none of this name."""
     with translated(connection):
         cursor = connection.cursor(row_factory=dict_row)
         await cursor.execute(statement("read_table"), {"schema": name.schema, "name": name.name})
         return await cursor.fetchone()
 
 
-async def _missing(connection: Connection, name: TableName) -> str:
+async def missing(connection: Connection, name: TableName, kinds: str) -> str:
+    """Return the sentence that says so, with the relation of such a kind (`relkind`) that may have been meant."""
     with translated(connection):
-        cursor = await connection.execute(statement("read_similar_tables"), {"name": name.name})
+        cursor = await connection.execute(statement("read_similar_tables"), {"name": name.name, "kinds": list(kinds)})
         known = [str(TableName(schema, table)) for schema, table in await cursor.fetchall()]
         cursor = await connection.execute("SELECT current_database()")
         row = await cursor.fetchone()
@@ -78,7 +80,7 @@ def _refuse(job_file: JobFile, row: dict[str, Any], role: str) -> None:
     if row["kind"] == "p":
         why = "is partitioned; this version fills ordinary tables: name one of its partitions"
     elif row["kind"] != "r":
-        why = f"is {_KINDS.get(row['kind'], 'not a table')}; only ordinary tables can be filled"
+        why = f"is {KINDS.get(row['kind'], 'not a table')}; only ordinary tables can be filled"
     elif row["is_system"] or name.schema == "backfill":
         why = "belongs to the system"
     elif row["persistence"] == "t":

@@ -41,16 +41,17 @@ class Claimed:
 
 def spec_of(job: Job) -> dict[str, Any]:
     """Return what decides which rows get which values: a started job may not change it. Limits may change."""
-    return {
+    spec = {
         "table": str(job.table),
         "set": {one.column: one.expression for one in job.assignments},
         "where": job.where,
     }
+    return spec | ({"using": job.using.model_dump(mode="json", by_alias=True, exclude_none=True)} if job.using else {})
 
 
 def limits_of(job: Job) -> dict[str, Any]:
     """Return what a started job may change, as in its file; without conninfos, which may hold passwords."""
-    limits = job.model_dump(mode="json", by_alias=True, exclude={"name", "table", "assignments", "where"})
+    limits = job.model_dump(mode="json", by_alias=True, exclude={"name", "table", "assignments", "where", "using"})
     del limits["throttle"]["probes"], limits["throttle"]["replicas"]["direct"]
     return limits
 
@@ -58,7 +59,9 @@ def limits_of(job: Job) -> dict[str, Any]:
 def changed(job: str, before: dict[str, Any], now: dict[str, Any]) -> str:
     """Return the sentence that shows what differs between a started job and its file."""
     differences = [
-        f"{key} was {before.get(key)!r}, is {value!r}" for key, value in now.items() if before.get(key) != value
+        f"{key} was {before.get(key)!r}, is {now.get(key)!r}"
+        for key in dict.fromkeys([*now, *before])
+        if before.get(key) != now.get(key)
     ]
     return (
         f"job {job!r} was started with another file: {'; '.join(differences)};"
@@ -69,7 +72,7 @@ def changed(job: str, before: dict[str, Any], now: dict[str, Any]) -> str:
 async def begin_job(connection: Connection, job: Job, *, worker: str, restart: bool) -> tuple[str, ...]:
     """Mark the job as running; return the replicas that earlier workers saw on this timeline.
 
-    Raises JobError when the job was started with another table, set or where, unless `restart`.
+    Raises JobError when the job was started with another table, set, where or using, unless `restart`.
     """
     spec = spec_of(job)
     async with _transaction(connection) as cursor:

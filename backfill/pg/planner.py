@@ -12,6 +12,7 @@ from backfill.core.table import Table
 from backfill.core.units import format_duration, format_size
 from backfill.pg import catalog, preflight, probe, setup
 from backfill.pg.asking import replica_name
+from backfill.pg.matching import Matching
 from backfill.pg.session import Connection, connect, worker_name
 from backfill.pg.statements import Statements
 
@@ -25,6 +26,7 @@ _TITLES = {
 }
 
 SNAPSHOT_OLD_S = 60.0
+ROWS_READ_WHOLE = 10_000
 
 
 async def make_plan(dsn: str, job_file: JobFile) -> Plan:
@@ -40,9 +42,11 @@ async def make_plan(dsn: str, job_file: JobFile) -> Plan:
             statements = await preflight.prepare(connection, job_file, table)
             await preflight.accept_sources(connection, job_file)
             explained = await preflight.explain(connection, statements.update)
+            about_others = await _about_others(connection, job_file, table, statements)
         signals = await probe.read_signals(connection, table_oid=table.identity.oid, aurora=server.aurora)
         notices = [
             *_about_table(job_file, table, statements),
+            *about_others,
             *await _about_functions(connection, job_file),
             *_about_replicas(job_file, signals),
             *_about_upkeep(signals),
@@ -89,8 +93,28 @@ def _about_table(job_file: JobFile, table: Table, statements: Statements) -> lis
     return notices
 
 
+async def _about_others(connection: Connection, job_file: JobFile, table: Table, statements: Statements) -> list[str]:
+    """Return what there is to say of other tables than the job's own: the joined one, and those of sub-selects."""
+    using = job_file.job.using
+    whole = {
+        f"{node['Relation Name']} is read whole for each batch, about {node['Plan Rows']:,} rows: no index serves it"
+        for node in await preflight.nodes(connection, statements.update)
+        if node["Node Type"] == "Seq Scan" and node["Plan Rows"] >= ROWS_READ_WHOLE
+    }
+    notices = sorted(whole)
+    if using is None:
+        return notices
+    joined = await preflight.nodes(connection, Matching(job_file.job, table, foreseen=False).partnering())
+    if any("Join Type" in node for node in joined):  # else the server proved that the join adds no row
+        notices.append(
+            f"no unique index shows that a row has one partner in {using.table}: of several, any one gives the values"
+        )
+    return notices
+
+
 async def _about_functions(connection: Connection, job_file: JobFile) -> list[str]:
-    texts = [one.expression for one in job_file.job.assignments] + [job_file.job.where]
+    job = job_file.job
+    texts = [*(one.expression for one in job.assignments), job.where, *([job.using.on] if job.using else ())]
     names = {name for text in texts for name in await preflight.volatile_functions(connection, text)}
     return [f"{name}() is volatile: it gives another value for each row and each run" for name in sorted(names)]
 

@@ -5,6 +5,10 @@ Errors carry the place in the job file, to the column where the server says so.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.sql import SQL, Composed
@@ -13,9 +17,12 @@ from backfill.core.jobfile import JobFile
 from backfill.core.redact import redact
 from backfill.core.table import Table
 from backfill.errors import JobError
+from backfill.pg.clauses import NOTHING, expression, joined_of, name_of, target_of
+from backfill.pg.joined import check_joined
+from backfill.pg.matching import Matching
 from backfill.pg.session import Connection, translated
 from backfill.pg.sqlfile import statement as static
-from backfill.pg.statements import Statements, compose, expression, foreseeing, name_of, target_of
+from backfill.pg.statements import Statements, compose
 
 Path = tuple[str | int, ...]
 
@@ -30,18 +37,30 @@ async def prepare(connection: Connection, job_file: JobFile, table: Table) -> St
     Whether the row after the UPDATE can be foreseen is found out here too: `where` may name a system column or ask
     for the table's row type, which a row that does not exist yet does not have.
     """
-    job = job_file.job
+    await check_joined(connection, job_file)
+    job, alone = job_file.job, SQL("EXPLAIN SELECT FROM {} WHERE ").format(target_of(table))
+    read, updated = alone, NOTHING
+    if job.using is not None:
+        joined = joined_of(job.using)
+        read, updated = (
+            SQL("EXPLAIN SELECT FROM {}, {} WHERE ").format(target_of(table), joined),
+            SQL("\nFROM ") + joined,
+        )
+        await _accept(connection, job_file, ("using", "on"), read, job.using.on)
     for one in job.assignments:
         head = SQL("EXPLAIN UPDATE {} SET {} = ").format(target_of(table), name_of(one.column))
-        await _accept(connection, job_file, ("set", one.column), head, one.expression)
-    head = SQL("EXPLAIN SELECT FROM {} WHERE ").format(target_of(table))
-    await _accept(connection, job_file, ("where",), head, job.where)
+        await _accept(connection, job_file, ("set", one.column), head, one.expression, updated)
+    await _accept(connection, job_file, ("where",), read, job.where)
+    matching = Matching(job, table, foreseen=table.foreseeable)
+    if job.using is not None and await _refused(connection, alone + expression(job.where)):
+        matching = replace(matching, alone=False)
     stable = not [name for one in job.assignments for name in await volatile_functions(connection, one.expression)]
-    statements = compose(job, table, foreseen=table.foreseeable, stable=stable)
+    statements = compose(matching, stable=stable)
     if table.foreseeable:
-        for foreseen in (foreseeing(job, table), statements.verify):
+        for foreseen in (matching.foreseeing(), statements.verify):
             if await _refused(connection, SQL("EXPLAIN ") + foreseen):
-                statements = compose(job, table, foreseen=False, stable=stable)
+                matching = replace(matching, foreseen=False)
+                statements = compose(matching, stable=stable)
                 break
     error = await _refused(connection, SQL("EXPLAIN ") + statements.update)
     if error:  # no expression's fault: a rule on the table
@@ -71,6 +90,21 @@ async def explain(connection: Connection, statement: Composed) -> str:
         return "\n".join(row[0] for row in await cursor.fetchall())
 
 
+async def nodes(connection: Connection, statement: Composed) -> list[dict[str, Any]]:
+    """Return the nodes of the plan of a statement over the table's first page, each with the server's own words."""
+    with translated(connection):
+        cursor = await connection.execute(SQL("EXPLAIN (FORMAT json) ") + statement, _ANYWHERE)
+        row = await cursor.fetchone()
+    assert row is not None, "a plan is one row"
+    return list(_below(row[0][0]["Plan"]))
+
+
+def _below(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield node
+    for child in node.get("Plans", ()):
+        yield from _below(child)
+
+
 async def volatile_functions(connection: Connection, text: str) -> list[str]:
     """Return the volatile functions among the words of an expression, by name."""
     with translated(connection):
@@ -78,8 +112,10 @@ async def volatile_functions(connection: Connection, text: str) -> list[str]:
         return [row[0] for row in await cursor.fetchall()]
 
 
-async def _accept(connection: Connection, job_file: JobFile, path: Path, head: Composed, text: str) -> None:
-    error = await _refused(connection, head + expression(text))
+async def _accept(
+    connection: Connection, job_file: JobFile, path: Path, head: Composed, text: str, tail: Composed = NOTHING
+) -> None:
+    error = await _refused(connection, head + expression(text) + tail)
     if error:
         raise JobError(f"{_place(connection, job_file, path, head, text, error)}: {_words(error)}")
 

@@ -18,10 +18,11 @@ async def read_verification(connection: Connection, statements: Statements) -> V
             cursor = await connection.execute(statements.verify, {})
             row = await cursor.fetchone()
     assert row is not None, "an aggregate has one row"
-    rows_left, rows_unconverged, samples = row
+    rows_left, rows_unconverged, rows_without_partner, samples = row
     return Verification(
         rows_left=rows_left,
         rows_unconverged=rows_unconverged if statements.foreseen else None,
         samples=tuple(samples or ()),
         took_s=time.monotonic() - began_s,
+        rows_without_partner=rows_without_partner,
     )

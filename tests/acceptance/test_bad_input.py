@@ -35,6 +35,7 @@ FILES = {
     "empty": (b"", "1:1: the file is empty; a job file has at least name, table, set and where"),
     "latin": (JOB.encode() + "# größer\n".encode("latin-1"), "1:1: not UTF-8 at byte "),
     "binary": (bytes(range(256)) * 40, "1:1: not UTF-8 at byte 128"),
+    "join": (JOB.encode() + b"using: {table: users, on: id = id}\n", "8:16: 'users' would name two tables; give the"),
     "control": (JOB.encode() + b"# \x00\n", "8:3: character U+0000 is not allowed in a job file"),
 }
 """Names, contents, and what is said of them behind the file's name."""
@@ -103,6 +104,22 @@ SERVER_SIDE = {
         JOB.replace("public.users", "pg_catalog.pg_class"),
         "2:8: table 'pg_catalog.pg_class' belongs to the system",
     ),
+    "joined": (
+        JOB + "using: {table: acounts, on: user_id = users.id}\n",
+        "8:16: table 'public.acounts' does not exist in database '",
+    ),
+    "joined_index": (
+        JOB + "using: {table: users_pkey, on: user_id = users.id}\n",
+        "8:16: table 'public.users_pkey' is an index; tables, views and materialized views can be joined",
+    ),
+    "joined_on": (
+        JOB + "using: {table: accounts, on: user_id = users.di}\n",
+        "8:40: column users.di does not exist",
+    ),
+    "joined_both": (
+        JOB + "using: {table: users, as: other, on: other.id = users.id}\n",
+        '4:11: column reference "username" is ambiguous',
+    ),
     "missing": (
         JOB.replace("public.users", "public.uesrs"),
         "2:8: table 'public.uesrs' does not exist in database '",
@@ -121,6 +138,7 @@ def test_what_only_the_server_knows_is_told_at_its_place_too_and_nothing_is_touc
     database.query("create view users_view as select * from users")
     database.query("create materialized view users_mview as select * from users")
     database.query("create sequence users_sequence")
+    database.query("create table accounts (user_id bigint, nick text)")
     database.query("create table parts (id int, handle text, username text) partition by range (id)")
     before = fingerprint(database)
     for name, (text, _) in SERVER_SIDE.items():

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import random
 import threading
 
 import psycopg
 import pytest
 
-from tests.acceptance.worker import left, make_users, run_job, write_job
+from tests.acceptance.worker import JOB, left, make_users, run_job, write_job
 
 ROWS = 200_000
 CLIENTS = 8
@@ -33,6 +34,41 @@ def test_ten_percent_null_sources_end_with_their_exact_number_and_exit_3(databas
         assert again.end() == 3
         assert again.all_of("BatchDone") == []
         assert again.all_of("Finished")[0]["rows_unconverged"] == ROWS // 10
+
+
+@pytest.mark.timeout(120)
+def test_joined_rows_are_filled_and_those_without_a_partner_end_with_their_exact_number_and_exit_3(database, tmp_path):
+    make_users(database, ROWS // 4)
+    database.query("create table accounts (user_id bigint primary key, nick text not null)")
+    database.query("insert into accounts select id, 'nick' || id from users where id % 10 <> 0")
+    job = write_job(
+        tmp_path,
+        JOB.replace("handle: username", "handle: a.nick || '-' || users.id")
+        + "using: {table: accounts, as: a, on: a.user_id = users.id}\n",
+    )
+    lonely = ROWS // 40
+    with run_job(database.dsn, job) as worker:
+        assert worker.end() == 3, worker.stderr
+        [finished] = worker.all_of("Finished")
+    assert (finished["state"], finished["rows_unconverged"], finished["passes"]) == ("unconverged", lonely, 2)
+    assert finished["rows_total"] == ROWS // 4 - lonely
+    assert finished["why"].startswith(
+        "5,000 rows cannot converge: they have no partner in public.accounts; for example"
+    )
+    keys = [json.loads(sample)["id"] for sample in finished["samples"]]
+    assert len(keys) == 5
+    assert all(key % 10 == 0 for key in keys)
+    assert worker.all_of("Verified")[-1]["rows_without_partner"] == lonely
+    wrong = (
+        "select count(*) from users left join accounts on user_id = id where handle is distinct from nick || '-' || id"
+    )
+    assert database.query(wrong) == [(0,)]
+    database.query("insert into accounts select id, 'late' from users where handle is null and id > 10")
+    with run_job(database.dsn, job) as again:
+        assert again.end() == 3
+        [finished] = again.all_of("Finished")
+    assert (finished["rows_unconverged"], finished["samples"]) == (1, ['{"id": 10}'])
+    assert database.query("select spec -> 'using' ->> 'as' from backfill.job") == [("a",)]
 
 
 @pytest.mark.timeout(120)

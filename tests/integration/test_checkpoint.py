@@ -12,7 +12,7 @@ from backfill.core.reason import Kind, Reason
 from backfill.core.scan import Scan, Tid, begin
 from backfill.core.scout import Cut
 from backfill.errors import JobError, Refused, Rewritten, Superseded
-from backfill.pg.checkpoint import spec_of
+from backfill.pg.checkpoint import changed, spec_of
 from backfill.pg.database import Database as Session
 from backfill.pg.session import worker_name
 from tests.fix_pg import Database
@@ -251,7 +251,22 @@ CHANGES: dict[str, tuple[dict[str, Any], str]] = {
         "set was {'handle': 'username'}, is {'handle': 'username', 'email': \"''\"}",
     ),
     "table": ({"table": "other"}, "table was 'public.users', is 'public.other'"),
+    "using": (
+        {
+            "using": {"table": "other", "as": '"O"', "on": '"O".id = users.id'},
+            "set": {"handle": "users.username"},
+            "where": "users.handle IS NULL",
+        },
+        "using was None, is {'table': 'public.other', 'as': '\"O\"', 'on': '\"O\".id = users.id'}",
+    ),
 }
+
+
+def test_what_a_started_job_has_no_more_is_shown_too():
+    using = {"table": "public.other", "on": "other.id = users.id"}
+    assert "with another file: using was {'table': 'public.other', 'on': 'other.id = users.id'}, is None;" in changed(
+        "users-handle", spec_of(JOB.job) | {"using": using}, spec_of(JOB.job)
+    )
 
 
 @pytest.mark.parametrize("change", CHANGES)

@@ -15,9 +15,10 @@ from psycopg.sql import SQL
 from backfill.core.jobfile import JobFile, load
 from backfill.core.table import Table
 from backfill.errors import JobError, Refused
+from backfill.pg.clauses import expression, name_of, target_of
+from backfill.pg.matching import Matching
 from backfill.pg.planner import make_plan
 from backfill.pg.preflight import volatile_functions
-from backfill.pg.statements import expression, name_of, still_matches, target_of
 from tests.fix_pg import Database
 from tests.integration.jobs import connected, job_file, prepared, run_sql
 
@@ -205,7 +206,8 @@ class Truth:
     def compare(self, job: JobFile) -> int:
         """Return the number of rows that match the condition still; fail when other ones were foretold."""
         target, where = target_of(self.table), expression(job.job.where)
-        told = SQL("SELECT id, {} IS TRUE FROM {} WHERE {}").format(still_matches(job.job, self.table), target, where)
+        still = Matching(job.job, self.table, foreseen=True).still_matches()
+        told = SQL("SELECT id, {} IS TRUE FROM {} WHERE {}").format(still, target, where)
         assignments = (
             SQL("{} = {}").format(name_of(one.column), expression(one.expression)) for one in job.job.assignments
         )

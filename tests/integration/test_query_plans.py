@@ -123,6 +123,55 @@ async def test_a_condition_on_another_table_does_not_read_all_of_it_for_each_bat
     assert {scan.partition(" using ")[0] for scan in of(plan, "other")} <= {"Index Only Scan", "Index Scan"}
 
 
+JOINED = {
+    "alone": job_file(using={"table": "other", "on": "other.id = users.id"}, set={"handle": "other.id"}),
+    "joined": job_file(
+        using={"table": "other", "as": "o", "on": "o.id = users.id"},
+        set={"handle": "o.id"},
+        where="handle IS DISTINCT FROM o.id::text",
+    ),
+}
+"""A condition that asks the table alone, and one that asks the joined table too."""
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("name", BY_RANGE)
+@pytest.mark.parametrize("kind", JOINED)
+async def test_a_range_of_joined_rows_is_a_tid_range_scan(users: Database, kind: str, name: str, mode: str):
+    """The other table is read by its index or hashed, as the planner likes: here a range is a hundredth of the rows."""
+    async with connected(users.dsn, JOINED[kind]) as connection:
+        plan = await plan_of(connection, JOINED[kind], name, RANGE, mode)
+    [scan] = [node for node in plan if node.relation == "users" and "Scan" in node.kind]
+    assert scan.kind == "Tid Range Scan"
+    low, high = ("$1", "$2") if mode == "force_generic_plan" else ("'(100,0)'::tid", "'(108,0)'::tid")
+    assert scan.condition == f"((ctid >= {low}) AND (ctid < {high}))"
+
+
+@pytest.mark.parametrize("name", BY_RANGE)
+@pytest.mark.parametrize("kind", JOINED)
+async def test_a_batch_of_joined_rows_does_not_read_all_of_the_joined_table(users: Database, kind: str, name: str):
+    async with connected(users.dsn, JOINED[kind]) as connection:
+        plan = await plan_of(connection, JOINED[kind], name, RANGE | {"high": "(101,0)"})
+    assert {scan.partition(" using ")[0] for scan in of(plan, "other")} <= {"Index Only Scan", "Index Scan"}
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("kind", JOINED)
+async def test_one_joined_row_is_a_tid_scan(users: Database, kind: str, mode: str):
+    async with connected(users.dsn, JOINED[kind]) as connection:
+        plan = await plan_of(connection, JOINED[kind], "sample_after", RANGE, mode)
+    assert of(plan, "users") == ["ModifyTable", "Tid Scan"]
+
+
+@pytest.mark.parametrize("kind", JOINED)
+async def test_the_proof_of_joined_rows_reads_each_table_as_a_whole_and_not_row_by_row(users: Database, kind: str):
+    async with connected(users.dsn, JOINED[kind]) as connection:
+        plan = await plan_of(connection, JOINED[kind], "verify", RANGE)
+    reads = {"alone": 3, "joined": 2}[kind]
+    assert sorted(of(plan, "users")) == ["Seq Scan"] * reads + ["Tid Scan"]
+    assert "Nested Loop" not in {node.kind for node in plan}
+
+
 INDEXES = {"by_handle": "(handle)", "by_rest": "(id) where handle is null"}
 
 

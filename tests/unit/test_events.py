@@ -20,6 +20,7 @@ VALUES: dict[Any, Any] = {
     "int | None": 3,
     "Reason": Reason(Kind.LAG, "replica-a lag 12.4s > 10s"),
     "tuple[str, ...]": ("a", "b"),
+    "tuple[int, ...]": (3, 2),
     "tuple[ReplicaReading, ...]": (
         events.ReplicaReading("replica-a", 0.4, 5),
         events.ReplicaReading("dr", None, None, False),

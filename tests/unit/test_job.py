@@ -29,7 +29,7 @@ def test_the_defaults_are_the_contract():
     one = job()
     assert one.table == TableName("public", "users")
     assert one.assignments == (Assignment(column="handle", expression="username"),)
-    assert one.batch == Batch(rows=5000, min_rows=1000, max_rows=10_000, target_time_s=0.25, stripes=8)
+    assert one.batch == Batch(rows=5000, min_rows=1000, max_rows=10_000, target_time_s=0.25, stripes="auto")
     assert one.throttle.max_lag_s == 10.0
     assert one.throttle.max_lag_bytes == 256 * 1024**2
     assert one.throttle.max_wal_rate_bytes_s == 32 * 1024**2
@@ -130,8 +130,8 @@ def test_python_may_use_units():
         (Batch, {"rows": 5000.0}, "write a whole number such as 5000"),
         (Batch, {"rows": "5000"}, "write a whole number such as 5000"),
         (Batch, {"rows": 0}, "allowed are 1 to 1000000"),
-        (Batch, {"stripes": True}, "allowed are 1, 2, 4, 8, 16, 32, 64"),
-        (Batch, {"stripes": 5}, "allowed are 1, 2, 4, 8, 16, 32, 64"),
+        (Batch, {"stripes": True}, "allowed are auto, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12"),
+        (Batch, {"stripes": 13}, "allowed are auto, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12"),
         (Batch, {"target_time_s": 0.001}, "allowed are 10ms to 1m"),
         (Throttle, {"max_lag_s": float("nan")}, "allowed are 100ms to 1d"),
         (Throttle, {"max_lag_s": float("inf")}, "allowed are 100ms to 1d"),

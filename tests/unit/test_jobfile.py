@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from yaml.nodes import MappingNode
 
 from backfill.core.identifier import TableName
-from backfill.core.job import Assignment
+from backfill.core.job import Assignment, Using
 from backfill.core.jobfile import JobFile, load
 from backfill.core.position import line_column, source_index
 
@@ -34,6 +34,7 @@ def test_the_whole_contract_that_this_version_knows():
         set:
           handle: username              # column: any SQL expression over the row
         where: handle IS NULL           # rows still to do; must turn false once set
+        using: {table: shop.accounts, as: A, on: a.id = users.id}
         batch: {rows: 4000, min_rows: 500, max_rows: 8000, target_time: 100ms, stripes: 4}
         throttle:
           max_lag: 2s
@@ -55,6 +56,8 @@ def test_the_whole_contract_that_this_version_knows():
     assert job.table == TableName("public", "users")
     assert job.assignments == (Assignment(column="handle", expression="username"),)
     assert job.where == "handle IS NULL"
+    assert job.using == Using(table=TableName("shop", "accounts"), alias="a", on="a.id = users.id")
+    assert job.using.name == "a"
     assert job.batch.model_dump() == {
         "rows": 4000,
         "min_rows": 500,
@@ -256,10 +259,19 @@ def test_the_hash_is_of_what_is_asked_for():
         ("[a, b]", "[a]"),
         ("throttle", "lock_timeout: 500ms\nthrottle"),
         ("throttle", "batch: {rows: 5000}\nthrottle"),
+        ("throttle", "using: {table: u, on: x = v}\nthrottle"),
     ],
 )
 def test_the_hash_changes_with_it(old: str, new: str):
     assert read(SPEC.replace(old, new)).spec_hash != read(SPEC).spec_hash
+
+
+def test_the_hash_changes_with_what_is_joined_and_not_with_its_layout():
+    joined = SPEC + "using: {table: u, on: a = b}\n"
+    same = SPEC + "using:\n  on: a   =  b -- why\n  table: public.u\n"
+    others = [joined.replace("a = b", "a = c"), joined.replace("u,", "u, as: v,"), joined.replace("u,", "w,")]
+    assert read(same).spec_hash == read(joined).spec_hash
+    assert len({read(one).spec_hash for one in (SPEC, joined, *others)}) == 5
 
 
 def test_the_hash_is_the_same_in_every_version():

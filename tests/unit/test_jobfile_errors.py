@@ -22,11 +22,11 @@ ADDED = [
     ("rows: 5", "5:1: unknown key 'rows'; did you mean 'batch.rows'?"),
     (
         "zebra: 1",
-        "5:1: unknown key 'zebra'; allowed are name, table, set, where, batch, throttle, lock_timeout, statement_timeout, synchronous_commit",
+        "5:1: unknown key 'zebra'; allowed are name, table, set, where, using, batch, throttle, lock_timeout, statement_timeout, lanes, synchronous_commit",
     ),
     (
         "max_lag_s: 5",
-        "5:1: unknown key 'max_lag_s'; allowed are name, table, set, where, batch, throttle, lock_timeout, statement_timeout, synchronous_commit",
+        "5:1: unknown key 'max_lag_s'; allowed are name, table, set, where, using, batch, throttle, lock_timeout, statement_timeout, lanes, synchronous_commit",
     ),
     ("batch: {row: 5}", "5:9: unknown key 'row'; did you mean 'rows'?"),
     ("batch: {columns: 5}", "5:9: unknown key 'columns'; allowed are rows, min_rows, max_rows, target_time, stripes"),
@@ -34,9 +34,46 @@ ADDED = [
     ("throttle: {replicas: {requires: [a]}}", "5:23: unknown key 'requires'; did you mean 'require'?"),
     ("window: 22:00-06:00 Europe/Berlin", "5:1: 'window' is not supported by this version; remove it"),
     ("finish: {not_null: [x]}", "5:1: 'finish' is not supported by this version; remove it"),
-    ("using: u", "5:1: 'using' is not supported by this version; remove it"),
+    (
+        "using: u",
+        "5:8: 'using' is 'u'; write a mapping such as using: {table: accounts, on: accounts.id = users.account_id}",
+    ),
+    (
+        "using:",
+        "5:7: 'using' is empty; write a mapping such as using: {table: accounts, on: accounts.id = users.account_id}",
+    ),
+    ("using: {on: z}", "5:8: missing key 'table'; write it as table: public.users"),
+    ("using: {table: u}", "5:8: missing key 'on'; write it as on: accounts.id = users.account_id"),
+    ("using: {table: u, as: v, on: z, kind: left}", "5:33: unknown key 'kind'; allowed are table, as, on"),
+    (
+        "using: {table: u.v.w, on: z}",
+        "5:16: 'table' is not a table name: 'u.v.w'; write table or schema.table, in double quotes as in SQL",
+    ),
+    (
+        "using: {table: u, as: v.w, on: z}",
+        "5:23: 'as' is not a name for a table: 'v.w'; write one name, in double quotes as in SQL",
+    ),
+    ("using: {table: u, as: 1, on: z}", "5:23: 'as' is '1', a number; put it in quotes"),
+    ("using: {table: u, on: a = b; DROP TABLE u}", "5:28: two statements in one expression; an expression has no ';'"),
+    (
+        "using: {table: u, on: [a]}",
+        "5:23: 'on' is a list; write an SQL expression as one text, in quotes or in lines after '|'",
+    ),
+    (
+        "using:\n  table: u\n  on: u.a #>> 'b'",
+        "7:11: '#>>' begins a comment in YAML; quote the expression, or write it in lines after '|'",
+    ),
+    (
+        "using: {table: t, on: z}",
+        "5:16: 't' would name two tables; give the joined one a name of its own, such as as: other",
+    ),
+    (
+        "using: {table: other.u, as: T, on: z}",
+        "5:29: 't' would name two tables; give the joined one a name of its own, such as as: other",
+    ),
+    ("on: z", "5:1: unknown key 'on'; did you mean 'using.on'?"),
     ("python: p", "5:1: 'python' is not supported by this version; remove it"),
-    ("lanes: 2", "5:1: 'lanes' other than 1 is not supported by this version; remove it"),
+    ("lanes: 17", "5:8: 'lanes' is '17'; allowed are 1 to 16"),
     ("vacuum: auto", "5:1: 'vacuum' other than off is not supported by this version; remove it"),
     ("sync: trigger", "5:1: 'sync' other than none is not supported by this version; remove it"),
     ("on_row_error: skip", "5:1: 'on_row_error' other than fail is not supported by this version; remove it"),
@@ -121,10 +158,10 @@ ADDED = [
         "batch: {target_time: ''}",
         "5:22: 'target_time' is not a duration: ''; write a number and us, ms, s, m, h or d, such as 250ms",
     ),
-    ("batch: {stripes: 3}", "5:18: 'stripes' is '3'; allowed are 1, 2, 4, 8, 16, 32, 64"),
-    ("batch: {stripes: 128}", "5:18: 'stripes' is '128'; allowed are 1, 2, 4, 8, 16, 32, 64"),
-    ("batch: {stripes: '8'}", "5:18: 'stripes' is '8'; allowed are 1, 2, 4, 8, 16, 32, 64"),
-    ("batch: {stripes: 0}", "5:18: 'stripes' is '0'; allowed are 1, 2, 4, 8, 16, 32, 64"),
+    ("batch: {stripes: 13}", "5:18: 'stripes' is '13'; allowed are auto, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12"),
+    ("batch: {stripes: 128}", "5:18: 'stripes' is '128'; allowed are auto, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12"),
+    ("batch: {stripes: '8'}", "5:18: 'stripes' is '8'; allowed are auto, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12"),
+    ("batch: {stripes: 0}", "5:18: 'stripes' is '0'; allowed are auto, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12"),
     (
         "throttle: {max_lag: 10}",
         "5:21: 'max_lag' is not a duration: '10'; write a number and us, ms, s, m, h or d, such as 250ms",
@@ -278,12 +315,12 @@ ADDED = [
     ),
     (
         '"\\ud800": 1',
-        "5:1: unknown key '\\ud800'; allowed are name, table, set, where, batch, throttle, lock_timeout, statement_timeout, synchronous_commit",
+        "5:1: unknown key '\\ud800'; allowed are name, table, set, where, using, batch, throttle, lock_timeout, statement_timeout, lanes, synchronous_commit",
     ),
     ("- a", "5:1: not YAML: a list item where a key belongs"),
     (
         "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx: 1",
-        "5:1: unknown key 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…'; allowed are name, table, set, where, batch, throttle, lock_timeout, statement_timeout, synchronous_commit",
+        "5:1: unknown key 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…'; allowed are name, table, set, where, using, batch, throttle, lock_timeout, statement_timeout, lanes, synchronous_commit",
     ),
     ("batch: {rows: 5000, rows: 6000}", "5:21: duplicate key 'rows'; it stands on line 5 already"),
     ("throttle: {replicas: {min: 1, min: 2}}", "5:31: duplicate key 'min'; it stands on line 5 already"),
@@ -294,7 +331,7 @@ ADDED = [
     ),
     (
         "window: {a: b}\nzebra: 1\nlock_timeout: 1",
-        "5:1: 'window' is not supported by this version; remove it\n6:1: unknown key 'zebra'; allowed are name, table, set, where, batch, throttle, lock_timeout, statement_timeout, synchronous_commit\n7:15: 'lock_timeout' is not a duration: '1'; write a number and us, ms, s, m, h or d, such as 250ms",
+        "5:1: 'window' is not supported by this version; remove it\n6:1: unknown key 'zebra'; allowed are name, table, set, where, using, batch, throttle, lock_timeout, statement_timeout, lanes, synchronous_commit\n7:15: 'lock_timeout' is not a duration: '1'; write a number and us, ms, s, m, h or d, such as 250ms",
     ),
     (
         "throttle: {max_lag: .5s}",
@@ -314,11 +351,11 @@ ADDED = [
     ),
     (
         "? \n...",
-        "5:2: unknown key ''; allowed are name, table, set, where, batch, throttle, lock_timeout, statement_timeout, synchronous_commit",
+        "5:2: unknown key ''; allowed are name, table, set, where, using, batch, throttle, lock_timeout, statement_timeout, lanes, synchronous_commit",
     ),
     (
-        "batch: {rows: 0, stripes: 3}\nthrottle: {max_lag: 0s}\nname: b\nwindow: x",
-        "5:15: 'rows' is '0'; allowed are 1 to 1000000\n5:27: 'stripes' is '3'; allowed are 1, 2, 4, 8, 16, 32, 64\n6:21: 'max_lag' is '0s'; allowed are 100ms to 1d\n7:1: duplicate key 'name'; it stands on line 1 already\n8:1: 'window' is not supported by this version; remove it",
+        "batch: {rows: 0, stripes: 13}\nthrottle: {max_lag: 0s}\nname: b\nwindow: x",
+        "5:15: 'rows' is '0'; allowed are 1 to 1000000\n5:27: 'stripes' is '13'; allowed are auto, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12\n6:21: 'max_lag' is '0s'; allowed are 100ms to 1d\n7:1: duplicate key 'name'; it stands on line 1 already\n8:1: 'window' is not supported by this version; remove it",
     ),
 ]
 

@@ -66,6 +66,7 @@ def test_each_event_has_its_name_level_and_fields(every_line):
         ("debug", "measured"),
         ("debug", "decided"),
         ("info", "waited"),
+        ("info", "laid_out"),
         ("debug", "batch_done"),
         ("info", "retried"),
         ("warning", "table_rewritten"),

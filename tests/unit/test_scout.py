@@ -9,8 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backfill.core.scan import Scan, Tid, advance, begin
+from backfill.core import scan as scans
+from backfill.core.scan import Layout, Scan, Tid, advance
 from backfill.core.scout import LINE_POINTERS_MAX, SLICES_MAX, Cut, Grid, Scouted, covers, cut, make_grid
+
+
+def begin(end_page: int, stripes: int) -> Scan:
+    return scans.begin(end_page, Layout((1,) * stripes))
 
 
 def line_pointers(grid: Grid) -> list[int]:

@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 from backfill.core.identifier import BYTES_MAX, TableName, storable
 from backfill.core.job import Assignment, Job
 from backfill.core.table import Column, Identity, Table
+from backfill.pg.matching import Matching
 from backfill.pg.statements import Statements, compose
 from tests import factories
 
 GOLDEN = Path(__file__).with_name("golden")
-RANGE = {"low": "$low", "high": "$high", "mask": "$mask", "stripe": "$stripe", "bounds": "$bounds", "tid": "$tid"}
+RANGE = {"low": "$low", "high": "$high", "mask": "$mask", "stripes": "$stripes", "bounds": "$bounds", "tid": "$tid"}
 
 
 def table(name: TableName, columns: dict[str, str], key: tuple[str, ...]) -> Table:
@@ -36,7 +37,7 @@ USERS = {"id": "bigint", "username": "text", "handle": "character varying(63)"}
 ODD = TableName('We.ird "Schema"', "Tä%ble.%s %(low)s")
 
 
-def _cases() -> dict[str, tuple[Job, Table, bool]]:
+def _cases() -> dict[str, Matching]:
     users = TableName("public", "users")
     odd_job = factories.job(
         table=str(ODD),
@@ -44,16 +45,32 @@ def _cases() -> dict[str, tuple[Job, Table, bool]]:
         where='"100%" IS NULL AND "Üser %" LIKE \'%x\'\n  OR id % 2 = 1',
     )
     odd_columns = {"id": "bigint", "Üser %": '"Types%"."Na.me"', "100%": "text", "O'Key\"s": "integer"}
+    joined = factories.job(set={"handle": "nick"}, using={"table": "accounts", "on": "accounts.id = users.id"})
+    condition = factories.job(
+        set={"handle": "a.nick"},
+        where="handle IS DISTINCT FROM a.nick",
+        using={"table": '"Sho%p".accounts', "as": '"a"', "on": "a.id = users.id -- %s"},
+    )
+    itself = factories.job(
+        set={"handle": "other.username"},
+        where="users.handle IS NULL",
+        using={"table": "users", "as": "other", "on": "other.id = users.id + 1"},
+    )
     return {
-        "plain": (factories.job(), table(users, USERS, ("id",)), True),
-        "not_foreseen": (factories.job(), table(users, USERS, ("id",)), False),
-        "odd_names": (odd_job, table(ODD, odd_columns, ("O'Key\"s", "Üser %")), True),
-        "composite_key": (
+        "plain": Matching(factories.job(), table(users, USERS, ("id",)), foreseen=True),
+        "not_foreseen": Matching(factories.job(), table(users, USERS, ("id",)), foreseen=False),
+        "odd_names": Matching(odd_job, table(ODD, odd_columns, ("O'Key\"s", "Üser %")), foreseen=True),
+        "composite_key": Matching(
             factories.job(set={"handle": "lower(username)", "username": "NULL"}, where="handle IS NULL OR handle = ''"),
             table(users, {"tenant": "uuid", "Id": "integer", **USERS}, ("tenant", "Id")),
-            True,
+            foreseen=True,
         ),
-        "no_key": (factories.job(), table(users, USERS, ()), True),
+        "no_key": Matching(factories.job(), table(users, USERS, ()), foreseen=True),
+        "joined": Matching(joined, table(users, USERS, ("id",)), foreseen=True),
+        "joined_not_foreseen": Matching(joined, table(users, USERS, ("id",)), foreseen=False),
+        "joined_condition": Matching(condition, table(users, USERS, ("id",)), foreseen=True, alone=False),
+        "joined_condition_not_foreseen": Matching(condition, table(users, USERS, ()), foreseen=False, alone=False),
+        "joined_itself": Matching(itself, table(users, USERS, ("id",)), foreseen=True),
     }
 
 
@@ -68,9 +85,8 @@ def text_of(statements: Statements) -> str:
 
 @pytest.mark.parametrize("case", CASES)
 def test_the_statements_of_a_job(case: str):
-    job, target, foreseen = CASES[case]
-    statements = compose(job, target, foreseen=foreseen)
-    assert statements.foreseen is foreseen
+    statements = compose(CASES[case])
+    assert statements.foreseen is CASES[case].foreseen
     assert text_of(statements) == (GOLDEN / f"{case}.sql").read_text(encoding="utf-8")
 
 
@@ -80,10 +96,12 @@ def test_every_golden_text_has_its_case():
 
 @pytest.mark.parametrize("case", CASES)
 def test_each_statement_reads_and_writes_the_table_alone(case: str):
-    """Rows of tables that inherit from it have addresses of their own."""
-    job, target, foreseen = CASES[case]
-    quoted = '"{}"."{}"'.format(*(part.replace('"', '""') for part in (target.name.schema, target.name.name)))
-    text = text_of(compose(job, target, foreseen=foreseen)) % RANGE
+    """Rows of tables that inherit from it have addresses of their own; joined with itself it is one to read."""
+    name, using = CASES[case].table.name, CASES[case].job.using
+    quoted = '"{}"."{}"'.format(*(part.replace('"', '""') for part in (name.schema, name.name)))
+    text = text_of(compose(CASES[case])) % RANGE
+    if using and using.table == name:
+        text = text.replace(f'{quoted} AS "{using.alias}"', "")
     assert set(re.findall(r"(\w+) " + re.escape(quoted), text)) == {"ONLY"}
 
 
@@ -100,7 +118,7 @@ def test_names_and_expressions_reach_the_server_as_they_are(
     job = Job.model_construct(**dict(factories.job()) | {"assignments": (assignment,), "where": where})
     target = table(TableName(schema, name), {column: "text"}, (column,))
     for part in ("scout_again", "update", "update_rest", "update_again", "verify", "sample_before", "sample_after"):
-        text = getattr(compose(job, target, foreseen=True), part).as_string() % RANGE
+        text = getattr(compose(Matching(job, target, foreseen=True)), part).as_string() % RANGE
         assert ".".join('"{}"'.format(one.replace('"', '""')) for one in (schema, name)) in text
         assert f"(\n{where}\n)" in text or part == "sample_after"
         assert f"(\n{expression}\n)" in text or part == "sample_before"
@@ -108,6 +126,5 @@ def test_names_and_expressions_reach_the_server_as_they_are(
 
 
 if __name__ == "__main__":
-    for written, (one_job, one_table, is_foreseen) in CASES.items():
-        told = text_of(compose(one_job, one_table, foreseen=is_foreseen))
-        (GOLDEN / f"{written}.sql").write_text(told, encoding="utf-8")
+    for written, matching in CASES.items():
+        (GOLDEN / f"{written}.sql").write_text(text_of(compose(matching)), encoding="utf-8")

@@ -231,6 +231,10 @@ def test_progress_is_whole_only_when_nothing_is_left():
             "verified in 1s: 3 rows still match, 2 of them cannot converge",
         ),
         (told.verified(rows_left=3, rows_unconverged=3), "verified in 1s: 3 rows still match and cannot converge"),
+        (
+            told.verified(rows_left=3, rows_unconverged=3, rows_without_partner=2),
+            "verified in 1s: 3 rows still match and cannot converge, 2 have no partner",
+        ),
         (told.retried(message=""), "retry 1 in 100ms, 55P03: "),
         (told.lock_taken(waited_s=12.0), "lock taken after 12s"),
     ],

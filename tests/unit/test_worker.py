@@ -75,7 +75,7 @@ def refused(sqlstate: str) -> Refused:
 def test_the_story_of_a_run_in_order():
     loop = Loop(made())
     loop.run()
-    assert loop.names() == ["Started", "Unreplicated", "BatchDone", "PassDone", "Verified"]
+    assert loop.names() == ["Started", "LaidOut", "Unreplicated", "BatchDone", "PassDone", "Verified"]
     assert [event.rows for event in loop.told(PassDone)] == [100, 0]
 
 
@@ -174,7 +174,7 @@ def test_rows_that_are_written_behind_the_place_are_found_by_another_pass():
         database.pages[0].append({"id": 1000, "username": "late", "handle": None})
 
     database.accidents["run_batch"] += [lambda: None] * 3 + [behind]
-    loop = Loop(database)
+    loop = Loop(database, stripes=1)
     loop.run()
     assert database.fills == dict.fromkeys([*range(100), 1000], 1)
     assert [event.rows for event in loop.told(PassDone)] == [100, 1, 0]
@@ -314,7 +314,7 @@ def test_a_retry_is_told_as_a_wait_with_its_reason_and_waited():
     assert [(str(event.reason), event.delay_s) for event in waits] == [
         ("attempt 1: the server's words", pytest.approx(0.075))
     ]
-    assert loop.names()[:5] == ["Started", "Unreplicated", "Retried", "Waited", "BatchDone"]
+    assert loop.names()[:6] == ["Started", "LaidOut", "Unreplicated", "Retried", "Waited", "BatchDone"]
     assert database.waits == ["attempt 1: the server's words", None]
 
 

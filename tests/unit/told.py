@@ -76,8 +76,14 @@ def batch_done(**changed):
         "rows_total": 5000,
         "progress_ratio": 0.1,
         "eta_s": 42.0,
+        "stripes": 8,
     }
     return events.BatchDone(**{**values, **changed})
+
+
+def laid_out(**changed):
+    values = {"lane": 0, "sizes": (3, 2, 1), "window_pages": 4096, "why": "3 stripes: a page has 61 rows"}
+    return events.LaidOut(**{"job": JOB, **values, **changed})
 
 
 def pass_done(**changed):
@@ -148,6 +154,7 @@ def one_of_each():
         measured(replica(), slots=(slot(unconfirmed_bytes=1 << 20),), probes=(PROBE,), dead_tuples=70),
         decided(),
         waited(),
+        laid_out(),
         batch_done(),
         retried(),
         table_rewritten(),

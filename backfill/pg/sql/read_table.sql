@@ -1,5 +1,6 @@
--- The target as the catalog knows it, with what this role may do to it; no row when there is no such relation.
+-- A table as the catalog knows it, with what this role may do to it; no row when there is no such relation.
 SELECT
+    current_user::text AS role,
     c.oid::bigint AS oid,
     c.relkind AS kind,
     c.relpersistence AS persistence,
@@ -12,7 +13,7 @@ SELECT
     has_schema_privilege(c.relnamespace, 'USAGE') AS may_use_schema,
     has_table_privilege(c.oid, 'SELECT') AS may_select,
     has_table_privilege(c.oid, 'UPDATE') AS may_update,
-    CASE WHEN c.relkind = 'r' THEN row_security_active(c.oid) ELSE false END AS rows_hidden,
+    CASE WHEN c.relkind IN ('r', 'p') THEN row_security_active(c.oid) ELSE false END AS rows_hidden,
     (
         SELECT coalesce(jsonb_agg(jsonb_build_object(
             'name', a.attname,

@@ -1,17 +1,32 @@
--- scout
-SELECT width_bucket(ctid, %(bounds)s::tid[]) - 1 AS slice, hashtid(ctid) & %(mask)s AS stripe,
-count(*) AS rows
+-- shape
+SELECT count(*) AS rows, count(*) FILTER (WHERE (
+handle IS NULL OR handle = ''
+)) AS due,
+avg(24 + CASE WHEN pg_column_size("users"."tenant") > 2000 THEN 18 ELSE coalesce(pg_column_size("users"."tenant"), 0) END + CASE WHEN pg_column_size("users"."Id") > 2000 THEN 18 ELSE coalesce(pg_column_size("users"."Id"), 0) END + CASE WHEN pg_column_size("users"."id") > 2000 THEN 18 ELSE coalesce(pg_column_size("users"."id"), 0) END + CASE WHEN pg_column_size("users"."username") > 2000 THEN 18 ELSE coalesce(pg_column_size("users"."username"), 0) END + CASE WHEN pg_column_size("users"."handle") > 2000 THEN 18 ELSE coalesce(pg_column_size("users"."handle"), 0) END) AS row_bytes,
+avg(least(pg_column_size(ROW((
+lower(username)
+)::character varying(63))), 2000) - least(pg_column_size(ROW("users"."handle")), 2000) + least(pg_column_size(ROW((
+NULL
+)::text)), 2000) - least(pg_column_size(ROW("users"."username")), 2000)) FILTER (WHERE (
+handle IS NULL OR handle = ''
+)) AS grown_bytes
 FROM ONLY "public"."users"
-WHERE ctid >= %(low)s::tid AND ctid < %(high)s::tid AND (
+WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid
+
+-- scout
+SELECT width_bucket(ctid, %(bounds)s::tid[]) - 1 AS slice,
+(%(stripes)s::smallint[])[1 + (get_byte(tidsend("users".ctid), 5) & 63)] AS stripe, count(*) AS rows
+FROM ONLY "public"."users"
+WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND (
 handle IS NULL OR handle = ''
 )
 GROUP BY 1, 2
 
 -- scout_again
-SELECT width_bucket(ctid, %(bounds)s::tid[]) - 1 AS slice, hashtid(ctid) & %(mask)s AS stripe,
-count(*) AS rows
+SELECT width_bucket(ctid, %(bounds)s::tid[]) - 1 AS slice,
+(%(stripes)s::smallint[])[1 + (get_byte(tidsend("users".ctid), 5) & 63)] AS stripe, count(*) AS rows
 FROM ONLY "public"."users"
-WHERE ctid >= %(low)s::tid AND ctid < %(high)s::tid AND (
+WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND (
 handle IS NULL OR handle = ''
 ) AND (SELECT (
 handle IS NULL OR handle = ''
@@ -29,12 +44,12 @@ lower(username)
 ), "username" = (
 NULL
 )
-WHERE ctid >= %(low)s::tid AND ctid < %(high)s::tid AND hashtid(ctid) & %(mask)s = %(stripe)s AND (
+WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND (%(mask)s::bigint >> (get_byte(tidsend("users".ctid), 5) & 63)) & 1 = 1 AND (
 handle IS NULL OR handle = ''
 )
 RETURNING CASE WHEN (
 handle IS NULL OR handle = ''
-) THEN jsonb_build_object('tenant', "tenant", 'Id', "Id")::text END AS unconverged
+) THEN jsonb_build_object('tenant', "users"."tenant", 'Id', "users"."Id")::text END AS unconverged
 )
 SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
 (array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
@@ -47,12 +62,12 @@ lower(username)
 ), "username" = (
 NULL
 )
-WHERE ctid >= %(low)s::tid AND ctid < %(high)s::tid AND (
+WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND (
 handle IS NULL OR handle = ''
 )
 RETURNING CASE WHEN (
 handle IS NULL OR handle = ''
-) THEN jsonb_build_object('tenant', "tenant", 'Id', "Id")::text END AS unconverged
+) THEN jsonb_build_object('tenant', "users"."tenant", 'Id', "users"."Id")::text END AS unconverged
 )
 SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
 (array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
@@ -65,7 +80,7 @@ lower(username)
 ), "username" = (
 NULL
 )
-WHERE ctid >= %(low)s::tid AND ctid < %(high)s::tid AND hashtid(ctid) & %(mask)s = %(stripe)s AND (
+WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND (%(mask)s::bigint >> (get_byte(tidsend("users".ctid), 5) & 63)) & 1 = 1 AND (
 handle IS NULL OR handle = ''
 ) AND (SELECT (
 handle IS NULL OR handle = ''
@@ -76,7 +91,7 @@ lower(username)
 )::character varying(63) AS "handle") AS "users") IS NOT TRUE
 RETURNING CASE WHEN (
 handle IS NULL OR handle = ''
-) THEN jsonb_build_object('tenant', "tenant", 'Id', "Id")::text END AS unconverged
+) THEN jsonb_build_object('tenant', "users"."tenant", 'Id', "users"."Id")::text END AS unconverged
 )
 SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
 (array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
@@ -89,7 +104,7 @@ lower(username)
 ), "username" = (
 NULL
 )
-WHERE ctid >= %(low)s::tid AND ctid < %(high)s::tid AND (
+WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND (
 handle IS NULL OR handle = ''
 ) AND (SELECT (
 handle IS NULL OR handle = ''
@@ -100,15 +115,15 @@ lower(username)
 )::character varying(63) AS "handle") AS "users") IS NOT TRUE
 RETURNING CASE WHEN (
 handle IS NULL OR handle = ''
-) THEN jsonb_build_object('tenant', "tenant", 'Id', "Id")::text END AS unconverged
+) THEN jsonb_build_object('tenant', "users"."tenant", 'Id', "users"."Id")::text END AS unconverged
 )
 SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
 (array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
 FROM filled
 
 -- verify
-SELECT found.rows_left, found.rows_unconverged,
-ARRAY(SELECT jsonb_build_object('tenant', "tenant", 'Id', "Id")::text FROM ONLY "public"."users" AS sampled WHERE sampled.ctid = ANY (found.tids) LIMIT 5) AS samples
+SELECT found.rows_left, found.rows_unconverged, 0 AS rows_without_partner,
+ARRAY(SELECT jsonb_build_object('tenant', "sampled"."tenant", 'Id', "sampled"."Id")::text FROM ONLY "public"."users" AS sampled WHERE sampled.ctid = ANY (found.tids) LIMIT 5) AS samples
 FROM (
 SELECT coalesce(sum(rows), 0)::bigint AS rows_left, coalesce(sum(stuck), 0)::bigint AS rows_unconverged,
 array_agg(tid) AS tids
@@ -129,9 +144,9 @@ GROUP BY hashtid(ctid) & 7
 ) AS found
 
 -- sample_before
-SELECT ctid::text, jsonb_build_object('tenant', "tenant", 'Id', "Id")::text, jsonb_build_object('handle', "handle", 'username', "username")::text
+SELECT ctid::text, jsonb_build_object('tenant', "users"."tenant", 'Id', "users"."Id")::text, jsonb_build_object('handle', "users"."handle", 'username', "users"."username")::text
 FROM ONLY "public"."users"
-WHERE ctid >= %(low)s::tid AND ctid < %(high)s::tid AND (
+WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND (
 handle IS NULL OR handle = ''
 )
 LIMIT 1
@@ -142,5 +157,7 @@ lower(username)
 ), "username" = (
 NULL
 )
-WHERE ctid = %(tid)s::tid
-RETURNING jsonb_build_object('handle', "handle", 'username', "username")::text
+WHERE "users".ctid = %(tid)s::tid AND (
+handle IS NULL OR handle = ''
+)
+RETURNING jsonb_build_object('handle', "users"."handle", 'username', "users"."username")::text

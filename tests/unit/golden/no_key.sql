@@ -1,17 +1,30 @@
--- scout
-SELECT width_bucket(ctid, %(bounds)s::tid[]) - 1 AS slice, hashtid(ctid) & %(mask)s AS stripe,
-count(*) AS rows
+-- shape
+SELECT count(*) AS rows, count(*) FILTER (WHERE (
+handle IS NULL
+)) AS due,
+avg(24 + CASE WHEN pg_column_size("users"."id") > 2000 THEN 18 ELSE coalesce(pg_column_size("users"."id"), 0) END + CASE WHEN pg_column_size("users"."username") > 2000 THEN 18 ELSE coalesce(pg_column_size("users"."username"), 0) END + CASE WHEN pg_column_size("users"."handle") > 2000 THEN 18 ELSE coalesce(pg_column_size("users"."handle"), 0) END) AS row_bytes,
+avg(least(pg_column_size(ROW((
+username
+)::character varying(63))), 2000) - least(pg_column_size(ROW("users"."handle")), 2000)) FILTER (WHERE (
+handle IS NULL
+)) AS grown_bytes
 FROM ONLY "public"."users"
-WHERE ctid >= %(low)s::tid AND ctid < %(high)s::tid AND (
+WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid
+
+-- scout
+SELECT width_bucket(ctid, %(bounds)s::tid[]) - 1 AS slice,
+(%(stripes)s::smallint[])[1 + (get_byte(tidsend("users".ctid), 5) & 63)] AS stripe, count(*) AS rows
+FROM ONLY "public"."users"
+WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND (
 handle IS NULL
 )
 GROUP BY 1, 2
 
 -- scout_again
-SELECT width_bucket(ctid, %(bounds)s::tid[]) - 1 AS slice, hashtid(ctid) & %(mask)s AS stripe,
-count(*) AS rows
+SELECT width_bucket(ctid, %(bounds)s::tid[]) - 1 AS slice,
+(%(stripes)s::smallint[])[1 + (get_byte(tidsend("users".ctid), 5) & 63)] AS stripe, count(*) AS rows
 FROM ONLY "public"."users"
-WHERE ctid >= %(low)s::tid AND ctid < %(high)s::tid AND (
+WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND (
 handle IS NULL
 ) AND (SELECT (
 handle IS NULL
@@ -25,12 +38,12 @@ WITH filled AS (
 UPDATE ONLY "public"."users" SET "handle" = (
 username
 )
-WHERE ctid >= %(low)s::tid AND ctid < %(high)s::tid AND hashtid(ctid) & %(mask)s = %(stripe)s AND (
+WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND (%(mask)s::bigint >> (get_byte(tidsend("users".ctid), 5) & 63)) & 1 = 1 AND (
 handle IS NULL
 )
 RETURNING CASE WHEN (
 handle IS NULL
-) THEN ctid::text END AS unconverged
+) THEN "users".ctid::text END AS unconverged
 )
 SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
 (array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
@@ -41,12 +54,12 @@ WITH filled AS (
 UPDATE ONLY "public"."users" SET "handle" = (
 username
 )
-WHERE ctid >= %(low)s::tid AND ctid < %(high)s::tid AND (
+WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND (
 handle IS NULL
 )
 RETURNING CASE WHEN (
 handle IS NULL
-) THEN ctid::text END AS unconverged
+) THEN "users".ctid::text END AS unconverged
 )
 SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
 (array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
@@ -57,7 +70,7 @@ WITH filled AS (
 UPDATE ONLY "public"."users" SET "handle" = (
 username
 )
-WHERE ctid >= %(low)s::tid AND ctid < %(high)s::tid AND hashtid(ctid) & %(mask)s = %(stripe)s AND (
+WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND (%(mask)s::bigint >> (get_byte(tidsend("users".ctid), 5) & 63)) & 1 = 1 AND (
 handle IS NULL
 ) AND (SELECT (
 handle IS NULL
@@ -66,7 +79,7 @@ username
 )::character varying(63) AS "handle") AS "users") IS NOT TRUE
 RETURNING CASE WHEN (
 handle IS NULL
-) THEN ctid::text END AS unconverged
+) THEN "users".ctid::text END AS unconverged
 )
 SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
 (array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
@@ -77,7 +90,7 @@ WITH filled AS (
 UPDATE ONLY "public"."users" SET "handle" = (
 username
 )
-WHERE ctid >= %(low)s::tid AND ctid < %(high)s::tid AND (
+WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND (
 handle IS NULL
 ) AND (SELECT (
 handle IS NULL
@@ -86,15 +99,15 @@ username
 )::character varying(63) AS "handle") AS "users") IS NOT TRUE
 RETURNING CASE WHEN (
 handle IS NULL
-) THEN ctid::text END AS unconverged
+) THEN "users".ctid::text END AS unconverged
 )
 SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
 (array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
 FROM filled
 
 -- verify
-SELECT found.rows_left, found.rows_unconverged,
-ARRAY(SELECT ctid::text FROM ONLY "public"."users" AS sampled WHERE sampled.ctid = ANY (found.tids) LIMIT 5) AS samples
+SELECT found.rows_left, found.rows_unconverged, 0 AS rows_without_partner,
+ARRAY(SELECT "sampled".ctid::text FROM ONLY "public"."users" AS sampled WHERE sampled.ctid = ANY (found.tids) LIMIT 5) AS samples
 FROM (
 SELECT coalesce(sum(rows), 0)::bigint AS rows_left, coalesce(sum(stuck), 0)::bigint AS rows_unconverged,
 array_agg(tid) AS tids
@@ -113,9 +126,9 @@ GROUP BY hashtid(ctid) & 7
 ) AS found
 
 -- sample_before
-SELECT ctid::text, ctid::text, jsonb_build_object('handle', "handle")::text
+SELECT ctid::text, "users".ctid::text, jsonb_build_object('handle', "users"."handle")::text
 FROM ONLY "public"."users"
-WHERE ctid >= %(low)s::tid AND ctid < %(high)s::tid AND (
+WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND (
 handle IS NULL
 )
 LIMIT 1
@@ -124,5 +137,7 @@ LIMIT 1
 UPDATE ONLY "public"."users" SET "handle" = (
 username
 )
-WHERE ctid = %(tid)s::tid
-RETURNING jsonb_build_object('handle', "handle")::text
+WHERE "users".ctid = %(tid)s::tid AND (
+handle IS NULL
+)
+RETURNING jsonb_build_object('handle', "users"."handle")::text

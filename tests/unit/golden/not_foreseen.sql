@@ -1,17 +1,30 @@
--- scout
-SELECT width_bucket(ctid, %(bounds)s::tid[]) - 1 AS slice, hashtid(ctid) & %(mask)s AS stripe,
-count(*) AS rows
+-- shape
+SELECT count(*) AS rows, count(*) FILTER (WHERE (
+handle IS NULL
+)) AS due,
+avg(24 + CASE WHEN pg_column_size("users"."id") > 2000 THEN 18 ELSE coalesce(pg_column_size("users"."id"), 0) END + CASE WHEN pg_column_size("users"."username") > 2000 THEN 18 ELSE coalesce(pg_column_size("users"."username"), 0) END + CASE WHEN pg_column_size("users"."handle") > 2000 THEN 18 ELSE coalesce(pg_column_size("users"."handle"), 0) END) AS row_bytes,
+avg(least(pg_column_size(ROW((
+username
+)::character varying(63))), 2000) - least(pg_column_size(ROW("users"."handle")), 2000)) FILTER (WHERE (
+handle IS NULL
+)) AS grown_bytes
 FROM ONLY "public"."users"
-WHERE ctid >= %(low)s::tid AND ctid < %(high)s::tid AND (
+WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid
+
+-- scout
+SELECT width_bucket(ctid, %(bounds)s::tid[]) - 1 AS slice,
+(%(stripes)s::smallint[])[1 + (get_byte(tidsend("users".ctid), 5) & 63)] AS stripe, count(*) AS rows
+FROM ONLY "public"."users"
+WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND (
 handle IS NULL
 )
 GROUP BY 1, 2
 
 -- scout_again
-SELECT width_bucket(ctid, %(bounds)s::tid[]) - 1 AS slice, hashtid(ctid) & %(mask)s AS stripe,
-count(*) AS rows
+SELECT width_bucket(ctid, %(bounds)s::tid[]) - 1 AS slice,
+(%(stripes)s::smallint[])[1 + (get_byte(tidsend("users".ctid), 5) & 63)] AS stripe, count(*) AS rows
 FROM ONLY "public"."users"
-WHERE ctid >= %(low)s::tid AND ctid < %(high)s::tid AND (
+WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND (
 handle IS NULL
 )
 GROUP BY 1, 2
@@ -21,12 +34,12 @@ WITH filled AS (
 UPDATE ONLY "public"."users" SET "handle" = (
 username
 )
-WHERE ctid >= %(low)s::tid AND ctid < %(high)s::tid AND hashtid(ctid) & %(mask)s = %(stripe)s AND (
+WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND (%(mask)s::bigint >> (get_byte(tidsend("users".ctid), 5) & 63)) & 1 = 1 AND (
 handle IS NULL
 )
 RETURNING CASE WHEN (
 handle IS NULL
-) THEN jsonb_build_object('id', "id")::text END AS unconverged
+) THEN jsonb_build_object('id', "users"."id")::text END AS unconverged
 )
 SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
 (array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
@@ -37,12 +50,12 @@ WITH filled AS (
 UPDATE ONLY "public"."users" SET "handle" = (
 username
 )
-WHERE ctid >= %(low)s::tid AND ctid < %(high)s::tid AND (
+WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND (
 handle IS NULL
 )
 RETURNING CASE WHEN (
 handle IS NULL
-) THEN jsonb_build_object('id', "id")::text END AS unconverged
+) THEN jsonb_build_object('id', "users"."id")::text END AS unconverged
 )
 SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
 (array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
@@ -53,12 +66,12 @@ WITH filled AS (
 UPDATE ONLY "public"."users" SET "handle" = (
 username
 )
-WHERE ctid >= %(low)s::tid AND ctid < %(high)s::tid AND hashtid(ctid) & %(mask)s = %(stripe)s AND (
+WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND (%(mask)s::bigint >> (get_byte(tidsend("users".ctid), 5) & 63)) & 1 = 1 AND (
 handle IS NULL
 )
 RETURNING CASE WHEN (
 handle IS NULL
-) THEN jsonb_build_object('id', "id")::text END AS unconverged
+) THEN jsonb_build_object('id', "users"."id")::text END AS unconverged
 )
 SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
 (array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
@@ -69,20 +82,20 @@ WITH filled AS (
 UPDATE ONLY "public"."users" SET "handle" = (
 username
 )
-WHERE ctid >= %(low)s::tid AND ctid < %(high)s::tid AND (
+WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND (
 handle IS NULL
 )
 RETURNING CASE WHEN (
 handle IS NULL
-) THEN jsonb_build_object('id', "id")::text END AS unconverged
+) THEN jsonb_build_object('id', "users"."id")::text END AS unconverged
 )
 SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
 (array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
 FROM filled
 
 -- verify
-SELECT found.rows_left, found.rows_unconverged,
-ARRAY(SELECT jsonb_build_object('id', "id")::text FROM ONLY "public"."users" AS sampled WHERE sampled.ctid = ANY (found.tids) LIMIT 5) AS samples
+SELECT found.rows_left, found.rows_unconverged, 0 AS rows_without_partner,
+ARRAY(SELECT jsonb_build_object('id', "sampled"."id")::text FROM ONLY "public"."users" AS sampled WHERE sampled.ctid = ANY (found.tids) LIMIT 5) AS samples
 FROM (
 SELECT coalesce(sum(rows), 0)::bigint AS rows_left, coalesce(sum(stuck), 0)::bigint AS rows_unconverged,
 array_agg(tid) AS tids
@@ -97,9 +110,9 @@ GROUP BY hashtid(ctid) & 7
 ) AS found
 
 -- sample_before
-SELECT ctid::text, jsonb_build_object('id', "id")::text, jsonb_build_object('handle', "handle")::text
+SELECT ctid::text, jsonb_build_object('id', "users"."id")::text, jsonb_build_object('handle', "users"."handle")::text
 FROM ONLY "public"."users"
-WHERE ctid >= %(low)s::tid AND ctid < %(high)s::tid AND (
+WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND (
 handle IS NULL
 )
 LIMIT 1
@@ -108,5 +121,7 @@ LIMIT 1
 UPDATE ONLY "public"."users" SET "handle" = (
 username
 )
-WHERE ctid = %(tid)s::tid
-RETURNING jsonb_build_object('handle', "handle")::text
+WHERE "users".ctid = %(tid)s::tid AND (
+handle IS NULL
+)
+RETURNING jsonb_build_object('handle', "users"."handle")::text

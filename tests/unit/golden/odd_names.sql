@@ -1,18 +1,36 @@
--- scout
-SELECT width_bucket(ctid, %(bounds)s::tid[]) - 1 AS slice, hashtid(ctid) & %(mask)s AS stripe,
-count(*) AS rows
+-- shape
+SELECT count(*) AS rows, count(*) FILTER (WHERE (
+"100%%" IS NULL AND "Üser %%" LIKE '%%x'
+  OR id %% 2 = 1
+)) AS due,
+avg(24 + CASE WHEN pg_column_size("Tä%%ble.%%s %%(low)s"."id") > 2000 THEN 18 ELSE coalesce(pg_column_size("Tä%%ble.%%s %%(low)s"."id"), 0) END + CASE WHEN pg_column_size("Tä%%ble.%%s %%(low)s"."Üser %%") > 2000 THEN 18 ELSE coalesce(pg_column_size("Tä%%ble.%%s %%(low)s"."Üser %%"), 0) END + CASE WHEN pg_column_size("Tä%%ble.%%s %%(low)s"."100%%") > 2000 THEN 18 ELSE coalesce(pg_column_size("Tä%%ble.%%s %%(low)s"."100%%"), 0) END + CASE WHEN pg_column_size("Tä%%ble.%%s %%(low)s"."O'Key""s") > 2000 THEN 18 ELSE coalesce(pg_column_size("Tä%%ble.%%s %%(low)s"."O'Key""s"), 0) END) AS row_bytes,
+avg(least(pg_column_size(ROW((
+replace("Üser %%", '%%', $$\%%$$) -- %%(low)s
+
+)::text)), 2000) - least(pg_column_size(ROW("Tä%%ble.%%s %%(low)s"."100%%")), 2000) + least(pg_column_size(ROW((
+id %% 2
+)::integer)), 2000) - least(pg_column_size(ROW("Tä%%ble.%%s %%(low)s"."O'Key""s")), 2000)) FILTER (WHERE (
+"100%%" IS NULL AND "Üser %%" LIKE '%%x'
+  OR id %% 2 = 1
+)) AS grown_bytes
 FROM ONLY "We.ird ""Schema"""."Tä%%ble.%%s %%(low)s"
-WHERE ctid >= %(low)s::tid AND ctid < %(high)s::tid AND (
+WHERE "Tä%%ble.%%s %%(low)s".ctid >= %(low)s::tid AND "Tä%%ble.%%s %%(low)s".ctid < %(high)s::tid
+
+-- scout
+SELECT width_bucket(ctid, %(bounds)s::tid[]) - 1 AS slice,
+(%(stripes)s::smallint[])[1 + (get_byte(tidsend("Tä%%ble.%%s %%(low)s".ctid), 5) & 63)] AS stripe, count(*) AS rows
+FROM ONLY "We.ird ""Schema"""."Tä%%ble.%%s %%(low)s"
+WHERE "Tä%%ble.%%s %%(low)s".ctid >= %(low)s::tid AND "Tä%%ble.%%s %%(low)s".ctid < %(high)s::tid AND (
 "100%%" IS NULL AND "Üser %%" LIKE '%%x'
   OR id %% 2 = 1
 )
 GROUP BY 1, 2
 
 -- scout_again
-SELECT width_bucket(ctid, %(bounds)s::tid[]) - 1 AS slice, hashtid(ctid) & %(mask)s AS stripe,
-count(*) AS rows
+SELECT width_bucket(ctid, %(bounds)s::tid[]) - 1 AS slice,
+(%(stripes)s::smallint[])[1 + (get_byte(tidsend("Tä%%ble.%%s %%(low)s".ctid), 5) & 63)] AS stripe, count(*) AS rows
 FROM ONLY "We.ird ""Schema"""."Tä%%ble.%%s %%(low)s"
-WHERE ctid >= %(low)s::tid AND ctid < %(high)s::tid AND (
+WHERE "Tä%%ble.%%s %%(low)s".ctid >= %(low)s::tid AND "Tä%%ble.%%s %%(low)s".ctid < %(high)s::tid AND (
 "100%%" IS NULL AND "Üser %%" LIKE '%%x'
   OR id %% 2 = 1
 ) AND (SELECT (
@@ -34,14 +52,14 @@ replace("Üser %%", '%%', $$\%%$$) -- %%(low)s
 ), "O'Key""s" = (
 id %% 2
 )
-WHERE ctid >= %(low)s::tid AND ctid < %(high)s::tid AND hashtid(ctid) & %(mask)s = %(stripe)s AND (
+WHERE "Tä%%ble.%%s %%(low)s".ctid >= %(low)s::tid AND "Tä%%ble.%%s %%(low)s".ctid < %(high)s::tid AND (%(mask)s::bigint >> (get_byte(tidsend("Tä%%ble.%%s %%(low)s".ctid), 5) & 63)) & 1 = 1 AND (
 "100%%" IS NULL AND "Üser %%" LIKE '%%x'
   OR id %% 2 = 1
 )
 RETURNING CASE WHEN (
 "100%%" IS NULL AND "Üser %%" LIKE '%%x'
   OR id %% 2 = 1
-) THEN jsonb_build_object('O''Key"s', "O'Key""s", 'Üser %%', "Üser %%")::text END AS unconverged
+) THEN jsonb_build_object('O''Key"s', "Tä%%ble.%%s %%(low)s"."O'Key""s", 'Üser %%', "Tä%%ble.%%s %%(low)s"."Üser %%")::text END AS unconverged
 )
 SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
 (array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
@@ -55,14 +73,14 @@ replace("Üser %%", '%%', $$\%%$$) -- %%(low)s
 ), "O'Key""s" = (
 id %% 2
 )
-WHERE ctid >= %(low)s::tid AND ctid < %(high)s::tid AND (
+WHERE "Tä%%ble.%%s %%(low)s".ctid >= %(low)s::tid AND "Tä%%ble.%%s %%(low)s".ctid < %(high)s::tid AND (
 "100%%" IS NULL AND "Üser %%" LIKE '%%x'
   OR id %% 2 = 1
 )
 RETURNING CASE WHEN (
 "100%%" IS NULL AND "Üser %%" LIKE '%%x'
   OR id %% 2 = 1
-) THEN jsonb_build_object('O''Key"s', "O'Key""s", 'Üser %%', "Üser %%")::text END AS unconverged
+) THEN jsonb_build_object('O''Key"s', "Tä%%ble.%%s %%(low)s"."O'Key""s", 'Üser %%', "Tä%%ble.%%s %%(low)s"."Üser %%")::text END AS unconverged
 )
 SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
 (array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
@@ -76,7 +94,7 @@ replace("Üser %%", '%%', $$\%%$$) -- %%(low)s
 ), "O'Key""s" = (
 id %% 2
 )
-WHERE ctid >= %(low)s::tid AND ctid < %(high)s::tid AND hashtid(ctid) & %(mask)s = %(stripe)s AND (
+WHERE "Tä%%ble.%%s %%(low)s".ctid >= %(low)s::tid AND "Tä%%ble.%%s %%(low)s".ctid < %(high)s::tid AND (%(mask)s::bigint >> (get_byte(tidsend("Tä%%ble.%%s %%(low)s".ctid), 5) & 63)) & 1 = 1 AND (
 "100%%" IS NULL AND "Üser %%" LIKE '%%x'
   OR id %% 2 = 1
 ) AND (SELECT (
@@ -91,7 +109,7 @@ id %% 2
 RETURNING CASE WHEN (
 "100%%" IS NULL AND "Üser %%" LIKE '%%x'
   OR id %% 2 = 1
-) THEN jsonb_build_object('O''Key"s', "O'Key""s", 'Üser %%', "Üser %%")::text END AS unconverged
+) THEN jsonb_build_object('O''Key"s', "Tä%%ble.%%s %%(low)s"."O'Key""s", 'Üser %%', "Tä%%ble.%%s %%(low)s"."Üser %%")::text END AS unconverged
 )
 SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
 (array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
@@ -105,7 +123,7 @@ replace("Üser %%", '%%', $$\%%$$) -- %%(low)s
 ), "O'Key""s" = (
 id %% 2
 )
-WHERE ctid >= %(low)s::tid AND ctid < %(high)s::tid AND (
+WHERE "Tä%%ble.%%s %%(low)s".ctid >= %(low)s::tid AND "Tä%%ble.%%s %%(low)s".ctid < %(high)s::tid AND (
 "100%%" IS NULL AND "Üser %%" LIKE '%%x'
   OR id %% 2 = 1
 ) AND (SELECT (
@@ -120,15 +138,15 @@ id %% 2
 RETURNING CASE WHEN (
 "100%%" IS NULL AND "Üser %%" LIKE '%%x'
   OR id %% 2 = 1
-) THEN jsonb_build_object('O''Key"s', "O'Key""s", 'Üser %%', "Üser %%")::text END AS unconverged
+) THEN jsonb_build_object('O''Key"s', "Tä%%ble.%%s %%(low)s"."O'Key""s", 'Üser %%', "Tä%%ble.%%s %%(low)s"."Üser %%")::text END AS unconverged
 )
 SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
 (array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
 FROM filled
 
 -- verify
-SELECT found.rows_left, found.rows_unconverged,
-ARRAY(SELECT jsonb_build_object('O''Key"s', "O'Key""s", 'Üser %%', "Üser %%")::text FROM ONLY "We.ird ""Schema"""."Tä%%ble.%%s %%(low)s" AS sampled WHERE sampled.ctid = ANY (found.tids) LIMIT 5) AS samples
+SELECT found.rows_left, found.rows_unconverged, 0 AS rows_without_partner,
+ARRAY(SELECT jsonb_build_object('O''Key"s', "sampled"."O'Key""s", 'Üser %%', "sampled"."Üser %%")::text FROM ONLY "We.ird ""Schema"""."Tä%%ble.%%s %%(low)s" AS sampled WHERE sampled.ctid = ANY (found.tids) LIMIT 5) AS samples
 FROM (
 SELECT coalesce(sum(rows), 0)::bigint AS rows_left, coalesce(sum(stuck), 0)::bigint AS rows_unconverged,
 array_agg(tid) AS tids
@@ -152,9 +170,9 @@ GROUP BY hashtid(ctid) & 7
 ) AS found
 
 -- sample_before
-SELECT ctid::text, jsonb_build_object('O''Key"s', "O'Key""s", 'Üser %%', "Üser %%")::text, jsonb_build_object('100%%', "100%%", 'O''Key"s', "O'Key""s")::text
+SELECT ctid::text, jsonb_build_object('O''Key"s', "Tä%%ble.%%s %%(low)s"."O'Key""s", 'Üser %%', "Tä%%ble.%%s %%(low)s"."Üser %%")::text, jsonb_build_object('100%%', "Tä%%ble.%%s %%(low)s"."100%%", 'O''Key"s', "Tä%%ble.%%s %%(low)s"."O'Key""s")::text
 FROM ONLY "We.ird ""Schema"""."Tä%%ble.%%s %%(low)s"
-WHERE ctid >= %(low)s::tid AND ctid < %(high)s::tid AND (
+WHERE "Tä%%ble.%%s %%(low)s".ctid >= %(low)s::tid AND "Tä%%ble.%%s %%(low)s".ctid < %(high)s::tid AND (
 "100%%" IS NULL AND "Üser %%" LIKE '%%x'
   OR id %% 2 = 1
 )
@@ -167,5 +185,8 @@ replace("Üser %%", '%%', $$\%%$$) -- %%(low)s
 ), "O'Key""s" = (
 id %% 2
 )
-WHERE ctid = %(tid)s::tid
-RETURNING jsonb_build_object('100%%', "100%%", 'O''Key"s', "O'Key""s")::text
+WHERE "Tä%%ble.%%s %%(low)s".ctid = %(tid)s::tid AND (
+"100%%" IS NULL AND "Üser %%" LIKE '%%x'
+  OR id %% 2 = 1
+)
+RETURNING jsonb_build_object('100%%', "Tä%%ble.%%s %%(low)s"."100%%", 'O''Key"s', "Tä%%ble.%%s %%(low)s"."O'Key""s")::text

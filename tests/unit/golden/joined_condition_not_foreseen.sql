@@ -1,0 +1,169 @@
+-- shape
+SELECT count(*) AS rows, count(*) FILTER (WHERE EXISTS (SELECT FROM "Sho%%p"."accounts" AS "a" WHERE (
+a.id = users.id -- %%s
+
+) AND (
+handle IS DISTINCT FROM a.nick
+))) AS due,
+avg(24 + CASE WHEN pg_column_size("users"."id") > 2000 THEN 18 ELSE coalesce(pg_column_size("users"."id"), 0) END + CASE WHEN pg_column_size("users"."username") > 2000 THEN 18 ELSE coalesce(pg_column_size("users"."username"), 0) END + CASE WHEN pg_column_size("users"."handle") > 2000 THEN 18 ELSE coalesce(pg_column_size("users"."handle"), 0) END) AS row_bytes,
+NULL::numeric AS grown_bytes
+FROM ONLY "public"."users"
+WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid
+
+-- scout
+SELECT width_bucket(ctid, %(bounds)s::tid[]) - 1 AS slice,
+(%(stripes)s::smallint[])[1 + (get_byte(tidsend("users".ctid), 5) & 63)] AS stripe, count(*) AS rows
+FROM ONLY "public"."users"
+WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND EXISTS (SELECT FROM "Sho%%p"."accounts" AS "a" WHERE (
+a.id = users.id -- %%s
+
+) AND (
+handle IS DISTINCT FROM a.nick
+))
+GROUP BY 1, 2
+
+-- scout_again
+SELECT width_bucket(ctid, %(bounds)s::tid[]) - 1 AS slice,
+(%(stripes)s::smallint[])[1 + (get_byte(tidsend("users".ctid), 5) & 63)] AS stripe, count(*) AS rows
+FROM ONLY "public"."users"
+WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND EXISTS (SELECT FROM "Sho%%p"."accounts" AS "a" WHERE (
+a.id = users.id -- %%s
+
+) AND (
+handle IS DISTINCT FROM a.nick
+))
+GROUP BY 1, 2
+
+-- update
+WITH filled AS (
+UPDATE ONLY "public"."users" SET "handle" = (
+a.nick
+)
+FROM "Sho%%p"."accounts" AS "a"
+WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND (%(mask)s::bigint >> (get_byte(tidsend("users".ctid), 5) & 63)) & 1 = 1 AND (
+a.id = users.id -- %%s
+
+) AND (
+handle IS DISTINCT FROM a.nick
+)
+RETURNING CASE WHEN EXISTS (SELECT FROM "Sho%%p"."accounts" AS "a" WHERE (
+a.id = users.id -- %%s
+
+) AND (
+handle IS DISTINCT FROM a.nick
+)) THEN "users".ctid::text END AS unconverged
+)
+SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
+(array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
+FROM filled
+
+-- update_rest
+WITH filled AS (
+UPDATE ONLY "public"."users" SET "handle" = (
+a.nick
+)
+FROM "Sho%%p"."accounts" AS "a"
+WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND (
+a.id = users.id -- %%s
+
+) AND (
+handle IS DISTINCT FROM a.nick
+)
+RETURNING CASE WHEN EXISTS (SELECT FROM "Sho%%p"."accounts" AS "a" WHERE (
+a.id = users.id -- %%s
+
+) AND (
+handle IS DISTINCT FROM a.nick
+)) THEN "users".ctid::text END AS unconverged
+)
+SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
+(array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
+FROM filled
+
+-- update_again
+WITH filled AS (
+UPDATE ONLY "public"."users" SET "handle" = (
+a.nick
+)
+FROM "Sho%%p"."accounts" AS "a"
+WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND (%(mask)s::bigint >> (get_byte(tidsend("users".ctid), 5) & 63)) & 1 = 1 AND (
+a.id = users.id -- %%s
+
+) AND (
+handle IS DISTINCT FROM a.nick
+)
+RETURNING CASE WHEN EXISTS (SELECT FROM "Sho%%p"."accounts" AS "a" WHERE (
+a.id = users.id -- %%s
+
+) AND (
+handle IS DISTINCT FROM a.nick
+)) THEN "users".ctid::text END AS unconverged
+)
+SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
+(array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
+FROM filled
+
+-- update_rest_again
+WITH filled AS (
+UPDATE ONLY "public"."users" SET "handle" = (
+a.nick
+)
+FROM "Sho%%p"."accounts" AS "a"
+WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND (
+a.id = users.id -- %%s
+
+) AND (
+handle IS DISTINCT FROM a.nick
+)
+RETURNING CASE WHEN EXISTS (SELECT FROM "Sho%%p"."accounts" AS "a" WHERE (
+a.id = users.id -- %%s
+
+) AND (
+handle IS DISTINCT FROM a.nick
+)) THEN "users".ctid::text END AS unconverged
+)
+SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
+(array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
+FROM filled
+
+-- verify
+SELECT found.rows_left, NULL AS rows_unconverged, 0 AS rows_without_partner,
+ARRAY(SELECT "sampled".ctid::text FROM ONLY "public"."users" AS sampled WHERE sampled.ctid = ANY (found.tids) LIMIT 5) AS samples
+FROM (
+SELECT coalesce(sum(rows), 0)::bigint AS rows_left, array_agg(tid) AS tids
+FROM (
+SELECT count(*) AS rows, min(ctid) AS tid
+FROM ONLY "public"."users"
+WHERE EXISTS (SELECT FROM "Sho%%p"."accounts" AS "a" WHERE (
+a.id = users.id -- %%s
+
+) AND (
+handle IS DISTINCT FROM a.nick
+))
+GROUP BY hashtid(ctid) & 7
+) AS parts
+) AS found
+
+-- sample_before
+SELECT ctid::text, "users".ctid::text, jsonb_build_object('handle', "users"."handle")::text
+FROM ONLY "public"."users"
+WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND EXISTS (SELECT FROM "Sho%%p"."accounts" AS "a" WHERE (
+a.id = users.id -- %%s
+
+) AND (
+handle IS DISTINCT FROM a.nick
+))
+LIMIT 1
+
+-- sample_after
+UPDATE ONLY "public"."users" SET "handle" = (
+a.nick
+)
+FROM "Sho%%p"."accounts" AS "a"
+WHERE "users".ctid = %(tid)s::tid AND (
+a.id = users.id -- %%s
+
+) AND (
+handle IS DISTINCT FROM a.nick
+)
+RETURNING jsonb_build_object('handle', "users"."handle")::text

@@ -1,0 +1,92 @@
+"""How a page's rows are shared out among stripes: against a page that is filled and pruned row by row."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backfill.core.page import ONE, POINTER_BYTES, RESIDUES, USABLE_BYTES, Shape, best, hot_share, mask, residues
+
+USERS = Shape(rows=61, due=61, row_bytes=128, updated_bytes=168)
+sizes = st.lists(st.integers(1, 40), min_size=1, max_size=12).map(tuple)
+
+
+@st.composite
+def shapes(draw: st.DrawFn) -> Shape:
+    row_bytes = draw(st.integers(24, 2000))
+    rows = draw(st.integers(1, min(200, USABLE_BYTES // (row_bytes + POINTER_BYTES))))
+    return Shape(rows, draw(st.integers(1, rows)), row_bytes, row_bytes + draw(st.integers(0, 500)))
+
+
+def updated_in_place(shape: Shape, stripes: tuple[int, ...]) -> int:
+    """Update a page stripe by stripe, pruned before each; return the rows that found room on it."""
+    due = round(shape.due)
+    old, new = [shape.row_bytes] * round(shape.rows), []
+    pointers, stayed = len(old), 0
+    for size in stripes:
+        dead = 0.0
+        for _ in range(size):
+            used = sum(old) + dead + sum(new) + POINTER_BYTES * pointers
+            if USABLE_BYTES - used >= shape.updated_bytes + POINTER_BYTES:
+                new.append(shape.updated_bytes)
+                pointers, stayed = pointers + 1, stayed + 1
+            dead += old.pop()
+    assert stayed <= due
+    return stayed
+
+
+def test_a_full_page_of_rows_that_grow_is_taken_in_ever_smaller_stripes():
+    stripes = best(USERS, indexes=2)
+    assert list(stripes.sizes) == sorted(stripes.sizes, reverse=True)
+    assert len(stripes.sizes) > 4
+    assert stripes.hot_share > 0.7
+
+
+@given(shapes(), st.integers(0, 8))
+def test_every_due_row_has_its_stripe_and_what_is_expected_comes_true(shape: Shape, indexes: int):
+    stripes = best(shape, indexes)
+    assert sum(stripes.sizes) == shape.due
+    assert stripes.hot_share == pytest.approx(updated_in_place(shape, stripes.sizes) / shape.due)
+    assert hot_share(shape, stripes.sizes) == pytest.approx(stripes.hot_share)
+
+
+@given(shapes(), st.integers(0, 8))
+def test_no_other_number_of_stripes_keeps_more_rows_for_the_price(shape: Shape, indexes: int):
+    assert best(shape, indexes + 3).hot_share >= best(shape, indexes).hot_share
+
+
+@given(shapes(), st.integers(1, 12))
+def test_a_number_that_is_asked_for_is_kept(shape: Shape, count: int):
+    assert len(best(shape, 2, count).sizes) == count
+
+
+def test_equal_stripes_keep_fewer_rows():
+    assert hot_share(USERS, (1,) * 8) < best(USERS, 2, 8).hot_share - 0.05
+
+
+def test_a_page_with_room_for_all_is_taken_at_once():
+    roomy = Shape(rows=25, due=25, row_bytes=128, updated_bytes=168)
+    assert best(Shape(10, 10, 128, 168), 2).sizes == (10,)
+    assert best(roomy, 2).hot_share == 1
+
+
+def test_a_page_with_one_row_to_do_has_one_stripe():
+    assert best(Shape(61, 1, 128, 168), 2).sizes == ONE.sizes
+
+
+@given(sizes)
+def test_every_line_pointer_has_one_stripe(stripes: tuple[int, ...]):
+    bits = [mask(stripes, stripe) for stripe in range(len(stripes))]
+    for place in range(RESIDUES):
+        assert [stripe for stripe, bit in enumerate(bits) if (bit >> place) & 1] == [residues(stripes)[place]]
+    assert all(-(2**63) <= bit < 2**63 for bit in bits)
+
+
+@given(sizes, st.integers(1, RESIDUES))
+def test_any_first_rows_of_a_page_are_shared_out_by_the_sizes(stripes: tuple[int, ...], rows: int):
+    taken = Counter(residues(stripes)[:rows])
+    for stripe, size in enumerate(stripes):
+        assert abs(taken[stripe] - rows * size / sum(stripes)) <= len(stripes)
