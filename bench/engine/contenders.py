@@ -29,24 +29,23 @@ class Contender:
     name: str
     title: str
     fill: Fill
-    is_ours: bool = False
+    job: Mapping[str, str] | None = None
+    """Keys of our job beside the table, the column and the limits; None: a rival."""
     needs_key: bool = False
     ready: bool = True
     """Plays without being named; not so while the job file lacks a key."""
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it is `backfill run`."""
+        return self.job is not None
 
     def plays(self, scenario: Scenario) -> bool:
         """Whether it can fill this table."""
         return scenario.with_key or not self.needs_key
 
 
-def _rival(name: str, title: str, fill: Callable[[Subject, Tally], None], *, needs_key: bool = False) -> Contender:
-    def alone(subject: Subject, tally: Tally) -> None:
-        fill(subject, tally)
-
-    return Contender(name, title, alone, needs_key=needs_key)
-
-
-def _ours(name: str, title: str, more: Mapping[str, str], *, ready: bool = True) -> Contender:
+def _ours(name: str, title: str, job: Mapping[str, str], *, ready: bool = True) -> Contender:
     """Return `backfill run` with these keys in its job; its time runs from its first event to its last.
 
     So passes and the final read of the whole table are in it, the start of Python is not.
@@ -54,7 +53,7 @@ def _ours(name: str, title: str, more: Mapping[str, str], *, ready: bool = True)
 
     def fill(subject: Subject, tally: Tally) -> Usage | None:
         before = after = None
-        with job_file(more=more) as job, worker(subject.dsn, job) as process:
+        with job_file(more=job) as path, worker(subject.dsn, path) as process:
             for at_s, event in events(process):
                 match event:
                     case Started() if before is None:
@@ -71,15 +70,15 @@ def _ours(name: str, title: str, more: Mapping[str, str], *, ready: bool = True)
             return None
         return Usage(after.cpu_s - before.cpu_s, after.peak_bytes)
 
-    return Contender(name, title, fill, is_ours=True, ready=ready)
+    return Contender(name, title, fill, job=job, ready=ready)
 
 
 CONTENDERS = (
-    _rival(PLAIN, "one plain UPDATE", rivals.plain),
-    _rival("folklore", "ctid IN (SELECT … LIMIT n)", rivals.folklore),
-    _rival(KEYSET, "keyset by primary key", rivals.keyset, needs_key=True),
-    _rival("gitlab", "GitLab's ranges and sub-batches", rivals.gitlab, needs_key=True),
-    _rival("pgroll", "pgroll's locked keyset", rivals.pgroll, needs_key=True),
+    Contender(PLAIN, "one plain UPDATE", rivals.plain),
+    Contender("folklore", "ctid IN (SELECT … LIMIT n)", rivals.folklore),
+    Contender(KEYSET, "keyset by primary key", rivals.keyset, needs_key=True),
+    Contender("gitlab", "GitLab's ranges and sub-batches", rivals.gitlab, needs_key=True),
+    Contender("pgroll", "pgroll's locked keyset", rivals.pgroll, needs_key=True),
     _ours(PAGES, "backfill, page ranges (stripes: 1)", {"batch": "{stripes: 1}"}),
     _ours(STRIPES, "backfill, stripes: 8", {"batch": "{stripes: 8}"}),
     _ours(ONE_LANE, "backfill", {}, ready=False),

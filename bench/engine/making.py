@@ -13,6 +13,7 @@ from typing import Any, LiteralString
 from backfill.pg.query import query
 from backfill.sandbox import Server
 from bench.engine.scenario import Key, Scenario
+from bench.subject import initialise
 
 MADE, COPY = "made", "subject"
 CHUNK_ROWS = 1_000_000
@@ -57,6 +58,7 @@ def made(server: Server, scenario: Scenario, rows: int) -> Iterator[Subject]:
         for statement in _indexes(scenario):
             subject.query(statement)
         subject.query("VACUUM (ANALYZE) users")
+        initialise(subject.dsn)
         yield Subject(server, MADE, subject.int_of("SELECT count(*) FROM users WHERE handle IS NULL"))
     finally:
         server.query(f"DROP DATABASE {MADE} WITH (FORCE)")

@@ -12,7 +12,7 @@ from bench.engine.beside import beside
 from bench.engine.contenders import Contender
 from bench.engine.figures import Figures
 from bench.engine.making import Subject, copied, made
-from bench.engine.scenario import MB, Beside, Scenario
+from bench.engine.scenario import Beside, Scenario
 from bench.engine.tally import Tally
 
 SETTINGS = {"autovacuum": "off", "fsync": "on", "checkpoint_timeout": "1d", "max_slot_wal_keep_size": "-1"}
@@ -64,8 +64,8 @@ class Stage:
 @contextmanager
 def stage(sandbox: Sandbox, primary: Server, scenario: Scenario, rows: int) -> Iterator[Stage]:
     """Give the scenario with its table made; the standby is there first, so that it needs no copy of the table."""
-    rows = int(rows * scenario.rows_share)
-    primary.configure({"max_wal_size": f"{scenario.max_wal_size_bytes(rows) // MB}MB"})
+    rows = scenario.rows(rows)
+    primary.configure({"max_wal_size": scenario.max_wal_size})
     standby = None
     if scenario.beside is Beside.STANDBY:
         standby = sandbox.standby("replica-a", primary, settings=STANDBY)

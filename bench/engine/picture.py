@@ -6,14 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 
 from bench.chart import COLOURS, LEFT, LIMIT, RIGHT, WIDTH, sheet
-from bench.engine.contenders import Contender
+from bench.engine.contenders import PLAIN, Contender
 from bench.engine.figures import Line, Rounds, lines
 from bench.engine.scenario import Scenario
 
 ROW, MARGIN = 17, 12
-NAMED, BETWEEN, VALUE = 190, 26, 34
+NAMED, BETWEEN, VALUE = 225, 26, 34
 """Room for the contender's name, between the two columns of bars, and for the value behind a bar."""
-BAR = (WIDTH - LEFT - RIGHT - NAMED - BETWEEN) / 2 - VALUE
+BAR = (WIDTH - RIGHT - NAMED - BETWEEN) / 2 - VALUE
 COLUMNS = NAMED - LEFT, NAMED - LEFT + BAR + VALUE + BETWEEN
 """Where the bars begin."""
 CEILING = 3.0
@@ -37,7 +37,7 @@ def _panel(scenario: Scenario, contenders: Sequence[Contender], found: Sequence[
     by_name = {one.name: one for one in contenders}
     for number, line in enumerate(drawn):
         one, y = by_name[line.name], number * ROW
-        colour = COLOURS[0] if one.is_ours else COLOURS[2] if line is drawn[0] else COLOURS[1]
+        colour = COLOURS[0] if one.is_ours else COLOURS[2] if line.name == PLAIN else COLOURS[1]
         yield f'<text x="{MARGIN - LEFT}" y="{y + 12}" fill="{colour}">{escape(one.title)}</text>'
         for x, value in zip(COLUMNS, (line.speed_to_plain or 0.0, line.wal_to_plain or 0.0), strict=True):
             length = min(value, top) * scale

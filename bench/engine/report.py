@@ -38,7 +38,7 @@ def _row(title: str, line: Line, rounds: Rounds) -> str:
         f"{_cell(line.wal_to_plain, 8)}{_cell(line.wal_to_keyset, 9)}{figures.hot_ratio:>6.2f}"
         f"{figures.table_growth:>7.2f}x{_cell(figures.index_growth, 8, '.2fx')}{_cell(figures.decile_ratio, 8)}"
         f"{figures.batch_p99_s:>7.2f} s{rows_transaction:>13,}{_cell(figures.cpu_s_100k, 9, '.3fs')}"
-        f"{_cell(memory, 7, '.0fM')}"
+        f"{_cell(memory, 6, '.0f MB')}"
     )
 
 

@@ -7,8 +7,9 @@ they do on tables of the size that these forms are made for, also where a small 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -16,6 +17,8 @@ import psycopg
 from bench.engine.making import Subject
 from bench.engine.tally import Tally
 from bench.rivals import KEYSET, NEXT
+
+Connection = psycopg.Connection[tuple[Any, ...]]
 
 BATCH_ROWS = 5000
 GITLAB_BATCH_ROWS, GITLAB_SUB_BATCH_ROWS = 50_000, 2500
@@ -65,7 +68,7 @@ def gitlab(subject: Subject, tally: Tally) -> None:
     that match (`scope_to`); its job's row, pauses and interval are left out.
     """
     with _session(subject, tally) as connection:
-        look = _Look(connection)
+        look = partial(_key, connection)
         first = look("ORDER BY id LIMIT 1")
         while first is not None:
             behind = look("AND id >= %s ORDER BY id LIMIT 1 OFFSET %s", first, GITLAB_BATCH_ROWS)
@@ -74,25 +77,18 @@ def gitlab(subject: Subject, tally: Tally) -> None:
                 if behind is None
                 else look("AND id >= %s AND id < %s ORDER BY id DESC LIMIT 1", first, behind)
             )
-            _sub_batches(connection, tally, look, (first, last))
+            _sub_batches(connection, tally, (first, last))
             first = look("AND id > %s ORDER BY id LIMIT 1", last)
 
 
-class _Look:
-    """Looks up a key of the rows that match."""
-
-    def __init__(self, connection: psycopg.Connection[tuple[Any, ...]]) -> None:
-        self._connection = connection
-
-    def __call__(self, rest: str, *parameters: object) -> object | None:
-        statement = f"SELECT id FROM users WHERE handle IS NULL {rest}"
-        row = self._connection.execute(statement, parameters).fetchone()  # type: ignore[arg-type, unused-ignore]
-        return None if row is None else row[0]
+def _key(connection: Connection, rest: str, *parameters: object) -> object | None:
+    """Look up a key among the rows that match."""
+    row = connection.execute(f"SELECT id FROM users WHERE handle IS NULL {rest}", parameters).fetchone()
+    return None if row is None else row[0]
 
 
-def _sub_batches(
-    connection: psycopg.Connection[tuple[Any, ...]], tally: Tally, look: _Look, ends: tuple[object, object]
-) -> None:
+def _sub_batches(connection: Connection, tally: Tally, ends: tuple[object, object]) -> None:
+    look = partial(_key, connection)
     inside = "AND id BETWEEN %s AND %s"
     begin = look(f"{inside} ORDER BY id LIMIT 1", *ends)
     while begin is not None:
@@ -116,7 +112,7 @@ def _by_key(subject: Subject, tally: Tally, first: str, following: str) -> None:
 
 
 def _timed(
-    connection: psycopg.Connection[tuple[Any, ...]], tally: Tally, statement: str, parameters: list[object]
+    connection: Connection, tally: Tally, statement: str, parameters: list[object]
 ) -> psycopg.Cursor[tuple[Any, ...]]:
     """Run a batch that is one statement, and count it."""
     began_s = time.monotonic()
@@ -127,18 +123,9 @@ def _timed(
 
 
 @contextmanager
-def _session(subject: Subject, tally: Tally) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
+def _session(subject: Subject, tally: Tally) -> Iterator[Connection]:
     """Give a session in autocommit; the clock runs while it is open."""
     with psycopg.connect(subject.dsn, autocommit=True, prepare_threshold=None, options=SESSION) as connection:
         tally.begin(time.monotonic())
         yield connection
         tally.end(time.monotonic())
-
-
-RIVALS: dict[str, Callable[[Subject, Tally], None]] = {
-    "plain UPDATE": plain,
-    "folklore loop": folklore,
-    "keyset": keyset,
-    "GitLab": gitlab,
-    "pgroll": pgroll,
-}

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 MB = 1024**2
+CHECKPOINTED_ROWS = 1_200_000
 
 
 class Key(Enum):
@@ -47,7 +48,7 @@ class Scenario:
     many_checkpoints: bool = False
     beside: Beside = Beside.NOBODY
     rows_share: float = 1.0
-    """Of the rows that are asked for, where each is dear."""
+    """Of the rows that are asked for: less where each is dear."""
 
     @property
     def dense(self) -> bool:
@@ -59,11 +60,16 @@ class Scenario:
         """Whether batches by primary key can work here."""
         return self.indexes > 0
 
-    def max_wal_size_bytes(self, rows: int) -> int:
-        """Return what makes a checkpoint: 16 GB, or for many of them 256 MB a million rows, from 32 to 256 MB."""
-        if not self.many_checkpoints:
-            return 16 * 1024 * MB
-        return max(32, min(256, 256 * rows // 1_000_000)) * MB
+    @property
+    def max_wal_size(self) -> str:
+        """What makes checkpoints: about half of it is written between two of them."""
+        return "256MB" if self.many_checkpoints else "16GB"
+
+    def rows(self, asked: int) -> int:
+        """Return the rows of the table; many checkpoints need one that lasts for several, up to four times as large."""
+        if self.many_checkpoints:
+            return max(asked, min(CHECKPOINTED_ROWS, 4 * asked))
+        return int(asked * self.rows_share)
 
 
 BASE = "base"
