@@ -87,7 +87,7 @@ def main() -> None:
     results: dict[str, Rounds] = {}
     for scenario, rounds in play(scenarios, contenders, rows, runs):
         results[scenario.name] = rounds
-        print(f"\n{scenario.title}\n{table(contenders, rounds)}\n", flush=True)
+        print(f"\n{scenario.title}; {scenario.rows(rows):,} rows\n{table(contenders, rounds)}\n", flush=True)
     if options.svg:
         options.svg.write_text(picture(contenders, results, scenarios), encoding="utf-8")
     if not report(scenarios, contenders, results) and not options.quick:

@@ -82,7 +82,7 @@ SCENARIOS = (
     Scenario("sparse-1", "1 % of the rows match", one_in=100),
     Scenario("sparse-0.01", "0.01 % of the rows match", one_in=10_000),
     Scenario("clustered-1", "1 % match, all at the end", one_in=100, clustered=True),
-    Scenario("wide", "rows of 2.7 kB (TOAST), a fifth of the rows", body_bytes=2560, rows_share=0.2),
+    Scenario("wide", "rows of 2.7 kB (TOAST)", body_bytes=2560, rows_share=0.2),
     Scenario("no-index", "no index", indexes=0),
     Scenario("five-indexes", "five indexes", indexes=5),
     Scenario("indexed-target", "the column that is set is indexed", with_target_index=True),
