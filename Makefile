@@ -29,8 +29,8 @@ lint: $(STAMPS)/dev ## lint, types, direction of imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache --no-logo
 
-bench: $(STAMPS)/dev ## the engine against a plain UPDATE, side by side (ROWS=300000)
-	$(BIN)/python -m bench.engine --rows $(ROWS)
+bench: $(STAMPS)/dev ## the engine against others, hours (ROWS=300000); QUICK=--quick: small tables, 2 minutes
+	$(BIN)/python -m bench.engine --rows $(ROWS) $(or $(QUICK),--svg docs/engine.svg)
 
 bench-throttle: $(STAMPS)/dev ## the throttle against the laws of others, half an hour; QUICK=--quick: 4 minutes
 	$(BIN)/python -m bench.throttle $(QUICK) --svg docs/throttle.svg

@@ -3,49 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from bench.measure import Figures
 from bench.scenarios import MB, Scenario
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """A promise with the figure that keeps or misses it."""
-
-    kept: bool
-    text: str
-
-    @property
-    def mark(self) -> str:
-        """How it is printed."""
-        return "ok" if self.kept else "MISSED"
+from bench.verdict import Verdict, at_least, at_most
 
 
 def promised(scenario: Scenario, ours: Figures) -> Iterator[Verdict]:
     """Yield what is promised of our figures in a scenario."""
     match scenario.name:
         case "steady":
-            yield _at_least("use", ours.use, 0.97)
-            yield _at_most("worst lag", ours.lag_max_s, scenario.budget_s, " s")
+            yield at_least("use", ours.use, 0.97)
+            yield at_most("worst lag", ours.lag_max_s, scenario.budget_s, " s")
         case "steady-10s":
-            yield _at_least("use", ours.use, 0.97)
-            yield _at_most("median lag", ours.lag_median_s, 0.5, " s")
-            yield _at_most("p99 of lag", ours.lag_p99_s, 1.0, " s")
+            yield at_least("use", ours.use, 0.97)
+            yield at_most("median lag", ours.lag_median_s, 0.5, " s")
+            yield at_most("p99 of lag", ours.lag_p99_s, 1.0, " s")
         case "step":
-            yield _at_least("use", ours.use, 0.95)
+            yield at_least("use", ours.use, 0.95)
             if ours.back_s is not None:
-                yield _at_most("back within the budget, after what is possible", ours.back_s, 3.0, " s")
+                yield at_most("back within the budget, after what is possible", ours.back_s, 3.0, " s")
         case "freeze":
             if ours.added_bytes is not None and ours.window_bytes is not None:
-                yield _at_most(
+                yield at_most(
                     "backlog added while frozen", ours.added_bytes / MB, round(ours.window_bytes / MB, 3), " MB"
                 )
         case "checkpoint":
-            yield _at_most("share of time over budget", ours.over_s / scenario.span_s, 0.01)
+            yield at_most("share of time over budget", ours.over_s / scenario.span_s, 0.01)
         case "two":
-            yield _at_least("use of the slow link", ours.use, 0.95)
-            yield _at_most("worst lag", ours.lag_max_s, scenario.budget_s, " s")
+            yield at_least("use of the slow link", ours.use, 0.95)
+            yield at_most("worst lag", ours.lag_max_s, scenario.budget_s, " s")
         case _:
             pass
 
@@ -56,11 +43,3 @@ def beaten(rival: str, theirs: Figures, ours: Figures) -> Verdict:
     on_use = theirs.use < ours.use
     words = [word for word, worse in (("lag", on_lag), ("use", on_use)) if worse]
     return Verdict(bool(words), f"{rival} is worse on {' and '.join(words) or 'nothing'}")
-
-
-def _at_most(what: str, value: float, limit: float, unit: str = "") -> Verdict:
-    return Verdict(round(value, 3) <= limit, f"{what} {value:.3f}{unit} <= {limit:.3f}{unit}")
-
-
-def _at_least(what: str, value: float, limit: float) -> Verdict:
-    return Verdict(round(value, 3) >= limit, f"{what} {value:.3f} >= {limit:.3f}")

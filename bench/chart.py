@@ -40,8 +40,14 @@ class Panel:
 
 def draw(panels: Sequence[Panel], columns: int = 1) -> str:
     """Return the figure, its panels row by row."""
+    return sheet([list(_panel(panel)) for panel in panels], PANEL, columns)
+
+
+def sheet(panels: Sequence[Sequence[str]], inside: int, columns: int = 1) -> str:
+    """Return the figure of panels that are drawn already, the upper left corner of each inside at the origin."""
     rows = -(-len(panels) // columns)
-    width, height = columns * WIDTH, rows * (HEAD + PANEL + FOOT)
+    row_height = HEAD + inside + FOOT
+    width, height = columns * WIDTH, rows * row_height
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}">',
         '<g font-family="system-ui, sans-serif" font-size="12" fill="#222">',
@@ -49,8 +55,8 @@ def draw(panels: Sequence[Panel], columns: int = 1) -> str:
     ]
     for number, panel in enumerate(panels):
         row, column = divmod(number, columns)
-        parts.append(f'<g transform="translate({column * WIDTH + LEFT} {row * (HEAD + PANEL + FOOT) + HEAD})">')
-        parts.extend(_panel(panel))
+        parts.append(f'<g transform="translate({column * WIDTH + LEFT} {row * row_height + HEAD})">')
+        parts.extend(panel)
         parts.append("</g>")
     return "\n".join([*parts, "</g>", "</svg>", ""])
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import astuple, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median, quantiles
-from typing import Any
 
 from bench.scenarios import Kind, Scenario
 from bench.trace import SLOW, Trace
@@ -58,13 +57,6 @@ def measure(trace: Trace, scenario: Scenario) -> Figures:
         window_bytes=None if frozen_s is None else _last_before(trace.windows, frozen_s),
         latency_p99_s=percentile_99(trace.latencies_s) if trace.latencies_s else None,
     )
-
-
-def medians(rounds: Sequence[Figures]) -> Figures:
-    """Return the median of each figure over rounds of the same; None stays None."""
-    columns: Iterator[tuple[Any, ...]] = zip(*map(astuple, rounds), strict=True)
-    values: list[Any] = [None if None in column else median(column) for column in columns]
-    return Figures(*values)
 
 
 def lag_points(trace: Trace, scenario: Scenario) -> list[Point]:

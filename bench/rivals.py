@@ -11,11 +11,13 @@ from backfill.sandbox import Server
 from bench.laws import FixedSleep, Law, OnOff
 
 LAG = "SELECT coalesce(extract(epoch FROM max(replay_lag)), 0)::float8 FROM pg_stat_replication"
-NEXT = (
-    "WITH batch AS (SELECT id FROM users WHERE id > %s AND handle IS NULL ORDER BY id LIMIT %s),"
+KEYSET = (
+    "WITH batch AS (SELECT id FROM users WHERE {after} handle IS NULL ORDER BY id LIMIT %s {lock}),"
     " filled AS (UPDATE users u SET handle = username FROM batch WHERE u.id = batch.id RETURNING u.id)"
-    " SELECT count(*), max(id) FROM filled"
+    " SELECT (SELECT count(*) FROM filled), (SELECT id FROM batch ORDER BY id DESC LIMIT 1)"
 )
+"""Rows of the next batch by primary key, of whatever type, and its last key; `bench.engine` has it with a lock."""
+NEXT = KEYSET.format(after="id > %s AND", lock="")
 
 Fill = Callable[[Server], Iterator[int]]
 """Fills the column of table users; yields the rows of each transaction when it is committed."""

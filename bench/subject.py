@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,7 +21,6 @@ table: public.users
 set:
   handle: username
 where: handle IS NULL
-batch: {{stripes: {stripes}}}
 throttle:
   max_lag: {max_lag}
   max_wal_rate: {max_wal_rate}
@@ -58,16 +57,23 @@ def wait_replayed(server: Server, timeout_s: float = 300.0) -> None:
 
 @contextmanager
 def job_file(
-    *, stripes: int = 8, max_lag: str = "10s", max_wal_rate: str = "1TB/s", synchronous_commit: str = "off"
+    *, max_lag: str = "10s", max_wal_rate: str = "1TB/s", synchronous_commit: str = "off", more: Mapping[str, str] = {}
 ) -> Iterator[Path]:
-    """Give a job file; its own WAL rate is as good as unlimited when nothing is said."""
+    """Give a job file; its own WAL rate is as good as unlimited when nothing is said.
+
+    `more` are keys of the job that it has beside, each with its value as YAML; what is left out is the worker's to set.
+    """
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "job.yaml"
-        text = JOB.format(
-            stripes=stripes, max_lag=max_lag, max_wal_rate=max_wal_rate, synchronous_commit=synchronous_commit
-        )
-        path.write_text(text, encoding="utf-8")
+        text = JOB.format(max_lag=max_lag, max_wal_rate=max_wal_rate, synchronous_commit=synchronous_commit)
+        path.write_text(text + "".join(f"{key}: {value}\n" for key, value in more.items()), encoding="utf-8")
         yield path
+
+
+def initialise(dsn: str) -> None:
+    """Let `backfill init` make its schema, so that no run pays for it."""
+    command = [sys.executable, "-m", "backfill", "init"]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=os.environ | {"DATABASE_URL": dsn})
 
 
 def run(server: Server, job: Path) -> Generator[tuple[float, Event], None, None]:
@@ -75,20 +81,32 @@ def run(server: Server, job: Path) -> Generator[tuple[float, Event], None, None]
 
     Closed before the end, it ends the worker by SIGTERM. What the worker says to people is told when it fails.
     """
+    with worker(server.dsn, job) as process:
+        yield from events(process)
+
+
+@contextmanager
+def worker(dsn: str, job: Path) -> Iterator[subprocess.Popen[str]]:
+    """Give a process of `backfill run`; it ends with the context, by SIGTERM unless it has ended."""
     command = [sys.executable, "-m", "backfill", "run", str(job), "--json", "--http", "off"]
-    environment = os.environ | {"DATABASE_URL": server.dsn}
+    environment = os.environ | {"DATABASE_URL": dsn}
     with (
         tempfile.TemporaryFile("w+") as said,
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said, env=environment, text=True) as worker,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said, env=environment, text=True) as process,
     ):
-        assert worker.stdout is not None
         try:
-            for line in worker.stdout:
-                fields = json.loads(line)
-                del fields["at"]
-                yield time.monotonic(), from_dict(fields)
+            yield process
         finally:
-            worker.terminate()
-        if worker.wait():
+            process.terminate()
+        if process.wait():
             said.seek(0)
-            raise SystemExit(f"the worker ended with {worker.returncode}: {said.read()}")
+            raise SystemExit(f"the worker ended with {process.returncode}: {said.read()}")
+
+
+def events(process: subprocess.Popen[str]) -> Iterator[tuple[float, Event]]:
+    """Yield a worker's events with the seconds at which they were read, until its output ends."""
+    assert process.stdout is not None
+    for line in process.stdout:
+        fields = json.loads(line)
+        del fields["at"]
+        yield time.monotonic(), from_dict(fields)

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from bench.contenders import Contender
-from bench.measure import Figures, medians
+from bench.measure import Figures
+from bench.medians import medians
 from bench.scenarios import MB, Scenario
 from bench.trace import Trace
 

@@ -22,13 +22,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from backfill.sandbox import Sandbox
-from bench.bars import Verdict, beaten, promised
+from bench.bars import beaten, promised
 from bench.contenders import OURS, Contender, nobody, ours, rivals
 from bench.measure import measure
 from bench.picture import picture
 from bench.scenarios import SCENARIOS, Scenario
 from bench.stage import Stage
 from bench.table import HEAD, Run, better, merged
+from bench.verdict import Verdict
 
 QUICK_SCENARIOS = ("steady", "step", "checkpoint")
 QUICK_RIVALS = ("on/off (gh-ost), tuned", "LHM, tuned")

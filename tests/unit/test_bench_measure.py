@@ -3,7 +3,8 @@
 import pytest
 
 from bench.bars import beaten, promised
-from bench.measure import back_s, measure, medians, over_s
+from bench.measure import back_s, measure, over_s
+from bench.medians import medians
 from bench.pgbench import read_latencies
 from bench.scenarios import MB, SCENARIOS, Act, Kind, Scenario
 from bench.trace import SLOW, Trace
