@@ -24,8 +24,8 @@ test: $(STAMPS)/dev ## all tests, on servers that they make themselves
 test-majors: $(STAMPS)/dev ## integration and acceptance tests on PostgreSQL 14 to 18 in turn (MAJORS="14 17")
 	@$(call on-majors,$(or $(MAJORS),--if-possible),tests/acceptance)
 
-test-oldest: $(STAMPS)/dev ## integration tests and what tells most of acceptance, on PostgreSQL 14
-	@$(call on-majors,--if-possible 14,$(TELLING))
+test-oldest: $(STAMPS)/dev ## the same on PostgreSQL 14, of acceptance what differs by server
+	@$(call on-majors,--if-possible 14,-m oldest tests/acceptance)
 
 check: lint ## lint, types, direction of imports, unit tests, simulation
 	$(BIN)/python -m pytest -q -n 2 tests/unit tests/sim
@@ -65,10 +65,7 @@ $(STAMPS)/dev: $(SOURCES)
 	@$(call install,sandbox$(comma)dev)
 	@mkdir -p $(STAMPS) && touch $@ $(STAMPS)/demo
 
-# What the server has the largest part in: whole runs, rows that cannot converge, victims, tables that change.
-TELLING := $(patsubst %,tests/acceptance/test_%.py,life converging victims changing_tables)
-
-# The tests on each major that $(1) asks for; one that fails does not keep the others from their turn.
+# The integration tests and $(2) on each major that $(1) asks for; one that fails does not keep the others from their turn.
 define on-majors
 majors=$$($(BIN)/python -m tests.majors $(1)) || exit 1; \
 failed=; \

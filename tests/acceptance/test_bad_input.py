@@ -115,6 +115,7 @@ SERVER_SIDE = {
 """Names, jobs that only the server can find fault with, and what is said of them."""
 
 
+@pytest.mark.oldest
 def test_what_only_the_server_knows_is_told_at_its_place_too_and_nothing_is_touched(database, tmp_path):
     make_users(database, 200)
     database.query("alter table users add column doubled bigint generated always as (id * 2) stored")
@@ -290,6 +291,7 @@ def role(database):
     database.query(f"drop role {quoted}")
 
 
+@pytest.mark.oldest
 @pytest.mark.timeout(120)
 def test_each_missing_right_is_told_with_the_statement_that_gives_it_until_the_job_runs(database, tmp_path, role):
     make_users(database, 100)
