@@ -137,9 +137,7 @@ def _fetch(version: str, directory: Path) -> None:
 
 def _loader_errors(found: Binaries) -> str:
     """Return what keeps programs and the walreceiver from being loaded, empty when nothing does."""
-    said = [
-        ended.stderr for path in found.programs if (ended := _run([str(path), "--version"], found)).returncode != 0
-    ]
+    said = [ended.stderr for path in found.programs if (ended := _run([str(path), "--version"], found)).returncode != 0]
     if ldd := shutil.which("ldd"):
         linked = [*found.programs, *found.directory.parent.glob("lib/**/libpqwalreceiver.so")]
         said += [line for line in _run([ldd, *map(str, linked)], found).stdout.splitlines() if "not found" in line]

