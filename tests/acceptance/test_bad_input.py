@@ -291,7 +291,6 @@ def role(database):
     database.query(f"drop role {quoted}")
 
 
-@pytest.mark.oldest
 @pytest.mark.timeout(120)
 def test_each_missing_right_is_told_with_the_statement_that_gives_it_until_the_job_runs(database, tmp_path, role):
     make_users(database, 100)
