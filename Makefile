@@ -1,6 +1,6 @@
 # Every target makes its own .venv first: with uv where it is, else with python3 and pip. Nothing else is needed.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint bench bench-throttle sim mutations lock clean
+.PHONY: help demo test test-majors test-oldest check lint bench bench-throttle sim mutations lock clean
 
 PYTHON ?= python3
 UV := $(shell command -v uv 2>/dev/null)
@@ -16,9 +16,16 @@ demo: $(STAMPS)/demo ## a real backfill of a replicated table, throttled, killed
 	@$(BIN)/backfill demo --rows $(ROWS)
 
 test: $(STAMPS)/dev ## all tests, on servers that they make themselves
+	@$(BIN)/python -m tests.majors --if-possible >/dev/null
 	$(BIN)/python -m pytest -q -n 2 tests/unit tests/sim
 	$(BIN)/python -m pytest -q -n 2 tests/integration
 	$(BIN)/python -m pytest -q tests/acceptance
+
+test-majors: $(STAMPS)/dev ## integration and acceptance tests on PostgreSQL 14 to 18 in turn (MAJORS="14 17")
+	@$(call on-majors,$(or $(MAJORS),--if-possible),tests/acceptance)
+
+test-oldest: $(STAMPS)/dev ## the same on PostgreSQL 14, of acceptance what differs by server
+	@$(call on-majors,--if-possible 14,-m oldest tests/acceptance)
 
 check: lint ## lint, types, direction of imports, unit tests, simulation
 	$(BIN)/python -m pytest -q -n 2 tests/unit tests/sim
@@ -57,6 +64,18 @@ $(STAMPS)/demo: $(SOURCES)
 $(STAMPS)/dev: $(SOURCES)
 	@$(call install,sandbox$(comma)dev)
 	@mkdir -p $(STAMPS) && touch $@ $(STAMPS)/demo
+
+# The integration tests and $(2) on each major that $(1) asks for; one that fails does not keep the others from their turn.
+define on-majors
+majors=$$($(BIN)/python -m tests.majors $(1)) || exit 1; \
+failed=; \
+for major in $$majors; do \
+	echo "PostgreSQL $$major"; \
+	$(BIN)/python -m pytest -q -n 2 --major $$major tests/integration || failed="$$failed $$major"; \
+	$(BIN)/python -m pytest -q --major $$major $(2) || failed="$$failed $$major"; \
+done; \
+if [ -n "$$failed" ]; then echo "failed on PostgreSQL:$$failed" >&2; exit 1; fi
+endef
 
 comma := ,
 ifdef UV

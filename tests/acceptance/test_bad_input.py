@@ -132,6 +132,7 @@ SERVER_SIDE = {
 """Names, jobs that only the server can find fault with, and what is said of them."""
 
 
+@pytest.mark.oldest
 def test_what_only_the_server_knows_is_told_at_its_place_too_and_nothing_is_touched(database, tmp_path):
     make_users(database, 200)
     database.query("alter table users add column doubled bigint generated always as (id * 2) stored")

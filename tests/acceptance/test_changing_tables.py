@@ -46,6 +46,7 @@ REWRITTEN = (
 """What may happen to a table in the middle of a job without any harm to it."""
 
 
+@pytest.mark.oldest
 @pytest.mark.timeout(120)
 def test_what_is_gone_under_a_worker_ends_it_with_the_server_s_words(database, tmp_path):
     with ExitStack() as stack:
@@ -68,6 +69,7 @@ def test_what_is_gone_under_a_worker_ends_it_with_the_server_s_words(database, t
     assert database.query("select distinct state from backfill.job") == [("failed",)]
 
 
+@pytest.mark.oldest
 @pytest.mark.timeout(120)
 def test_a_table_that_is_rewritten_emptied_and_changed_all_the_while_is_filled_to_the_end(database, tmp_path):
     make_users(database, 30_000)
@@ -103,9 +105,10 @@ def test_a_locked_row_is_waited_for_with_its_reason_and_filled_when_it_is_free(d
 
 
 def test_a_batch_that_takes_too_long_is_made_smaller_until_it_fits(database, tmp_path):
-    make_users(database, 100)
+    make_users(database, 60)
+    # A first batch has 32 rows, 1.6 s of them, whatever WAL is on its way.
     slow = {
-        "handle: username": "handle: username || left(pg_sleep(0.015)::text, 0)",
+        "handle: username": "handle: username || left(pg_sleep(0.05)::text, 0)",
         "throttle:": "lock_timeout: 100ms\nstatement_timeout: 1s\nbatch: {stripes: 1}\nthrottle:",
     }
     began_s = time.monotonic()
@@ -114,5 +117,5 @@ def test_a_batch_that_takes_too_long_is_made_smaller_until_it_fits(database, tmp
     assert time.monotonic() - began_s < 30
     [retried, *_] = worker.all_of("Retried")
     assert (retried["reason"], retried["message"]) == ("57014", "canceling statement due to statement timeout")
-    assert max(event["rows"] for event in worker.all_of("BatchDone")) < 100
+    assert max(event["rows"] for event in worker.all_of("BatchDone")) <= 20
     assert left(database) == 0

@@ -68,6 +68,7 @@ FAILING = {
 """What is done to a table of that name, the expression that fails for row 700, and what is said."""
 
 
+@pytest.mark.oldest
 @pytest.mark.timeout(120)
 def test_a_row_that_cannot_be_written_is_told_in_the_server_s_words_and_the_rest_stands(database, tmp_path):
     with psycopg.connect(database.dsn, autocommit=True) as connection:

@@ -34,6 +34,7 @@ def test_a_signal_ends_the_batch_in_flight_and_leaves_the_checkpoint(database, t
     assert left(database) == 0
 
 
+@pytest.mark.oldest
 def test_a_second_signal_cancels_the_statement_and_rolls_it_back(database, tmp_path):
     make_users(database, 2000)
     job = write_job(
@@ -92,6 +93,7 @@ def test_a_second_job_on_the_same_table_waits_for_the_first(database, tmp_path):
             assert "which fills table public.users for another job" in refused.stderr
 
 
+@pytest.mark.oldest
 def test_a_terminated_session_is_opened_again_and_nothing_is_lost(database, tmp_path):
     make_users(database, 50_000)
     with run_job(database.dsn, write_job(tmp_path, **{"1GB/s": "8MB/s"})) as worker:
@@ -107,6 +109,7 @@ def test_a_terminated_session_is_opened_again_and_nothing_is_lost(database, tmp_
     assert left(database) == 0
 
 
+@pytest.mark.oldest
 def test_a_role_without_pg_monitor_is_told_the_grant_that_mends_it_before_any_batch(database, tmp_path):
     make_users(database, 1000)
     role = f"blind_{database.name}"

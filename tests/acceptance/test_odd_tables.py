@@ -90,7 +90,8 @@ ODD = {
     "one_page": Odd(users(180), 180),
     "toasted": Odd(
         """
-        create table {table} (id int, body text storage external, copy text, digest text);
+        create table {table} (id int, body text, copy text, digest text);
+        alter table {table} alter body set storage external;
         insert into {table} (id, body) select i, repeat(md5(i::text), 32768) from generate_series(1, 6) i
         """,
         6,
@@ -99,7 +100,8 @@ ODD = {
     ),
     "one_row_a_page": Odd(
         """
-        create table {table} (id int, pad text storage plain, handle text);
+        create table {table} (id int, pad text, handle text);
+        alter table {table} alter pad set storage plain;
         insert into {table} (id, pad) select i, repeat('x', 7900) from generate_series(1, 40) i
         """,
         40,
@@ -253,6 +255,7 @@ ODD = {
 }
 
 
+@pytest.mark.oldest
 @pytest.mark.timeout(180)
 def test_each_odd_table_is_filled_right_by_one_run(database, tmp_path):
     paths = []

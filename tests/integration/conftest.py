@@ -26,6 +26,6 @@ def shared(request: pytest.FixtureRequest) -> Iterator[Database]:
     They do nothing to links and standbys, unless they ask for `cluster` too: nothing is restored after them.
     """
     cluster: Cluster = request.getfixturevalue("cluster")
-    database = create_database(cluster)
+    database = create_database(cluster.primary)
     yield database
     drop_database(database)

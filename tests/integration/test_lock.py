@@ -55,7 +55,7 @@ async def test_a_table_that_another_job_fills_is_told_as_such(users: Database):
 
 
 async def test_jobs_of_other_tables_and_other_databases_do_not_meet(cluster: Cluster, users: Database):
-    other = create_database(cluster)
+    other = create_database(cluster.primary)
     try:
         run_sql(other, "create table users (id int primary key, username text, handle text)")
         async with (
