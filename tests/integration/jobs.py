@@ -6,17 +6,17 @@ import json
 import secrets
 import time
 from contextlib import asynccontextmanager
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import psycopg
 from psycopg import sql
 
-from backfill.core.batch import Filled
+from backfill.core.batch import Filled, Opened
 from backfill.core.events import Event, Finished
 from backfill.core.jobfile import JobFile, load
-from backfill.core.scan import Scan
+from backfill.core.scan import Layout, Scan, lay_out
 from backfill.core.scout import Cut, cut
 from backfill.core.table import Table
 from backfill.pg.catalog import read_table
@@ -27,7 +27,7 @@ from backfill.pg.statements import Statements
 from backfill.ports import Surroundings
 from backfill.runner import Runner
 from backfill.sandbox import Server
-from tests.factories import admission
+from tests.factories import admission, run_order
 from tests.fix_pg import Database
 
 if TYPE_CHECKING:
@@ -106,9 +106,31 @@ async def take_lock(worker: Session) -> None:
         await anyio.sleep(0.01)
 
 
+async def open_leaf(worker: Session) -> Opened:
+    """Open the job's table, its windows in as many equal stripes as the job file says: what lanes do by themselves."""
+    opened = await worker.open(str(worker.job.table))
+    stripes = worker.job.batch.stripes
+    if stripes == "auto":
+        return opened
+    layout = Layout((1,) * stripes)
+    return replace(opened, scans=tuple(lay_out(one, layout) if one.window_untouched else one for one in opened.scans))
+
+
+async def next_pass(worker: Session, scan: Scan) -> Scan:
+    """Begin the next pass of a job with one lane."""
+    [begun] = await worker.new_pass((scan,))
+    return begun
+
+
+async def start_again(worker: Session, scan: Scan) -> tuple[Scan, str]:
+    """Start the pass of a job with one lane again, and say why."""
+    [fresh], why = await worker.reopen((scan,))
+    return fresh, why
+
+
 async def fill(worker: Session, scan: Scan, cut: Cut) -> Filled:
     """Run one batch that must be committed."""
-    done = await worker.run_batch(scan, cut, admission(cut.rows))
+    done = await run_order(worker, scan, cut, admission(cut.rows))
     assert isinstance(done, Filled), done
     return done
 

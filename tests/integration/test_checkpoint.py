@@ -9,14 +9,25 @@ import pytest
 
 from backfill.core.events import Finished
 from backfill.core.reason import Kind, Reason
-from backfill.core.scan import Scan, Tid, begin
+from backfill.core.scan import Layout, Scan, Tid, begin
 from backfill.core.scout import Cut
 from backfill.errors import JobError, Refused, Rewritten, Superseded
 from backfill.pg.checkpoint import changed, spec_of
 from backfill.pg.database import Database as Session
 from backfill.pg.session import worker_name
 from tests.fix_pg import Database
-from tests.integration.jobs import fill, job_file, make_users, next_cut, run_sql, session, take_lock
+from tests.integration.jobs import (
+    fill,
+    job_file,
+    make_users,
+    next_cut,
+    next_pass,
+    open_leaf,
+    run_sql,
+    session,
+    start_again,
+    take_lock,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -52,18 +63,19 @@ def state(database: Database) -> list[tuple[object, ...]]:
 
 async def first_batch(worker: Session) -> Scan:
     """Open the job and fill a little of it, so that its place is inside a page."""
-    opened = await worker.open()
-    cut = await next_cut(worker, opened.scan, 10)
-    done = await fill(worker, opened.scan, Cut(Tid(2, 20), cut.rows))
+    opened = await open_leaf(worker)
+    cut = await next_cut(worker, opened.scans[0], 10)
+    done = await fill(worker, opened.scans[0], Cut(Tid(2, 20), cut.rows))
     assert 0 < done.rows < 100
     return done.scan
 
 
 async def test_a_first_worker_writes_the_first_checkpoint(users: Database):
     async with session(users.dsn, JOB) as worker:
-        opened = await worker.open()
-    assert opened.scan == replace(begin(pages(users), 4), epoch=opened.scan.epoch)
-    assert opened.scan.epoch > 0
+        opened = await open_leaf(worker)
+    begun = begin(pages(users), Layout((1,) * 4), leaf="public.users")
+    assert opened.scans[0] == replace(begun, epoch=opened.scans[0].epoch)
+    assert opened.scans[0].epoch > 0
     assert (opened.resumed, opened.rewritten, opened.replicas_seen) == (False, None, ())
     assert (opened.pages, opened.rows_estimated) == (pages(users), ROWS)
     [row] = users.query("select spec, state, reason, worker, finished_at from backfill.job where name = 'users-handle'")
@@ -76,8 +88,8 @@ async def test_the_next_worker_goes_on_at_the_very_same_place(users: Database):
         left = await worker.save_place(replace(left, stripe=2, next=Tid(3, 7), rows_unconverged=5, rows_pass=77))
     assert left.wal_bytes > 0
     async with session(users.dsn, JOB) as worker:
-        opened = await worker.open()
-    assert opened.scan == replace(left, epoch=left.epoch + 1)
+        opened = await open_leaf(worker)
+    assert opened.scans[0] == replace(left, epoch=left.epoch + 1)
     assert (opened.resumed, opened.rewritten) == (True, None)
     assert users.query("select reason from backfill.job") == [(None,)]
 
@@ -87,12 +99,12 @@ async def test_a_worker_that_was_overtaken_changes_nothing(users: Database):
     async with session(users.dsn, JOB) as zombie, Session(users.dsn, JOB) as worker:
         old = await first_batch(zombie)
         rows, place = filled(users), state(users)
-        opened = await worker.open()
+        opened = await open_leaf(worker)
         for attempt in (
             lambda: fill(zombie, old, Cut(old.window_limit, 1)),
             lambda: zombie.save_place(old),
-            lambda: zombie.new_pass(old),
-            lambda: zombie.reopen(old),
+            lambda: next_pass(zombie, old),
+            lambda: start_again(zombie, old),
         ):
             with pytest.raises(Superseded, match="'users-handle': another worker"):
                 await attempt()
@@ -100,7 +112,7 @@ async def test_a_worker_that_was_overtaken_changes_nothing(users: Database):
         run_sql(users, "update backfill.scan set epoch = epoch - 1")
         assert state(users) == place
         run_sql(users, "update backfill.scan set epoch = epoch + 1")
-        done = await fill(worker, opened.scan, Cut(opened.scan.window_limit, 1))
+        done = await fill(worker, opened.scans[0], Cut(opened.scans[0].window_limit, 1))
         assert filled(users) == rows + done.rows
 
 
@@ -108,9 +120,9 @@ async def test_a_worker_of_before_a_restart_changes_nothing(users: Database):
     """Even where the sequence of the new one has come to where the old one stood."""
     async with session(users.dsn, JOB) as zombie, Session(users.dsn, JOB, restart=True) as worker:
         old = await first_batch(zombie)
-        opened = await worker.open()
-        assert (opened.scan.sequence, opened.scan.next) == (0, Tid(0))
-        scan = await worker.save_place(opened.scan)
+        opened = await open_leaf(worker)
+        assert (opened.scans[0].sequence, opened.scans[0].next) == (0, Tid(0))
+        scan = await worker.save_place(opened.scans[0])
         assert scan.sequence == old.sequence
         rows = filled(users)
         with pytest.raises(Superseded):
@@ -174,10 +186,10 @@ async def test_on_a_table_that_was_rewritten_nothing_is_changed_and_the_scan_beg
             await worker.save_place(scan)
         assert filled(users) == rows
         assert state(users) == place
-        fresh, told = await worker.reopen(scan)
+        fresh, told = await start_again(worker, scan)
         assert why in told
         assert fresh == replace(
-            begin(pages(users), 4),
+            begin(pages(users), Layout(), leaf="public.users"),
             epoch=scan.epoch,
             sequence=scan.sequence,
             rows_total=scan.rows_total,
@@ -192,8 +204,8 @@ async def test_a_rewrite_is_found_when_the_next_pass_begins(users: Database):
         scan = await first_batch(worker)
         run_sql(users, "vacuum full users")
         with pytest.raises(Rewritten):
-            await worker.new_pass(scan)
-        fresh, _ = await worker.reopen(scan)
+            await next_pass(worker, scan)
+        fresh, _ = await start_again(worker, scan)
         assert (fresh.pass_number, fresh.next) == (1, Tid(0))
 
 
@@ -202,10 +214,10 @@ async def test_a_rewrite_between_two_workers_is_told_when_the_second_opens(users
         left = await first_batch(worker)
     run_sql(users, "vacuum full users")
     async with session(users.dsn, JOB) as worker:
-        opened = await worker.open()
+        opened = await open_leaf(worker)
         assert opened.rewritten == "the table was rewritten (VACUUM FULL, CLUSTER, TRUNCATE or an ALTER TABLE)"
-        assert (opened.scan.next, opened.scan.rows_total, opened.resumed) == (Tid(0), left.rows_total, True)
-        await fill(worker, opened.scan, Cut(opened.scan.window_limit, 1))
+        assert (opened.scans[0].next, opened.scans[0].rows_total, opened.resumed) == (Tid(0), left.rows_total, True)
+        await fill(worker, opened.scans[0], Cut(opened.scans[0].window_limit, 1))
 
 
 async def test_what_happened_during_the_wait_for_the_lock_is_known_when_it_is_ours(users: Database):
@@ -214,13 +226,13 @@ async def test_what_happened_during_the_wait_for_the_lock_is_known_when_it_is_ou
         async with session(users.dsn, JOB) as first:
             scan = await first_batch(first)
             run_sql(users, "vacuum full users")
-            fresh, _ = await first.reopen(scan)
+            fresh, _ = await start_again(first, scan)
             left = (await fill(first, fresh, Cut(Tid(1), 1))).scan
             assert await second.try_lock() is not None
         await take_lock(second)
-        opened = await second.open()
+        opened = await open_leaf(second)
         assert opened.rewritten is None
-        assert opened.scan == replace(left, epoch=left.epoch + 1)
+        assert opened.scans[0] == replace(left, epoch=left.epoch + 1)
 
 
 @pytest.mark.parametrize(
@@ -236,11 +248,15 @@ async def test_a_checkpoint_of_another_table_is_not_believed(users: Database, co
         left = await first_batch(worker)
     run_sql(users, f"update backfill.scan set {column} = 4711")
     async with session(users.dsn, JOB) as worker:
-        opened = await worker.open()
+        opened = await open_leaf(worker)
         assert opened.rewritten is not None
         assert opened.rewritten.startswith(why)
-        assert (opened.scan.next, opened.scan.pass_number, opened.scan.rows_total) == (Tid(0), 1, left.rows_total)
-        await fill(worker, opened.scan, Cut(opened.scan.window_limit, 1))
+        assert (opened.scans[0].next, opened.scans[0].pass_number, opened.scans[0].rows_total) == (
+            Tid(0),
+            1,
+            left.rows_total,
+        )
+        await fill(worker, opened.scans[0], Cut(opened.scans[0].window_limit, 1))
 
 
 CHANGES: dict[str, tuple[dict[str, Any], str]] = {
@@ -279,29 +295,29 @@ async def test_a_started_job_may_not_become_another_one_unless_told_to(users: Da
     changed = job_file(batch={"stripes": 4}, **keys)
     async with session(users.dsn, changed) as worker:
         with pytest.raises(JobError) as caught:
-            await worker.open()
+            await open_leaf(worker)
     said = str(caught.value)
     assert said.startswith("job 'users-handle' was started with another file: ")
     assert "--restart" in said
     assert told in said
     assert users.query("select * from backfill.job, backfill.scan") == before
     async with session(users.dsn, changed, restart=True) as worker:
-        opened = await worker.open()
-        assert (opened.resumed, opened.rewritten, opened.scan.rows_total) == (False, None, 0)
+        opened = await open_leaf(worker)
+        assert (opened.resumed, opened.rewritten, opened.scans[0].rows_total) == (False, None, 0)
         assert not worker.restart
     assert users.query("select spec from backfill.job") == [(spec_of(changed.job),)]
     async with session(users.dsn, changed) as worker:
-        assert (await worker.open()).resumed
+        assert (await open_leaf(worker)).resumed
 
 
 async def test_a_restart_is_one_also_without_a_change_and_happens_once(users: Database):
     async with session(users.dsn, JOB) as worker:
         await first_batch(worker)
     async with session(users.dsn, JOB, restart=True) as worker:
-        opened = await worker.open()
-        assert (opened.scan.rows_total, opened.scan.next, opened.resumed) == (0, Tid(0), False)
-        scan = (await fill(worker, opened.scan, Cut(Tid(1), 1))).scan
-        assert (await worker.open()).scan == replace(scan, epoch=scan.epoch + 1)
+        opened = await open_leaf(worker)
+        assert (opened.scans[0].rows_total, opened.scans[0].next, opened.resumed) == (0, Tid(0), False)
+        scan = (await fill(worker, opened.scans[0], Cut(Tid(1), 1))).scan
+        assert (await open_leaf(worker)).scans[0] == replace(scan, epoch=scan.epoch + 1)
 
 
 async def test_limits_may_change_and_layout_is_no_change(users: Database):
@@ -311,27 +327,27 @@ async def test_limits_may_change_and_layout_is_no_change(users: Database):
         batch={"stripes": 8, "rows": 100}, throttle={"max_lag": "1s"}, lock_timeout="2s", synchronous_commit="on"
     )
     async with session(users.dsn, changed) as worker:
-        opened = await worker.open()
+        opened = await open_leaf(worker)
         assert opened.resumed
-        assert opened.scan == replace(left, epoch=left.epoch + 1)
+        assert opened.scans[0] == replace(left, epoch=left.epoch + 1)
 
 
 async def test_replicas_that_were_seen_are_missed_on_the_same_timeline_only(users: Database):
     seen = frozenset({"replica-b", "replica-a"})
     async with session(users.dsn, JOB) as worker:
-        assert (await worker.open()).replicas_seen == ()
+        assert (await open_leaf(worker)).replicas_seen == ()
         await worker.save_wait(Reason(Kind.LAG, "replica-a lag 12.4s > 10s"), seen)
         assert users.query("select reason, replicas_seen from backfill.job") == [
             ("replica-a lag 12.4s > 10s", ["replica-a", "replica-b"])
         ]
     async with session(users.dsn, JOB) as worker:
-        assert frozenset((await worker.open()).replicas_seen) == seen
+        assert frozenset((await open_leaf(worker)).replicas_seen) == seen
         await worker.save_wait(None, seen)
     assert users.query("select kind, text from backfill.event") == [("lag", "replica-a lag 12.4s > 10s")]
     run_sql(users, "update backfill.job set timeline = timeline - 1")
     for _ in range(2):
         async with session(users.dsn, JOB) as worker:
-            assert (await worker.open()).replicas_seen == ()
+            assert (await open_leaf(worker)).replicas_seen == ()
 
 
 def finished(state: str) -> Finished:
@@ -352,19 +368,19 @@ def finished(state: str) -> Finished:
 @pytest.mark.parametrize("state", ["done", "unconverged", "stopped", "halted", "failed"])
 async def test_how_a_run_ended_is_kept_until_the_next_begins(users: Database, state: str):
     async with session(users.dsn, JOB) as worker:
-        await worker.open()
+        await open_leaf(worker)
         await worker.save_end(finished(state))
     row = "select state, reason, rows_unconverged, samples, finished_at is not null from backfill.job"
     assert users.query(row) == [(state, "because", 3, ['{"id": 1}', "o'neil %s"], state in ("done", "unconverged"))]
     assert users.query("select kind, text from backfill.event") == [(state, "because")]
     async with session(users.dsn, JOB) as worker:
-        await worker.open()
+        await open_leaf(worker)
     assert users.query("select state, reason, finished_at from backfill.job") == [("running", None, None)]
 
 
 async def test_histories_are_rings(users: Database):
     async with session(users.dsn, JOB) as worker:
-        await worker.open()
+        await open_leaf(worker)
         run_sql(
             users,
             "insert into backfill.event (job, ring, kind, text, at) select 'users-handle', i, 'lag', i::text,"

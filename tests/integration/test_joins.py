@@ -14,9 +14,9 @@ from backfill.core.events import BatchDone, Event, PassDone, Verified
 from backfill.core.jobfile import JobFile, load
 from backfill.errors import JobError
 from backfill.pg.planner import make_plan
-from tests.factories import admission
+from tests.factories import admission, run_order
 from tests.fix_pg import Database
-from tests.integration.jobs import connected, fill, job_file, next_cut, prepared, run, run_sql, session
+from tests.integration.jobs import connected, fill, job_file, next_cut, open_leaf, prepared, run, run_sql, session
 
 pytestmark = pytest.mark.anyio
 
@@ -138,13 +138,13 @@ async def test_where_nothing_is_foreseen_the_passes_end_all_the_same(users: Data
 async def test_a_scout_counts_rows_and_not_pairs_so_that_the_cap_is_exact(users: Database, meant: str):
     means = MEANT[meant]
     job = joining(where=means.where, batch={"stripes": 2, "max_rows": 7, "rows": 7, "min_rows": 1})
-    stripes = users.query("select hashtid(ctid) & 1 from users order by place")
+    stripes = users.query("select get_byte(tidsend(ctid), 5) & 1 from users order by place")
     first = [one for one, stripe in zip(USERS, stripes, strict=True) if stripe == (0,)]
     async with session(users.dsn, job) as worker:
-        scan = (await worker.open()).scan
+        scan = (await open_leaf(worker)).scans[0]
         whole = await next_cut(worker, scan)
         assert whole.rows == len([one for one in first if one[1] and means.to_do(*one)]) > 7
-        assert await worker.run_batch(scan, whole, admission(whole.rows)) == Overfull(whole.rows)
+        assert await run_order(worker, scan, whole, admission(whole.rows)) == Overfull(whole.rows)
         while scan.stripe == 0:
             cut = await next_cut(worker, scan, 7)
             done = await fill(worker, scan, cut)

@@ -33,12 +33,12 @@ NOT_BY_RANGE = {"verify": "it reads the whole table", "sample_after": "it update
 BY_RANGE = [name for name in STATEMENTS if name not in NOT_BY_RANGE]
 KINDS = {"foreseen": "handle IS NULL", "not foreseen": "handle IS NULL AND xmin::text <> '0'"}
 MODES = ["force_custom_plan", "force_generic_plan"]
-TYPES = {"low": "tid", "high": "tid", "mask": "smallint", "stripe": "smallint", "bounds": "tid[]", "tid": "tid"}
+TYPES = {"low": "tid", "high": "tid", "mask": "bigint", "stripes": "smallint[]", "bounds": "tid[]", "tid": "tid"}
 RANGE = {
     "low": "(100,0)",
     "high": "(108,0)",
     "mask": 7,
-    "stripe": 1,
+    "stripes": [0, 1] * 32,
     "bounds": ["(100,0)", "(104,0)"],
     "tid": "(100,1)",
 }
@@ -224,7 +224,7 @@ async def test_an_index_on_the_condition_is_left_alone_while_there_is_much_to_do
 
 
 @pytest.mark.parametrize("index", INDEXES)
-@pytest.mark.parametrize("name", BY_RANGE)
+@pytest.mark.parametrize("name", [one for one in BY_RANGE if one != "shape"])  # that one asks of all rows
 async def test_an_index_on_the_condition_is_taken_when_few_rows_are_left(indexed: Database, name: str, index: str):
     """As ANALYZE saw it, and for many pages only: a batch of few pages reads just these even then."""
     job = job_file(table=f"few_{index}")

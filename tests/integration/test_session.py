@@ -13,7 +13,7 @@ from backfill.core.scout import Cut
 from backfill.errors import JobError, Lost, Refused
 from backfill.pg.session import connect, resolve_dsn, translated, worker_name
 from tests.fix_pg import Cluster, Database
-from tests.integration.jobs import asleep, connected, fill, job_file, make_users, run_sql, session
+from tests.integration.jobs import asleep, connected, fill, job_file, make_users, open_leaf, run_sql, session
 
 pytestmark = pytest.mark.anyio
 
@@ -63,7 +63,7 @@ async def test_whatever_the_defaults_of_the_database_are_ours_hold(database: Dat
         cursor = await connected_.execute("select name, setting from pg_settings where name = any (%s)", [list(known)])
         assert dict(await cursor.fetchall()) == {name: OURS[name] for name in known}
     async with session(database.dsn, job) as worker:
-        scan = (await worker.open()).scan
+        scan = (await open_leaf(worker)).scans[0]
         assert (await fill(worker, scan, Cut(scan.window_limit, 1))).rows == 500
         assert (await worker.verify()).rows_left == 0
 
@@ -72,7 +72,7 @@ async def test_a_serializable_default_does_not_make_batches_fail(database: Datab
     make_users(database, 500)
     run_sql(database, f"alter database {database.name} set default_transaction_isolation = 'repeatable read'")
     async with session(database.dsn, job_file(batch={"stripes": 1}, lock_timeout="10s")) as worker:
-        scan = (await worker.open()).scan
+        scan = (await open_leaf(worker)).scans[0]
         with psycopg.connect(database.dsn) as other:
             other.execute("update users set handle = 'theirs' where id = 77")
             batch = asyncio.ensure_future(fill(worker, scan, Cut(scan.window_limit, 1)))

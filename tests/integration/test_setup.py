@@ -78,6 +78,8 @@ async def test_a_server_is_read_as_it_is(cluster: Cluster, users: Database):
         state_current=False,
         may_use_state=False,
         may_create=True,
+        checkpoint_bytes=server.checkpoint_bytes,
+        checkpoint_s=300.0,
     )
     check_server(server)
 

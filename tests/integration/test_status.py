@@ -8,14 +8,14 @@ import pytest
 
 from backfill.core.events import Finished
 from backfill.core.reason import Kind, Reason
-from backfill.core.scan import Tid
+from backfill.core.scan import Tid, progress_ratio
 from backfill.core.scout import Cut
 from backfill.errors import Refused
 from backfill.pg.session import worker_name
 from backfill.pg.status import JobStatus, read_status
 from backfill.sandbox.wait import wait_until
 from tests.fix_pg import Database
-from tests.integration.jobs import fill, job_file, make_users, next_cut, run, run_sql, session
+from tests.integration.jobs import fill, job_file, make_users, next_cut, open_leaf, run, run_sql, session
 
 pytestmark = pytest.mark.anyio
 
@@ -49,7 +49,7 @@ async def test_where_no_worker_ever_ran_there_are_no_jobs(users: Database):
 
 async def test_a_job_at_work_tells_its_place_its_pace_and_its_worker(users: Database):
     async with session(users.dsn, JOB) as worker:
-        scan = (await worker.open()).scan
+        scan = (await open_leaf(worker)).scans[0]
         status = await only(users)
         assert status == JobStatus(
             job="users-handle",
@@ -71,7 +71,7 @@ async def test_a_job_at_work_tells_its_place_its_pace_and_its_worker(users: Data
         done = await fill(worker, done.scan, await next_cut(worker, done.scan))
         await worker.save_wait(Reason(Kind.LAG, "replica-a lag 12.4s > 10s"), frozenset())
         status = await only(users)
-        assert status.progress_ratio == done.scan.progress_ratio == 0.5
+        assert status.progress_ratio == progress_ratio((done.scan,)) == 0.5
         assert (status.rows_total, status.wal_bytes) == (done.scan.rows_total, done.scan.wal_bytes)
         assert status.rows_s > 0
         assert status.reason == "replica-a lag 12.4s > 10s"
@@ -79,12 +79,12 @@ async def test_a_job_at_work_tells_its_place_its_pace_and_its_worker(users: Data
 
 async def test_a_job_whose_worker_is_gone_is_abandoned(users: Database):
     async with session(users.dsn, JOB) as worker:
-        await worker.open()
+        await open_leaf(worker)
     wait_for_end(users)
     status = await only(users)
     assert (status.state, status.worker) == ("abandoned", None)
     async with session(users.dsn, JOB) as worker:
-        await worker.open()
+        await open_leaf(worker)
         status = await only(users)
         assert (status.state, status.worker) == ("running", worker_name("users-handle"))
 
@@ -94,7 +94,7 @@ async def test_a_job_whose_worker_is_gone_is_abandoned(users: Database):
 )
 async def test_a_job_that_ended_tells_how(users: Database, state: str, ratio: float):
     async with session(users.dsn, JOB) as worker:
-        scan = (await worker.open()).scan
+        scan = (await open_leaf(worker)).scans[0]
         scan = await worker.save_place(replace(scan, stripe=1, next=Tid(0)))
         end = Finished("users-handle", state, "because", 1000, 3, 1, 5, 0.0, 1.0, ('{"id": 7}',))
         await worker.save_end(end)
@@ -106,7 +106,7 @@ async def test_a_job_that_ended_tells_how(users: Database, state: str, ratio: fl
 
 async def test_a_job_before_its_first_checkpoint_is_told_too(users: Database):
     async with session(users.dsn, JOB) as worker:
-        await worker.open()
+        await open_leaf(worker)
         run_sql(users, "delete from backfill.scan")
         status = await only(users)
     assert (status.state, status.progress_ratio, status.pass_number, status.rows_total) == ("running", 0.0, 0, 0)
@@ -131,7 +131,7 @@ async def test_jobs_are_told_by_name_all_or_one(users: Database):
 
 async def test_a_role_without_rights_on_the_state_is_told_so(users: Database):
     async with session(users.dsn, JOB) as worker:
-        await worker.open()
+        await open_leaf(worker)
     run_sql(users, "create role shy login")
     try:
         with pytest.raises(Refused, match="permission denied for schema backfill"):

@@ -12,7 +12,7 @@ from backfill.core.scout import Cut
 from backfill.errors import Refused
 from backfill.pg.database import Database as Session
 from tests.fix_pg import Database
-from tests.integration.jobs import asleep, fill, job_file, make_users, run_sql, session
+from tests.integration.jobs import asleep, fill, job_file, make_users, open_leaf, run_sql, session
 
 pytestmark = pytest.mark.anyio
 
@@ -85,7 +85,7 @@ async def test_the_proof_may_take_longer_than_a_statement(users: Database):
         found = await worker.verify()
         assert found.rows_left == ROWS
         assert found.took_s > 1.2
-        scan = (await worker.open()).scan
+        scan = (await open_leaf(worker)).scans[0]
         with pytest.raises(Refused) as caught:  # a batch may not
             await fill(worker, scan, Cut(Tid(1), 1))
         assert caught.value.sqlstate == "57014"
@@ -100,7 +100,7 @@ async def test_the_proof_is_interrupted_and_a_batch_is_not(users: Database):
             await proof
         assert caught.value.sqlstate == "57014"
     async with session(users.dsn, job_file(where=SLOWLY.format(0.3), name="other", batch={"stripes": 1})) as worker:
-        batch = asyncio.ensure_future(fill(worker, (await worker.open()).scan, Cut(Tid(1), 1)))
+        batch = asyncio.ensure_future(fill(worker, (await open_leaf(worker)).scans[0], Cut(Tid(1), 1)))
         await asleep(users)
         await worker.interrupt()
         assert (await batch).rows > 0

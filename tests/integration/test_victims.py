@@ -17,9 +17,9 @@ from backfill.pg.session import connect
 from backfill.pg.setup import read_server
 from backfill.sandbox import Sandbox, Server
 from backfill.sandbox.wait import wait_until
-from tests.factories import admission
+from tests.factories import admission, run_order
 from tests.fix_pg import Cluster, Database
-from tests.integration.jobs import asleep, job_file, make_users, next_cut, run_sql, session
+from tests.integration.jobs import asleep, job_file, make_users, next_cut, open_leaf, run_sql, session
 
 pytestmark = pytest.mark.anyio
 
@@ -114,7 +114,7 @@ async def test_dead_tuples_and_the_oldest_snapshot_are_told(database: Database):
         holder.execute("select count(*) from users")
         await anyio.sleep(0.3)
         async with session(database.dsn, job_file()) as worker:
-            await worker.open()
+            await open_leaf(worker)
             signals = await until(worker, lambda one: one.upkeep.dead_tuples == 500)
     assert signals.upkeep.oldest_snapshot_s is not None
     assert 0.3 <= signals.upkeep.oldest_snapshot_s < 30
@@ -124,7 +124,7 @@ async def test_dead_tuples_and_the_oldest_snapshot_are_told(database: Database):
 async def test_upkeep_is_read_once_a_second_and_kept_between(database: Database):
     make_users(database, 100)
     async with session(database.dsn, job_file()) as worker:
-        await worker.open()
+        await open_leaf(worker)
         first = await worker.read_signals()
         run_sql(database, "update users set email = email || 'x'")
         second = await worker.read_signals()
@@ -144,7 +144,7 @@ async def test_a_vacuum_that_prevents_wraparound_is_told_while_it_runs(decoding:
     )
     job = job_file(table="public.old")
     async with session(decoding.dsn, job) as worker:
-        await worker.open()
+        await open_leaf(worker)
         signals = await until(worker, lambda one: one.upkeep.vacuum)
         assert signals.upkeep.vacuum == "old"
         async with anyio.create_task_group() as tasks:
@@ -165,7 +165,7 @@ async def test_auroras_readers_are_told_by_the_function_that_only_it_has(databas
     make_users(database, 10)
     run_sql(database, AURORA)
     async with session(database.dsn, job_file()) as worker:
-        await worker.open()
+        await open_leaf(worker)
         found = named(await worker.read_signals())
     readers = {name: one.lag_s for name, one in found.items() if one.state == "aurora"}
     assert readers == {"reader-1": 0.0205, "reader-2": 1.5, "reader-3": None, "reader-5": 0.007}
@@ -179,7 +179,7 @@ async def test_a_replica_is_asked_itself_and_so_are_those_that_follow_it(cluster
         asked = cluster.replica_a.tcp_dsn
         name = f"127.0.0.1:{cluster.replica_a.port}"
         async with session(database.dsn, job_file(throttle={"replicas": {"direct": [asked]}})) as worker:
-            await worker.open()
+            await open_leaf(worker)
             signals = await until(worker, lambda one: named(one).get("cascade"))
             assert set(named(signals)) == {"replica-a", "replica-b", name, "cascade"}
             cascade.pause()
@@ -204,7 +204,7 @@ async def test_a_primary_is_no_replica(cluster: Cluster, database: Database):
     make_users(database, 10)
     job = job_file(throttle={"replicas": {"direct": [cluster.primary.tcp_dsn]}})
     async with session(database.dsn, job) as worker:
-        await worker.open()
+        await open_leaf(worker)
         name = f"127.0.0.1:{cluster.primary.port}"
         signals = await until(worker, lambda one: named(one)[name].state != "not read yet")
     assert (named(signals)[name].replay_lsn, named(signals)[name].state) == (None, f"{name} is no standby")
@@ -228,7 +228,7 @@ async def test_probes_are_numbers_or_unknown_and_say_why(database: Database):
     ]
     run_sql(database, "create sequence s", "create table nothing ()")
     async with session(database.dsn, job_file(throttle={"probes": probes})) as worker:
-        await worker.open()
+        await open_leaf(worker)
         first = await worker.read_signals()
         assert {one.value for one in first.probes} <= {None, 10.0, 1.5, 0.0}
         run_sql(database, "drop table nothing")
@@ -250,7 +250,7 @@ async def test_a_probe_that_hangs_is_unknown_and_holds_up_nobody(database: Datab
     make_users(database, 10)
     job = job_file(throttle={"probes": [probe("slow", "SELECT 1 FROM pg_sleep(60)")]})
     async with session(database.dsn, job) as worker:
-        await worker.open()
+        await open_leaf(worker)
         await asleep(database)
         began_s = time.monotonic()
         await worker.read_signals()
@@ -262,7 +262,7 @@ async def test_a_probe_that_hangs_is_unknown_and_holds_up_nobody(database: Datab
 async def test_sessions_that_wait_for_our_locks_are_counted_and_those_behind_them(users_waiting: Database):
     """The first waits for our row, the second for the first."""
     async with session(users_waiting.dsn, job_file(set={"handle": "nap(username)"}, batch={"stripes": 1})) as worker:
-        scan = (await worker.open()).scan
+        scan = (await open_leaf(worker)).scans[0]
         cut = await next_cut(worker, scan)
 
         async def change() -> None:
@@ -270,7 +270,7 @@ async def test_sessions_that_wait_for_our_locks_are_counted_and_those_behind_the
                 await connection.execute("update users set email = 'new' where id = 1")
 
         async def fill() -> None:
-            done = await worker.run_batch(scan, cut, admission(10))
+            done = await run_order(worker, scan, cut, admission(10))
             assert isinstance(done, Filled)
             assert done.blocked_sessions == 2
 
@@ -298,8 +298,8 @@ async def test_a_flushed_batch_is_on_disk_when_it_is_committed(database: Databas
     make_users(database, 2000)
     behind = "select (pg_current_wal_insert_lsn() - pg_current_wal_flush_lsn())::bigint"
     async with session(database.dsn, job_file()) as worker:
-        scan = (await worker.open()).scan
-        done = await worker.run_batch(scan, await next_cut(worker, scan, 500), admission(500, flush=True))
+        scan = (await open_leaf(worker)).scans[0]
+        done = await run_order(worker, scan, await next_cut(worker, scan, 500), admission(500, flush=True))
         assert isinstance(done, Filled)
         signals = await worker.read_signals()
         assert signals.flush_lsn >= done.insert_lsn
@@ -310,11 +310,11 @@ async def test_other_limits_are_kept_from_the_next_statement_on(database: Databa
     make_users(database, 100)
     job = job_file()
     async with session(database.dsn, job) as worker:
-        await worker.open()
+        await open_leaf(worker)
         run_sql(database, """update backfill.job set tuned = '{"max_lag": "5s"}'""")
         assert (await worker.read_signals()).tuned == (("max_lag", "5s"),)
         await worker.apply_limits(job.job.model_copy(update={"statement_timeout_s": 7.0}))
-        cursor = await worker._connection.execute("show statement_timeout")
+        cursor = await worker.connection.execute("show statement_timeout")
         assert await cursor.fetchone() == ("7s",)
 
 
@@ -322,7 +322,7 @@ async def test_limits_of_a_job_are_kept_without_conninfos(database: Database):
     make_users(database, 10)
     throttle = {"max_lag": "3s", "replicas": {"direct": ["host=x password=secret"]}, "probes": [probe("a", "1")]}
     async with session(database.dsn, job_file(throttle=throttle)) as worker:
-        await worker.open()
+        await open_leaf(worker)
     [(kept,)] = database.query("select limits from backfill.job")
     assert kept["throttle"]["max_lag"] == 3.0
     assert "secret" not in str(kept)

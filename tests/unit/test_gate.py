@@ -143,7 +143,7 @@ def test_replicas_that_earlier_workers_saw_are_missed_from_the_start():
 def test_a_new_session_forgets_positions_and_keeps_costs():
     door = Door(healthy)
     door.admit()
-    door.gate.learn(Filled(Scan(1, 1), 100, 0, 0, 50_000, (1 << 30) + 50_000, 0.01, ()), 0)
+    door.gate.learn(Filled(Scan(1), 100, 0, 0, 50_000, (1 << 30) + 50_000, 0.01, ()), 0)
     learnt = door.gate.pace
     door.gate.begin(("replica-a",))
     pace = door.gate.pace
@@ -155,7 +155,7 @@ def test_a_batch_is_learnt_with_the_position_behind_it():
     door = Door(healthy)
     door.admit()
     door.clock.now_s += 1
-    door.gate.learn(Filled(Scan(1, 1), 100, 0, 0, 200_000, (1 << 30) + 200_000, 0.01, ()), 0)
+    door.gate.learn(Filled(Scan(1), 100, 0, 0, 200_000, (1 << 30) + 200_000, 0.01, ()), 0)
     assert door.gate.pace.cost.wal_bytes(0) == 2000
     assert door.gate.pace.clock.lsn[-1] == (1 << 30) + 200_000
 

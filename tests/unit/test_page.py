@@ -24,7 +24,7 @@ def shapes(draw: st.DrawFn) -> Shape:
 def updated_in_place(shape: Shape, stripes: tuple[int, ...]) -> int:
     """Update a page stripe by stripe, pruned before each; return the rows that found room on it."""
     due = round(shape.due)
-    old, new = [shape.row_bytes] * round(shape.rows), []
+    old, new = [shape.row_bytes] * round(shape.rows), list[float]()
     pointers, stayed = len(old), 0
     for size in stripes:
         dead = 0.0

@@ -27,8 +27,8 @@ def equal(stripes: int) -> Layout:
     return Layout((1,) * stripes)
 
 
-def begin(end_page: int, stripes: int, **lane: int) -> Scan:
-    return scans.begin(end_page, equal(stripes), **lane)
+def begin(end_page: int, stripes: int, *, lane: int = 0, lanes: int = 1) -> Scan:
+    return scans.begin(end_page, equal(stripes), lane=lane, lanes=lanes)
 
 
 def walk(scan: Scan) -> list[Scan]:
