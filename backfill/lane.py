@@ -95,7 +95,10 @@ class Lane:
         if before.stripe == 0 or before.stripes == 1 or self._gate.job.batch.stripes != "auto":
             return
         self._later_rows, self._later_hot = self._later_rows + done.rows, self._later_hot + done.rows_hot
-        paid = layout.pays(self._later_rows, self._later_hot)
+        if self.scan.stripe == before.stripe:  # a stripe as a whole tells: its start alone may meet a short snapshot
+            return
+        pages = before.window_end - before.window_start
+        paid = layout.pays(pages, self._later_rows, self._later_hot)
         if paid:
             self._luck = Luck()
         if paid is not False or self.scan.window_start != before.window_start or self.scan.last_stripe:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from backfill.core.page import Shape, Stripes, best, hot_share
+from backfill.core.page import Shape, Stripes, best, dearer
 from backfill.core.scan import WINDOW_PAGES, Layout
 from backfill.core.units import format_duration, format_size
 
@@ -26,7 +26,7 @@ PAID_SHARE = 0.4
 """Share of such rows from which stripes pay: by their sizes nearly all should stay."""
 PLAIN_WINDOWS_MAX = 64
 KEPT_SHARE = 0.03
-"""Stripes that lose no more than this share of HOT updates against the best are kept: a change costs a scout."""
+"""Stripes that cost so little more than the best, as a share of a plain UPDATE, are kept: a change costs a scout."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +73,19 @@ def decide(
         return Layout(why=f"plain: {luck.why}")
     chosen = best(shape, heap.indexes, stripes)
     pages, by = _window(heap, shape, row_wal_bytes, wal_rate_bytes_s)
-    if _serves(before, shape, chosen, pages):
+    if _serves(before, shape, heap, chosen, pages):
         return before
     if len(chosen.sizes) == 1:
         return Layout(why=_about(shape, chosen, stripes))
     return Layout(chosen.sizes, pages, f"{_about(shape, chosen, stripes)}; windows of {pages:,} pages{by}")
 
 
-def pays(rows: int, rows_hot: int) -> bool | None:
-    """Return whether a window's stripes behind the first stay on their pages; None while too few rows tell."""
-    return None if rows < JUDGED_ROWS else rows_hot >= rows * PAID_SHARE
+def pays(pages: int, rows: int, rows_hot: int) -> bool | None:
+    """Return whether a window's stripes behind the first stay on their pages; None where too little was seen.
+
+    A narrow window says nothing: its stripes follow each other before any other transaction has ended.
+    """
+    return None if rows < JUDGED_ROWS or pages < WINDOW_PAGES_MIN else rows_hot >= rows * PAID_SHARE
 
 
 def learn(luck: Luck, *, paid: bool, why: str = "") -> Luck:
@@ -119,10 +122,10 @@ def _window(heap: Heap, shape: Shape, row_wal_bytes: float, wal_rate_bytes_s: fl
     return stepped, f", as {format_size(between)} of WAL lie between two checkpoints"
 
 
-def _serves(before: Layout, shape: Shape, chosen: Stripes, pages: int) -> bool:
+def _serves(before: Layout, shape: Shape, heap: Heap, chosen: Stripes, pages: int) -> bool:
     if len(before.sizes) == 1 or len(chosen.sizes) == 1 or before.window_pages != pages:
         return False
-    return hot_share(shape, before.sizes) >= chosen.hot_share - KEPT_SHARE
+    return dearer(shape, before.sizes, heap.indexes) <= KEPT_SHARE
 
 
 def _about(shape: Shape, chosen: Stripes, stripes: int | None) -> str:

@@ -2,7 +2,8 @@
 
 A row that is updated needs room on its own page to be HOT. A full page has none, so the rows of its first stripe
 move to other pages; once they are pruned, the second stripe fits where they were, and so on. A row that grows takes
-more than it gives back, so each stripe has fewer rows than the one before it. `residues` spreads the rows of every
+more than it gives back, so some more have to move first, but only so many at once as the leaves of the indexes have
+room for; what a stripe leaves dead in them makes room for the next. `residues` spreads the rows of every
 page over the stripes by their line pointers, evenly however many rows a page holds.
 """
 
@@ -22,6 +23,11 @@ MOVED_WAL_BYTES = 150
 """WAL of an update that leaves its page, beyond one that stays: a lock record, the whole row and not its change."""
 INDEX_WAL_BYTES = 75
 """The same for each index: one new entry, its splits aside."""
+LEAF_FREE_SHARE = 0.1
+"""Free space of an index leaf as it is built (fillfactor 90): entries of one stripe beyond it split the leaf, while
+those of a stripe before are dead by then and deleted instead (bottom-up deletion, PostgreSQL 14)."""
+SPLIT_WAL_BYTES = 150
+"""What an index entry costs more that splits its leaf: half of it is written, and the index grows."""
 VISIT_WAL_BYTES = 150
 """What one more visit of a page costs: its prune record (84 bytes seen), and its time as bytes."""
 
@@ -59,45 +65,75 @@ def best(shape: Shape, indexes: int, stripes: int | None = None) -> Stripes:
     counts = range(1, STRIPES_MAX + 1) if stripes is None else (stripes,)
     found = []
     for count in counts:
-        for first in range(1, due + 1):
-            sizes = _sizes(shape, due, first, count)
+        for moved_wished in range(1, due + 1):
+            sizes = _sizes(shape, due, moved_wished, count, _leaf_rows(shape) if indexes else due)
             if stripes is not None and len(sizes) != stripes:
                 continue
-            moved = _moved(shape, sizes)
-            wal_bytes = moved * (MOVED_WAL_BYTES + INDEX_WAL_BYTES * indexes) + len(sizes) * VISIT_WAL_BYTES
-            found.append((wal_bytes, len(sizes), sizes, 1 - moved / due))
+            found.append((_wal_bytes(shape, sizes, indexes), len(sizes), sizes))
     if not found:  # more stripes than rows: some stay empty
         return Stripes((1,) * (stripes or 1), 0.0)
-    _, _, sizes, hot_share = min(found)
-    return Stripes(sizes, hot_share)
+    _, _, sizes = min(found)
+    return Stripes(sizes, hot_share(shape, sizes))
 
 
 def hot_share(shape: Shape, sizes: tuple[int, ...]) -> float:
-    """Return the share of a page's due rows that stripes in these proportions would leave on their page."""
+    """Return the share of a page's due rows that stripes in these proportions leave on their page."""
+    return 1 - sum(_moved(shape, _scaled(shape, sizes))) / max(1, round(shape.due))
+
+
+def dearer(shape: Shape, sizes: tuple[int, ...], indexes: int) -> float:
+    """Return how much more than the best stripes these cost, as a share of what a plain UPDATE would."""
+    plain, least = (round(shape.due) or 1,), best(shape, indexes).sizes
+    costs = (_wal_bytes(shape, one, indexes) for one in (_scaled(shape, sizes), least, plain))
+    mine, lowest, highest = costs
+    return (mine - lowest) / highest
+
+
+def _scaled(shape: Shape, sizes: tuple[int, ...]) -> tuple[int, ...]:
     due, total = max(1, round(shape.due)), sum(sizes)
     ends = [round(due * sum(sizes[: place + 1]) / total) for place in range(len(sizes))]
-    scaled = tuple(end - start for start, end in zip([0, *ends], ends, strict=False))
-    return 1 - _moved(shape, scaled) / due
+    return tuple(end - start for start, end in zip([0, *ends], ends, strict=False))
 
 
-def _sizes(shape: Shape, due: int, first: int, count: int) -> tuple[int, ...]:
-    """Return a first stripe of so many rows, then as many each time as fit what was freed; the last takes the rest."""
+def _wal_bytes(shape: Shape, sizes: tuple[int, ...], indexes: int) -> float:
+    """Return what a page costs beyond updating each of its due rows in place."""
+    moved = _moved(shape, sizes)
+    splitting = sum(max(0, one - _leaf_rows(shape)) for one in moved)
+    return (
+        sum(moved) * (MOVED_WAL_BYTES + INDEX_WAL_BYTES * indexes)
+        + splitting * SPLIT_WAL_BYTES * indexes
+        + len(sizes) * VISIT_WAL_BYTES
+    )
+
+
+def _sizes(shape: Shape, due: int, moved_wished: int, count: int, moved_max: int) -> tuple[int, ...]:
+    """Return stripes of as many rows as fit their page, and some more until so many have moved to make room.
+
+    At most `moved_max` more in each. The last stripe takes the rest.
+    """
     sizes: list[int] = []
-    free, left = shape.free_bytes, due
+    free, left, moved = shape.free_bytes, due, 0
     while left > 0 and len(sizes) < count - 1:
-        size = min(left, max(1 if sizes else first, _fitting(shape, free)))
+        fitting = _fitting(shape, free)
+        size = min(left, max(1, fitting + min(moved_max, moved_wished - moved)))
         free = _after(shape, free, size)
+        moved += max(0, size - fitting)
         sizes.append(size)
         left -= size
     return (*sizes, left) if left else tuple(sizes)
 
 
-def _moved(shape: Shape, sizes: tuple[int, ...]) -> int:
-    free, moved = shape.free_bytes, 0
+def _moved(shape: Shape, sizes: tuple[int, ...]) -> list[int]:
+    """Return how many rows of each stripe leave their page."""
+    free, moved = shape.free_bytes, []
     for size in sizes:
-        moved += max(0, size - _fitting(shape, free))
+        moved.append(max(0, size - _fitting(shape, free)))
         free = _after(shape, free, size)
     return moved
+
+
+def _leaf_rows(shape: Shape) -> int:
+    return max(1, int(shape.rows * LEAF_FREE_SHARE))
 
 
 def _fitting(shape: Shape, free: float) -> int:

@@ -14,10 +14,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-WINDOW_PAGES = 4096
-"""Pages of a window where nothing speaks for fewer: stripes lose no HOT updates under other snapshots."""
-SEGMENT_PAGES = 8192
-"""Pages of a lane's segment: two windows, and little to wait for when the other lanes are done."""
+WINDOW_PAGES = 8192
+"""Pages of a window where nothing speaks for fewer: a stripe of it outlasts short transactions and other lanes'."""
+SEGMENT_PAGES = WINDOW_PAGES
+"""Pages of a lane's segment: a window, so that there is little to wait for when the other lanes are done."""
 
 
 class Tid(NamedTuple):

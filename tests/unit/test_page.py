@@ -38,11 +38,17 @@ def updated_in_place(shape: Shape, stripes: tuple[int, ...]) -> int:
     return stayed
 
 
-def test_a_full_page_of_rows_that_grow_is_taken_in_ever_smaller_stripes():
+def test_a_full_page_of_rows_that_grow_makes_room_little_by_little_and_then_takes_what_fits():
     stripes = best(USERS, indexes=2)
-    assert list(stripes.sizes) == sorted(stripes.sizes, reverse=True)
-    assert len(stripes.sizes) > 4
+    widest = stripes.sizes.index(max(stripes.sizes))
+    assert list(stripes.sizes[: widest + 1]) == sorted(stripes.sizes[: widest + 1])
+    assert list(stripes.sizes[widest:]) == sorted(stripes.sizes[widest:], reverse=True)
+    assert stripes.sizes[0] <= USERS.rows * 0.1
     assert stripes.hot_share > 0.7
+
+
+def test_without_indexes_all_that_has_to_move_moves_at_once():
+    assert best(USERS, indexes=0).sizes[0] > USERS.rows * 0.1
 
 
 @given(shapes(), st.integers(0, 8))
@@ -64,7 +70,7 @@ def test_a_number_that_is_asked_for_is_kept(shape: Shape, count: int):
 
 
 def test_equal_stripes_keep_fewer_rows():
-    assert hot_share(USERS, (1,) * 8) < best(USERS, 2, 8).hot_share - 0.05
+    assert hot_share(USERS, (1,) * 8) < best(USERS, 2, 8).hot_share - 0.04
 
 
 def test_a_page_with_room_for_all_is_taken_at_once():

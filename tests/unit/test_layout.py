@@ -1,0 +1,117 @@
+"""Which layout is chosen, and why: indexes, snapshots, checkpoints and the page's own shape."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backfill.core import layout
+from backfill.core.layout import Heap, Luck, decide
+from backfill.core.page import Shape
+from backfill.core.scan import WINDOW_PAGES, Layout
+from tests.factories import MB
+
+USERS = Shape(rows=61, due=61, row_bytes=128, updated_bytes=168)
+HEAP = Heap(indexes=2)
+NEW, NONE = Luck(), Layout()
+
+
+def chosen(shape: Shape | None = USERS, heap: Heap = HEAP, luck: Luck = NEW, before: Layout = NONE, **more):
+    return decide(heap, shape, luck, before, **{"row_wal_bytes": 450.0, **more})
+
+
+def test_a_full_cold_page_is_taken_in_stripes_over_wide_windows():
+    found = chosen()
+    assert len(found.sizes) > 4
+    assert found.window_pages == WINDOW_PAGES
+    assert found.why.startswith("9 stripes: a page has 61 rows of 128 bytes to update to 168, by ")
+    assert found.why.endswith("72% HOT expected; windows of 8,192 pages")
+
+
+def test_an_indexed_target_is_taken_plainly():
+    assert chosen(heap=Heap(indexes=3, indexed=("handle",))) == Layout(
+        why="plain: handle is indexed, no update can be HOT"
+    )
+
+
+def test_the_job_file_has_the_last_word():
+    found = chosen(heap=Heap(indexes=3, indexed=("handle",)), stripes=4)
+    assert len(found.sizes) == 4
+    assert found.why.startswith("4 stripes, as the job file says: ")
+    assert chosen(stripes=1).why.startswith("1 stripe, as the job file says: ")
+
+
+def test_where_nothing_is_due_all_stays_as_it_was():
+    before = Layout((3, 2, 1), 1024, "why")
+    assert chosen(None, before=before) is before
+
+
+def test_a_row_here_and_there_needs_no_stripes():
+    assert chosen(Shape(rows=61, due=1, row_bytes=128, updated_bytes=168)).sizes == (1,)
+
+
+@given(st.floats(16 * MB, 64_000 * MB), st.floats(50.0, 8000.0), st.floats(1.0, 200.0))
+def test_a_window_writes_at_most_a_part_of_what_lies_between_two_checkpoints(
+    checkpoint_bytes: float, row_wal_bytes: float, due: float
+):
+    heap = Heap(indexes=2, checkpoint_bytes=checkpoint_bytes)
+    found = chosen(Shape(due, due, 24, 24), heap, row_wal_bytes=row_wal_bytes)
+    if len(found.sizes) == 1:
+        return
+    wal_bytes = found.window_pages * due * row_wal_bytes
+    narrowest = found.window_pages == layout.WINDOW_PAGES_MIN
+    assert narrowest or wal_bytes <= checkpoint_bytes * layout.CHECKPOINT_SHARE
+    assert layout.WINDOW_PAGES_MIN <= found.window_pages <= WINDOW_PAGES
+
+
+def test_checkpoints_by_time_count_by_the_wal_of_that_time():
+    heap = Heap(indexes=2, checkpoint_bytes=64_000 * MB, checkpoint_s=10.0)
+    assert chosen(heap=heap, wal_rate_bytes_s=20 * MB).window_pages < WINDOW_PAGES
+    assert chosen(heap=heap, wal_rate_bytes_s=None).window_pages == WINDOW_PAGES
+    assert "as 200MB of WAL lie between two checkpoints" in chosen(heap=heap, wal_rate_bytes_s=20 * MB).why
+
+
+def test_a_little_change_of_the_page_changes_nothing():
+    before = chosen()
+    assert chosen(Shape(rows=60, due=60, row_bytes=136, updated_bytes=168), before=before) is before
+
+
+def test_another_page_is_laid_out_anew():
+    before = chosen()
+    after = chosen(Shape(rows=30, due=30, row_bytes=128, updated_bytes=168), before=before)
+    assert after.sizes != before.sizes
+
+
+@pytest.mark.parametrize(
+    ("pages", "rows", "hot", "paid"),
+    [
+        (8192, 399, 0, None),
+        (8192, 400, 0, False),
+        (8192, 1000, 399, False),
+        (8192, 1000, 400, True),
+        (100, 9000, 0, None),
+    ],
+)
+def test_stripes_pay_when_later_ones_stay_on_their_pages(pages: int, rows: int, hot: int, paid: bool | None):
+    assert layout.pays(pages, rows, hot) is paid
+
+
+def test_each_failure_in_a_row_is_followed_by_more_plain_windows_and_then_by_another_try():
+    luck, plain = Luck(), []
+    for _ in range(9):
+        luck = layout.learn(luck, paid=False, why="3% of a second stripe was HOT")
+        taken = 0
+        while len(chosen(luck=luck).sizes) == 1:
+            assert chosen(luck=luck).why == "plain: 3% of a second stripe was HOT"
+            luck, taken = layout.passed(luck), taken + 1
+        plain.append(taken)
+    assert plain == [1, 2, 4, 8, 16, 32, 64, 64, 64]
+    assert layout.learn(luck, paid=True) == Luck()
+
+
+def test_the_snapshot_that_may_be_the_cause_is_named():
+    assert layout.blame(1000, 30, 35.0, "psql pid 7") == (
+        "3% of a second stripe was HOT; the oldest snapshot is 35s old (psql pid 7)"
+    )
+    assert layout.blame(1000, 30, None, None) == "3% of a second stripe was HOT"
