@@ -230,5 +230,7 @@ def show_status(found: list[JobStatus], *, json_lines: bool) -> None:
     for one in found:
         if one.reason:
             console.print(f"{one.job}: {clean(one.reason)}", soft_wrap=True)
+        if one.vacuum:
+            console.print(f"{one.job}: {clean(one.vacuum)}", soft_wrap=True)
         if one.worker:
             console.print(f"{one.job}: worker {clean(one.worker)}", soft_wrap=True)

@@ -24,6 +24,7 @@ from backfill.core.telling import decided, measured, retuned
 from backfill.core.tuning import tuned
 from backfill.errors import JobError
 from backfill.ports import LaneSession, Surroundings
+from backfill.vacuuming import Vacuuming
 
 MEASURE_SPACING_S = 0.1
 SAVE_SPACING_S = 1.0
@@ -38,6 +39,7 @@ class Gate:
         self.pace = Pace()
         self.upkeep = Upkeep()
         self.worst_lag_s = 0.0
+        self.vacuuming = Vacuuming(around)
         self._turn = anyio.Lock()
         self._ledger = Ledger()
         self._expected: dict[int, float] = {}
@@ -53,6 +55,7 @@ class Gate:
         self.pace = Pace(cost=self.pace.cost, pacer=self.pace.pacer, expected=frozenset(replicas_seen))
         self._ledger, self._expected = Ledger(), {}
         self.job, self._tuned = self._untuned, ()
+        self.vacuuming.begin(self.job)
 
     def rows_wished(self, stripe: int) -> int:
         """Return the rows that the next batch would have if it were admitted now."""
@@ -69,6 +72,9 @@ class Gate:
                 self._tell(signals)
                 told = decided(self.job, self.pace, decision, stripe)
                 self.around.record(told)
+                trouble = decision.reason if isinstance(decision, Wait) else None
+                edge = scan.window_untouched or scan.stripes == 1
+                await self.vacuuming.tend(session, self.job, self.pace, signals, trouble=trouble, edge=edge)
                 if not isinstance(decision, Wait):
                     self._expected[scan.lane] = decision.rows * self.pace.cost.wal_bytes(stripe)
                     self._ledger = ledger.open_batch(self._ledger, scan.lane, signals.insert_lsn)
@@ -97,10 +103,12 @@ class Gate:
             signals = await self._read(session)
             self.pace = throttle.observe(self.job.throttle, self.pace, signals)
             self._tell(signals)
+            await self.vacuuming.tend(session, self.job, self.pace, signals, trouble=None, edge=False)
 
     def learn(self, filled: Filled, stripe: int) -> None:
         """Learn what a batch cost, us and those who waited for its locks."""
         now_s = self.around.now_s()
+        self.vacuuming.learn(filled)
         self.pace = pace.learn(
             self.pace, stripe=stripe, rows=filled.rows, wal_bytes=filled.wal_bytes, took_s=filled.took_s
         )

@@ -13,7 +13,8 @@ from backfill.core.page import Shape
 from backfill.core.reason import Reason
 from backfill.core.scan import Scan
 from backfill.core.scout import Scouted
-from backfill.core.signals import Signals
+from backfill.core.signals import Signals, Vacuumed
+from backfill.core.vacuum import Cost
 from backfill.errors import BackfillError
 
 
@@ -57,6 +58,15 @@ class LaneSession(Protocol):
 
     async def apply_limits(self, job: Job) -> None:
         """Let the statements to come keep the limits of this job, which is ours under other limits."""
+
+    async def start_vacuum(self, cost: Cost) -> None:
+        """Begin a VACUUM of the table beside all sessions; how it ends comes with a later reading."""
+
+    async def stop_vacuum(self, why: str) -> Vacuumed | None:
+        """End the VACUUM that runs; return how the last one ended, None where there was none."""
+
+    async def save_vacuum(self, text: str) -> None:
+        """Keep among the events how a VACUUM ended."""
 
 
 class Session(LaneSession, Protocol):

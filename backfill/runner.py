@@ -90,6 +90,8 @@ class Runner:
                 with suppress(DatabaseError):  # the run's own error is the one to tell
                     await session.save_end(self._ending(error))
             raise
+        finally:
+            await self._gate.vacuuming.rest(session, self.job, "the run ends")
         await session.save_end(finished)
         return finished
 

@@ -135,6 +135,7 @@ class Worker:
             lane.begin(scan)
 
     async def _verify(self) -> Verification:
+        await self.gate.vacuuming.rest(self.session, self.job, "the final read begins")
         found = await self.session.verify()
         alone = found.rows_without_partner
         if found.rows_unconverged is None:  # not foreseen: stuck are those that the last pass updated in vain

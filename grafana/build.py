@@ -163,11 +163,17 @@ def quality() -> Row:
     """Return: is the work good."""
     hot = [Target(worst("hot_update_ratio", "job"))]
     left = [Target(worst("rows_unconverged", "job"))]
+    vacuums = [
+        Target(worst("vacuum_running", "job"), "runs ({{job}})"),
+        Target(rate("vacuums_total", "job, result"), "{{result}} a second ({{job}})"),
+    ]
     untouched = "Share of updates that touched no index. Low: the table grows."
+    vacuumed = "1 while one of ours runs; how many a second ended, by result."
     return [
-        lines("HOT updates", untouched, "percentunit", hot, width=8, most=1),
-        lines("Rows that do not converge", "Updated, and still matching `where`.", "short", left, width=8),
-        lines("WAL of a batch", "What one batch wrote.", "bytes", quantiles("batch_wal_bytes"), width=8),
+        lines("HOT updates", untouched, "percentunit", hot, width=6, most=1),
+        lines("Vacuums", vacuumed, "none", vacuums, width=6),
+        lines("Rows that do not converge", "Updated, and still matching `where`.", "short", left, width=6),
+        lines("WAL of a batch", "What one batch wrote.", "bytes", quantiles("batch_wal_bytes"), width=6),
     ]
 
 

@@ -20,7 +20,8 @@ from backfill.core.page import Shape, residues
 from backfill.core.reason import Reason
 from backfill.core.scan import Layout, Scan, Tid, advance, begin, begin_pass, restart
 from backfill.core.scout import Scouted, make_grid
-from backfill.core.signals import Replica, Signals
+from backfill.core.signals import Replica, Signals, Vacuumed
+from backfill.core.vacuum import Cost
 from backfill.errors import Diverges, Lost, Rewritten, Superseded
 from backfill.ports import Stopped, Surroundings
 
@@ -265,6 +266,15 @@ class FakeSession:
     async def save_end(self, finished: Finished) -> None:
         self._enter("save_end")
         self.database.ends.append(finished)
+
+    async def start_vacuum(self, cost: Cost) -> None:
+        self._enter("start_vacuum")
+
+    async def stop_vacuum(self, why: str) -> Vacuumed | None:
+        return None
+
+    async def save_vacuum(self, text: str) -> None:
+        self._enter("save_vacuum")
 
     async def verify(self) -> Verification:
         self._enter("verify")

@@ -18,6 +18,7 @@ from backfill.core.model import Model, written
 from backfill.core.quantity import duration, one_of, whole
 from backfill.core.units import format_duration, parse_duration
 
+Vacuum = Literal["auto", "off"]
 SynchronousCommit = Literal["off", "local", "remote_write", "on", "remote_apply"]
 
 _SQL = {"type": ["string", "number", "boolean", "null"]}
@@ -98,6 +99,11 @@ class Job(Model):
     synchronous_commit: Annotated[SynchronousCommit, one_of(*get_args(SynchronousCommit))] = Field(
         default="off",
         description="When a commit counts; off is safe here, as a crash takes a batch and its checkpoint together.",
+    )
+
+    vacuum: Annotated[Vacuum, one_of(*get_args(Vacuum))] = Field(
+        default="auto",
+        description="Whether the table is vacuumed as it is filled, so that it does not double, or others do that.",
     )
 
     @field_serializer("assignments")

@@ -50,20 +50,48 @@ class Archiver:
 
 @dataclass(frozen=True, slots=True)
 class Upkeep:
-    """What keeps the table healthy: dead tuples, the snapshot that holds their removal back, an urgent vacuum.
+    """What keeps the table healthy: dead tuples, the snapshot that holds their removal back, vacuums.
 
     `oldest_snapshot_s` is the age of the oldest snapshot that holds pruning back, None when there is none;
     `oldest_snapshot` says whose it is, and `oldest_xids` how many transactions began since its xmin, of which
     `next_xid` will be the next.
-    `vacuum` names an autovacuum of our table that prevents wraparound, None while none runs.
+    `vacuum` names our table while an autovacuum of it prevents wraparound, `vacuumed_by` who else than we vacuums it;
+    `vacuums` counts those of it that ended. `vacuum_needs` is the statement that gives this role the right to vacuum
+    it, None where it has that. `redo_lsn` is where the last checkpoint began.
     """
 
     dead_tuples: int | None = None
+    live_tuples: int | None = None
     oldest_snapshot_s: float | None = None
     oldest_snapshot: str | None = None
     oldest_xids: int | None = None
     next_xid: int | None = None
     vacuum: str | None = None
+    vacuumed_by: str | None = None
+    vacuums: int | None = None
+    vacuum_needs: str | None = None
+    redo_lsn: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Vacuumed:
+    """A vacuum of ours that is over; `stopped` and `failed` say why it did not come to its end.
+
+    `removed` are row versions whose place is free now, `held` those that older snapshots keep, None where the server
+    did not say.
+    """
+
+    took_s: float
+    removed: int | None = None
+    held: int | None = None
+    wal_bytes: int | None = None
+    stopped: str | None = None
+    failed: str | None = None
+
+    @property
+    def result(self) -> str:
+        """Return done, stopped or failed."""
+        return "failed" if self.failed else "stopped" if self.stopped else "done"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +110,8 @@ class Signals:
 
     What is inserted and not flushed yet no replica can have: the walwriter is up to `wal_writer_delay` behind
     asynchronous commits. `round_trip_s` is how long the reading itself took. `tuned` are limits that somebody changed
-    since the job file was read, as key and text.
+    since the job file was read, as key and text. `vacuumed` is how the last vacuum of ours
+    ended, None while one runs or before.
     """
 
     at_s: float
@@ -96,6 +125,7 @@ class Signals:
     upkeep: Upkeep = Upkeep()
     probes: tuple[Probed, ...] = ()
     tuned: tuple[tuple[str, str], ...] = ()
+    vacuumed: Vacuumed | None = None
 
 
 def lag_s(replica: Replica, clock: LsnClock, now_s: float) -> float | None:

@@ -51,7 +51,7 @@ class Board:
 
 def describe(status: Status, now_s: float) -> dict[str, Any]:
     """Return one job's state; null is unknown."""
-    begun, reading, error = status.begun, status.reading, status.error
+    begun, reading, error, vacuumed = status.begun, status.reading, status.error, status.vacuumed
     return {
         "job": status.job,
         "table": begun and begun.table,
@@ -80,6 +80,13 @@ def describe(status: Status, now_s: float) -> dict[str, Any]:
         "blocked_sessions": reading and reading.blocked_sessions,
         "dead_tuples": reading and reading.dead_tuples,
         "oldest_snapshot_s": reading and reading.oldest_snapshot_s,
+        "vacuuming": status.vacuuming,
+        "last_vacuum": vacuumed
+        and {
+            "ago_s": now_s - status.vacuumed_s,
+            **{key: value for key, value in asdict(vacuumed).items() if key != "job"},
+        },
+        "vacuum_unable": status.vacuum_unable,
         "probes": [asdict(one) for one in (reading.probes if reading else ())],
         "last_error": error
         and {

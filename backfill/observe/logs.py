@@ -23,6 +23,8 @@ from backfill.core.events import (
     Started,
     TableRewritten,
     Unreplicated,
+    VacuumDone,
+    VacuumUnable,
     Waited,
 )
 from backfill.core.reason import Kind
@@ -40,6 +42,7 @@ _LEVELS: dict[type[Event], int] = {
     Decided: logging.DEBUG,
     Unreplicated: logging.WARNING,
     TableRewritten: logging.WARNING,
+    VacuumUnable: logging.WARNING,
 }
 _LAST_WORD = {State.UNCONVERGED: logging.WARNING, State.HALTED: logging.ERROR, State.FAILED: logging.ERROR}
 
@@ -76,7 +79,7 @@ class Logs:
                 return self._once((job, reason.kind.value, subject(reason.text)), at_s)
             case LockWaiting(job=job, holder=holder):
                 return self._once((job, Kind.LOCK.value, subject(holder)), at_s)
-            case Retried(attempt=attempt) if attempt >= RETRIES_LOUD:
+            case Retried() | VacuumDone() if _loud(event):
                 return logging.WARNING
             case Finished(state=state):
                 return _LAST_WORD.get(State(state), logging.INFO)
@@ -122,6 +125,10 @@ class Logs:
             span_s=round(span_s, 3),
         )
         self._progress[last.job] = _Progress(at_s)
+
+
+def _loud(event: Retried | VacuumDone) -> bool:
+    return event.attempt >= RETRIES_LOUD if isinstance(event, Retried) else event.result == "failed"
 
 
 def subject(text: str) -> str:

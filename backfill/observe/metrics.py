@@ -18,7 +18,7 @@ from prometheus_client import (
     disable_created_metrics,
 )
 
-from backfill.core.events import BatchDone, Event, Retried, Started, Waited
+from backfill.core.events import BatchDone, Event, Retried, Started, VacuumDone, Waited
 from backfill.core.reason import Kind
 from backfill.observe.series import Series, gauges
 from backfill.observe.status import Status, begin, fold
@@ -66,6 +66,8 @@ METRICS = (
     Metric("wal_budget_bytes", Gauge, "bytes", "The window: our WAL that may be on its way at once."),
     Metric("blocked_sessions", Gauge, "sessions", "Sessions that waited for the locks of the last batch."),
     Metric("dead_tuples", Gauge, "tuples", "Dead tuples of the table, as the server estimates."),
+    Metric("vacuums_total", Counter, "vacuums", "Our vacuums that ended: done, stopped, failed.", ("result",)),
+    Metric("vacuum_running", Gauge, "bool", "1 while a vacuum of ours runs."),
     Metric("oldest_snapshot_seconds", Gauge, "seconds", "Age of the oldest transaction with a snapshot; 0 for none."),
     Metric("probe_value", Gauge, "any", "Value of a probe of the job's own; NaN where unreadable.", ("probe",)),
     Metric("probe_limit", Gauge, "any", "Limit of a probe of the job's own.", ("probe",)),
@@ -122,6 +124,8 @@ class Metrics:
                 self._histograms["batch_wal_bytes"].labels(job).observe(event.wal_bytes)
             case Waited(job=job, reason=reason, delay_s=delay_s):
                 self._counters["wait_seconds_total"].labels(job, reason.kind.value).inc(delay_s)
+            case VacuumDone(job=job, result=result):
+                self._counters["vacuums_total"].labels(job, result).inc()
             case Retried(job=job, reason=reason):
                 self._counters["retries_total"].labels(job, self._retry_reason(reason)).inc()
             case _:
@@ -131,6 +135,8 @@ class Metrics:
         # A series that starts at its first increment hides that increment from rate().
         self._counters["rows_updated_total"].labels(job)
         self._counters["batches_total"].labels(job)
+        for result in ("done", "stopped", "failed"):
+            self._counters["vacuums_total"].labels(job, result)
         for kind in Kind:
             self._counters["wait_seconds_total"].labels(job, kind.value)
 

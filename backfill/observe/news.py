@@ -46,7 +46,13 @@ class News:
 
 def tell(event: Event) -> News | None:
     """Return what a person should read about this event; None when nothing is notable."""
-    return _tuned(event) if isinstance(event, events.Tuned) else _work(event) or _trouble(event)
+    match event:
+        case events.Tuned():
+            return _tuned(event)
+        case events.VacuumStarted() | events.VacuumDone() | events.VacuumUnable():
+            return _vacuum(event)
+        case _:
+            return _work(event) or _trouble(event)
 
 
 def tell_wait(event: events.Waited | events.LockWaiting) -> News | None:
@@ -84,6 +90,21 @@ def _tuned(event: events.Tuned) -> News:
     if event.refused:
         return News(f"tuned limits do not hold: {event.refused}", Tone.WARN)
     return News(f"tuned: {', '.join(event.changes) or 'as in the job file'}")
+
+
+def _vacuum(event: events.VacuumStarted | events.VacuumDone | events.VacuumUnable) -> News:
+    match event:
+        case events.VacuumStarted():
+            return News(f"vacuum started: {count_rows(event.moved)} moved", key="vacuum started")
+        case events.VacuumDone(result="done"):
+            held = f", {event.held:,} held by older snapshots" if event.held else ""
+            removed = "" if event.removed is None else f", {event.removed:,} old versions removed"
+            return News(f"vacuum done in {format_duration(event.took_s)}{removed}{held}", key="vacuum done")
+        case events.VacuumDone():
+            text = f"vacuum {event.result} after {format_duration(event.took_s)}: {event.why}"
+            return News(text, Tone.WARN, f"vacuum {event.result}")
+        case events.VacuumUnable():
+            return News(event.why, Tone.WARN)
 
 
 def _verified(event: events.Verified) -> News:

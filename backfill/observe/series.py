@@ -18,6 +18,7 @@ def gauges(status: Status) -> Iterator[tuple[Series, float]]:
     """Yield every gauge of the job; the first label is the job's name."""
     job = status.job
     yield ("lock_held", (job,)), bool(status.lock_held)
+    yield ("vacuum_running", (job,)), status.vacuuming
     for state in State:
         yield ("job_state", (job, state.value)), state is status.state
     if status.begun is not None:

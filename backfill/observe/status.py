@@ -27,6 +27,9 @@ from backfill.core.events import (
     TableRewritten,
     Tuned,
     Unreplicated,
+    VacuumDone,
+    VacuumStarted,
+    VacuumUnable,
     Verified,
     Waited,
 )
@@ -107,6 +110,10 @@ class Status:
     hot: tuple[tuple[int, int], ...] = ()
     tuned: tuple[str, ...] = ()
     layout: str = ""
+    vacuuming: bool = False
+    vacuumed: VacuumDone | None = None
+    vacuumed_s: float = 0.0
+    vacuum_unable: str = ""
     decisions: tuple[tuple[float, Decided], ...] = ()
 
     @property
@@ -128,7 +135,8 @@ def begin(job: str, now_s: float) -> Status:
 
 def fold(status: Status, event: Event, now_s: float) -> Status:  # noqa: C901, PLR0911, PLR0912 - one arm an event
     """Return the state after the event."""
-    status = replace(status, updated_s=now_s, verifying=False)
+    verifying = status.verifying and isinstance(event, VacuumDone)  # it is ended just before the read begins
+    status = replace(status, updated_s=now_s, verifying=verifying)
     match event:
         case Started():
             return _started(status, event, now_s)
@@ -153,6 +161,12 @@ def fold(status: Status, event: Event, now_s: float) -> Status:  # noqa: C901, P
             # What follows may be one read of the whole table, in which nothing is told and nothing measured.
             why = "" if rows else "reads the whole table to verify it"
             return replace(status, why=why, rows_unconverged_in_pass=0, verifying=True, reading=None)
+        case VacuumStarted():
+            return replace(status, vacuuming=True)
+        case VacuumDone():
+            return replace(status, vacuuming=False, vacuumed=event, vacuumed_s=now_s)
+        case VacuumUnable(why=why):
+            return replace(status, vacuum_unable=why)
         case Verified(rows_unconverged=rows):
             return replace(status, rows_unconverged=rows)
         case Retried():
@@ -177,6 +191,7 @@ def _started(status: Status, event: Started, now_s: float) -> Status:
         state=State.RUNNING,
         why="",
         lock_held=True,
+        vacuuming=False,
         begun=event,
         pass_number=event.pass_number,
         progress_ratio=event.progress_ratio,
@@ -230,6 +245,7 @@ def _finished(status: Status, event: Finished) -> Status:
         why=event.why,
         lock_held=None if status.lock_held is None else False,
         reading=None,
+        vacuuming=False,
         eta_s=None,
         rows_total=event.rows_total,
         rows_unconverged=event.rows_unconverged,

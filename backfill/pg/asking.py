@@ -63,6 +63,15 @@ class Asking:
             raise DatabaseError("the query gives no number")
         return float(row[0])
 
+    async def read_waiting(self, pid: int) -> int:
+        """Return how many sessions wait for a lock of this one, directly or behind another."""
+        async with self._asked() as connection:
+            with translated(connection):
+                cursor = await connection.execute(statement("read_waiting"), {"pid": pid})
+                row = await cursor.fetchone()
+        assert row is not None, "an aggregate has one row"
+        return int(row[0])
+
     async def close(self) -> None:
         """Close the connection, if there is one."""
         if self._connection is not None:

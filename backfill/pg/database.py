@@ -20,6 +20,7 @@ from backfill.pg.observer import Observer
 from backfill.pg.preflight import accept_sources, prepare
 from backfill.pg.session import connect, worker_name
 from backfill.pg.setup import Server
+from backfill.pg.vacuum import Vacuum
 from backfill.pg.verify import read_verification
 
 
@@ -50,13 +51,15 @@ class Database(DatabaseLane):
             raise
         self._beside = Beside(self._dsn, self.job)
         self._beside.open()
-        self._observer = Observer(self.job, self._beside, aurora=self._server.aurora)
+        vacuum = Vacuum(self._dsn, self.job.name)
+        self._observer = Observer(self.job, self._beside, vacuum, aurora=self._server.aurora)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close the sessions, and with them our locks."""
+        await self._observer.vacuum.close()
         await self._beside.close()
         for one in self._others:
             await one.close()

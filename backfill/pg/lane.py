@@ -10,13 +10,14 @@ from backfill.core.page import Shape
 from backfill.core.reason import Reason
 from backfill.core.scan import Scan
 from backfill.core.scout import Scouted, make_grid
-from backfill.core.signals import Signals
+from backfill.core.signals import Signals, Vacuumed
 from backfill.core.table import Table
+from backfill.core.vacuum import Cost
 from backfill.pg import batch, checkpoint
 from backfill.pg.asking import replica_name
 from backfill.pg.observer import Observer
 from backfill.pg.session import Connection, bound
-from backfill.pg.statements import Statements
+from backfill.pg.statements import Statements, vacuum_of
 
 
 class DatabaseLane:
@@ -74,6 +75,18 @@ class DatabaseLane:
         """Keep another limit of rows from the next batch on, and other timeouts."""
         self.job = job
         await bound(self.connection, job)
+
+    async def start_vacuum(self, cost: Cost) -> None:
+        """Begin a VACUUM of the leaf on a connection of its own."""
+        self._observer.vacuum.start(vacuum_of(self._table, self.connection.info.server_version), cost)
+
+    async def stop_vacuum(self, why: str) -> Vacuumed | None:
+        """End the VACUUM that runs."""
+        return await self._observer.vacuum.stop(why)
+
+    async def save_vacuum(self, text: str) -> None:
+        """Keep among the events how a VACUUM ended."""
+        await checkpoint.save_event(self.connection, self.job.name, "vacuumed", text)
 
     async def cancel(self) -> None:
         """Cancel the statement that runs now; its transaction is rolled back."""

@@ -11,6 +11,7 @@ from backfill.core.signals import Signals, Upkeep
 from backfill.pg import probe
 from backfill.pg.beside import Beside
 from backfill.pg.session import Connection
+from backfill.pg.vacuum import Vacuum
 
 UPKEEP_EVERY_S = 1.0
 """Dead tuples, the oldest snapshot and vacuums change slowly, and reading them is dearer than the rest."""
@@ -19,7 +20,8 @@ UPKEEP_EVERY_S = 1.0
 class Observer:
     """The readings of one job, by whichever of its sessions asks."""
 
-    def __init__(self, job: Job, beside: Beside, *, aurora: bool) -> None:
+    def __init__(self, job: Job, beside: Beside, vacuum: Vacuum, *, aurora: bool) -> None:
+        self.vacuum = vacuum
         self._job = job.name
         self._beside = beside
         self._aurora = aurora
@@ -33,11 +35,13 @@ class Observer:
         if not self._visible:  # nothing but whether that is over
             signals = await probe.read_signals(connection)
             self._visible = signals.visible
-            return replace(signals, visible=False)
+            return replace(signals, visible=False, vacuumed=self.vacuum.tend())
         now_s = time.monotonic()
         oid = table_oid if now_s - self._upkeep_s >= UPKEEP_EVERY_S else None
         self._upkeep_s = now_s if oid is not None else self._upkeep_s
-        signals = await probe.read_signals(connection, job=self._job, table_oid=oid, aurora=self._aurora)
+        signals = await probe.read_signals(
+            connection, job=self._job, table_oid=oid, aurora=self._aurora, vacuum_pid=self.vacuum.pid
+        )
         self._visible = signals.visible
         if oid is not None and signals.visible:
             self._upkeep = self._aged(signals.upkeep, now_s)
@@ -46,6 +50,7 @@ class Observer:
             upkeep=self._upkeep,
             replicas=(*signals.replicas, *self._beside.replicas()),
             probes=self._beside.probes(),
+            vacuumed=self.vacuum.tend(),
         )
 
     def _aged(self, upkeep: Upkeep, now_s: float) -> Upkeep:

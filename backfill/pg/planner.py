@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from psycopg.sql import Composed
 
+from backfill.core import vacuum
 from backfill.core.faults import counted
 from backfill.core.jobfile import JobFile
 from backfill.core.plan import Plan
@@ -49,7 +50,7 @@ async def make_plan(dsn: str, job_file: JobFile) -> Plan:
             *about_others,
             *await _about_functions(connection, job_file),
             *_about_replicas(job_file, signals),
-            *_about_upkeep(signals),
+            *_about_upkeep(job_file, signals),
         ]
         if not server.has_state and not server.may_create:
             notices.append("schema backfill is missing and this role may not create it: see backfill init --print")
@@ -134,8 +135,11 @@ def _about_replicas(job_file: JobFile, signals: Signals) -> list[str]:
     return notices
 
 
-def _about_upkeep(signals: Signals) -> list[str]:
+def _about_upkeep(job_file: JobFile, signals: Signals) -> list[str]:
     notices = []
+    needs = signals.upkeep.vacuum_needs
+    if job_file.job.vacuum == "auto" and needs is not None:
+        notices.append(f"{vacuum.unable(str(job_file.job.table), needs)} (it fills the table without)")
     oldest_s = signals.upkeep.oldest_snapshot_s
     if oldest_s is not None and oldest_s > SNAPSHOT_OLD_S:
         age = format_duration(oldest_s)

@@ -16,17 +16,22 @@ from backfill.pg.sqlfile import statement
 
 
 async def read_signals(
-    connection: Connection, *, job: str | None = None, table_oid: int | None = None, aurora: bool = False
+    connection: Connection,
+    *,
+    job: str | None = None,
+    table_oid: int | None = None,
+    aurora: bool = False,
+    vacuum_pid: int = 0,
 ) -> Signals:
     """Return the reading, stamped with the monotonic clock half way through its round trip.
 
-    With a job, what was tuned; with a table, its upkeep; with Aurora, its readers. A role that may not execute what
-    pg_monitor may reads nothing: `visible` is false then.
+    With a job, what was tuned; with a table, its upkeep, in which `vacuum_pid` is our own; with Aurora, its readers. A
+    role that may not execute what pg_monitor may reads nothing: `visible` is false then.
     """
     asked_s = time.monotonic()
     wanted: dict[str, dict[str, Any]] = {"read_signals": {}}
     wanted |= {"read_tuned": {"job": job}} if job is not None else {}
-    wanted |= {"read_upkeep": {"table_oid": table_oid}} if table_oid is not None else {}
+    wanted |= {"read_upkeep": {"table_oid": table_oid, "vacuum_pid": vacuum_pid}} if table_oid is not None else {}
     wanted |= {"read_aurora": {}} if aurora else {}
     try:
         found = await _read(connection, wanted)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from psycopg.sql import SQL, Composed
+from psycopg.sql import SQL, Composed, Identifier
 
 from backfill.core.job import Job
+from backfill.core.table import Table
 from backfill.pg.clauses import (
     NOTHING,
     assignments_of,
@@ -21,6 +22,8 @@ from backfill.pg.clauses import (
 from backfill.pg.matching import Matching
 from backfill.pg.proof import compose_proof
 from backfill.pg.shape import compose_shape
+
+SKIP_DATABASE_STATS_FROM = 160000
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,14 @@ def compose(matching: Matching, *, stable: bool = True) -> Statements:
         sample_before=_sample_before(matching),
         sample_after=_sample_after(matching),
     )
+
+
+def vacuum_of(table: Table, version: int) -> Composed:
+    """Return the VACUUM of the table for a server of this version; it is sent without parameters."""
+    options = ["VERBOSE", "SKIP_LOCKED", "INDEX_CLEANUP on", "TRUNCATE off", "PARALLEL 0"]
+    options += ["SKIP_DATABASE_STATS"] if version >= SKIP_DATABASE_STATS_FROM else []
+    target = Identifier(table.name.schema, table.name.name)
+    return SQL("VACUUM ({}) {}").format(SQL(", ").join(map(SQL, options)), target)
 
 
 def _scout(matching: Matching, *, again: bool) -> Composed:

@@ -16,7 +16,10 @@ from backfill.pg.sqlfile import statement
 
 @dataclass(frozen=True, slots=True)
 class JobStatus:
-    """One job. `state` is `abandoned` for a job that says running while no worker is connected."""
+    """One job. `state` is `abandoned` for a job that says running while no worker is connected.
+
+    `vacuum` is how the last vacuum of ours ended, None where there was none.
+    """
 
     job: str
     table: str
@@ -32,6 +35,7 @@ class JobStatus:
     idle_s: float
     samples: tuple[str, ...]
     layouts: tuple[str, ...] = ()
+    vacuum: str | None = None
 
 
 async def read_status(dsn: str, job: str | None) -> list[JobStatus]:
@@ -74,6 +78,7 @@ def _status(row: dict[str, Any]) -> JobStatus:
         idle_s=row["idle_s"] or 0.0,
         samples=tuple(row["samples"]),
         layouts=tuple(scan.layout.why for scan in scans if scan.pass_number == 1 and scan.layout.why),
+        vacuum=row["vacuum"],
     )
 
 

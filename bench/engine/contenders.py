@@ -14,9 +14,9 @@ from bench.engine.usage import Usage, usage
 from bench.subject import events, job_file, worker
 
 PLAIN, KEYSET = "plain UPDATE", "keyset"
-PAGES, STRIPES = "pages", "stripes"
+PAGES, UNVACUUMED = "pages", "no vacuum"
 ONE_LANE, TWO_LANES = "one lane", "two lanes"
-COMPRESSED, COMPRESSED_LANES, VACUUMED = "compressed", "compressed lanes", "vacuumed"
+COMPRESSED, COMPRESSED_LANES = "compressed", "compressed lanes"
 
 Fill = Callable[[Subject, Tally], Usage | None]
 """Fills the column of table users, counts its batches; says what its process used, where it has one of its own."""
@@ -79,12 +79,11 @@ CONTENDERS = (
     Contender(KEYSET, "keyset by primary key", rivals.keyset, needs_key=True),
     Contender("gitlab", "GitLab's ranges and sub-batches", rivals.gitlab, needs_key=True),
     Contender("pgroll", "pgroll's locked keyset", rivals.pgroll, needs_key=True),
-    _ours(PAGES, "backfill, page ranges (stripes: 1)", {"batch": "{stripes: 1}"}),
-    _ours(STRIPES, "backfill, stripes: 8", {"batch": "{stripes: 8}"}),
+    _ours(PAGES, "backfill, page ranges (stripes: 1)", {"batch": "{stripes: 1}", "vacuum": "off"}),
+    _ours(UNVACUUMED, "backfill, vacuum: off", {"vacuum": "off"}),
     _ours(ONE_LANE, "backfill", {}),
     _ours(TWO_LANES, "backfill, two lanes", {"lanes": "2"}),
     _ours(COMPRESSED, "backfill, compression", {"wal_compression": "on"}, ready=False),
     _ours(COMPRESSED_LANES, "backfill, compression, 2 lanes", {"lanes": "2", "wal_compression": "on"}, ready=False),
-    _ours(VACUUMED, "backfill, vacuum", {"vacuum": "auto"}, ready=False),
 )
 """The first is what the others are compared with; plain page ranges go before what is compared with them."""

@@ -94,7 +94,7 @@ def _rows(scenario: Scenario, rows: int) -> str:
     if scenario.clustered:
         matches = f"i > {rows - rows // scenario.one_in}"
     return (
-        f"INSERT INTO users SELECT {key}, 'user_' || md5(i::text), 'user' || i || '@example.org',"
+        f"INSERT INTO users SELECT {key}, 'user_' || md5(i::text), md5(i || 'e') || '@example.com',"
         f" timestamptz '2020-01-01' + i * interval '1 second', {body if scenario.body_bytes else ''}"
         f" CASE WHEN {matches} THEN NULL ELSE 'user_' || md5(i::text) END FROM generate_series(%s::bigint, %s) i"
     )

@@ -14,7 +14,6 @@ from bench.engine.contenders import (
     PAGES,
     PLAIN,
     TWO_LANES,
-    VACUUMED,
 )
 from bench.engine.figures import Rounds, ratio, took_s, wal_bytes_row
 from bench.engine.scenario import BASE, MB, UUID_MANY, Beside, Scenario
@@ -61,8 +60,7 @@ def _shape(rounds: Rounds) -> Iterator[Verdict]:
     for name in (ONE_LANE, TWO_LANES):
         if name in rounds:
             yield from _most(f"{name}: last to first decile", medians(rounds[name]).decile_ratio, 1.1)
-    if VACUUMED in rounds:
-        yield from _most(f"{VACUUMED}: table growth", medians(rounds[VACUUMED]).table_growth, 1.4)
+            yield from _most(f"{name}: table growth", medians(rounds[name]).table_growth, 1.4)
 
 
 def _worker(rounds: Rounds) -> Iterator[Verdict]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from backfill.core.jobfile import load
-from bench.engine.contenders import CONTENDERS, KEYSET, ONE_LANE, PAGES, PLAIN, STRIPES, VACUUMED
+from bench.engine.contenders import CONTENDERS, KEYSET, ONE_LANE, PAGES, PLAIN
 from bench.engine.figures import Figures, lines, ratio, took_s
 from bench.engine.picture import picture
 from bench.engine.promises import promised
@@ -79,10 +79,10 @@ def test_a_tally_stays_small_however_many_batches_there_are():
 def test_ratios_are_medians_of_rounds_and_not_ratios_of_medians():
     rounds = {
         PLAIN: [replace(RUN, took_s=seconds) for seconds in (1.0, 4.0, 9.0)],
-        STRIPES: [replace(RUN, took_s=seconds) for seconds in (2.0, 2.0, 3.0)],
+        PAGES: [replace(RUN, took_s=seconds) for seconds in (2.0, 2.0, 3.0)],
     }
-    assert ratio(rounds, PLAIN, STRIPES, took_s) == 2.0
-    assert ratio(rounds, KEYSET, STRIPES, took_s) is None
+    assert ratio(rounds, PLAIN, PAGES, took_s) == 2.0
+    assert ratio(rounds, KEYSET, PAGES, took_s) is None
     plain, ours = lines(rounds)
     assert (plain.speed_to_plain, ours.speed_to_plain) == (1.0, 2.0)
     assert (ours.wal_to_plain, ours.wal_to_keyset) == (1.0, None)
@@ -91,7 +91,7 @@ def test_ratios_are_medians_of_rounds_and_not_ratios_of_medians():
 
 def test_what_a_run_lacks_is_told_as_such():
     bare = replace(RUN, index_growth=None, decile_ratio=None, cpu_s_100k=None, peak_bytes=None)
-    rounds = {PLAIN: [bare], STRIPES: [RUN]}
+    rounds = {PLAIN: [bare], PAGES: [RUN]}
     head, plain, ours = table(CONTENDERS, rounds).splitlines()
     assert head == HEAD
     assert len(head) == len(plain) == len(ours)
@@ -104,21 +104,15 @@ def test_what_a_run_lacks_is_told_as_such():
 
 def test_bars_hold_the_lane_against_the_plain_update():
     slow = replace(RUN, took_s=1.5, wal_bytes_row=300.0, rows_transaction=10_001, cpu_s_100k=0.051)
-    told = [
-        (verdict.kept, verdict.text)
-        for verdict in promised(BY_NAME[BASE], {PLAIN: [RUN], ONE_LANE: [slow], VACUUMED: [RUN]})
-    ]
+    told = [(verdict.kept, verdict.text) for verdict in promised(BY_NAME[BASE], {PLAIN: [RUN], ONE_LANE: [slow]})]
     assert told == [
         (False, "one lane: speed to plain UPDATE 1.333 >= 1.400"),
         (True, "one lane: WAL a row to plain UPDATE 0.500 <= 0.650"),
         (True, "one lane: last to first decile 1.000 <= 1.100"),
-        (False, "vacuumed: table growth 1.500 <= 1.400"),
+        (False, "one lane: table growth 1.500 <= 1.400"),
         (False, "one lane: CPU for 100,000 rows 0.051 s <= 0.050 s"),
         (True, "one lane: memory 60.000 MB <= 100.000 MB"),
-        (True, "vacuumed: CPU for 100,000 rows 0.040 s <= 0.050 s"),
-        (True, "vacuumed: memory 60.000 MB <= 100.000 MB"),
         (False, "one lane: most rows in a transaction 10,001 <= 10,000"),
-        (True, "vacuumed: most rows in a transaction 5,000 <= 10,000"),
     ]
 
 
@@ -163,7 +157,7 @@ def test_usage_is_read_past_a_name_with_spaces_and_not_from_the_dead():
 
 
 def test_the_picture_has_a_panel_for_each_scenario_and_a_bar_for_each_contender():
-    rounds = {PLAIN: [RUN], KEYSET: [replace(RUN, took_s=0.1)], STRIPES: [RUN]}
+    rounds = {PLAIN: [RUN], KEYSET: [replace(RUN, took_s=0.1)], PAGES: [RUN]}
     scenarios = [BY_NAME[BASE], BY_NAME[UUID_MANY]]
     figure = ET.fromstring(picture(CONTENDERS, {one.name: rounds for one in scenarios}, scenarios))
     words = [element.text for element in figure.iter("{http://www.w3.org/2000/svg}text")]

@@ -22,11 +22,11 @@ ADDED = [
     ("rows: 5", "5:1: unknown key 'rows'; did you mean 'batch.rows'?"),
     (
         "zebra: 1",
-        "5:1: unknown key 'zebra'; allowed are name, table, set, where, using, batch, throttle, lock_timeout, statement_timeout, lanes, synchronous_commit",
+        "5:1: unknown key 'zebra'; allowed are name, table, set, where, using, batch, throttle, lock_timeout, statement_timeout, lanes, synchronous_commit, vacuum",
     ),
     (
         "max_lag_s: 5",
-        "5:1: unknown key 'max_lag_s'; allowed are name, table, set, where, using, batch, throttle, lock_timeout, statement_timeout, lanes, synchronous_commit",
+        "5:1: unknown key 'max_lag_s'; allowed are name, table, set, where, using, batch, throttle, lock_timeout, statement_timeout, lanes, synchronous_commit, vacuum",
     ),
     ("batch: {row: 5}", "5:9: unknown key 'row'; did you mean 'rows'?"),
     ("batch: {columns: 5}", "5:9: unknown key 'columns'; allowed are rows, min_rows, max_rows, target_time, stripes"),
@@ -74,7 +74,7 @@ ADDED = [
     ("on: z", "5:1: unknown key 'on'; did you mean 'using.on'?"),
     ("python: p", "5:1: 'python' is not supported by this version; remove it"),
     ("lanes: 17", "5:8: 'lanes' is '17'; allowed are 1 to 16"),
-    ("vacuum: auto", "5:1: 'vacuum' other than off is not supported by this version; remove it"),
+    ("vacuum: full", "5:9: 'vacuum' is 'full'; allowed are auto, off"),
     ("sync: trigger", "5:1: 'sync' other than none is not supported by this version; remove it"),
     ("on_row_error: skip", "5:1: 'on_row_error' other than fail is not supported by this version; remove it"),
     ("throttle: {max_blocked_sessions: -1}", "5:34: 'max_blocked_sessions' is '-1'; allowed are 0 to 10000"),
@@ -315,12 +315,12 @@ ADDED = [
     ),
     (
         '"\\ud800": 1',
-        "5:1: unknown key '\\ud800'; allowed are name, table, set, where, using, batch, throttle, lock_timeout, statement_timeout, lanes, synchronous_commit",
+        "5:1: unknown key '\\ud800'; allowed are name, table, set, where, using, batch, throttle, lock_timeout, statement_timeout, lanes, synchronous_commit, vacuum",
     ),
     ("- a", "5:1: not YAML: a list item where a key belongs"),
     (
         "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx: 1",
-        "5:1: unknown key 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…'; allowed are name, table, set, where, using, batch, throttle, lock_timeout, statement_timeout, lanes, synchronous_commit",
+        "5:1: unknown key 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…'; allowed are name, table, set, where, using, batch, throttle, lock_timeout, statement_timeout, lanes, synchronous_commit, vacuum",
     ),
     ("batch: {rows: 5000, rows: 6000}", "5:21: duplicate key 'rows'; it stands on line 5 already"),
     ("throttle: {replicas: {min: 1, min: 2}}", "5:31: duplicate key 'min'; it stands on line 5 already"),
@@ -331,7 +331,7 @@ ADDED = [
     ),
     (
         "window: {a: b}\nzebra: 1\nlock_timeout: 1",
-        "5:1: 'window' is not supported by this version; remove it\n6:1: unknown key 'zebra'; allowed are name, table, set, where, using, batch, throttle, lock_timeout, statement_timeout, lanes, synchronous_commit\n7:15: 'lock_timeout' is not a duration: '1'; write a number and us, ms, s, m, h or d, such as 250ms",
+        "5:1: 'window' is not supported by this version; remove it\n6:1: unknown key 'zebra'; allowed are name, table, set, where, using, batch, throttle, lock_timeout, statement_timeout, lanes, synchronous_commit, vacuum\n7:15: 'lock_timeout' is not a duration: '1'; write a number and us, ms, s, m, h or d, such as 250ms",
     ),
     (
         "throttle: {max_lag: .5s}",
@@ -351,7 +351,7 @@ ADDED = [
     ),
     (
         "? \n...",
-        "5:2: unknown key ''; allowed are name, table, set, where, using, batch, throttle, lock_timeout, statement_timeout, lanes, synchronous_commit",
+        "5:2: unknown key ''; allowed are name, table, set, where, using, batch, throttle, lock_timeout, statement_timeout, lanes, synchronous_commit, vacuum",
     ),
     (
         "batch: {rows: 0, stripes: 13}\nthrottle: {max_lag: 0s}\nname: b\nwindow: x",

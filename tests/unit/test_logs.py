@@ -68,6 +68,9 @@ def test_each_event_has_its_name_level_and_fields(every_line):
         ("info", "waited"),
         ("info", "laid_out"),
         ("debug", "batch_done"),
+        ("warning", "vacuum_unable"),
+        ("info", "vacuum_started"),
+        ("info", "vacuum_done"),
         ("info", "retried"),
         ("warning", "table_rewritten"),
         ("info", "pass_done"),
@@ -150,6 +153,8 @@ def test_the_holder_of_the_lock_is_named_now_and_then(lines):
     [
         (told.retried(attempt=RETRIES_LOUD - 1), "info"),
         (told.retried(attempt=RETRIES_LOUD), "warning"),
+        (told.vacuum_done(result="stopped"), "info"),
+        (told.vacuum_done(result="failed"), "warning"),
         (told.finished(), "info"),
         (told.finished(state="stopped"), "info"),
         (told.finished(state="unconverged"), "warning"),

@@ -17,7 +17,7 @@ CONTRACT = """
     slot_retained_bytes{slot} archive_backlog_bytes wal_rate_bytes{source} wal_budget_bytes retries_total{reason}
     hot_update_ratio lock_held job_state{state} pass rows_unconverged
     lag_budget_seconds{replica} lag_budget_bytes{replica} slot_lag_bytes{slot} archive_failing blocked_sessions
-    dead_tuples oldest_snapshot_seconds probe_value{probe} probe_limit{probe}
+    dead_tuples vacuums_total{result} vacuum_running oldest_snapshot_seconds probe_value{probe} probe_limit{probe}
 """
 
 
@@ -51,6 +51,16 @@ def test_the_table_is_the_contract():
         name: labels.split(",") if labels else [] for name, labels in re.findall(r"(\w+)(?:\{(\w+)\})?", CONTRACT)
     }
     assert {metric.name: list(metric.labels) for metric in METRICS} == contract
+
+
+def test_vacuums_are_counted_by_how_they_ended_from_zero_on(scrape):
+    scrape.tell(told.started(), told.vacuum_started())
+    assert scrape.value("vacuum_running") == 1
+    assert scrape.value("vacuums_total", result="stopped") == 0
+    scrape.tell(told.vacuum_done(), told.vacuum_started(), told.vacuum_done(result="stopped"), told.vacuum_done())
+    assert scrape.value("vacuum_running") == 0
+    assert scrape.value("vacuums_total", result="done") == 2
+    assert scrape.value("vacuums_total", result="stopped") == 1
 
 
 def test_every_metric_has_help_unit_and_buckets_where_it_needs_them():

@@ -14,7 +14,7 @@ from backfill.core.identifier import BYTES_MAX, TableName, storable
 from backfill.core.job import Assignment, Job
 from backfill.core.table import Column, Identity, Table
 from backfill.pg.matching import Matching
-from backfill.pg.statements import Statements, compose
+from backfill.pg.statements import Statements, compose, vacuum_of
 from tests import factories
 
 GOLDEN = Path(__file__).with_name("golden")
@@ -90,8 +90,19 @@ def test_the_statements_of_a_job(case: str):
     assert text_of(statements) == (GOLDEN / f"{case}.sql").read_text(encoding="utf-8")
 
 
+def vacuums() -> str:
+    """The VACUUM of each major version, and of a table with an odd name; sent without parameters, so `%` stays."""
+    targets = [(table(TableName("public", "users"), USERS, ("id",)), major) for major in (14, 15, 16, 17, 18)]
+    targets += [(table(ODD, USERS, ("id",)), 18)]
+    return "".join(f"-- {major}\n{vacuum_of(target, major * 10_000).as_string()}\n" for target, major in targets)
+
+
+def test_the_vacuum_of_a_table():
+    assert vacuums() == (GOLDEN / "vacuum.sql").read_text(encoding="utf-8")
+
+
 def test_every_golden_text_has_its_case():
-    assert {path.stem for path in GOLDEN.iterdir()} == set(CASES)
+    assert {path.stem for path in GOLDEN.iterdir()} == {*CASES, "vacuum"}
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -128,3 +139,4 @@ def test_names_and_expressions_reach_the_server_as_they_are(
 if __name__ == "__main__":
     for written, matching in CASES.items():
         (GOLDEN / f"{written}.sql").write_text(text_of(compose(matching)), encoding="utf-8")
+    (GOLDEN / "vacuum.sql").write_text(vacuums(), encoding="utf-8")

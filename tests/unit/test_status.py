@@ -166,7 +166,8 @@ def test_a_running_job_is_told_whole():
         probes=(ProbeReading("active", 40.0, 50.0),),
     )
     tuned = told.tuned("max_lag=5s", max_lag_s=10.0, max_lag_bytes=256 << 20, max_wal_rate_bytes_s=32 << 20)
-    job = shown(told.started(), tuned, reading, told.decided(), told.batch_done(), told.retried(), now_s=6.0)
+    run = (told.started(), tuned, reading, told.decided(), told.batch_done(), told.retried())
+    job = shown(*run, now_s=6.0)
     assert job == {
         "job": told.JOB,
         "table": "public.users",
@@ -199,6 +200,9 @@ def test_a_running_job_is_told_whole():
         "dead_tuples": 70,
         "oldest_snapshot_s": 1.5,
         "probes": [{"name": "active", "value": 40.0, "limit": 50.0}],
+        "vacuuming": False,
+        "last_vacuum": None,
+        "vacuum_unable": "",
         "tuned": ["max_lag=5s"],
         "decisions": [
             {
@@ -213,6 +217,23 @@ def test_a_running_job_is_told_whole():
         "started_ago_s": 6.0,
         "updated_ago_s": 1.0,
     }
+
+
+def test_a_vacuum_is_told_while_it_runs_and_how_the_last_one_ended():
+    running = shown(told.started(), told.vacuum_done(), told.vacuum_started(), told.vacuum_unable())
+    assert running["vacuuming"]
+    assert running["vacuum_unable"] == "vacuum: auto has no right; run: GRANT x;"
+    stopped = told.vacuum_done(result="stopped", why="sessions waiting for it 1 > 0", removed=None)
+    ended = shown(told.started(), told.vacuum_started(), stopped, now_s=5.0)
+    assert not ended["vacuuming"]
+    assert (ended["last_vacuum"]["result"], ended["last_vacuum"]["ago_s"]) == ("stopped", 3.0)
+    for end in (told.finished(), told.started()):
+        assert not shown(told.started(), told.vacuum_started(), end)["vacuuming"]
+
+
+def test_a_vacuum_that_ends_before_the_final_read_is_no_sign_of_it():
+    ended = told.vacuum_done(result="stopped")
+    assert after(told.started(), told.vacuum_started(), told.pass_done(rows=0), ended).verifying
 
 
 def test_json_has_neither_infinity_nor_passwords():

@@ -124,6 +124,27 @@ def unreplicated(**changed):
     return events.Unreplicated(**{"job": JOB, "max_wal_rate_bytes_s": 32 << 20, **changed})
 
 
+def vacuum_started(**changed):
+    return events.VacuumStarted(**{"job": JOB, "moved": 60_000, "cost_limit": 90, "cost_delay_ms": 2.0, **changed})
+
+
+def vacuum_done(**changed):
+    values = {
+        "job": JOB,
+        "result": "done",
+        "why": "",
+        "took_s": 1.5,
+        "removed": 60_000,
+        "held": 0,
+        "wal_bytes": 1 << 20,
+    }
+    return events.VacuumDone(**{**values, **changed})
+
+
+def vacuum_unable(**changed):
+    return events.VacuumUnable(**{"job": JOB, "why": "vacuum: auto has no right; run: GRANT x;", **changed})
+
+
 def stopping(**changed):
     return events.Stopping(**{"job": JOB, "signal": "SIGTERM", **changed})
 
@@ -156,6 +177,9 @@ def one_of_each():
         waited(),
         laid_out(),
         batch_done(),
+        vacuum_unable(),
+        vacuum_started(),
+        vacuum_done(),
         retried(),
         table_rewritten(),
         pass_done(),

@@ -1,4 +1,5 @@
--- The least rights of a worker's role; on each table that it fills it needs SELECT, and UPDATE of the columns it sets.
+-- The least rights of a worker's role; on each table that it fills it needs SELECT, and UPDATE of the columns it sets,
+-- and for `vacuum: auto` MAINTAIN (17 and later; before, to be a member of its owner).
 GRANT pg_monitor TO {role};
 GRANT USAGE ON SCHEMA backfill TO {role};
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA backfill TO {role};

@@ -7,6 +7,12 @@ SELECT
         WHERE a.datname = current_database() AND a.application_name = j.worker
     ) AS connected,
     (
+        SELECT e.text FROM backfill.event e
+        WHERE e.job = j.name AND e.kind = 'vacuumed'
+        ORDER BY e.at DESC
+        LIMIT 1
+    ) AS vacuum,
+    (
         SELECT coalesce(sum(b.rows) / nullif(extract(epoch FROM max(b.at) - min(b.at)), 0), 0)::float8
         FROM backfill.batch b
         WHERE b.job = j.name AND b.at > clock_timestamp() - interval '30 s'

@@ -1,0 +1,266 @@
+"""Whether our table is vacuumed now: room for the row versions that move, before the table has to grow for them. Pure.
+
+    Start(cost)     VACUUM, throttled by these settings
+    Stop(reason)    end the one that runs
+    Leave(reason)   go on as it is
+
+What asks for a vacuum is `moved`: row versions that found no room in their page (updates that were not HOT). The
+server's count of dead tuples comes a second late, when a small table is done already.
+One starts where a window begins: in mid-window it would give the room that later stripes need to rows of other pages.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from backfill.core.limits import Throttle
+from backfill.core.pace import Pace
+from backfill.core.reason import Kind, Reason
+from backfill.core.signals import Signals, Upkeep, Vacuumed
+from backfill.core.units import format_duration, format_rate
+
+SHARE = 0.05
+"""Of the table's rows that have to have moved: each vacuum reads all indexes, so there are at most twenty in a pass."""
+MOVED_MIN = 10_000
+"""A table of which fewer rows have moved is small whatever it does."""
+WAL_SHARE = 0.5
+"""Of what our WAL may be a second: batches go on beside it."""
+PAGE_BYTES, PAGE_IMAGE_BYTES = 1024, 8448
+"""WAL of a page that is cleaned; of one that was not written to since the last checkpoint, which is logged whole."""
+SURPRISE_SHARE = 0.4
+"""Of the lag budget that a checkpoint may cost in the second before a vacuum that did not reckon with it is ended."""
+PAGES_MIN_S = 10.0
+"""A slower vacuum would hold its lock for ever; the longest delay that the server has allows no slower one either."""
+CALM_SHARE, LAG_SHARE = 0.5, 0.7
+"""Of a lag budget: up to the first a vacuum starts, above the second it is ended."""
+REST_S, REST_MAX_S = 10.0, 600.0
+"""Time after one that came to nothing, doubled with each in a row, at most the second."""
+REST_SHARE = 1.0
+"""Time after one that did its work, in times of what it took: it runs for half of the time at most."""
+VAIN_SHARE = 0.5
+"""Of the moved versions: where more than this stays, older snapshots hold them, and the next one waits."""
+UNTENDED_S = 5.0
+"""One that nobody asked after for so long is ended: a final read, or a batch that hangs, sees no lag."""
+COST_DIRTY, COST_LIMIT_MAX = 20, 10_000
+DELAY_MS, DELAY_MAX_MS = 2.0, 100.0
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """The server's `vacuum_cost_limit` and `vacuum_cost_delay`."""
+
+    limit: int
+    delay_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Begin."""
+
+    cost: Cost
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """End the one that runs."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """Go on as it is."""
+
+    reason: str
+
+
+Choice = Start | Stop | Leave
+
+
+@dataclass(frozen=True, slots=True)
+class Calm:
+    """How the throttle stands: what keeps the next batch back beside its pace, and what may be spent.
+
+    `lag_share` is the worst lag as a share of its budget. `rate_bytes_s` is None while a replica has yet to show what
+    it replays. `edge` is whether a window begins.
+    """
+
+    visible: bool
+    trouble: Reason | None
+    lag_share: float
+    rate_bytes_s: float | None
+    insert_lsn: int
+    edge: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What is remembered between two decisions: `moved` versions since a moment and a position, ours that runs, rests.
+
+    `redo_lsn` is the checkpoint that the running one reckons with, None where it reckons with any. `others` counts
+    vacuums of the table that were not ours, `done` those that were.
+    """
+
+    moved: int = 0
+    since_s: float = 0.0
+    since_lsn: int = 0
+    running_s: float | None = None
+    running_moved: int = 0
+    running_lsn: int = 0
+    redo_lsn: int | None = None
+    rest_until_s: float = float("-inf")
+    vain: int = 0
+    done: int = 0
+    others: int | None = None
+
+
+def calm_of(limits: Throttle, pace: Pace, signals: Signals, trouble: Reason | None, *, edge: bool) -> Calm:
+    """Return how the throttle stands after a reading."""
+    rates = [one.rate_bytes_s for one in pace.flows]
+    known = [rate for rate in rates if rate]
+    lag_shares = (max(one.lag_s / limits.max_lag_s, one.unreplayed_bytes / limits.max_lag_bytes) for one in pace.flows)
+    paced = trouble is not None and trouble.kind in (Kind.WINDOW, Kind.WAL_RATE)
+    return Calm(
+        visible=signals.visible,
+        trouble=None if paced else trouble,
+        lag_share=max(lag_shares, default=0.0),
+        rate_bytes_s=min(limits.max_wal_rate_bytes_s, *known, float("inf")) if len(known) == len(rates) else None,
+        insert_lsn=signals.insert_lsn,
+        edge=edge,
+    )
+
+
+def learn(memory: Memory, now_s: float, *, moved: int, took_s: float, insert_lsn: int, wal_bytes: int) -> Memory:
+    """Return the memory after a batch of which `moved` row versions left their page."""
+    if memory.moved == 0:
+        memory = replace(memory, since_s=now_s - took_s, since_lsn=insert_lsn - wal_bytes)
+    return replace(memory, moved=memory.moved + moved)
+
+
+def decide(limits: Throttle, memory: Memory, upkeep: Upkeep, calm: Calm, now_s: float) -> tuple[Choice, Memory]:
+    """Return what to do now, and the memory for the next time."""
+    if memory.running_s is not None:
+        return _stop(memory, upkeep, calm) or Leave("it runs"), memory
+    memory = _observe(memory, upkeep)
+    why = _why_not(memory, upkeep, calm, now_s)
+    if why is not None:
+        return Leave(why), memory
+    assert calm.rate_bytes_s is not None
+    assert upkeep.redo_lsn is not None
+    imaged = upkeep.redo_lsn > memory.since_lsn
+    pages_s = _pages_s(limits, calm.rate_bytes_s, imaged=imaged)
+    if pages_s < PAGES_MIN_S:
+        return Leave(f"wal rate {format_rate(calm.rate_bytes_s)} is too low for a vacuum"), memory
+    memory = replace(
+        memory,
+        running_s=now_s,
+        running_moved=memory.moved,
+        running_lsn=calm.insert_lsn,
+        redo_lsn=None if imaged else upkeep.redo_lsn,
+    )
+    return Start(cost_of(pages_s)), memory
+
+
+def cost_of(pages_s: float) -> Cost:
+    """Return the settings under which no more than so many pages a second are dirtied."""
+    cost_ms = pages_s * COST_DIRTY / 1000
+    delay_ms = min(max(DELAY_MS, COST_DIRTY / cost_ms), DELAY_MAX_MS)
+    return Cost(limit=max(1, min(COST_LIMIT_MAX, int(cost_ms * delay_ms + 1e-6))), delay_ms=round(delay_ms, 3))
+
+
+def end(memory: Memory, ended: Vacuumed, now_s: float) -> Memory:
+    """Return the memory after the one that ran is over; what came to nothing is tried again later, and later."""
+    began_s = now_s if memory.running_s is None else memory.running_s
+    held = ended.held is not None and ended.held > memory.running_moved * VAIN_SHARE
+    done = ended.result == "done"
+    memory = replace(memory, running_s=None, done=memory.done + done)
+    if held or not done:
+        rest_s = min(REST_MAX_S, REST_S * 2.0 ** min(memory.vain, 10))
+        return replace(memory, vain=memory.vain + 1, rest_until_s=now_s + rest_s)
+    return replace(
+        memory,
+        moved=memory.moved - memory.running_moved,
+        since_s=began_s,
+        since_lsn=memory.running_lsn,
+        vain=0,
+        rest_until_s=now_s + ended.took_s * REST_SHARE,
+    )
+
+
+def told(ended: Vacuumed) -> str:
+    """Return how a vacuum ended, as `status` tells it."""
+    took = format_duration(ended.took_s)
+    if ended.result != "done":
+        return f"vacuum {ended.result} after {took}: {ended.stopped or ended.failed}"
+    removed = "" if ended.removed is None else f", {ended.removed:,} row versions removed"
+    held = f", {ended.held:,} held by older snapshots" if ended.held else ""
+    return f"vacuum done in {took}{removed}{held}"
+
+
+def unable(table: str, needs: str) -> str:
+    """Return that this role has no right to vacuum, and what gives it."""
+    return f"vacuum: auto has no right to vacuum {table}; run: {needs}"
+
+
+def watch(waiting: int | None, untended_s: float) -> Stop | None:
+    """Return why a running vacuum has to end at once: who waits for its lock, or that nobody looks any more."""
+    if waiting is None:
+        return Stop("it is unknown who waits for it")
+    if waiting:
+        return Stop(f"sessions waiting for it {waiting} > 0")
+    if untended_s > UNTENDED_S:
+        return Stop(f"nothing was measured for {format_duration(untended_s)}")
+    return None
+
+
+def _stop(memory: Memory, upkeep: Upkeep, calm: Calm) -> Stop | None:
+    if not calm.visible or upkeep.redo_lsn is None:
+        return Stop("what it does to others is not in view")
+    if calm.trouble is not None and calm.trouble.kind is not Kind.BLOCKED:
+        return Stop(str(calm.trouble))
+    if calm.lag_share > LAG_SHARE:
+        return Stop(f"lag {calm.lag_share:.0%} > {LAG_SHARE:.0%} of its budget")
+    if memory.redo_lsn is not None and upkeep.redo_lsn > memory.redo_lsn:
+        return Stop("a checkpoint began: pages are logged as a whole now")
+    return None
+
+
+def _observe(memory: Memory, upkeep: Upkeep) -> Memory:
+    """Return the memory without what a vacuum of somebody else has done; the server may count ours late."""
+    if upkeep.vacuums is None:
+        return memory
+    others = upkeep.vacuums - memory.done
+    if memory.others is not None and others > memory.others:
+        memory = replace(memory, moved=0)
+    return replace(memory, others=others if memory.others is None else max(others, memory.others))
+
+
+def _why_not(memory: Memory, upkeep: Upkeep, calm: Calm, now_s: float) -> str | None:  # noqa: PLR0911 - one a reason
+    if not calm.visible or upkeep.redo_lsn is None or upkeep.vacuums is None or upkeep.live_tuples is None:
+        return "its effect on others is not in view"
+    if upkeep.vacuum_needs is not None:
+        return "no right"
+    needed = max(MOVED_MIN, upkeep.live_tuples * SHARE)
+    if memory.moved < needed:
+        return f"moved rows {memory.moved} < {needed:.0f}"
+    if upkeep.vacuumed_by is not None:
+        return f"{upkeep.vacuumed_by} vacuums it"
+    if now_s < memory.rest_until_s:
+        return f"it rests for {format_duration(memory.rest_until_s - now_s)}"
+    oldest_s = upkeep.oldest_snapshot_s
+    if oldest_s is not None and oldest_s > now_s - memory.since_s:
+        return f"a snapshot of {format_duration(oldest_s)} holds every old version"
+    if calm.trouble is not None:
+        return str(calm.trouble)
+    if calm.lag_share > CALM_SHARE:
+        return f"lag {calm.lag_share:.0%} > {CALM_SHARE:.0%} of its budget"
+    if calm.rate_bytes_s is None:
+        return "what a replica can replay is not known yet"
+    return None if calm.edge else "a window is half done"
+
+
+def _pages_s(limits: Throttle, rate_bytes_s: float, *, imaged: bool) -> float:
+    if imaged:
+        return rate_bytes_s * WAL_SHARE / PAGE_IMAGE_BYTES
+    surprised = rate_bytes_s * limits.max_lag_s * SURPRISE_SHARE / PAGE_IMAGE_BYTES
+    return min(rate_bytes_s * WAL_SHARE / PAGE_BYTES, surprised)

@@ -1,0 +1,288 @@
+"""When the table is vacuumed, and when one that runs is ended: the decision, without a server."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backfill.core import vacuum
+from backfill.core.flow import Flow
+from backfill.core.limits import Throttle
+from backfill.core.pace import Pace
+from backfill.core.reason import Kind, Reason
+from backfill.core.signals import Upkeep, Vacuumed
+from backfill.core.vacuum import Calm, Choice, Leave, Memory, Start, Stop, cost_of, decide, end, learn, told, watch
+from tests.factories import MB, limits, signals
+
+NOW_S = 1000.0
+LIMITS = limits()
+MOVED = Memory(moved=60_000, since_s=NOW_S - 10, since_lsn=5 * MB)
+HEALTHY = Upkeep(dead_tuples=0, live_tuples=1_000_000, oldest_snapshot_s=0.1, vacuums=3, redo_lsn=MB)
+CALM = Calm(visible=True, trouble=None, lag_share=0.1, rate_bytes_s=32.0 * MB, insert_lsn=9 * MB, edge=True)
+DONE = Vacuumed(2.0, removed=60_000, held=0)
+LAG = Reason(Kind.LAG, "replica-a lag 12.4s > 9s")
+BLOCKED = Reason(Kind.BLOCKED, "blocked sessions 1 > 0")
+
+
+def choose(
+    memory: Memory = MOVED,
+    upkeep: Upkeep = HEALTHY,
+    calm: Calm = CALM,
+    limited: Throttle = LIMITS,
+    now_s: float = NOW_S,
+) -> Choice:
+    return decide(limited, memory, upkeep, calm, now_s)[0]
+
+
+def running(memory: Memory = MOVED, upkeep: Upkeep = HEALTHY, now_s: float = NOW_S) -> Memory:
+    choice, memory = decide(LIMITS, memory, upkeep, CALM, now_s)
+    assert isinstance(choice, Start), choice
+    return memory
+
+
+def test_rows_that_moved_ask_for_room():
+    assert isinstance(choose(), Start)
+
+
+@pytest.mark.parametrize(
+    ("memory", "upkeep", "calm", "reason"),
+    [
+        ({"moved": 49_999}, {}, {}, "moved rows 49999 < 50000"),
+        ({"moved": 9_999}, {"live_tuples": 1000}, {}, "moved rows 9999 < 10000"),
+        ({}, {"vacuumed_by": "autovacuum worker (pid 7)"}, {}, "autovacuum worker (pid 7) vacuums it"),
+        ({"rest_until_s": NOW_S + 4}, {}, {}, "it rests for 4s"),
+        ({}, {"oldest_snapshot_s": 11.0}, {}, "a snapshot of 11s holds every old version"),
+        ({}, {"vacuum_needs": "GRANT x;"}, {}, "no right"),
+        ({}, {}, {"trouble": LAG}, "replica-a lag 12.4s > 9s"),
+        ({}, {}, {"trouble": BLOCKED}, "blocked sessions 1 > 0"),
+        ({}, {}, {"lag_share": 0.6}, "lag 60% > 50% of its budget"),
+        ({}, {}, {"rate_bytes_s": None}, "what a replica can replay is not known yet"),
+        ({}, {}, {"rate_bytes_s": 16_384.0}, "wal rate 16kB/s is too low for a vacuum"),
+        ({}, {}, {"edge": False}, "a window is half done"),
+    ],
+)
+def test_what_leaves_the_table_as_it_is(
+    memory: dict[str, Any], upkeep: dict[str, Any], calm: dict[str, Any], reason: str
+):
+    choice = choose(replace(MOVED, **memory), replace(HEALTHY, **upkeep), replace(CALM, **calm))
+    assert choice == Leave(reason)
+
+
+@pytest.mark.parametrize(
+    ("upkeep", "calm", "reason"),
+    [
+        ({}, {"visible": False}, "what it does to others is not in view"),
+        ({"redo_lsn": None}, {}, "what it does to others is not in view"),
+        ({}, {"trouble": LAG}, "replica-a lag 12.4s > 9s"),
+        ({}, {"lag_share": 0.71}, "lag 71% > 70% of its budget"),
+        ({"redo_lsn": 10 * MB}, {}, "a checkpoint began: pages are logged as a whole now"),
+    ],
+)
+def test_what_ends_one_that_runs(upkeep: dict[str, Any], calm: dict[str, Any], reason: str):
+    assert choose(running(), replace(HEALTHY, **upkeep), replace(CALM, **calm)) == Stop(reason)
+
+
+@pytest.mark.parametrize(
+    "calm", [CALM, replace(CALM, edge=False), replace(CALM, trouble=BLOCKED), replace(CALM, lag_share=0.6)]
+)
+def test_one_that_runs_goes_on_through_what_keeps_another_from_starting(calm: Calm):
+    assert choose(running(), calm=calm) == Leave("it runs")
+
+
+def test_one_that_reckons_with_page_images_outlives_a_checkpoint():
+    imaged = running(upkeep=replace(HEALTHY, redo_lsn=6 * MB))
+    assert choose(imaged, replace(HEALTHY, redo_lsn=10 * MB)) == Leave("it runs")
+
+
+@pytest.mark.parametrize(
+    ("waiting", "untended_s", "reason"),
+    [
+        (None, 0.0, "it is unknown who waits for it"),
+        (1, 0.0, "sessions waiting for it 1 > 0"),
+        (0, 6.0, "nothing was measured for 6s"),
+    ],
+)
+def test_who_waits_for_it_ends_it_and_so_does_nobody_looking(waiting: int | None, untended_s: float, reason: str):
+    assert watch(waiting, untended_s) == Stop(reason)
+
+
+def test_nobody_waiting_lets_it_go_on():
+    assert watch(0, vacuum.UNTENDED_S) is None
+
+
+def test_versions_that_moved_while_it_ran_are_for_the_next_one():
+    during = learn(running(), NOW_S + 1, moved=500, took_s=0.1, insert_lsn=20 * MB, wal_bytes=MB)
+    after = end(during, DONE, NOW_S + 2)
+    assert (after.moved, after.since_s, after.since_lsn) == (500, NOW_S, CALM.insert_lsn)
+    assert after.rest_until_s == NOW_S + 2 + DONE.took_s
+
+
+def test_the_first_version_that_moves_says_since_when():
+    memory = learn(Memory(), NOW_S, moved=5, took_s=0.5, insert_lsn=3 * MB, wal_bytes=MB)
+    memory = learn(memory, NOW_S + 9, moved=5, took_s=0.5, insert_lsn=8 * MB, wal_bytes=MB)
+    assert (memory.moved, memory.since_s, memory.since_lsn) == (10, NOW_S - 0.5, 2 * MB)
+
+
+@pytest.mark.parametrize(
+    "ended",
+    [
+        Vacuumed(1.0, removed=0, held=30_001),
+        Vacuumed(1.0, stopped="sessions waiting for it 1 > 0"),
+        Vacuumed(1.0, failed="disk full"),
+    ],
+)
+def test_what_comes_to_nothing_is_tried_again_later_and_later(ended: Vacuumed):
+    memory, now_s, rests = MOVED, NOW_S, []
+    for _ in range(9):
+        memory = end(running(memory, now_s=now_s), ended, now_s)
+        assert memory.moved == MOVED.moved
+        rests.append(memory.rest_until_s - now_s)
+        assert isinstance(choose(memory, now_s=memory.rest_until_s - 0.01), Leave)
+        now_s = memory.rest_until_s
+    assert rests[:4] == [10, 20, 40, 80]
+    assert rests[-1] == vacuum.REST_MAX_S
+    assert end(running(memory, now_s=now_s), DONE, now_s).vain == 0
+
+
+def test_a_language_that_is_not_understood_counts_as_done():
+    assert end(running(), Vacuumed(1.0), NOW_S).moved == 0
+
+
+def test_what_autovacuum_has_done_needs_no_other():
+    _, memory = decide(LIMITS, replace(MOVED, moved=10), HEALTHY, CALM, NOW_S)
+    memory = learn(memory, NOW_S, moved=90_000, took_s=0.1, insert_lsn=9 * MB, wal_bytes=MB)
+    choice, memory = decide(LIMITS, memory, replace(HEALTHY, vacuums=4), CALM, NOW_S)
+    assert (choice, memory.moved) == (Leave("moved rows 0 < 50000"), 0)
+
+
+@pytest.mark.parametrize("counted", [[4, 4], [3, 4]])
+def test_ours_is_not_taken_for_somebody_elses_however_late_it_is_counted(counted: list[int]):
+    memory = end(running(), DONE, NOW_S)
+    memory = learn(memory, NOW_S + 5, moved=70_000, took_s=0.1, insert_lsn=9 * MB, wal_bytes=MB)
+    for vacuums in counted:
+        _, memory = decide(LIMITS, memory, replace(HEALTHY, vacuums=vacuums), replace(CALM, edge=False), NOW_S + 5)
+    assert memory.moved == 70_000
+
+
+def flow(name: str, rate_bytes_s: float | None, lag_s: float = 0.0, unreplayed_bytes: int = 0) -> Flow:
+    return Flow(name, 0, lag_s, unreplayed_bytes, rate_bytes_s=rate_bytes_s)
+
+
+def calm_of(*flows: Flow, trouble: Reason | None = None) -> Calm:
+    return vacuum.calm_of(LIMITS, Pace(flows=flows), signals(), trouble, edge=True)
+
+
+def test_the_slowest_replica_and_the_worst_lag_count():
+    calm = calm_of(flow("a", 9e6, lag_s=1.0), flow("b", 4e6, unreplayed_bytes=128 * MB))
+    assert (calm.rate_bytes_s, calm.lag_share) == (4e6, 0.5)
+    assert calm_of().rate_bytes_s == LIMITS.max_wal_rate_bytes_s
+    assert calm_of(flow("a", 9e6), flow("b", None)).rate_bytes_s is None
+
+
+def test_the_ordinary_pace_is_no_trouble():
+    for kind in (Kind.WINDOW, Kind.WAL_RATE):
+        assert calm_of(trouble=Reason(kind, "x")).trouble is None
+    assert calm_of(trouble=LAG).trouble == LAG
+
+
+def spent_bytes_s(start: Start, page_bytes: float) -> float:
+    return start.cost.limit / (start.cost.delay_ms / 1000) / vacuum.COST_DIRTY * page_bytes
+
+
+RATES = st.floats(min_value=400e3, max_value=1e9)
+
+
+@given(RATES, st.booleans(), st.sampled_from(["1s", "10s", "1m"]))
+def test_its_wal_stays_within_its_share_of_the_rate(rate_bytes_s: float, imaged: bool, max_lag: str):
+    limited = limits(max_lag=max_lag)
+    upkeep = replace(HEALTHY, redo_lsn=6 * MB if imaged else MB)
+    choice = choose(upkeep=upkeep, calm=replace(CALM, rate_bytes_s=rate_bytes_s), limited=limited)
+    assert isinstance(choice, Start)
+    page_bytes = vacuum.PAGE_IMAGE_BYTES if imaged else vacuum.PAGE_BYTES
+    assert spent_bytes_s(choice, page_bytes) <= rate_bytes_s * vacuum.WAL_SHARE * 1.001
+    surprise_bytes_s = spent_bytes_s(choice, vacuum.PAGE_IMAGE_BYTES)
+    assert surprise_bytes_s <= rate_bytes_s * max(vacuum.WAL_SHARE, limited.max_lag_s * vacuum.SURPRISE_SHARE) * 1.001
+
+
+@given(st.floats(min_value=vacuum.PAGES_MIN_S, max_value=1e9))
+def test_the_settings_are_those_that_the_server_takes(pages_s: float):
+    cost = cost_of(pages_s)
+    assert 1 <= cost.limit <= 10_000
+    assert 0 < cost.delay_ms <= 100
+    assert cost.limit >= vacuum.COST_DIRTY - 1, "a single page would be slept off in part only"
+
+
+MAYBE = st.booleans()
+UPKEEPS = st.builds(
+    Upkeep,
+    live_tuples=st.none() | st.integers(0, 10**7),
+    oldest_snapshot_s=st.none() | st.floats(0, 100),
+    vacuumed_by=st.none() | st.just("autovacuum worker (pid 7)"),
+    vacuums=st.none() | st.integers(0, 9),
+    vacuum_needs=st.none() | st.just("GRANT x;"),
+    redo_lsn=st.none() | st.integers(0, 20 * MB),
+)
+CALMS = st.builds(
+    Calm,
+    visible=MAYBE,
+    trouble=st.none() | st.sampled_from([LAG, BLOCKED]),
+    lag_share=st.floats(0, 2),
+    rate_bytes_s=st.none() | st.floats(16e3, 1e9),
+    insert_lsn=st.integers(0, 20 * MB),
+    edge=MAYBE,
+)
+ENDS = st.builds(
+    Vacuumed,
+    took_s=st.floats(0, 50),
+    held=st.none() | st.integers(0, 10**6),
+    stopped=st.none() | st.just("x"),
+    failed=st.none() | st.just("y"),
+)
+STEPS = st.lists(st.tuples(UPKEEPS, CALMS, st.integers(0, 200_000), MAYBE, ENDS), max_size=30)
+
+
+@given(STEPS)
+def test_whatever_happens_there_are_never_two_and_none_starts_blind_or_unbidden(steps: list[Any]):
+    memory, ours, now_s = Memory(), False, 0.0
+    for upkeep, calm, moved, ends, ended in steps:
+        now_s += 1.0
+        memory = learn(memory, now_s, moved=moved, took_s=0.1, insert_lsn=calm.insert_lsn, wal_bytes=1)
+        assert memory.moved >= 0
+        choice, after = decide(LIMITS, memory, upkeep, calm, now_s)
+        if isinstance(choice, Start):
+            assert not ours
+            assert calm.visible
+            assert None not in (upkeep.redo_lsn, upkeep.vacuums, upkeep.live_tuples, calm.rate_bytes_s)
+            assert (upkeep.vacuumed_by, upkeep.vacuum_needs, calm.trouble) == (None, None, None)
+            assert calm.lag_share <= vacuum.CALM_SHARE
+            assert now_s >= memory.rest_until_s
+            assert memory.moved >= vacuum.MOVED_MIN
+            ours = True
+        elif isinstance(choice, Stop):
+            assert ours
+        elif ours:
+            assert calm.visible
+            assert calm.lag_share <= vacuum.LAG_SHARE
+            assert calm.trouble in (None, BLOCKED)
+        memory = after
+        if ours and (ends or isinstance(choice, Stop)):
+            memory, ours = end(memory, ended, now_s), False
+        assert (memory.running_s is not None) == ours
+
+
+@pytest.mark.parametrize(
+    ("ended", "text"),
+    [
+        (DONE, "vacuum done in 2s, 60,000 row versions removed"),
+        (Vacuumed(2.0, 5, 7), "vacuum done in 2s, 5 row versions removed, 7 held by older snapshots"),
+        (Vacuumed(2.0), "vacuum done in 2s"),
+        (Vacuumed(0.5, stopped="the run ends"), "vacuum stopped after 500ms: the run ends"),
+        (Vacuumed(0.5, failed="disk full"), "vacuum failed after 500ms: disk full"),
+    ],
+)
+def test_how_it_ended_is_one_sentence(ended: Vacuumed, text: str):
+    assert told(ended) == text

@@ -1,0 +1,164 @@
+"""What is done and told about vacuums in a run: the decision itself is `core.vacuum`'s."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+from backfill.core import vacuum
+from backfill.core.batch import Filled
+from backfill.core.events import VacuumDone, VacuumStarted, VacuumUnable
+from backfill.core.pace import Pace
+from backfill.core.reason import Kind, Reason
+from backfill.core.scan import Scan
+from backfill.core.signals import Upkeep, Vacuumed
+from backfill.errors import Lost
+from backfill.vacuuming import Vacuuming
+from tests.factories import MB, job, signals
+from tests.fake_session import Clock
+
+UPKEEP = Upkeep(live_tuples=100_000, vacuums=1, redo_lsn=MB)
+DONE = Vacuumed(0.5, removed=12_000, held=0)
+LAG = Reason(Kind.LAG, "replica-a lag 12.4s > 9s")
+
+
+class Server:
+    """A session whose vacuum ends when the test says so."""
+
+    def __init__(self) -> None:
+        self.costs: list[vacuum.Cost] = []
+        self.stops: list[str] = []
+        self.saved: list[str] = []
+        self.lost = False
+
+    async def start_vacuum(self, cost: vacuum.Cost) -> None:
+        self.costs.append(cost)
+
+    async def stop_vacuum(self, why: str) -> Vacuumed:
+        self.stops.append(why)
+        return Vacuumed(0.25, stopped=why)
+
+    async def save_vacuum(self, text: str) -> None:
+        if self.lost:
+            raise Lost("the connection is closed")
+        self.saved.append(text)
+
+
+class Run:
+    def __init__(self, **keys: Any) -> None:
+        self.clock = Clock()
+        self.events: list[Any] = []
+        self.server: Any = Server()
+        self.job = job(**keys)
+        self.vacuuming = Vacuuming(self.clock.around(self.events.append))
+
+    def fill(self, rows: int, *, hot: int = 0) -> None:
+        self.clock.now_s += 0.1
+        scan = Scan(end_page=100)
+        self.vacuuming.learn(Filled(scan, rows, 0, hot, 1000, 9 * MB, 0.1, ()))
+
+    def tend(
+        self,
+        upkeep: Upkeep = UPKEEP,
+        *,
+        trouble: Reason | None = None,
+        vacuumed: Vacuumed | None = None,
+        age_s: float = 0,
+    ) -> None:
+        self.clock.now_s += 1.0
+        reading = signals(self.clock.now_s - age_s, 9 * MB, upkeep=upkeep, vacuumed=vacuumed)
+        asyncio.run(self.vacuuming.tend(self.server, self.job, Pace(), reading, trouble=trouble, edge=True))
+
+    def rest(self, why: str) -> None:
+        asyncio.run(self.vacuuming.rest(self.server, self.job, why))
+
+    def told(self, kind: Any) -> list[Any]:
+        return [event for event in self.events if isinstance(event, kind)]
+
+
+def test_rows_that_stay_on_their_page_ask_for_nothing():
+    run = Run()
+    run.fill(50_000, hot=45_000)
+    run.tend()
+    assert (run.server.costs, run.events) == ([], [])
+
+
+def test_one_starts_is_told_and_its_end_is_told_and_kept_once():
+    run = Run()
+    run.fill(12_000)
+    run.tend()
+    run.tend()
+    assert len(run.server.costs) == 1
+    assert [one.moved for one in run.told(VacuumStarted)] == [12_000]
+    for _ in range(3):
+        run.tend(vacuumed=DONE)
+    [done] = run.told(VacuumDone)
+    assert (done.result, done.why, done.took_s, done.removed, done.held) == ("done", "", 0.5, 12_000, 0)
+    assert run.server.saved == ["vacuum done in 500ms, 12,000 row versions removed"]
+
+
+def test_a_reading_from_before_it_began_tells_of_the_one_before():
+    run = Run()
+    run.fill(12_000)
+    run.tend()
+    run.tend(vacuumed=DONE)
+    run.fill(12_000)
+    run.tend(vacuumed=DONE)
+    assert len(run.told(VacuumStarted)) == 2
+    run.tend(vacuumed=DONE, age_s=1.5)
+    assert len(run.told(VacuumDone)) == 1
+    run.tend(vacuumed=DONE)
+    assert len(run.told(VacuumDone)) == 2
+
+
+def test_a_fault_stops_it_and_says_so():
+    run = Run()
+    run.fill(12_000)
+    run.tend()
+    run.tend(trouble=LAG)
+    assert run.server.stops == [str(LAG)]
+    [done] = run.told(VacuumDone)
+    assert (done.result, done.why) == ("stopped", str(LAG))
+    run.tend(trouble=LAG)
+    assert run.server.stops == [str(LAG)]
+
+
+def test_the_end_of_a_run_is_its_end_even_without_a_session_to_keep_it():
+    run = Run()
+    run.rest("the run ends")
+    assert run.events == []
+    run.fill(12_000)
+    run.tend()
+    run.server.lost = True
+    run.rest("the run ends")
+    assert [one.why for one in run.told(VacuumDone)] == ["the run ends"]
+
+
+def test_another_session_begins_without_it():
+    run = Run()
+    run.fill(12_000)
+    run.tend()
+    run.vacuuming.begin(run.job)
+    assert [(one.result, one.why) for one in run.told(VacuumDone)] == [("stopped", "the session ended")]
+    run.tend()
+    assert len(run.server.costs) == 1
+
+
+def test_no_right_is_told_once():
+    run = Run()
+    run.fill(12_000)
+    for _ in range(3):
+        run.tend(replace(UPKEEP, vacuum_needs="GRANT MAINTAIN ON public.users TO filler;"))
+    [unable] = run.told(VacuumUnable)
+    assert unable.why == (
+        "vacuum: auto has no right to vacuum public.users; run: GRANT MAINTAIN ON public.users TO filler;"
+    )
+    assert run.server.costs == []
+
+
+def test_off_is_off():
+    run = Run(vacuum="off")
+    run.fill(12_000)
+    run.tend(replace(UPKEEP, vacuum_needs="GRANT x;"))
+    assert (run.server.costs, run.events) == ([], [])
