@@ -28,6 +28,8 @@ from backfill.vacuuming import Vacuuming
 
 MEASURE_SPACING_S = 0.1
 SAVE_SPACING_S = 1.0
+SNAPSHOT_SHORT_S, SNAPSHOTS_KEPT = 2.0, 10
+"""Snapshots up to this age are outlasted; so many readings of them tell how old they get."""
 
 
 class Gate:
@@ -38,6 +40,7 @@ class Gate:
         self.around = around
         self.pace = Pace()
         self.upkeep = Upkeep()
+        self._snapshots_s: tuple[float, ...] = ()
         self.worst_lag_s = 0.0
         self.vacuuming = Vacuuming(around)
         self._turn = anyio.Lock()
@@ -60,6 +63,12 @@ class Gate:
     def rows_wished(self, stripe: int) -> int:
         """Return the rows that the next batch would have if it were admitted now."""
         return sizing.rows_wished(self.job.throttle, self.job.batch, self.pace, stripe).rows
+
+    def outlast_rows(self, lanes: int) -> float:
+        """Return the rows that a lane updates while a transaction beside it lasts: one of others, or another lane's."""
+        row_s = self.pace.cost.row_s
+        beside = 0.0 if row_s is None else max(self._snapshots_s, default=0.0) / max(row_s, 1e-9)
+        return max(beside, self.rows_wished(1) if lanes > 1 else 0.0)
 
     async def admit(self, session: LaneSession, scan: Scan) -> Admission:
         """Wait until a lane's batch may go; return how large it may be, and why. To be followed by `release`."""
@@ -128,11 +137,18 @@ class Gate:
     async def _read(self, session: LaneSession) -> Signals:
         """Read the signals, and let limits that were tuned hold at once."""
         signals = await session.read_signals()
-        self.upkeep = signals.upkeep
+        self._see(signals.upkeep)
         if signals.visible and signals.tuned != self._tuned:
             self._tuned = signals.tuned
             await self._retune(session, dict(signals.tuned))
         return located(signals, self.pace.clock)
+
+    def _see(self, upkeep: Upkeep) -> None:
+        """Keep the ages of snapshots that end while we work; one that lives long cannot be outlasted."""
+        if upkeep is not self.upkeep:
+            age_s = upkeep.oldest_snapshot_s or 0.0
+            self._snapshots_s = (*self._snapshots_s, age_s if age_s <= SNAPSHOT_SHORT_S else 0.0)[-SNAPSHOTS_KEPT:]
+        self.upkeep = upkeep
 
     async def _retune(self, session: LaneSession, changes: dict[str, str]) -> None:
         refused, before = None, self.job

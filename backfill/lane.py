@@ -84,6 +84,7 @@ class Lane:
             stripes=None if wanted == "auto" else wanted,
             row_wal_bytes=gate.pace.cost.wal_bytes(1),
             wal_rate_bytes_s=gate.pace.wal_rate_bytes_s,
+            outlast_rows=gate.outlast_rows(self.scan.lanes),
         )
         self._luck = layout.passed(self._luck)
         if chosen != scan.layout:

@@ -5,8 +5,9 @@ that is set is indexed, and nothing is pruned while a snapshot older than the la
 foreseen but noticed: the second stripe of a window should stay on its pages, and where it does not, the rest of the
 window is taken at once, and so are the windows behind it, more of them each time.
 
-A window is wide, so that old snapshots have time to end, but no wider than a part of the WAL between two
-checkpoints: a page that a checkpoint meets between two of its stripes pays for its full image again.
+A window is no wider than a part of the WAL between two checkpoints: a page that a checkpoint meets between two of its
+stripes pays for its full image again. But it is so wide that its first stripe outlasts the transactions beside it,
+those of other lanes among them: a row that has to leave its page pays for an image in each index, which is more.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from backfill.core.units import format_duration, format_size
 WINDOW_PAGES_MIN = 512
 CHECKPOINT_SHARE = 0.25
 """Part of the WAL between two checkpoints that a window may write."""
+REST = 2.0
+"""A stripe lasts so many times as long as the transactions that it should outlast."""
 JUDGED_ROWS = 400
 """Rows of later stripes that say whether they stay on their pages."""
 PAID_SHARE = 0.4
@@ -60,8 +63,11 @@ def decide(
     stripes: int | None = None,
     row_wal_bytes: float,
     wal_rate_bytes_s: float | None = None,
+    outlast_rows: float = 0.0,
 ) -> Layout:
     """Return the layout of the next window; `stripes` are the job file's, None where it leaves them to us.
+
+    `outlast_rows` is how many rows we update while a transaction beside us lasts.
 
     The one before it is kept where nothing is due here (`shape` is None then) or little would change.
     """
@@ -73,6 +79,9 @@ def decide(
         return Layout(why=f"plain: {luck.why}")
     chosen = best(shape, heap.indexes, stripes)
     pages, by = _window(heap, shape, row_wal_bytes, wal_rate_bytes_s)
+    rested = min(WINDOW_PAGES, _stepped(REST * outlast_rows / chosen.sizes[0]))
+    if rested > pages:
+        pages, by = rested, ", to outlast the transactions beside it"
     if _serves(before, shape, heap, chosen, pages):
         return before
     if len(chosen.sizes) == 1:
@@ -117,9 +126,12 @@ def _window(heap: Heap, shape: Shape, row_wal_bytes: float, wal_rate_bytes_s: fl
     pages = between * CHECKPOINT_SHARE / max(1.0, shape.due * row_wal_bytes)
     if pages >= WINDOW_PAGES:
         return WINDOW_PAGES, ""
-    # Steps of a quarter of the widest: an estimate that wavers is no reason to lay out anew.
-    stepped = max(WINDOW_PAGES_MIN, int(pages // WINDOW_PAGES_MIN) * WINDOW_PAGES_MIN)
-    return stepped, f", as {format_size(between)} of WAL lie between two checkpoints"
+    return _stepped(pages), f", as {format_size(between)} of WAL lie between two checkpoints"
+
+
+def _stepped(pages: float) -> int:
+    """Return a width in steps: an estimate that wavers is no reason to lay out anew."""
+    return max(WINDOW_PAGES_MIN, int(pages // WINDOW_PAGES_MIN) * WINDOW_PAGES_MIN)
 
 
 def _serves(before: Layout, shape: Shape, heap: Heap, chosen: Stripes, pages: int) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 MB = 1024**2
-CHECKPOINTED_ROWS = 1_200_000
+CHECKPOINTED_ROWS = 1_000_000
 
 
 class Key(Enum):
