@@ -36,6 +36,7 @@ class Lane:
         self._luck = Luck()
         self._laid_out: int | None = None
         self._later_rows = self._later_hot = 0
+        self._window_rows = self._window_wal_bytes = 0
         self._scouted: Scouted | None = None
 
     async def run_pass(self) -> None:
@@ -71,6 +72,10 @@ class Lane:
             return
         self._laid_out = scan.window_start
         self._later_rows = self._later_hot = 0
+        row_wal_bytes = gate.pace.cost.wal_bytes(0)
+        if self._window_rows:  # a whole window's: its first stripe is dear and its last ones are cheap
+            row_wal_bytes = self._window_wal_bytes / self._window_rows
+        self._window_rows = self._window_wal_bytes = 0
         try:
             shape = await self.session.read_shape(scan)
         except Refused:  # an expression fails on one of these rows: the batch that has it will say so
@@ -82,7 +87,7 @@ class Lane:
             self._luck,
             scan.layout,
             stripes=None if wanted == "auto" else wanted,
-            row_wal_bytes=gate.pace.cost.wal_bytes(1),
+            row_wal_bytes=row_wal_bytes,
             wal_rate_bytes_s=gate.pace.wal_rate_bytes_s,
             outlast_rows=gate.outlast_rows(self.scan.lanes),
         )
@@ -93,6 +98,8 @@ class Lane:
 
     def _judge(self, before: Scan, done: Filled) -> None:
         """Take the rest of the window at once where stripes do not pay."""
+        self._window_rows += done.rows
+        self._window_wal_bytes += done.wal_bytes
         if before.stripe == 0 or before.stripes == 1 or self._gate.job.batch.stripes != "auto":
             return
         self._later_rows, self._later_hot = self._later_rows + done.rows, self._later_hot + done.rows_hot

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from backfill.core.page import Shape, Stripes, best, dearer
+from backfill.core.page import INDEX_WAL_BYTES, Shape, Stripes, best, dearer
 from backfill.core.scan import WINDOW_PAGES, Layout
 from backfill.core.units import format_duration, format_size
 
@@ -23,6 +23,8 @@ CHECKPOINT_SHARE = 0.25
 """Part of the WAL between two checkpoints that a window may write."""
 REST = 2.0
 """A stripe lasts so many times as long as the transactions that it should outlast."""
+ROW_WAL_BYTES, MOVED_SHARE = 400.0, 0.28
+"""WAL of a row in stripes without what its index entries cost, and the share of rows that have any: both measured."""
 JUDGED_ROWS = 400
 """Rows of later stripes that say whether they stay on their pages."""
 PAID_SHARE = 0.4
@@ -77,12 +79,13 @@ def decide(
         return Layout(why=f"plain: {', '.join(heap.indexed)} is indexed, no update can be HOT")
     if luck.plain_windows and stripes is None:
         return Layout(why=f"plain: {luck.why}")
-    chosen = best(shape, heap.indexes, stripes)
+    entry_wal_bytes = _entry_wal_bytes(heap, row_wal_bytes, before)
+    chosen = best(shape, heap.indexes, stripes, entry_wal_bytes=entry_wal_bytes)
     pages, by = _window(heap, shape, row_wal_bytes, wal_rate_bytes_s)
     rested = min(WINDOW_PAGES, _stepped(REST * outlast_rows / chosen.sizes[0]))
     if rested > pages:
         pages, by = rested, ", to outlast the transactions beside it"
-    if _serves(before, shape, heap, chosen, pages):
+    if _serves(before, shape, heap, chosen, pages, entry_wal_bytes):
         return before
     if len(chosen.sizes) == 1:
         return Layout(why=_about(shape, chosen, stripes))
@@ -120,6 +123,15 @@ def blame(rows: int, rows_hot: int, oldest_snapshot_s: float | None, holder: str
     )
 
 
+def _entry_wal_bytes(heap: Heap, row_wal_bytes: float, before: Layout) -> int:
+    """Return what an index entry seems to cost: what a row of the last window wrote beyond what it would by itself."""
+    if len(before.sizes) == 1 or not heap.indexes:
+        return INDEX_WAL_BYTES
+    seen = (row_wal_bytes - ROW_WAL_BYTES) / (MOVED_SHARE * heap.indexes)
+    # In steps of the usual cost, so that what wavers a little lays nothing out anew.
+    return max(1, int(seen / INDEX_WAL_BYTES)) * INDEX_WAL_BYTES
+
+
 def _window(heap: Heap, shape: Shape, row_wal_bytes: float, wal_rate_bytes_s: float | None) -> tuple[int, str]:
     timed = float("inf") if not wal_rate_bytes_s else heap.checkpoint_s * wal_rate_bytes_s
     between = min(heap.checkpoint_bytes, timed)
@@ -134,10 +146,10 @@ def _stepped(pages: float) -> int:
     return max(WINDOW_PAGES_MIN, int(pages // WINDOW_PAGES_MIN) * WINDOW_PAGES_MIN)
 
 
-def _serves(before: Layout, shape: Shape, heap: Heap, chosen: Stripes, pages: int) -> bool:
+def _serves(before: Layout, shape: Shape, heap: Heap, chosen: Stripes, pages: int, entry_wal_bytes: int) -> bool:
     if len(before.sizes) == 1 or len(chosen.sizes) == 1 or before.window_pages != pages:
         return False
-    return dearer(shape, before.sizes, heap.indexes) <= KEPT_SHARE
+    return dearer(shape, before.sizes, heap.indexes, entry_wal_bytes) <= KEPT_SHARE
 
 
 def _about(shape: Shape, chosen: Stripes, stripes: int | None) -> str:

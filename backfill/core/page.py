@@ -22,7 +22,7 @@ STRIPES_MAX = 12
 MOVED_WAL_BYTES = 150
 """WAL of an update that leaves its page, beyond one that stays: a lock record, the whole row and not its change."""
 INDEX_WAL_BYTES = 75
-"""The same for each index: one new entry, its splits aside."""
+"""The same for each index: one new entry, its splits aside; after a checkpoint it may be a whole page."""
 LEAF_FREE_SHARE = 0.1
 """Free space of an index leaf as it is built (fillfactor 90): entries of one stripe beyond it split the leaf, while
 those of a stripe before are dead by then and deleted instead (bottom-up deletion, PostgreSQL 14)."""
@@ -59,8 +59,8 @@ ONE = Stripes((1,), 0.0)
 
 
 @lru_cache(maxsize=256)
-def best(shape: Shape, indexes: int, stripes: int | None = None) -> Stripes:
-    """Return the stripes that cost least, or the best of exactly so many."""
+def best(shape: Shape, indexes: int, stripes: int | None = None, *, entry_wal_bytes: int = INDEX_WAL_BYTES) -> Stripes:
+    """Return the stripes that cost least, or the best of exactly so many; an index entry costs so much here."""
     due = max(1, round(shape.due))
     counts = range(1, STRIPES_MAX + 1) if stripes is None else (stripes,)
     found = []
@@ -69,7 +69,7 @@ def best(shape: Shape, indexes: int, stripes: int | None = None) -> Stripes:
             sizes = _sizes(shape, due, moved_wished, count, _leaf_rows(shape) if indexes else due)
             if stripes is not None and len(sizes) != stripes:
                 continue
-            found.append((_wal_bytes(shape, sizes, indexes), len(sizes), sizes))
+            found.append((_wal_bytes(shape, sizes, indexes, entry_wal_bytes), len(sizes), sizes))
     if not found:  # more stripes than rows: some stay empty
         return Stripes((1,) * (stripes or 1), 0.0)
     _, _, sizes = min(found)
@@ -81,10 +81,10 @@ def hot_share(shape: Shape, sizes: tuple[int, ...]) -> float:
     return 1 - sum(_moved(shape, _scaled(shape, sizes))) / max(1, round(shape.due))
 
 
-def dearer(shape: Shape, sizes: tuple[int, ...], indexes: int) -> float:
+def dearer(shape: Shape, sizes: tuple[int, ...], indexes: int, entry_wal_bytes: int = INDEX_WAL_BYTES) -> float:
     """Return how much more than the best stripes these cost, as a share of what a plain UPDATE would."""
-    plain, least = (round(shape.due) or 1,), best(shape, indexes).sizes
-    costs = (_wal_bytes(shape, one, indexes) for one in (_scaled(shape, sizes), least, plain))
+    plain, least = (round(shape.due) or 1,), best(shape, indexes, entry_wal_bytes=entry_wal_bytes).sizes
+    costs = (_wal_bytes(shape, one, indexes, entry_wal_bytes) for one in (_scaled(shape, sizes), least, plain))
     mine, lowest, highest = costs
     return (mine - lowest) / highest
 
@@ -95,12 +95,12 @@ def _scaled(shape: Shape, sizes: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(end - start for start, end in zip([0, *ends], ends, strict=False))
 
 
-def _wal_bytes(shape: Shape, sizes: tuple[int, ...], indexes: int) -> float:
+def _wal_bytes(shape: Shape, sizes: tuple[int, ...], indexes: int, entry_wal_bytes: int) -> float:
     """Return what a page costs beyond updating each of its due rows in place."""
     moved = _moved(shape, sizes)
     splitting = sum(max(0, one - _leaf_rows(shape)) for one in moved)
     return (
-        sum(moved) * (MOVED_WAL_BYTES + INDEX_WAL_BYTES * indexes)
+        sum(moved) * (MOVED_WAL_BYTES + entry_wal_bytes * indexes)
         + splitting * SPLIT_WAL_BYTES * indexes
         + len(sizes) * VISIT_WAL_BYTES
     )

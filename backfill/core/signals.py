@@ -57,7 +57,8 @@ class Upkeep:
     `next_xid` will be the next.
     `vacuum` names our table while an autovacuum of it prevents wraparound, `vacuumed_by` who else than we vacuums it;
     `vacuums` counts those of it that ended. `vacuum_needs` is the statement that gives this role the right to vacuum
-    it, None where it has that. `redo_lsn` is where the last checkpoint began.
+    it, None where it has that. `redo_lsn` is where the last checkpoint began. `heap_bytes` and `index_bytes` are the
+    table's sizes, without TOAST.
     """
 
     dead_tuples: int | None = None
@@ -71,6 +72,8 @@ class Upkeep:
     vacuums: int | None = None
     vacuum_needs: str | None = None
     redo_lsn: int | None = None
+    heap_bytes: int | None = None
+    index_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

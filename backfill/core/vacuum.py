@@ -17,12 +17,14 @@ from backfill.core.limits import Throttle
 from backfill.core.pace import Pace
 from backfill.core.reason import Kind, Reason
 from backfill.core.signals import Signals, Upkeep, Vacuumed
-from backfill.core.units import format_duration, format_rate
+from backfill.core.units import format_duration, format_rate, format_size
 
 SHARE = 0.05
 """Of the table's rows that have to have moved: each vacuum reads all indexes, so there are at most twenty in a pass."""
 MOVED_MIN = 10_000
 """A table of which fewer rows have moved is small whatever it does."""
+WORTH = 2.0
+"""WAL that a byte of room in the table is worth: a vacuum writes to every leaf of every index."""
 WAL_SHARE = 0.5
 """Of what our WAL may be a second: batches go on beside it."""
 PAGE_BYTES, PAGE_IMAGE_BYTES = 1024, 8448
@@ -41,6 +43,7 @@ VAIN_SHARE = 0.5
 """Of the moved versions: where more than this stays, older snapshots hold them, and the next one waits."""
 UNTENDED_S = 5.0
 """One that nobody asked after for so long is ended: a final read, or a batch that hangs, sees no lag."""
+BLOCK_BYTES = 8192
 COST_DIRTY, COST_LIMIT_MAX = 20, 10_000
 DELAY_MS, DELAY_MAX_MS = 2.0, 100.0
 
@@ -235,7 +238,7 @@ def _observe(memory: Memory, upkeep: Upkeep) -> Memory:
     return replace(memory, others=others if memory.others is None else max(others, memory.others))
 
 
-def _why_not(memory: Memory, upkeep: Upkeep, calm: Calm, now_s: float) -> str | None:  # noqa: PLR0911 - one a reason
+def _why_not(memory: Memory, upkeep: Upkeep, calm: Calm, now_s: float) -> str | None:  # noqa: C901, PLR0911 - one a reason
     if not calm.visible or upkeep.redo_lsn is None or upkeep.vacuums is None or upkeep.live_tuples is None:
         return "its effect on others is not in view"
     if upkeep.vacuum_needs is not None:
@@ -247,6 +250,9 @@ def _why_not(memory: Memory, upkeep: Upkeep, calm: Calm, now_s: float) -> str | 
         return f"{upkeep.vacuumed_by} vacuums it"
     if now_s < memory.rest_until_s:
         return f"it rests for {format_duration(memory.rest_until_s - now_s)}"
+    gain, price = _gain_bytes(memory, upkeep), _price_bytes(memory, upkeep)
+    if gain * WORTH < price:
+        return f"room of {format_size(gain)} is not worth {format_size(price)} of WAL for the indexes"
     oldest_s = upkeep.oldest_snapshot_s
     if oldest_s is not None and oldest_s > now_s - memory.since_s:
         return f"a snapshot of {format_duration(oldest_s)} holds every old version"
@@ -257,6 +263,17 @@ def _why_not(memory: Memory, upkeep: Upkeep, calm: Calm, now_s: float) -> str | 
     if calm.rate_bytes_s is None:
         return "what a replica can replay is not known yet"
     return None if calm.edge else "a window is half done"
+
+
+def _gain_bytes(memory: Memory, upkeep: Upkeep) -> float:
+    """Return the room that a vacuum would give: an average row for each version that moved."""
+    return memory.moved * (upkeep.heap_bytes or 0) / max(1, upkeep.live_tuples or 0)
+
+
+def _price_bytes(memory: Memory, upkeep: Upkeep) -> float:
+    """Return the WAL that it would write for indexes: a whole page where a checkpoint began since the last one."""
+    imaged = upkeep.redo_lsn is not None and upkeep.redo_lsn > memory.since_lsn
+    return (upkeep.index_bytes or 0) / BLOCK_BYTES * (PAGE_IMAGE_BYTES if imaged else PAGE_BYTES)
 
 
 def _pages_s(limits: Throttle, rate_bytes_s: float, *, imaged: bool) -> float:

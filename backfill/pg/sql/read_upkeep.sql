@@ -24,6 +24,8 @@ SELECT
     pg_stat_get_dead_tuples(c.oid)::bigint AS dead_tuples,
     -- The planner's estimate; the count may be double after a load, and is for tables that were never analysed.
     CASE WHEN c.reltuples > 0 THEN c.reltuples ELSE pg_stat_get_live_tuples(c.oid) END::bigint AS live_tuples,
+    pg_relation_size(c.oid) AS heap_bytes,
+    pg_indexes_size(c.oid) AS index_bytes,
     pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS next_xid,
     (SELECT xids FROM oldest) AS oldest_xids,
     (SELECT age_s FROM oldest) AS oldest_snapshot_s,
