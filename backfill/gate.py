@@ -68,7 +68,7 @@ class Gate:
         """Return the rows that a lane updates while a transaction beside it lasts: one of others, or another lane's."""
         row_s = self.pace.cost.row_s
         beside = 0.0 if row_s is None else max(self._snapshots_s, default=0.0) / max(row_s, 1e-9)
-        return max(beside, self.rows_wished(1) if lanes > 1 else 0.0)
+        return max(beside, self.job.batch.max_rows if lanes > 1 else 0.0)
 
     async def admit(self, session: LaneSession, scan: Scan) -> Admission:
         """Wait until a lane's batch may go; return how large it may be, and why. To be followed by `release`."""

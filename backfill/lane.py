@@ -14,6 +14,7 @@ from backfill.core.batch import Filled, Order, Overfull
 from backfill.core.decision import Admission
 from backfill.core.events import BatchDone, LaidOut
 from backfill.core.layout import Heap, Luck
+from backfill.core.page import Shape, later_share
 from backfill.core.scan import Scan, Tid, advance, give_up_stripes, lay_out
 from backfill.core.scout import Cut, Scouted
 from backfill.errors import Refused
@@ -35,6 +36,7 @@ class Lane:
         self._rows_cap = gate.job.batch.max_rows
         self._luck = Luck()
         self._laid_out: int | None = None
+        self._shape: Shape | None = None
         self._later_rows = self._later_hot = 0
         self._window_rows = self._window_wal_bytes = 0
         self._scouted: Scouted | None = None
@@ -78,6 +80,7 @@ class Lane:
         self._window_rows = self._window_wal_bytes = 0
         try:
             shape = await self.session.read_shape(scan)
+            self._shape = shape or self._shape
         except Refused:  # an expression fails on one of these rows: the batch that has it will say so
             shape = None
         wanted = gate.job.batch.stripes
@@ -105,17 +108,18 @@ class Lane:
         self._later_rows, self._later_hot = self._later_rows + done.rows, self._later_hot + done.rows_hot
         if self.scan.stripe == before.stripe:  # a stripe as a whole tells: its start alone may meet a short snapshot
             return
-        pages = before.window_end - before.window_start
-        paid = layout.pays(pages, self._later_rows, self._later_hot)
-        if paid:
-            self._luck = Luck()
-        if paid is not False or self.scan.window_start != before.window_start or self.scan.last_stripe:
+        pages, rows, hot = before.window_end - before.window_start, self._later_rows, self._later_hot
+        expected = later_share(self._shape, before.layout.sizes, before.stripe) if self._shape else 0.0
+        if layout.well(pages, rows, hot, expected) is not False:
             return
+        paid = layout.pays(pages, rows, hot, expected) or False
         upkeep = self._gate.upkeep
-        why = layout.blame(self._later_rows, self._later_hot, upkeep.oldest_snapshot_s, upkeep.oldest_snapshot)
-        self._luck = layout.learn(self._luck, paid=False, why=why)
-        self.scan, self._scouted = give_up_stripes(self.scan, f"plain: {why}"), None
-        self._tell_layout()
+        why = layout.blame(rows, hot, upkeep.oldest_snapshot_s, upkeep.oldest_snapshot)
+        if before.stripe == 1:  # once a window
+            self._luck = layout.learn(self._luck, pages, paid=paid, why=why)
+        if not paid and self.scan.window_start == before.window_start and not self.scan.last_stripe:
+            self.scan, self._scouted = give_up_stripes(self.scan, f"plain: {why}"), None
+            self._tell_layout()
 
     def _tell_layout(self) -> None:
         chosen = self.scan.layout

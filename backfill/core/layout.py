@@ -3,7 +3,7 @@
 Stripes pay where the old versions of one are pruned before the next comes to the page. No update is HOT when a column
 that is set is indexed, and nothing is pruned while a snapshot older than the last stripe lives. The second is not
 foreseen but noticed: the second stripe of a window should stay on its pages, and where it does not, the rest of the
-window is taken at once, and so are the windows behind it, more of them each time.
+window is taken at once. The next ones are wider; where that does not help, they are taken plainly, more each time.
 
 A window is no wider than a part of the WAL between two checkpoints: a page that a checkpoint meets between two of its
 stripes pays for its full image again. But it is so wide that its first stripe outlasts the transactions beside it,
@@ -12,7 +12,7 @@ those of other lanes among them: a row that has to leave its page pays for an im
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from backfill.core.page import INDEX_WAL_BYTES, Shape, Stripes, best, dearer
 from backfill.core.scan import WINDOW_PAGES, Layout
@@ -27,8 +27,10 @@ ROW_WAL_BYTES, MOVED_SHARE = 400.0, 0.28
 """WAL of a row in stripes without what its index entries cost, and the share of rows that have any: both measured."""
 JUDGED_ROWS = 400
 """Rows of later stripes that say whether they stay on their pages."""
-PAID_SHARE = 0.4
-"""Share of such rows from which stripes pay: by their sizes nearly all should stay."""
+PAID_SHARE, WELL_SHARE = 0.25, 0.6
+"""Of the HOT updates that were expected: from the first share on stripes pay at all, from the second they do well."""
+WIDER, WIDER_MAX = 4, 64
+"""A window that did not do well is followed by one so many times as wide, up to the widest that there is."""
 PLAIN_WINDOWS_MAX = 64
 KEPT_SHARE = 0.03
 """Stripes that cost so little more than the best, as a share of a plain UPDATE, are kept: a change costs a scout."""
@@ -49,11 +51,15 @@ class Heap:
 
 @dataclass(frozen=True, slots=True)
 class Luck:
-    """How stripes fared: windows in a row that they did not pay in, and how many to take plainly before another try."""
+    """How stripes fared: windows in a row that they did not pay in, and how many to take plainly before another try.
+
+    `wider` is how many times as wide windows are as they would be otherwise.
+    """
 
     failures: int = 0
     plain_windows: int = 0
     why: str = ""
+    wider: int = 1
 
 
 def decide(
@@ -83,6 +89,7 @@ def decide(
     chosen = best(shape, heap.indexes, stripes, entry_wal_bytes=entry_wal_bytes)
     pages, by = _window(heap, shape, row_wal_bytes, wal_rate_bytes_s)
     rested = min(WINDOW_PAGES, _stepped(REST * outlast_rows / chosen.sizes[0]))
+    rested = max(rested, min(WINDOW_PAGES, pages * luck.wider))
     if rested > pages:
         pages, by = rested, ", to outlast the transactions beside it"
     if _serves(before, shape, heap, chosen, pages, entry_wal_bytes):
@@ -92,25 +99,36 @@ def decide(
     return Layout(chosen.sizes, pages, f"{_about(shape, chosen, stripes)}; windows of {pages:,} pages{by}")
 
 
-def pays(pages: int, rows: int, rows_hot: int) -> bool | None:
+def pays(pages: int, rows: int, rows_hot: int, expected_share: float) -> bool | None:
     """Return whether a window's stripes behind the first stay on their pages; None where too little was seen.
 
     A narrow window says nothing: its stripes follow each other before any other transaction has ended.
     """
-    return None if rows < JUDGED_ROWS or pages < WINDOW_PAGES_MIN else rows_hot >= rows * PAID_SHARE
+    if rows < JUDGED_ROWS or pages < WINDOW_PAGES_MIN:
+        return None
+    return rows_hot >= rows * expected_share * PAID_SHARE
 
 
-def learn(luck: Luck, *, paid: bool, why: str = "") -> Luck:
-    """Return the luck after a window in stripes."""
+def well(pages: int, rows: int, rows_hot: int, expected_share: float) -> bool | None:
+    """Return whether they do as well as they should; None where too little was seen."""
+    if pays(pages, rows, rows_hot, expected_share) is None:
+        return None
+    return rows_hot >= rows * expected_share * WELL_SHARE
+
+
+def learn(luck: Luck, pages: int, *, paid: bool, why: str = "") -> Luck:
+    """Return the luck after stripes of a window of so many pages did not do well, or did not even pay."""
+    if pages < WINDOW_PAGES and luck.wider < WIDER_MAX:
+        return Luck(why=why, wider=luck.wider * WIDER)
     if paid:
-        return Luck()
+        return luck
     failures = luck.failures + 1
-    return Luck(failures, min(PLAIN_WINDOWS_MAX, 2 ** (failures - 1)), why)
+    return Luck(failures, min(PLAIN_WINDOWS_MAX, 2 ** (failures - 1)), why, luck.wider)
 
 
 def passed(luck: Luck) -> Luck:
     """Return the luck after a window that was taken plainly."""
-    return Luck(luck.failures, max(0, luck.plain_windows - 1), luck.why)
+    return replace(luck, plain_windows=max(0, luck.plain_windows - 1))
 
 
 def blame(rows: int, rows_hot: int, oldest_snapshot_s: float | None, holder: str | None) -> str:

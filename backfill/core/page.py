@@ -81,6 +81,13 @@ def hot_share(shape: Shape, sizes: tuple[int, ...]) -> float:
     return 1 - sum(_moved(shape, _scaled(shape, sizes))) / max(1, round(shape.due))
 
 
+def later_share(shape: Shape, sizes: tuple[int, ...], stripe: int) -> float:
+    """Return the share of the rows of the second up to this stripe that should stay on their page."""
+    scaled = _scaled(shape, sizes)[1 : stripe + 1]
+    moved = _moved(shape, _scaled(shape, sizes))[1 : stripe + 1]
+    return 1 - sum(moved) / max(1, sum(scaled))
+
+
 def dearer(shape: Shape, sizes: tuple[int, ...], indexes: int, entry_wal_bytes: int = INDEX_WAL_BYTES) -> float:
     """Return how much more than the best stripes these cost, as a share of what a plain UPDATE would."""
     plain, least = (round(shape.due) or 1,), best(shape, indexes, entry_wal_bytes=entry_wal_bytes).sizes

@@ -88,26 +88,41 @@ def test_another_page_is_laid_out_anew():
     [
         (8192, 399, 0, None),
         (8192, 400, 0, False),
-        (8192, 1000, 399, False),
-        (8192, 1000, 400, True),
+        (8192, 1000, 199, False),
+        (8192, 1000, 200, True),
         (100, 9000, 0, None),
     ],
 )
 def test_stripes_pay_when_later_ones_stay_on_their_pages(pages: int, rows: int, hot: int, paid: bool | None):
-    assert layout.pays(pages, rows, hot) is paid
+    assert layout.pays(pages, rows, hot, 0.8) is paid
 
 
 def test_each_failure_in_a_row_is_followed_by_more_plain_windows_and_then_by_another_try():
     luck, plain = Luck(), []
     for _ in range(9):
-        luck = layout.learn(luck, paid=False, why="3% of a second stripe was HOT")
+        luck = layout.learn(luck, WINDOW_PAGES, paid=False, why="3% of a second stripe was HOT")
         taken = 0
         while len(chosen(luck=luck).sizes) == 1:
             assert chosen(luck=luck).why == "plain: 3% of a second stripe was HOT"
             luck, taken = layout.passed(luck), taken + 1
         plain.append(taken)
     assert plain == [1, 2, 4, 8, 16, 32, 64, 64, 64]
-    assert layout.learn(luck, paid=True) == Luck()
+
+
+def test_windows_become_wider_before_they_are_taken_plainly():
+    heap, luck, widths = Heap(indexes=2, checkpoint_bytes=64 * MB), Luck(), []
+    while not luck.plain_windows:
+        widths.append(chosen(heap=heap, luck=luck).window_pages)
+        luck = layout.learn(luck, widths[-1], paid=False, why="why")
+    assert widths == [512, 2048, 8192]
+
+
+def test_stripes_that_pay_but_not_well_are_kept_in_the_widest_windows():
+    luck = Luck(wider=16)
+    assert layout.learn(luck, WINDOW_PAGES, paid=True) is luck
+    assert layout.well(WINDOW_PAGES, 1000, 299, 0.5) is False
+    assert layout.well(WINDOW_PAGES, 1000, 300, 0.5)
+    assert layout.well(WINDOW_PAGES, 10, 0, 0.5) is None
 
 
 def test_the_snapshot_that_may_be_the_cause_is_named():

@@ -8,7 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backfill.core.page import ONE, POINTER_BYTES, RESIDUES, USABLE_BYTES, Shape, best, hot_share, mask, residues
+from backfill.core.page import (
+    ONE,
+    POINTER_BYTES,
+    RESIDUES,
+    USABLE_BYTES,
+    Shape,
+    best,
+    hot_share,
+    later_share,
+    mask,
+    residues,
+)
 
 USERS = Shape(rows=61, due=61, row_bytes=128, updated_bytes=168)
 sizes = st.lists(st.integers(1, 40), min_size=1, max_size=12).map(tuple)
@@ -96,3 +107,9 @@ def test_any_first_rows_of_a_page_are_shared_out_by_the_sizes(stripes: tuple[int
     taken = Counter(residues(stripes)[:rows])
     for stripe, size in enumerate(stripes):
         assert abs(taken[stripe] - rows * size / sum(stripes)) <= len(stripes)
+
+
+def test_what_later_stripes_should_keep_is_what_fits():
+    assert later_share(USERS, (61,), 0) == 1
+    assert later_share(USERS, (30, 31), 1) == pytest.approx(22 / 31, abs=0.05)
+    assert later_share(USERS, best(USERS, 2).sizes, 1) < later_share(USERS, best(USERS, 2).sizes, 4)
