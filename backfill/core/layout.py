@@ -71,10 +71,10 @@ def decide(
 
     `outlast_rows` is how many rows we update while a transaction beside us lasts.
 
-    The one before it is kept where nothing is due here (`shape` is None then) or little would change.
+    The one before it is kept where little would change. Where nothing is due (`shape` is None) there are no stripes.
     """
     if shape is None:
-        return before
+        return Layout()
     if heap.indexed and stripes is None:
         return Layout(why=f"plain: {', '.join(heap.indexed)} is indexed, no update can be HOT")
     if luck.plain_windows and stripes is None:

@@ -29,6 +29,12 @@ class Tid(NamedTuple):
     def __str__(self) -> str:
         return f"({self.page},{self.offset})"
 
+    @classmethod
+    def parse(cls, text: str) -> Tid:
+        """Return the address that PostgreSQL writes so."""
+        page, offset = text.strip("()").split(",")
+        return cls(int(page), int(offset))
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:
@@ -136,7 +142,13 @@ def advance(scan: Scan, reached: Tid) -> Scan:
         return replace(scan, next=max(scan.next, reached))
     if not scan.last_stripe:
         return replace(scan, stripe=scan.stripe + 1, next=Tid(scan.window_start))
-    return _open_window(scan, scan.window_end)
+    opened = _open_window(scan, max(scan.window_end, reached.page))
+    return replace(opened, next=max(opened.next, reached)) if reached < opened.window_limit else opened
+
+
+def begin_window(scan: Scan) -> Scan:
+    """Return the place with a window that begins there, where it is the start of a page and there are no stripes."""
+    return _open_window(scan, scan.next.page) if scan.stripes == 1 and scan.next.offset == 0 else scan
 
 
 def lay_out(scan: Scan, layout: Layout) -> Scan:
