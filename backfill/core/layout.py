@@ -69,9 +69,8 @@ def decide(
 ) -> Layout:
     """Return the layout of the next window; `stripes` are the job file's, None where it leaves them to us.
 
-    `outlast_rows` is how many rows we update while a transaction beside us lasts.
-
-    The one before it is kept where little would change. Where nothing is due (`shape` is None) there are no stripes.
+    `outlast_rows` is how many rows we update while a transaction beside us lasts. Where nothing is due here (`shape`
+    is None then) there are no stripes; the layout before it is kept where little would change.
     """
     if shape is None:
         return Layout()
