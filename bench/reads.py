@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import psycopg
 
-from backfill.core.events import Finished, PassDone, Started, Verified
+from backfill.core.events import PassDone, Started, Verified
 from backfill.sandbox import Sandbox
 from backfill.sandbox.wait import wait_until
 from bench.engine import rivals
@@ -79,8 +79,6 @@ def ours(subject: Subject) -> tuple[float, float | None]:
                     passed_s = at_s
                 case Verified():
                     verified_s = at_s
-                case Finished():
-                    break
                 case _:
                     continue
     return passed_s - began_s, verified_s - passed_s

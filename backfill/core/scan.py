@@ -1,7 +1,7 @@
 """A place in a table, and how it moves: passes over windows of pages, each window in stripes.
 
     pass 1: window 1: stripe 0, 1 … k-1 · window 2: stripe 0 … k-1 · … end page
-    pass 2: the same pages again for rows that moved · … until a pass finds nothing
+    pass 2: the same pages again for rows that moved · … until a proof finds nothing left
 
 The end page is fixed when a pass starts, else the pass would chase the versions that it appends itself.
 A stripe is a set of line pointers of every page (`core.page`); the last one takes all that is left, so a window is
