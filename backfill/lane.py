@@ -6,16 +6,18 @@ steps it looks whether it should stop; inside a batch nothing stops it but the s
 
 from __future__ import annotations
 
+import sys
 from contextlib import nullcontext
 
 from backfill.attempts import Attempts
-from backfill.core import layout, scout
+from backfill.core import due, layout, scout
 from backfill.core.batch import Filled, Order, Overfull
 from backfill.core.decision import Admission
+from backfill.core.due import REACH_PAGES_FIRST, REACH_PAGES_MIN, SPARSE_DUE, Due
 from backfill.core.events import BatchDone, LaidOut
 from backfill.core.layout import Heap, Luck
 from backfill.core.page import Shape, later_share
-from backfill.core.scan import Scan, Tid, advance, give_up_stripes, lay_out
+from backfill.core.scan import Scan, Tid, advance, begin_window, give_up_stripes, lay_out
 from backfill.core.scout import Cut, Scouted
 from backfill.errors import Refused
 from backfill.gate import Gate
@@ -40,6 +42,10 @@ class Lane:
         self._later_rows = self._later_hot = 0
         self._window_rows = self._window_wal_bytes = 0
         self._scouted: Scouted | None = None
+        self._sparse: bool | None = None
+        self._due: Due | None = None
+        self._reach_pages = REACH_PAGES_FIRST
+        self._reach_most = sys.maxsize
 
     async def run_pass(self) -> None:
         """Go on to the end of the pass."""
@@ -49,6 +55,7 @@ class Lane:
     def begin(self, scan: Scan) -> None:
         """Take another place, of which no scout tells yet."""
         self.scan, self._scouted, self._laid_out = scan, None, None
+        self._sparse, self._due = None, None
 
     async def _advance(self) -> None:
         """Move the place on: over a stretch without work, or by one batch."""
@@ -68,9 +75,9 @@ class Lane:
                 self._gate.release(self.scan.lane)
 
     async def _lay_out(self) -> None:
-        """Decide about the window that begins here."""
+        """Decide about the window that begins here; where rows are few there is nothing to decide."""
         scan, gate = self.scan, self._gate
-        if scan.pass_number > 1 or not scan.window_untouched or self._laid_out == scan.window_start:
+        if scan.pass_number > 1 or self._sparse or not scan.window_untouched or self._laid_out == scan.window_start:
             return
         self._laid_out = scan.window_start
         self._later_rows = self._later_hot = 0
@@ -82,7 +89,8 @@ class Lane:
             shape = await self.session.read_shape(scan)
             self._shape = shape or self._shape
         except Refused:  # an expression fails on one of these rows: the batch that has it will say so
-            shape = None
+            self._sparse = False
+            return
         wanted = gate.job.batch.stripes
         chosen = layout.decide(
             self._heap,
@@ -98,6 +106,7 @@ class Lane:
         if chosen != scan.layout:
             self.scan, self._scouted = lay_out(scan, chosen), None
             self._tell_layout()
+        self._sparse = self.scan.stripes == 1 and (shape is None or shape.due <= SPARSE_DUE)
 
     def _judge(self, before: Scan, done: Filled) -> None:
         """Take the rest of the window at once where stripes do not pay."""
@@ -128,6 +137,8 @@ class Lane:
 
     async def _cut(self, rows: int) -> Cut:
         """Return the next batch of at most `rows`; scouts when the last scout does not reach or is too coarse."""
+        if self.scan.stripes == 1 and self._sparse is not False:
+            return await self._pick(rows)
         if self._scouted is not None and scout.covers(self._scouted, self.scan):
             cut = scout.cut(self._scouted, self.scan, rows)
             if cut is not None:
@@ -138,8 +149,34 @@ class Lane:
             raise AssertionError(f"a slice made for {rows} rows has more")
         return cut
 
+    async def _pick(self, rows: int) -> Cut:
+        """Return the next batch of rows that are few; leaves it to stripes where they turn out to be many."""
+        if self._due is None or not due.covers(self._due, self.scan):
+            known = self._due is not None and self._due.crowded and self._due.end == self.scan.next
+            if known or await self._find():
+                self._sparse, self._due = False, None
+                return Cut(self.scan.next, 0)
+        assert self._due is not None, "found just now"
+        return due.pick(self._due, self.scan, rows)
+
+    async def _find(self) -> bool:
+        """Read which rows are to do from here on; return whether they are many right here."""
+        scan, pages, began_s = self.scan, self._reach_pages, self._shift.around.now_s()
+        try:
+            found = await self.session.read_due(scan, pages)
+        except Refused:  # by time-out, as a rule: an index looked better for so many pages and was not
+            self._reach_pages = self._reach_most = max(REACH_PAGES_MIN, pages // 8)
+            raise
+        took_s = self._shift.around.now_s() - began_s
+        self._reach_pages = min(self._reach_most, due.next_reach(pages, found, took_s, scan.end_page))
+        few = due.before_crowd(found) if scan.pass_number == 1 else found
+        if few.end == scan.next and self._laid_out == scan.next.page:  # the window's shape spoke for single rows
+            few = found
+        self._due = few
+        return few.end == scan.next
+
     async def _skip(self, end: Tid) -> None:
-        before, self.scan = self.scan, advance(self.scan, end)
+        before, self.scan = self.scan, begin_window(advance(self.scan, end))
         if self.scan.window_start != before.window_start:
             self.scan = await self.session.save_place(self.scan)
             await self._gate.look(self.session)
@@ -153,6 +190,7 @@ class Lane:
             self._scouted = None
             return
         self.scan = done.scan
+        self._due = self._due if cut.tids else None
         self._shift.place(self.scan)
         self._shift.samples = (*self._shift.samples, *done.samples)[:5]
         self._shift.proven = self._shift.proven or done.rows > 0

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from backfill.core.batch import Filled, Opened, Order, Overfull, Verification
+from backfill.core.due import Due
 from backfill.core.events import Event
 from backfill.core.job import Job
 from backfill.core.page import Shape
@@ -43,6 +44,9 @@ class LaneSession(Protocol):
 
     async def read_scout(self, scan: Scan, rows: int) -> Scouted:
         """Count matching rows from the scan's place on, in slices that hold at most `rows`."""
+
+    async def read_due(self, scan: Scan, pages: int) -> Due:
+        """Find the rows to do from the scan's place on, in at most so many pages of the lane's own."""
 
     async def run_batch(self, order: Order, charge: Callable[[int], int]) -> Filled | Overfull:
         """Run one batch and its checkpoint in one transaction; raises Superseded, Rewritten, Diverges.

@@ -1,4 +1,4 @@
-"""One job on one session: its lock, then leaf by leaf passes of all lanes until one finds nothing, then the proof."""
+"""One job on one session: its lock, then leaf by leaf a pass of all lanes and its proof, until nothing is left."""
 
 from __future__ import annotations
 
@@ -57,18 +57,16 @@ class Worker:
         for _ in range(PASSES_MAX):
             await self._run_pass()
             rows = sum(scan.rows_pass for scan in self.scans)
-            converged = sum(scan.rows_converged_pass for scan in self.scans)
             self.around.record(PassDone(self.job.name, self.scans[0].pass_number, rows))
-            if converged == 0:
-                verification = await self._attempts.until_done(self._verify)
-                if verification.rows_left == verification.rows_unconverged:
-                    return verification
-                if rows == 0 and verification.rows_left == untouched:
-                    raise BackfillError(
-                        f"{untouched:,} rows match 'where' and no UPDATE reaches them: a trigger or a rule suppresses"
-                        f" it; for example {', '.join(verification.samples)}"
-                    )
-                untouched = verification.rows_left
+            verification = await self._attempts.until_done(self._verify)
+            if verification.rows_left == verification.rows_unconverged:
+                return verification
+            if rows == 0 and verification.rows_left == untouched:
+                raise BackfillError(
+                    f"{untouched:,} rows match 'where' and no UPDATE reaches them: a trigger or a rule suppresses"
+                    f" it; for example {', '.join(verification.samples)}"
+                )
+            untouched = 0 if rows else verification.rows_left
             await self._new_pass()
         raise BackfillError(
             f"after {PASSES_MAX} passes rows that match 'where' still appear: let the application fill"
@@ -138,9 +136,11 @@ class Worker:
         await self.gate.vacuuming.rest(self.session, self.job, "the final read begins")
         found = await self.session.verify()
         alone = found.rows_without_partner
-        if found.rows_unconverged is None:  # not foreseen: stuck are those that the last pass updated in vain
-            in_vain = alone + sum(scan.rows_pass - scan.rows_converged_pass for scan in self.scans)
-            found = replace(found, rows_unconverged=min(found.rows_left, in_vain))
+        if found.rows_unconverged is None:
+            # Not foreseen: stuck are what a pass updated in vain; one that mended rows, too, may have met some twice.
+            converged = sum(scan.rows_converged_pass for scan in self.scans)
+            in_vain = 0 if converged else sum(scan.rows_pass for scan in self.scans)
+            found = replace(found, rows_unconverged=min(found.rows_left, alone + in_vain))
         rows_unconverged = found.rows_unconverged or 0
         self.around.record(Verified(self.job.name, found.rows_left, rows_unconverged, found.took_s, alone))
         return found

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from backfill.core.batch import Filled, Opened, Order, Overfull, Verification
+from backfill.core.due import Due, gather, reach
 from backfill.core.events import Event, Finished
 from backfill.core.job import Job
 from backfill.core.layout import Heap
@@ -79,6 +80,7 @@ class FakeDatabase:
     where: Callable[[Row], bool] = handle_is_null
     assign: Callable[[Row], Row] = handle_from_username
     foreseen: bool = True
+    shape_pages: int = 4096
     scans: tuple[Scan, ...] = ()
     filenode: int = 1
     scanned_filenode: int = 1
@@ -91,6 +93,7 @@ class FakeDatabase:
     )
     calls: list[str] = field(default_factory=list)
     batches: list[int] = field(default_factory=list)
+    reaches: list[int] = field(default_factory=list)
     fills: Counter[int] = field(default_factory=Counter)
     waits: list[str | None] = field(default_factory=list)
     ends: list[Finished] = field(default_factory=list)
@@ -200,7 +203,8 @@ class FakeSession:
 
     async def read_shape(self, scan: Scan) -> Shape | None:
         self._enter("read_shape")
-        pages = self.database.pages[scan.window_start : scan.window_end]
+        end = min(scan.window_end, scan.window_start + self.database.shape_pages)
+        pages = self.database.pages[scan.window_start : end]
         rows = [row for page in pages for row in page if row is not None]
         due = sum(map(self.database.where, rows))
         return Shape(len(rows) / len(pages), due / len(pages), 120, 160) if due else None
@@ -214,6 +218,12 @@ class FakeSession:
             counts[index][stripe_of(tid, scan)] += 1
         return Scouted(grid, scan.stripe, tuple(map(tuple, counts)))
 
+    async def read_due(self, scan: Scan, pages: int) -> Due:
+        self._enter("read_due")
+        self.database.reaches.append(pages)
+        end = reach(scan, pages)
+        return gather(scan.next, end, self.database.matching(scan, scan.next, end))
+
     async def apply_limits(self, job: Job) -> None:
         self._enter("apply_limits")
         self.database.max_rows = job.batch.max_rows
@@ -223,8 +233,8 @@ class FakeSession:
         data, scan, cut = self.database, order.scan, order.cut
         tids = [
             tid
-            for tid in data.matching(scan, scan.next, cut.end)
-            if scan.last_stripe or stripe_of(tid, scan) == scan.stripe
+            for tid in data.matching(scan, cut.low or scan.next, cut.high or cut.end)
+            if (tid in cut.tids if cut.tids else scan.last_stripe or stripe_of(tid, scan) == scan.stripe)
         ]
         if len(tids) > data.max_rows:
             return Overfull(len(tids))

@@ -12,7 +12,8 @@ from contextlib import AbstractAsyncContextManager
 import pytest
 
 from backfill.core.batch import Filled, Overfull
-from backfill.core.scan import Layout, Scan, advance, lay_out
+from backfill.core.due import pick
+from backfill.core.scan import Layout, Scan, Tid, advance, lay_out
 from backfill.core.scout import Cut, cut
 from backfill.errors import Superseded
 from backfill.runner import JobSession
@@ -130,6 +131,23 @@ async def _last_stripe(session: JobSession) -> Scan:
     return scan
 
 
+async def rows_that_are_few_are_found_and_updated_by_address_and_no_others(connect: Connect) -> None:
+    async with connect() as session:
+        [scan] = (await session.open("public.users")).scans
+        found = await session.read_due(scan, 4096)
+        assert (found.start, found.end, len(found.tids)) == (Tid(0), Tid(scan.end_page), ROWS)
+        assert list(found.tids) == sorted(found.tids)
+        batch = pick(found, scan, 7)
+        done = await run(session, scan, batch)
+        assert isinstance(done, Filled)
+        assert (done.rows, done.scan.next) == (7, batch.end)
+        left = await session.read_due(done.scan, 4096)
+        assert left.tids == found.tids[7:]
+        again = pick(found, done.scan, 5)  # of what was read before: nobody has moved these rows
+        assert (await run(session, done.scan, again)).rows == 5
+        assert (await session.verify()).rows_left == ROWS - 12
+
+
 async def signals_are_seen_by_a_role_that_may(connect: Connect) -> None:
     async with connect() as session:
         before = await session.read_signals()
@@ -147,5 +165,6 @@ CONTRACT = [
     the_first_to_open_begins_and_the_next_goes_on,
     a_zombies_batch_changes_nothing,
     a_batch_that_meets_too_many_rows_changes_nothing,
+    rows_that_are_few_are_found_and_updated_by_address_and_no_others,
     signals_are_seen_by_a_role_that_may,
 ]

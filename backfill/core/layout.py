@@ -75,12 +75,11 @@ def decide(
 ) -> Layout:
     """Return the layout of the next window; `stripes` are the job file's, None where it leaves them to us.
 
-    `outlast_rows` is how many rows we update while a transaction beside us lasts.
-
-    The one before it is kept where nothing is due here (`shape` is None then) or little would change.
+    `outlast_rows` is how many rows we update while a transaction beside us lasts. Where nothing is due here (`shape`
+    is None then) there are no stripes; the layout before it is kept where little would change.
     """
     if shape is None:
-        return before
+        return Layout()
     if heap.indexed and stripes is None:
         return Layout(why=f"plain: {', '.join(heap.indexed)} is indexed, no update can be HOT")
     if luck.plain_windows and stripes is None:

@@ -18,6 +18,8 @@ POINTER_BYTES = 4
 """A line pointer: stays behind as a redirect (HOT) or as dead (moved) when its old version is pruned."""
 RESIDUES = 64
 """Line pointers are told apart modulo this: a bigint has a bit for each."""
+SHAPE_PAGES = 32
+"""Pages that tell how a window's rows fill theirs."""
 STRIPES_MAX = 12
 MOVED_WAL_BYTES = 150
 """WAL of an update that leaves its page, beyond one that stays: a lock record, the whole row and not its change."""

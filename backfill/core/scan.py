@@ -1,7 +1,7 @@
 """A place in a table, and how it moves: passes over windows of pages, each window in stripes.
 
     pass 1: window 1: stripe 0, 1 … k-1 · window 2: stripe 0 … k-1 · … end page
-    pass 2: the same pages again for rows that moved · … until a pass finds nothing
+    pass 2: the same pages again for rows that moved · … until a proof finds nothing left
 
 The end page is fixed when a pass starts, else the pass would chase the versions that it appends itself.
 A stripe is a set of line pointers of every page (`core.page`); the last one takes all that is left, so a window is
@@ -28,6 +28,12 @@ class Tid(NamedTuple):
 
     def __str__(self) -> str:
         return f"({self.page},{self.offset})"
+
+    @classmethod
+    def parse(cls, text: str) -> Tid:
+        """Return the address that PostgreSQL writes so."""
+        page, offset = text.strip("()").split(",")
+        return cls(int(page), int(offset))
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +142,13 @@ def advance(scan: Scan, reached: Tid) -> Scan:
         return replace(scan, next=max(scan.next, reached))
     if not scan.last_stripe:
         return replace(scan, stripe=scan.stripe + 1, next=Tid(scan.window_start))
-    return _open_window(scan, scan.window_end)
+    opened = _open_window(scan, max(scan.window_end, reached.page))
+    return replace(opened, next=max(opened.next, reached)) if reached < opened.window_limit else opened
+
+
+def begin_window(scan: Scan) -> Scan:
+    """Return the place with a window that begins there, where it is the start of a page and there are no stripes."""
+    return _open_window(scan, scan.next.page) if scan.stripes == 1 and scan.next.offset == 0 else scan
 
 
 def lay_out(scan: Scan, layout: Layout) -> Scan:

@@ -37,10 +37,16 @@ class Scouted:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """A batch: all matching rows of the stripe from the place up to `end`, `rows` of them when scouted."""
+    """A batch: all matching rows of the stripe from the place up to `end`, `rows` of them when scouted.
+
+    They lie from `low` up to `high` where these are told, and at `tids` where it is told which they are.
+    """
 
     end: Tid
     rows: int
+    low: Tid | None = None
+    high: Tid | None = None
+    tids: tuple[Tid, ...] = ()
 
 
 def make_grid(scan: Scan, rows: int) -> Grid:
@@ -63,18 +69,28 @@ def make_grid(scan: Scan, rows: int) -> Grid:
 def cut(scouted: Scouted, scan: Scan, rows: int) -> Cut | None:
     """Return the longest batch from the scan's place that has at most `rows` rows.
 
-    Empty slices behind it are taken along. None when the first occupied slice alone has more: look closer.
+    The place moves on over empty slices behind it; those at either end are not read again. None when the first
+    occupied slice alone has more: look closer.
     """
     bounds, counts = scouted.grid.bounds, scouted.counts
-    taken = 0
+    ends = (*bounds[1:], scouted.grid.end)
+    taken, low, high = 0, scan.next, scan.next
     for index, bound in enumerate(bounds):
         if bound < scan.next:
             continue
         found = _left(scouted, counts[index], scan)
         if taken + found > rows:
-            return Cut(bound, taken) if taken else None
+            return _cut(scan, bound, taken, low, high) if taken else None
+        if found:
+            low, high = (low if taken else bound), ends[index]
         taken += found
-    return Cut(scouted.grid.end, taken)
+    return _cut(scan, scouted.grid.end, taken, low, high)
+
+
+def _cut(scan: Scan, end: Tid, rows: int, low: Tid, high: Tid) -> Cut:
+    if rows == 0:
+        return Cut(end, 0)
+    return Cut(end, rows, None if low == scan.next else low, None if high == end else high)
 
 
 def covers(scouted: Scouted | None, scan: Scan) -> bool:

@@ -14,8 +14,9 @@ from psycopg.rows import DictRow, dict_row
 from psycopg.types.json import Jsonb
 
 from backfill.core.batch import Filled, Order, Overfull
+from backfill.core.due import Due, gather
 from backfill.core.job import Job
-from backfill.core.page import Shape, mask, residues
+from backfill.core.page import SHAPE_PAGES, Shape, mask, residues
 from backfill.core.scan import Scan, Tid, advance
 from backfill.core.scout import Cut
 from backfill.core.table import Table
@@ -25,8 +26,6 @@ from backfill.pg.session import Connection, translated
 from backfill.pg.sqlfile import statement
 from backfill.pg.statements import Statements
 
-SHAPE_PAGES = 32
-"""Pages that tell how a window's rows fill theirs."""
 Charge = Callable[[int], int]
 """What a batch has written, by the primary's position behind it."""
 
@@ -77,7 +76,7 @@ async def _fill(
             await connection.execute("SET LOCAL synchronous_commit = local")
         measured = await _measure(connection, table)
         update = connection.cursor(row_factory=dict_row)
-        await update.execute(_update_for(statements, scan), _range(scan, cut))
+        await update.execute(_update_for(statements, order), _range(scan, cut))
     before, row = await measured.fetchone(), await update.fetchone()
     assert row is not None, "an aggregate has one row"
     assert before is not None, "a select without FROM has one row"
@@ -123,7 +122,10 @@ async def _measure(connection: Connection, table: Table) -> AsyncCursor[DictRow]
     return cursor
 
 
-def _update_for(statements: Statements, scan: Scan) -> Any:
+def _update_for(statements: Statements, order: Order) -> Any:
+    scan = order.scan
+    if order.cut.tids:
+        return statements.update_rows if _untried(scan) else statements.update_rows_again
     if _untried(scan):
         return statements.update_rest if scan.last_stripe else statements.update
     return statements.update_rest_again if scan.last_stripe else statements.update_again
@@ -135,7 +137,12 @@ def _untried(scan: Scan) -> bool:
 
 
 def _range(scan: Scan, cut: Cut) -> dict[str, Any]:
-    return {"low": str(scan.next), "high": str(cut.end), "mask": mask(scan.layout.sizes, scan.stripe)}
+    return {
+        "low": str(cut.low or scan.next),
+        "high": str(cut.high or cut.end),
+        "mask": mask(scan.layout.sizes, scan.stripe),
+        "tids": [str(tid) for tid in cut.tids],
+    }
 
 
 def _after(scan: Scan, cut: Cut, rows: int, unconverged: int) -> Scan:
@@ -195,6 +202,15 @@ async def read_scout(
     with translated(connection):
         cursor = await connection.execute(query, parameters)
         return await cursor.fetchall()
+
+
+async def read_due(connection: Connection, statements: Statements, scan: Scan, end: Tid) -> Due:
+    """Return the addresses of rows to do from the scan's place up to `end`, or as far as the first of them reach."""
+    query = statements.due if _untried(scan) else statements.due_again
+    with translated(connection):
+        cursor = await connection.execute(query, {"low": str(scan.next), "high": str(end)})
+        tids = [Tid.parse(row[0]) for row in await cursor.fetchall()]
+    return gather(scan.next, end, tids)
 
 
 async def read_shape(connection: Connection, statements: Statements, scan: Scan) -> Shape | None:

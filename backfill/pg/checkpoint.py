@@ -113,9 +113,9 @@ def _claimed(row: DictRow) -> Claimed:
 
 def scan_of(row: DictRow) -> Scan:
     """Return the scan that a row of `backfill.scan` holds."""
-    page, offset = row.pop("next_tid").strip("()").split(",")
+    place = Tid.parse(row.pop("next_tid"))
     layout = Layout(tuple(row.pop("sizes")), row.pop("window_pages"), row.pop("layout"))
-    return Scan(next=Tid(int(page), int(offset)), layout=layout, **row)
+    return Scan(next=place, layout=layout, **row)
 
 
 async def create(connection: Connection, job: str, table: Table, scans: tuple[Scan, ...]) -> tuple[Scan, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from backfill.core.batch import Filled, Order, Overfull
+from backfill.core.due import Due, reach
 from backfill.core.job import Job
 from backfill.core.page import Shape
 from backfill.core.reason import Reason
@@ -53,6 +54,10 @@ class DatabaseLane:
         for index, stripe, rows_found in found:
             counts[index][stripe] = rows_found
         return Scouted(grid, scan.stripe, tuple(map(tuple, counts)))
+
+    async def read_due(self, scan: Scan, pages: int) -> Due:
+        """Find the rows to do from the scan's place on, in at most so many pages of the lane's own."""
+        return await batch.read_due(self.connection, self._statements, scan, reach(scan, pages))
 
     async def run_batch(self, order: Order, charge: Callable[[int], int]) -> Filled | Overfull:
         """Run one batch and its checkpoint in one transaction."""

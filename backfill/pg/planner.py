@@ -19,10 +19,13 @@ from backfill.pg.statements import Statements
 
 _TITLES = {
     "scout": "count a range's matching rows by slice and stripe (reads only)",
+    "due": "find rows where they are few, for batches by address (reads only)",
     "update": "a batch: one stripe of a range, in one transaction with its checkpoint",
     "update_rest": "a batch of a window's last stripe: all that is left",
+    "update_rows": "a batch of rows whose addresses were found",
     "update_again": "the same in a later pass: without rows that would match `where` still",
-    "update_rest_again": "the same of a last stripe and of later passes: rows that moved",
+    "update_rest_again": "the same of a last stripe",
+    "update_rows_again": "the same by address: what later passes find as a rule",
     "verify": "the final read",
 }
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from psycopg.sql import SQL, Composed, Identifier
+from psycopg.sql import SQL, Composed, Identifier, Literal
 
+from backfill.core.due import TIDS_MAX
 from backfill.core.job import Job
 from backfill.core.table import Table
 from backfill.pg.clauses import (
@@ -30,7 +31,8 @@ SKIP_DATABASE_STATS_FROM = 160000
 class Statements:
     """What the engine may send for one job on one table.
 
-    `update` is for a stripe of several, `update_rest` for the last one or the only one. In passes after the
+    `update` is for a stripe of several, `update_rest` for the last one or the only one, `update_rows` for rows whose
+    addresses `due` has found. In passes after the
     first the `…_again` forms follow: where the row after the UPDATE can be `foreseen` they leave out rows
     that would match `where` still, which else were met again in every pass; `verify` counts those apart.
     """
@@ -39,10 +41,14 @@ class Statements:
     shape: Composed
     scout: Composed
     scout_again: Composed
+    due: Composed
+    due_again: Composed
     update: Composed
     update_rest: Composed
+    update_rows: Composed
     update_again: Composed
     update_rest_again: Composed
+    update_rows_again: Composed
     verify: Composed
     sample_before: Composed
     sample_after: Composed
@@ -55,10 +61,14 @@ def compose(matching: Matching, *, stable: bool = True) -> Statements:
         shape=compose_shape(matching, stable=stable),
         scout=_scout(matching, again=False),
         scout_again=_scout(matching, again=True),
-        update=_update(matching, again=False, striped=True),
-        update_rest=_update(matching, again=False, striped=False),
-        update_again=_update(matching, again=True, striped=True),
-        update_rest_again=_update(matching, again=True, striped=False),
+        due=_due(matching, again=False),
+        due_again=_due(matching, again=True),
+        update=_update(matching, _range_and_stripe(matching), again=False),
+        update_rest=_update(matching, range_of(matching.table), again=False),
+        update_rows=_update(matching, _rows(matching), again=False),
+        update_again=_update(matching, _range_and_stripe(matching), again=True),
+        update_rest_again=_update(matching, range_of(matching.table), again=True),
+        update_rows_again=_update(matching, _rows(matching), again=True),
         verify=compose_proof(matching),
         sample_before=_sample_before(matching),
         sample_after=_sample_after(matching),
@@ -83,12 +93,32 @@ def _scout(matching: Matching, *, again: bool) -> Composed:
     )
 
 
-def _update(matching: Matching, *, again: bool, striped: bool) -> Composed:
+def _due(matching: Matching, *, again: bool) -> Composed:
+    # Sorted, as an index on the condition may be what the planner takes; one more than are kept tells that there are.
+    return SQL("SELECT {}.ctid::text\nFROM {}\nWHERE {} AND {}\nORDER BY {}.ctid\nLIMIT {}").format(
+        row_of(matching.table),
+        target_of(matching.table),
+        range_of(matching.table),
+        matching.found(again=again),
+        row_of(matching.table),
+        Literal(TIDS_MAX + 1),
+    )
+
+
+def _range_and_stripe(matching: Matching) -> Composed:
+    stripe = SQL("(%(mask)s::bigint >> ({})) & 1 = 1").format(residue_of(matching.table))
+    return SQL("{} AND {}").format(range_of(matching.table), stripe)
+
+
+def _rows(matching: Matching) -> Composed:
+    return SQL("{}.ctid = ANY (%(tids)s::tid[])").format(row_of(matching.table))
+
+
+def _update(matching: Matching, which: Composed, *, again: bool) -> Composed:
     job, table = matching.job, matching.table
-    stripe = SQL(" AND (%(mask)s::bigint >> ({})) & 1 = 1").format(residue_of(table)) if striped else NOTHING
     # A key is made for rows that match still and for no others: it costs more than the count.
     return SQL(
-        "WITH filled AS (\nUPDATE {} SET {}{}\nWHERE {}{} AND {}\n"
+        "WITH filled AS (\nUPDATE {} SET {}{}\nWHERE {} AND {}\n"
         "RETURNING CASE WHEN {} THEN {} END AS unconverged\n)\n"
         "SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,\n"
         "(array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples\nFROM filled"
@@ -96,8 +126,7 @@ def _update(matching: Matching, *, again: bool, striped: bool) -> Composed:
         target_of(table),
         assignments_of(job),
         _from(job),
-        range_of(table),
-        stripe,
+        which,
         matching.fillable(again=again),
         matching.updated_still(),
         key_of(table, row_of(table)),

@@ -97,7 +97,7 @@ def test_plan_and_status_answer_people_and_machines_alike(database, tmp_path):
     text, one = all_at_once([["status"], ["status", "users-handle", "--json"]], dsn=database.dsn)
     told = json.loads(one.stdout)
     assert (told["state"], told["rows_total"], told["progress_ratio"], told["worker"]) == ("done", 500, 1.0, None)
-    assert text.stdout.splitlines()[1].split()[:6] == ["users-handle", "public.users", "done", "2", "100.0%", "500"]
+    assert text.stdout.splitlines()[1].split()[:6] == ["users-handle", "public.users", "done", "1", "100.0%", "500"]
 
 
 def test_a_job_may_be_run_again_with_other_limits_but_not_with_another_where(database, tmp_path):

@@ -111,12 +111,12 @@ async def test_a_row_is_filled_by_a_partner_that_ends_it_or_it_is_counted(users:
         else:
             assert means.to_do(now, partners)
     assert (finished.state, finished.rows_unconverged) == ("unconverged", len(stuck))
-    [verified] = told(events, Verified)
+    verified = told(events, Verified)[-1]
     without = [one for one in stuck if not one[1]]
     words = "4 have no partner in public.accounts, for the others 'where' stays true after the update; for example"
     assert (words if means.alone else "'where' stays true for them after the update; for example") in finished.why
     assert verified.rows_without_partner == len(without) == (NUMBERLESS + 1 if means.alone else 0)
-    assert told(events, PassDone)[-1].rows == 0
+    assert len(told(events, PassDone)) == len(told(events, Verified)) <= 2
     assert len(finished.samples) == 5
 
 
@@ -215,7 +215,7 @@ async def test_what_can_be_read_can_be_joined(users: Database, kind: str):
 
 
 async def test_a_table_joined_with_itself_is_filled_from_row_to_row(shared: Database):
-    """Each row waits for the one before it: passes go on as long as one of them made something converge."""
+    """Each row waits for the one before it: passes go on as long as the proof finds a row that an update would mend."""
     run_sql(
         shared,
         "drop schema if exists backfill cascade",

@@ -29,11 +29,18 @@ from tests.integration.jobs import (
 
 pytestmark = pytest.mark.anyio
 
-NOT_BY_RANGE = {"verify": "it reads the whole table", "sample_after": "it updates one row"}
+NOT_BY_RANGE = {
+    "verify": "it reads the whole table",
+    "sample_after": "it updates one row",
+    "update_rows": "it updates rows by their addresses",
+    "update_rows_again": "so does this one",
+}
+BY_ROWS = ["update_rows", "update_rows_again"]
 BY_RANGE = [name for name in STATEMENTS if name not in NOT_BY_RANGE]
 KINDS = {"foreseen": "handle IS NULL", "not foreseen": "handle IS NULL AND xmin::text <> '0'"}
 MODES = ["force_custom_plan", "force_generic_plan"]
 TYPES = {"low": "tid", "high": "tid", "mask": "bigint", "stripes": "smallint[]", "bounds": "tid[]", "tid": "tid"}
+TYPES |= {"tids": "tid[]"}
 RANGE = {
     "low": "(100,0)",
     "high": "(108,0)",
@@ -41,6 +48,7 @@ RANGE = {
     "stripes": [0, 1] * 32,
     "bounds": ["(100,0)", "(104,0)"],
     "tid": "(100,1)",
+    "tids": [f"({page},1)" for page in range(100, 150)],
 }
 WINDOW = RANGE | {"low": "(0,0)", "high": "(800,0)"}
 
@@ -122,6 +130,14 @@ async def test_one_row_is_a_tid_scan(users: Database, mode: str):
     assert of(plan, "users") == ["ModifyTable", "Tid Scan"]
 
 
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("name", BY_ROWS)
+async def test_rows_by_their_addresses_are_a_tid_scan(users: Database, name: str, mode: str):
+    async with connected(users.dsn, job_file()) as connection:
+        plan = await plan_of(connection, job_file(), name, RANGE, mode)
+    assert of(plan, "users") == ["ModifyTable", "Tid Scan"]
+
+
 @pytest.mark.parametrize("workers", [0, 2])
 async def test_the_proof_is_a_sequential_scan_and_may_be_parallel(users: Database, workers: int):
     async with connected(users.dsn, job_file()) as connection:
@@ -176,6 +192,14 @@ async def test_a_batch_of_joined_rows_does_not_read_all_of_the_joined_table(user
     async with connected(users.dsn, JOINED[kind]) as connection:
         plan = await plan_of(connection, JOINED[kind], name, RANGE | {"high": "(101,0)"})
     assert {scan.partition(" using ")[0] for scan in of(plan, "other")} <= {"Index Only Scan", "Index Scan"}
+
+
+@pytest.mark.parametrize("name", BY_ROWS)
+@pytest.mark.parametrize("kind", JOINED)
+async def test_joined_rows_by_their_addresses_are_a_tid_scan(users: Database, kind: str, name: str):
+    async with connected(users.dsn, JOINED[kind]) as connection:
+        plan = await plan_of(connection, JOINED[kind], name, RANGE)
+    assert of(plan, "users") == ["ModifyTable", "Tid Scan"]
 
 
 @pytest.mark.parametrize("mode", MODES)

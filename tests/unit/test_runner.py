@@ -64,7 +64,7 @@ def test_a_job_that_is_done_says_so_once_and_saves_it():
         0,
     )
     assert run.told(Finished) == run.database.ends == [finished]
-    assert finished.passes == 2
+    assert finished.passes == 1
     assert finished.wal_bytes == 100 * 500
     assert 0 < finished.elapsed_s <= run.database.clock.now_s - Clock().now_s
 

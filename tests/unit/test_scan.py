@@ -14,6 +14,7 @@ from backfill.core.scan import (
     Tid,
     advance,
     begin_pass,
+    begin_window,
     give_up_stripes,
     lay_out,
     progress_ratio,
@@ -97,6 +98,27 @@ def test_a_place_inside_a_window_moves_only_the_address():
 def test_a_place_never_moves_back():
     scan = advance(begin(100, 8), Tid(9))
     assert advance(scan, Tid(4)) == scan
+
+
+def test_a_place_far_behind_the_window_opens_one_there():
+    after = advance(begin(10 * WINDOW_PAGES, 1), Tid(3 * WINDOW_PAGES + 7, 5))
+    assert (after.window_start, after.next) == (3 * WINDOW_PAGES + 7, Tid(3 * WINDOW_PAGES + 7, 5))
+    assert after.window_end == 4 * WINDOW_PAGES + 7
+    assert advance(after, Tid(10 * WINDOW_PAGES)).pass_done
+
+
+def test_a_window_begins_anew_at_the_start_of_a_page_where_there_are_no_stripes():
+    scan = advance(begin(10_000, 1), Tid(9))
+    assert (begin_window(scan).window_start, begin_window(scan).window_untouched) == (9, True)
+    inside = advance(begin(10_000, 1), Tid(9, 3))
+    assert begin_window(inside) == inside
+    striped = advance(begin(10_000, 2), Tid(9))
+    assert begin_window(striped) == striped
+
+
+def test_an_address_is_read_as_postgres_writes_it():
+    assert Tid.parse("(4294967294,291)") == Tid(4294967294, 291)
+    assert Tid.parse(str(Tid(7, 3))) == Tid(7, 3)
 
 
 def test_a_finished_stripe_begins_the_next_one_at_the_windows_start():

@@ -76,9 +76,10 @@ def test_a_cut_takes_as_many_slices_as_the_cap_allows():
     assert cut(scouted([[3], [4], [5], [6]]), begin(4, 1), 11) == Cut(Tid(2), 7)
 
 
-def test_a_cut_takes_empty_slices_behind_it_along():
-    assert cut(scouted([[3], [0], [0], [9]]), begin(4, 1), 3) == Cut(Tid(3), 3)
-    assert cut(scouted([[3], [0], [0], [0]]), begin(4, 1), 3) == Cut(Tid(4), 3)
+def test_the_place_moves_on_over_empty_slices_which_the_batch_does_not_read():
+    assert cut(scouted([[3], [0], [0], [9]]), begin(4, 1), 3) == Cut(Tid(3), 3, high=Tid(1))
+    assert cut(scouted([[3], [0], [0], [0]]), begin(4, 1), 3) == Cut(Tid(4), 3, high=Tid(1))
+    assert cut(scouted([[0], [3], [0], [4], [9]]), begin(5, 1), 7) == Cut(Tid(4), 7, low=Tid(1))
 
 
 def test_a_stretch_without_rows_is_one_empty_cut():

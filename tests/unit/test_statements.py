@@ -19,6 +19,7 @@ from tests import factories
 
 GOLDEN = Path(__file__).with_name("golden")
 RANGE = {"low": "$low", "high": "$high", "mask": "$mask", "stripes": "$stripes", "bounds": "$bounds", "tid": "$tid"}
+RANGE |= {"tids": "$tids"}
 
 
 def table(name: TableName, columns: dict[str, str], key: tuple[str, ...]) -> Table:

@@ -8,6 +8,7 @@ test_every_row_is_filled_exactly_once; `max_rows` is not a cap test_no_batch_exc
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -18,6 +19,7 @@ from hypothesis import strategies as st
 from backfill.core.events import (
     BatchDone,
     Decided,
+    LaidOut,
     LockTaken,
     LockWaiting,
     Measured,
@@ -30,7 +32,6 @@ from backfill.core.events import (
     Waited,
 )
 from backfill.core.reason import Kind
-from backfill.core.scan import WINDOW_PAGES
 from backfill.errors import BackfillError, Diverges, Halted, LockHeld, Lost, Refused, Superseded
 from backfill.gate import Gate
 from backfill.ports import Stopped
@@ -76,7 +77,7 @@ def test_the_story_of_a_run_in_order():
     loop = Loop(made())
     loop.run()
     assert loop.names() == ["Started", "LaidOut", "Unreplicated", "BatchDone", "PassDone", "Verified"]
-    assert [event.rows for event in loop.told(PassDone)] == [100, 0]
+    assert [event.rows for event in loop.told(PassDone)] == [100]
 
 
 def test_every_row_is_filled_exactly_once():
@@ -116,6 +117,38 @@ def test_any_table_is_filled_once_within_the_cap(shape, max_rows: int, stripes: 
     assert database.fills == expected
     assert max(database.batches, default=0) <= max_rows
     assert database.rows_left() == []
+
+
+def sparse(pages: int, due: dict[int, int], *, page: int = 30) -> list[list[Row | None]]:
+    """Return pages of rows that are filled, but for so many at the end of some pages."""
+    return [
+        [
+            {"id": number * page + slot, "username": "u", "handle": None if slot >= page - due.get(number, 0) else "h"}
+            for slot in range(page)
+        ]
+        for number in range(pages)
+    ]
+
+
+RUNS = st.lists(st.tuples(st.integers(1, 400), st.sampled_from([0, 1, 6])), min_size=1, max_size=6)
+"""Pages in a row, and how many rows of one in so many of them are to do."""
+
+
+@settings(max_examples=25)
+@given(RUNS, st.sampled_from([1, 3, 50]), st.integers(5, 300), st.sampled_from([1, 4, "auto"]), st.integers(1, 3))
+def test_stretches_of_any_density_are_filled_once_within_the_cap(
+    runs: list[tuple[int, int]], one_in: int, max_rows: int, stripes: int | str, lanes: int
+):
+    due = [rows if page % one_in == 0 else 0 for pages, rows in runs for page in range(pages)]
+    database = FakeDatabase(
+        sparse(len(due), dict(enumerate(due)), page=6), Clock(), max_rows=max_rows, lanes=lanes, shape_pages=32
+    )
+    expected = {row["id"]: 1 for row in database.rows_left()}
+    loop = Loop(database, stripes)
+    loop.run()
+    assert database.fills == expected
+    assert max(database.batches, default=0) <= max_rows
+    assert len(loop.told(PassDone)) == 1
 
 
 def test_an_empty_table_is_done_after_one_pass_and_one_proof():
@@ -177,13 +210,18 @@ def test_rows_that_are_written_behind_the_place_are_found_by_another_pass():
     loop = Loop(database, stripes=1)
     loop.run()
     assert database.fills == dict.fromkeys([*range(100), 1000], 1)
-    assert [event.rows for event in loop.told(PassDone)] == [100, 1, 0]
+    assert [event.rows for event in loop.told(PassDone)] == [100, 1]
+    assert [event.rows_left for event in loop.told(Verified)] == [1, 0]
 
 
-def test_rows_that_appear_between_the_last_pass_and_the_proof_begin_another_pass():
+def late(database: FakeDatabase) -> Callable[[], None]:
+    """Return what another transaction does: a row more, behind the place of any pass that is done."""
+    return lambda: database.pages[0].append({"id": 1000, "username": "late", "handle": None})
+
+
+def test_rows_that_appear_between_a_pass_and_its_proof_begin_another_pass():
     database = made(20)
-    late: Row = {"id": 1000, "username": "late", "handle": None}
-    database.accidents["verify"].append(lambda: database.pages[0].append(late))
+    database.accidents["verify"].append(late(database))
     loop = Loop(database)
     assert loop.run().rows_left == 0
     assert [event.rows_left for event in loop.told(Verified)] == [1, 0]
@@ -194,9 +232,9 @@ def test_an_application_that_never_stops_is_told_after_many_passes():
 
     def again() -> None:
         database.pages[0].append({"id": len(database.pages[0]), "username": "late", "handle": None})
-        database.accidents["new_pass"].append(again)
+        database.accidents["verify"].append(again)
 
-    database.accidents["new_pass"].append(again)
+    database.accidents["verify"].append(again)
     loop = Loop(database)
     with pytest.raises(BackfillError, match=f"after {PASSES_MAX} passes rows that match"):
         loop.run()
@@ -265,12 +303,71 @@ def test_a_stop_comes_between_two_batches_and_none_follows():
 
 def test_stretches_without_rows_are_skipped_without_asking_to_write():
     database = made(20)
-    database.pages += [[None]] * 4_200
+    database.pages += [[None]] * 40_000
+    loop = Loop(database, stripes="auto")
+    loop.run()
+    assert len(loop.told(BatchDone)) == len(database.batches) == 1
+    assert (database.calls.count("read_due"), database.calls.count("save_place")) == (5, 4)
+    assert database.calls.count("read_signals") < 10
+
+
+def test_few_rows_are_found_in_one_read_and_updated_by_their_addresses():
+    database = made(pages=sparse(3_000, dict.fromkeys(range(500, 3_000, 50), 1)), max_rows=20)
+    loop = Loop(database, stripes="auto")
+    loop.run()
+    assert database.batches == [20, 20, 10]
+    assert database.calls.count("read_scout") == 0
+    assert database.calls.count("read_due") <= 4
+    assert database.rows_left() == []
+
+
+def test_where_a_sparse_stretch_turns_dense_stripes_begin_at_its_first_page():
+    due = dict.fromkeys(range(0, 3_000, 200), 1) | dict.fromkeys(range(3_000, 3_100), 30)
+    database = made(pages=sparse(6_000, due), max_rows=50, shape_pages=32)
+    loop = Loop(database, stripes="auto")
+    loop.run()
+    assert sum(database.batches) == 15 + 3_000
+    assert max(database.batches) <= 50
+    assert max(database.fills.values()) == 1
+    [*_, dense] = loop.told(LaidOut)
+    assert len(dense.sizes) > 1
+    striped = [event for event in loop.told(BatchDone) if event.stripes > 1]
+    assert (striped[0].first_page, sum(event.rows for event in striped)) == (3_000, 3_000)
+
+
+def test_a_crowded_page_among_empty_ones_is_taken_by_address_where_its_surroundings_are_sparse():
+    database = made(pages=sparse(4_000, dict.fromkeys(range(100, 4_000, 400), 30)), max_rows=50, shape_pages=32)
+    loop = Loop(database, stripes="auto")
+    loop.run()
+    assert sum(database.batches) == 300
+    assert database.calls.count("read_scout") == 0
+    assert database.rows_left() == []
+
+
+def test_rows_that_become_due_behind_a_read_are_left_to_the_next_pass_and_the_cap_stays_hard():
+    database = made(pages=sparse(1_000, dict.fromkeys(range(0, 1_000, 50), 1)), max_rows=10)
+
+    def crowd() -> None:
+        for page in database.pages:
+            for row in page:
+                assert row is not None
+                row["handle"] = None
+
+    database.accidents["run_batch"].append(crowd)
+    loop = Loop(database, stripes="auto")
+    loop.run()
+    assert [event.rows_left for event in loop.told(Verified)] == [30_000 - 20, 0]
+    assert max(database.batches) == 10
+    assert database.fills == dict.fromkeys(range(30_000), 1)
+
+
+def test_a_timeout_of_a_wide_read_keeps_those_that_follow_narrow():
+    database = made(0, pages=[[None]] * 40_000)
+    database.accidents["read_due"] += [lambda: None, lambda: None, refused(STATEMENT_TIMEOUT)]
     loop = Loop(database)
     loop.run()
-    windows = -(-len(database.pages) // WINDOW_PAGES)
-    assert database.calls.count("save_place") == 2 * windows
-    assert len(loop.told(BatchDone)) == len(database.batches) == 4
+    assert len(loop.told(Retried)) == 1
+    assert database.reaches[:5] == [4096, 8192, 1250, 1250, 1250]
 
 
 def test_a_scout_serves_many_batches():
@@ -359,14 +456,18 @@ def test_success_ends_the_count_of_failures():
     assert [event.attempt for event in loop.told(Retried)] == [1, 1]
 
 
-@pytest.mark.parametrize("method", ["read_scout", "read_signals", "run_batch", "save_wait", "new_pass", "verify"])
+STEPS = ["read_scout", "read_due", "read_signals", "run_batch", "save_wait", "new_pass", "verify"]
+
+
+@pytest.mark.parametrize("method", STEPS)
 def test_every_step_of_the_loop_is_tried_again(method: str):
     database = made(50, replicas=lambda data: (replica("replica-a", data.insert_lsn),))
     database.accidents[method].append(refused(LOCK_TIMEOUT))
+    database.accidents["verify"].append(late(database))
     loop = Loop(database)
     loop.run()
     assert len(loop.told(Retried)) == 1
-    assert database.fills == dict.fromkeys(range(50), 1)
+    assert database.fills == dict.fromkeys([*range(50), 1000], 1)
 
 
 @pytest.mark.parametrize("sqlstate", ["53100", "25006", "42501"])
@@ -429,6 +530,7 @@ def test_a_table_that_was_rewritten_while_nobody_worked_is_told_at_the_start():
 
 def test_a_rewrite_between_passes_is_noticed_too():
     database = made(20)
+    database.accidents["verify"].append(late(database))
     database.accidents["new_pass"].append(lambda: database.rewrite(database.pages))
     loop = Loop(database)
     loop.run()

@@ -37,6 +37,30 @@ lower(username)
 )::character varying(63) AS "handle") AS "users") IS NOT TRUE
 GROUP BY 1, 2
 
+-- due
+SELECT "users".ctid::text
+FROM ONLY "public"."users"
+WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND (
+handle IS NULL OR handle = ''
+)
+ORDER BY "users".ctid
+LIMIT 8193
+
+-- due_again
+SELECT "users".ctid::text
+FROM ONLY "public"."users"
+WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND (
+handle IS NULL OR handle = ''
+) AND (SELECT (
+handle IS NULL OR handle = ''
+) FROM (SELECT "users"."tenant", "users"."Id", "users"."id", (
+NULL
+)::text AS "username", (
+lower(username)
+)::character varying(63) AS "handle") AS "users") IS NOT TRUE
+ORDER BY "users".ctid
+LIMIT 8193
+
 -- update
 WITH filled AS (
 UPDATE ONLY "public"."users" SET "handle" = (
@@ -63,6 +87,24 @@ lower(username)
 NULL
 )
 WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND (
+handle IS NULL OR handle = ''
+)
+RETURNING CASE WHEN (
+handle IS NULL OR handle = ''
+) THEN jsonb_build_object('tenant', "users"."tenant", 'Id', "users"."Id")::text END AS unconverged
+)
+SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
+(array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
+FROM filled
+
+-- update_rows
+WITH filled AS (
+UPDATE ONLY "public"."users" SET "handle" = (
+lower(username)
+), "username" = (
+NULL
+)
+WHERE "users".ctid = ANY (%(tids)s::tid[]) AND (
 handle IS NULL OR handle = ''
 )
 RETURNING CASE WHEN (
@@ -105,6 +147,30 @@ lower(username)
 NULL
 )
 WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND (
+handle IS NULL OR handle = ''
+) AND (SELECT (
+handle IS NULL OR handle = ''
+) FROM (SELECT "users"."tenant", "users"."Id", "users"."id", (
+NULL
+)::text AS "username", (
+lower(username)
+)::character varying(63) AS "handle") AS "users") IS NOT TRUE
+RETURNING CASE WHEN (
+handle IS NULL OR handle = ''
+) THEN jsonb_build_object('tenant', "users"."tenant", 'Id', "users"."Id")::text END AS unconverged
+)
+SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
+(array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
+FROM filled
+
+-- update_rows_again
+WITH filled AS (
+UPDATE ONLY "public"."users" SET "handle" = (
+lower(username)
+), "username" = (
+NULL
+)
+WHERE "users".ctid = ANY (%(tids)s::tid[]) AND (
 handle IS NULL OR handle = ''
 ) AND (SELECT (
 handle IS NULL OR handle = ''

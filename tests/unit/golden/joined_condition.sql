@@ -41,6 +41,37 @@ a.nick
 )::character varying(63) AS "handle") AS "users") END IS NOT TRUE)
 GROUP BY 1, 2
 
+-- due
+SELECT "users".ctid::text
+FROM ONLY "public"."users"
+WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND EXISTS (SELECT FROM "Sho%%p"."accounts" AS "a" WHERE (
+a.id = users.id -- %%s
+
+) AND (
+handle IS DISTINCT FROM a.nick
+))
+ORDER BY "users".ctid
+LIMIT 8193
+
+-- due_again
+SELECT "users".ctid::text
+FROM ONLY "public"."users"
+WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND EXISTS (SELECT FROM "Sho%%p"."accounts" AS "a" WHERE (
+a.id = users.id -- %%s
+
+) AND (
+handle IS DISTINCT FROM a.nick
+) AND CASE WHEN "users".ctid >= '(0,0)' THEN (SELECT EXISTS (SELECT FROM "Sho%%p"."accounts" AS "a" WHERE (
+a.id = users.id -- %%s
+
+) AND (
+handle IS DISTINCT FROM a.nick
+)) FROM (SELECT "users"."id", "users"."username", (
+a.nick
+)::character varying(63) AS "handle") AS "users") END IS NOT TRUE)
+ORDER BY "users".ctid
+LIMIT 8193
+
 -- update
 WITH filled AS (
 UPDATE ONLY "public"."users" SET "handle" = (
@@ -68,6 +99,26 @@ a.nick
 )
 FROM "Sho%%p"."accounts" AS "a"
 WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND (
+a.id = users.id -- %%s
+
+) AND (
+handle IS DISTINCT FROM a.nick
+)
+RETURNING CASE WHEN (
+handle IS DISTINCT FROM a.nick
+) THEN jsonb_build_object('id', "users"."id")::text END AS unconverged
+)
+SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
+(array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
+FROM filled
+
+-- update_rows
+WITH filled AS (
+UPDATE ONLY "public"."users" SET "handle" = (
+a.nick
+)
+FROM "Sho%%p"."accounts" AS "a"
+WHERE "users".ctid = ANY (%(tids)s::tid[]) AND (
 a.id = users.id -- %%s
 
 ) AND (
@@ -115,6 +166,33 @@ a.nick
 )
 FROM "Sho%%p"."accounts" AS "a"
 WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND (
+a.id = users.id -- %%s
+
+) AND (
+handle IS DISTINCT FROM a.nick
+) AND CASE WHEN "users".ctid >= '(0,0)' THEN (SELECT EXISTS (SELECT FROM "Sho%%p"."accounts" AS "a" WHERE (
+a.id = users.id -- %%s
+
+) AND (
+handle IS DISTINCT FROM a.nick
+)) FROM (SELECT "users"."id", "users"."username", (
+a.nick
+)::character varying(63) AS "handle") AS "users") END IS NOT TRUE
+RETURNING CASE WHEN (
+handle IS DISTINCT FROM a.nick
+) THEN jsonb_build_object('id', "users"."id")::text END AS unconverged
+)
+SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
+(array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
+FROM filled
+
+-- update_rows_again
+WITH filled AS (
+UPDATE ONLY "public"."users" SET "handle" = (
+a.nick
+)
+FROM "Sho%%p"."accounts" AS "a"
+WHERE "users".ctid = ANY (%(tids)s::tid[]) AND (
 a.id = users.id -- %%s
 
 ) AND (

@@ -34,6 +34,30 @@ handle IS DISTINCT FROM a.nick
 ))
 GROUP BY 1, 2
 
+-- due
+SELECT "users".ctid::text
+FROM ONLY "public"."users"
+WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND EXISTS (SELECT FROM "Sho%%p"."accounts" AS "a" WHERE (
+a.id = users.id -- %%s
+
+) AND (
+handle IS DISTINCT FROM a.nick
+))
+ORDER BY "users".ctid
+LIMIT 8193
+
+-- due_again
+SELECT "users".ctid::text
+FROM ONLY "public"."users"
+WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND EXISTS (SELECT FROM "Sho%%p"."accounts" AS "a" WHERE (
+a.id = users.id -- %%s
+
+) AND (
+handle IS DISTINCT FROM a.nick
+))
+ORDER BY "users".ctid
+LIMIT 8193
+
 -- update
 WITH filled AS (
 UPDATE ONLY "public"."users" SET "handle" = (
@@ -80,6 +104,29 @@ SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
 (array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
 FROM filled
 
+-- update_rows
+WITH filled AS (
+UPDATE ONLY "public"."users" SET "handle" = (
+a.nick
+)
+FROM "Sho%%p"."accounts" AS "a"
+WHERE "users".ctid = ANY (%(tids)s::tid[]) AND (
+a.id = users.id -- %%s
+
+) AND (
+handle IS DISTINCT FROM a.nick
+)
+RETURNING CASE WHEN EXISTS (SELECT FROM "Sho%%p"."accounts" AS "a" WHERE (
+a.id = users.id -- %%s
+
+) AND (
+handle IS DISTINCT FROM a.nick
+)) THEN "users".ctid::text END AS unconverged
+)
+SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
+(array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
+FROM filled
+
 -- update_again
 WITH filled AS (
 UPDATE ONLY "public"."users" SET "handle" = (
@@ -110,6 +157,29 @@ a.nick
 )
 FROM "Sho%%p"."accounts" AS "a"
 WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND (
+a.id = users.id -- %%s
+
+) AND (
+handle IS DISTINCT FROM a.nick
+)
+RETURNING CASE WHEN EXISTS (SELECT FROM "Sho%%p"."accounts" AS "a" WHERE (
+a.id = users.id -- %%s
+
+) AND (
+handle IS DISTINCT FROM a.nick
+)) THEN "users".ctid::text END AS unconverged
+)
+SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
+(array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
+FROM filled
+
+-- update_rows_again
+WITH filled AS (
+UPDATE ONLY "public"."users" SET "handle" = (
+a.nick
+)
+FROM "Sho%%p"."accounts" AS "a"
+WHERE "users".ctid = ANY (%(tids)s::tid[]) AND (
 a.id = users.id -- %%s
 
 ) AND (

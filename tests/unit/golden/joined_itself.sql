@@ -35,6 +35,32 @@ other.username
 )::character varying(63) AS "handle") AS "users") END IS NOT TRUE)
 GROUP BY 1, 2
 
+-- due
+SELECT "users".ctid::text
+FROM ONLY "public"."users"
+WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND EXISTS (SELECT FROM "public"."users" AS "other" WHERE (
+other.id = users.id + 1
+) AND (
+users.handle IS NULL
+))
+ORDER BY "users".ctid
+LIMIT 8193
+
+-- due_again
+SELECT "users".ctid::text
+FROM ONLY "public"."users"
+WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND EXISTS (SELECT FROM "public"."users" AS "other" WHERE (
+other.id = users.id + 1
+) AND (
+users.handle IS NULL
+) AND CASE WHEN "users".ctid >= '(0,0)' THEN (SELECT (
+users.handle IS NULL
+) FROM (SELECT "users"."id", "users"."username", (
+other.username
+)::character varying(63) AS "handle") AS "users") END IS NOT TRUE)
+ORDER BY "users".ctid
+LIMIT 8193
+
 -- update
 WITH filled AS (
 UPDATE ONLY "public"."users" SET "handle" = (
@@ -61,6 +87,25 @@ other.username
 )
 FROM "public"."users" AS "other"
 WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND (
+other.id = users.id + 1
+) AND (
+users.handle IS NULL
+)
+RETURNING CASE WHEN (
+users.handle IS NULL
+) THEN jsonb_build_object('id', "users"."id")::text END AS unconverged
+)
+SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
+(array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
+FROM filled
+
+-- update_rows
+WITH filled AS (
+UPDATE ONLY "public"."users" SET "handle" = (
+other.username
+)
+FROM "public"."users" AS "other"
+WHERE "users".ctid = ANY (%(tids)s::tid[]) AND (
 other.id = users.id + 1
 ) AND (
 users.handle IS NULL
@@ -103,6 +148,29 @@ other.username
 )
 FROM "public"."users" AS "other"
 WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND (
+other.id = users.id + 1
+) AND (
+users.handle IS NULL
+) AND CASE WHEN "users".ctid >= '(0,0)' THEN (SELECT (
+users.handle IS NULL
+) FROM (SELECT "users"."id", "users"."username", (
+other.username
+)::character varying(63) AS "handle") AS "users") END IS NOT TRUE
+RETURNING CASE WHEN (
+users.handle IS NULL
+) THEN jsonb_build_object('id', "users"."id")::text END AS unconverged
+)
+SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
+(array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
+FROM filled
+
+-- update_rows_again
+WITH filled AS (
+UPDATE ONLY "public"."users" SET "handle" = (
+other.username
+)
+FROM "public"."users" AS "other"
+WHERE "users".ctid = ANY (%(tids)s::tid[]) AND (
 other.id = users.id + 1
 ) AND (
 users.handle IS NULL

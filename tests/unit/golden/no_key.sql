@@ -33,6 +33,28 @@ username
 )::character varying(63) AS "handle") AS "users") IS NOT TRUE
 GROUP BY 1, 2
 
+-- due
+SELECT "users".ctid::text
+FROM ONLY "public"."users"
+WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND (
+handle IS NULL
+)
+ORDER BY "users".ctid
+LIMIT 8193
+
+-- due_again
+SELECT "users".ctid::text
+FROM ONLY "public"."users"
+WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND (
+handle IS NULL
+) AND (SELECT (
+handle IS NULL
+) FROM (SELECT "users"."id", "users"."username", (
+username
+)::character varying(63) AS "handle") AS "users") IS NOT TRUE
+ORDER BY "users".ctid
+LIMIT 8193
+
 -- update
 WITH filled AS (
 UPDATE ONLY "public"."users" SET "handle" = (
@@ -55,6 +77,22 @@ UPDATE ONLY "public"."users" SET "handle" = (
 username
 )
 WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND (
+handle IS NULL
+)
+RETURNING CASE WHEN (
+handle IS NULL
+) THEN "users".ctid::text END AS unconverged
+)
+SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
+(array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
+FROM filled
+
+-- update_rows
+WITH filled AS (
+UPDATE ONLY "public"."users" SET "handle" = (
+username
+)
+WHERE "users".ctid = ANY (%(tids)s::tid[]) AND (
 handle IS NULL
 )
 RETURNING CASE WHEN (
@@ -91,6 +129,26 @@ UPDATE ONLY "public"."users" SET "handle" = (
 username
 )
 WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND (
+handle IS NULL
+) AND (SELECT (
+handle IS NULL
+) FROM (SELECT "users"."id", "users"."username", (
+username
+)::character varying(63) AS "handle") AS "users") IS NOT TRUE
+RETURNING CASE WHEN (
+handle IS NULL
+) THEN "users".ctid::text END AS unconverged
+)
+SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
+(array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
+FROM filled
+
+-- update_rows_again
+WITH filled AS (
+UPDATE ONLY "public"."users" SET "handle" = (
+username
+)
+WHERE "users".ctid = ANY (%(tids)s::tid[]) AND (
 handle IS NULL
 ) AND (SELECT (
 handle IS NULL

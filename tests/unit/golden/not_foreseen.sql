@@ -29,6 +29,24 @@ handle IS NULL
 )
 GROUP BY 1, 2
 
+-- due
+SELECT "users".ctid::text
+FROM ONLY "public"."users"
+WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND (
+handle IS NULL
+)
+ORDER BY "users".ctid
+LIMIT 8193
+
+-- due_again
+SELECT "users".ctid::text
+FROM ONLY "public"."users"
+WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND (
+handle IS NULL
+)
+ORDER BY "users".ctid
+LIMIT 8193
+
 -- update
 WITH filled AS (
 UPDATE ONLY "public"."users" SET "handle" = (
@@ -61,6 +79,22 @@ SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
 (array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
 FROM filled
 
+-- update_rows
+WITH filled AS (
+UPDATE ONLY "public"."users" SET "handle" = (
+username
+)
+WHERE "users".ctid = ANY (%(tids)s::tid[]) AND (
+handle IS NULL
+)
+RETURNING CASE WHEN (
+handle IS NULL
+) THEN jsonb_build_object('id', "users"."id")::text END AS unconverged
+)
+SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
+(array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
+FROM filled
+
 -- update_again
 WITH filled AS (
 UPDATE ONLY "public"."users" SET "handle" = (
@@ -83,6 +117,22 @@ UPDATE ONLY "public"."users" SET "handle" = (
 username
 )
 WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND (
+handle IS NULL
+)
+RETURNING CASE WHEN (
+handle IS NULL
+) THEN jsonb_build_object('id', "users"."id")::text END AS unconverged
+)
+SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
+(array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
+FROM filled
+
+-- update_rows_again
+WITH filled AS (
+UPDATE ONLY "public"."users" SET "handle" = (
+username
+)
+WHERE "users".ctid = ANY (%(tids)s::tid[]) AND (
 handle IS NULL
 )
 RETURNING CASE WHEN (

@@ -44,6 +44,34 @@ id %% 2
 )::integer AS "O'Key""s") AS "Tä%%ble.%%s %%(low)s") IS NOT TRUE
 GROUP BY 1, 2
 
+-- due
+SELECT "Tä%%ble.%%s %%(low)s".ctid::text
+FROM ONLY "We.ird ""Schema"""."Tä%%ble.%%s %%(low)s"
+WHERE "Tä%%ble.%%s %%(low)s".ctid >= %(low)s::tid AND "Tä%%ble.%%s %%(low)s".ctid < %(high)s::tid AND (
+"100%%" IS NULL AND "Üser %%" LIKE '%%x'
+  OR id %% 2 = 1
+)
+ORDER BY "Tä%%ble.%%s %%(low)s".ctid
+LIMIT 8193
+
+-- due_again
+SELECT "Tä%%ble.%%s %%(low)s".ctid::text
+FROM ONLY "We.ird ""Schema"""."Tä%%ble.%%s %%(low)s"
+WHERE "Tä%%ble.%%s %%(low)s".ctid >= %(low)s::tid AND "Tä%%ble.%%s %%(low)s".ctid < %(high)s::tid AND (
+"100%%" IS NULL AND "Üser %%" LIKE '%%x'
+  OR id %% 2 = 1
+) AND (SELECT (
+"100%%" IS NULL AND "Üser %%" LIKE '%%x'
+  OR id %% 2 = 1
+) FROM (SELECT "Tä%%ble.%%s %%(low)s"."id", "Tä%%ble.%%s %%(low)s"."Üser %%", (
+replace("Üser %%", '%%', $$\%%$$) -- %%(low)s
+
+)::text AS "100%%", (
+id %% 2
+)::integer AS "O'Key""s") AS "Tä%%ble.%%s %%(low)s") IS NOT TRUE
+ORDER BY "Tä%%ble.%%s %%(low)s".ctid
+LIMIT 8193
+
 -- update
 WITH filled AS (
 UPDATE ONLY "We.ird ""Schema"""."Tä%%ble.%%s %%(low)s" SET "100%%" = (
@@ -74,6 +102,27 @@ replace("Üser %%", '%%', $$\%%$$) -- %%(low)s
 id %% 2
 )
 WHERE "Tä%%ble.%%s %%(low)s".ctid >= %(low)s::tid AND "Tä%%ble.%%s %%(low)s".ctid < %(high)s::tid AND (
+"100%%" IS NULL AND "Üser %%" LIKE '%%x'
+  OR id %% 2 = 1
+)
+RETURNING CASE WHEN (
+"100%%" IS NULL AND "Üser %%" LIKE '%%x'
+  OR id %% 2 = 1
+) THEN jsonb_build_object('O''Key"s', "Tä%%ble.%%s %%(low)s"."O'Key""s", 'Üser %%', "Tä%%ble.%%s %%(low)s"."Üser %%")::text END AS unconverged
+)
+SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
+(array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
+FROM filled
+
+-- update_rows
+WITH filled AS (
+UPDATE ONLY "We.ird ""Schema"""."Tä%%ble.%%s %%(low)s" SET "100%%" = (
+replace("Üser %%", '%%', $$\%%$$) -- %%(low)s
+
+), "O'Key""s" = (
+id %% 2
+)
+WHERE "Tä%%ble.%%s %%(low)s".ctid = ANY (%(tids)s::tid[]) AND (
 "100%%" IS NULL AND "Üser %%" LIKE '%%x'
   OR id %% 2 = 1
 )
@@ -124,6 +173,35 @@ replace("Üser %%", '%%', $$\%%$$) -- %%(low)s
 id %% 2
 )
 WHERE "Tä%%ble.%%s %%(low)s".ctid >= %(low)s::tid AND "Tä%%ble.%%s %%(low)s".ctid < %(high)s::tid AND (
+"100%%" IS NULL AND "Üser %%" LIKE '%%x'
+  OR id %% 2 = 1
+) AND (SELECT (
+"100%%" IS NULL AND "Üser %%" LIKE '%%x'
+  OR id %% 2 = 1
+) FROM (SELECT "Tä%%ble.%%s %%(low)s"."id", "Tä%%ble.%%s %%(low)s"."Üser %%", (
+replace("Üser %%", '%%', $$\%%$$) -- %%(low)s
+
+)::text AS "100%%", (
+id %% 2
+)::integer AS "O'Key""s") AS "Tä%%ble.%%s %%(low)s") IS NOT TRUE
+RETURNING CASE WHEN (
+"100%%" IS NULL AND "Üser %%" LIKE '%%x'
+  OR id %% 2 = 1
+) THEN jsonb_build_object('O''Key"s', "Tä%%ble.%%s %%(low)s"."O'Key""s", 'Üser %%', "Tä%%ble.%%s %%(low)s"."Üser %%")::text END AS unconverged
+)
+SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
+(array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
+FROM filled
+
+-- update_rows_again
+WITH filled AS (
+UPDATE ONLY "We.ird ""Schema"""."Tä%%ble.%%s %%(low)s" SET "100%%" = (
+replace("Üser %%", '%%', $$\%%$$) -- %%(low)s
+
+), "O'Key""s" = (
+id %% 2
+)
+WHERE "Tä%%ble.%%s %%(low)s".ctid = ANY (%(tids)s::tid[]) AND (
 "100%%" IS NULL AND "Üser %%" LIKE '%%x'
   OR id %% 2 = 1
 ) AND (SELECT (
