@@ -197,6 +197,7 @@ def plan_text(plan: Plan) -> str:
     lines = [
         f"job       {plan.job}",
         f"table     {plan.table}: {plan.pages:,} pages ({size}), about {rows} rows, key ({', '.join(plan.key)})",
+        *_leaves(plan),
         f"replicas  {', '.join(plan.replicas) or 'none'}",
         *(f"notice    {notice}" for notice in plan.notices),
     ]
@@ -223,7 +224,7 @@ def show_status(found: list[JobStatus], *, json_lines: bool) -> None:
         table.add_column(title, justify="right" if title in ("pass", "done", "rows", "rows/s") else "left")
     for one in found:
         table.add_row(
-            *(one.job, clean(one.table), one.state, str(one.pass_number), f"{one.progress_ratio:.1%}"),
+            *(one.job, clean(_table(one)), one.state, str(one.pass_number), f"{one.progress_ratio:.1%}"),
             *(f"{one.rows_total:,}", f"{one.rows_s:,.0f}", f"{format_duration(one.idle_s)} ago"),
         )
     console.print(table)
@@ -234,3 +235,17 @@ def show_status(found: list[JobStatus], *, json_lines: bool) -> None:
             console.print(f"{one.job}: {clean(one.vacuum)}", soft_wrap=True)
         if one.worker:
             console.print(f"{one.job}: worker {clean(one.worker)}", soft_wrap=True)
+
+
+def _table(one: JobStatus) -> str:
+    leaf = f" (leaf {one.leaf_number:,} of {one.leaves:,}: {one.leaf})"
+    return one.table + leaf if one.leaf and one.state not in ("done", "unconverged") else one.table
+
+
+def _leaves(plan: Plan) -> list[str]:
+    if plan.leaf_count == 1 and plan.shown == plan.table:
+        return []
+    told = [f"leaf      {name} ({format_size(size_bytes)})" for name, size_bytes in plan.leaves]
+    more = plan.leaf_count - len(told)
+    shown = f"leaves    {plan.leaf_count:,}; the key, the notices and the SQL are those of {plan.shown}"
+    return [shown, *told, *([f"leaf      and {more:,} more"] if more else [])]

@@ -9,7 +9,8 @@
     ├── Halted           a person must look                                          exit 4
     ├── LockHeld         another worker has the job (--no-wait)                      exit 75
     ├── Superseded       another worker moved our checkpoint: our batch changed nothing
-    └── Rewritten        the table's file is another one: its row addresses mean nothing now
+    ├── Rewritten        the table's file is another one: its row addresses mean nothing now
+    └── LeafGone         a partition or child was dropped or detached: the others go on
 
 Messages are lower case, quote the value, and end with what to do next. Anything else that escapes is our bug.
 """
@@ -67,3 +68,7 @@ class Superseded(BackfillError):
 
 class Rewritten(BackfillError):
     """The table was rewritten (VACUUM FULL, CLUSTER, TRUNCATE) or replaced; our batch was rolled back."""
+
+
+class LeafGone(BackfillError):
+    """A leaf belongs to the job's table no more: it was dropped, renamed or detached."""

@@ -10,6 +10,7 @@ from backfill.core.batch import Filled, Opened, Order, Overfull, Verification
 from backfill.core.due import Due
 from backfill.core.events import Event
 from backfill.core.job import Job
+from backfill.core.leaf import Begun, Leaf
 from backfill.core.page import Shape
 from backfill.core.reason import Reason
 from backfill.core.scan import Scan
@@ -79,11 +80,22 @@ class Session(LaneSession, Protocol):
     async def try_lock(self) -> str | None:
         """Take the job's lock; return who holds it instead, or None when it is ours."""
 
-    async def leaves(self) -> tuple[str, ...]:
-        """Return the tables to fill, in order: the job's own, or its partitions as they are now."""
+    async def begin(self) -> Begun:
+        """Mark the job as running; return what earlier workers knew and did. Only the lock's holder may call it."""
+
+    async def leaves(self) -> tuple[Leaf, ...]:
+        """Return the tables to fill, in order: the job's own, its partitions or children, as they are now."""
+
+    async def try_leaf(self, leaf: str) -> str | None:
+        """Take the lock of a leaf that is not the job's own table; return who holds it instead."""
 
     async def open(self, leaf: str) -> Opened:
-        """Claim the checkpoints of a leaf, or write the first ones, one for each lane."""
+        """Claim the checkpoints of a leaf, or write the first ones, one for each lane. From here on LeafGone is raised
+        instead of Rewritten where it belongs to the job's table no more.
+        """
+
+    async def close_leaf(self, leaf: str, proof: Verification | None) -> None:
+        """Keep how a leaf ended, if it is done, so that no other worker does it again; give its lock back."""
 
     async def sessions(self, count: int) -> tuple[LaneSession, ...]:
         """Return so many sessions on the leaf that is open, this one first."""

@@ -136,17 +136,15 @@ class Runner:
         self, state: str, why: str, *, rows_unconverged: int | None = None, samples: tuple[str, ...] = ()
     ) -> Finished:
         shift = self._worker.shift if self._worker else Shift(self.around)
-        scans = shift.scans
+        done = shift.tally
         return Finished(
             job=self.job.name,
             state=state,
             why=why,
-            rows_total=shift.rows_total,
-            rows_unconverged=(
-                sum(scan.rows_unconverged for scan in scans) if rows_unconverged is None else rows_unconverged
-            ),
-            passes=max((scan.pass_number for scan in scans), default=1),
-            wal_bytes=sum(scan.wal_bytes for scan in scans),
+            rows_total=done.rows_total,
+            rows_unconverged=done.rows_unconverged if rows_unconverged is None else rows_unconverged,
+            passes=shift.passes,
+            wal_bytes=done.wal_bytes,
             worst_lag_s=self._gate.worst_lag_s,
             elapsed_s=self.around.now_s() - self._began_s,
             samples=samples or shift.samples,

@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import anyio
 
+from backfill.core.leaf import Extent, Tally
 from backfill.core.progress import Progress
-from backfill.core.scan import Scan, progress_ratio
+from backfill.core.scan import Scan
 from backfill.ports import Surroundings
 
 SLEEP_S = 0.25
@@ -20,7 +21,7 @@ class LeftOff(Exception):
 
 
 class Shift:
-    """Lanes at work on one pass of one leaf. `pages_before` of `pages_total` belong to leaves that are done."""
+    """Lanes at work on one pass of one leaf. `elsewhere` is what was done on other leaves."""
 
     def __init__(self, around: Surroundings) -> None:
         self._around = around
@@ -30,23 +31,37 @@ class Shift:
         self.proven = False
         self.trial = anyio.Lock()
         self.progressed = False
-        self.pages_before, self.pages_total = 0, 0
-        self.rows_before = 0
+        self.extent = Extent()
+        self.elsewhere = Tally()
+        self.passes = 1
         self._error: Exception | None = None
         self._progress = Progress()
 
     @property
+    def tally(self) -> Tally:
+        """What all lanes have done on all leaves."""
+        return self.elsewhere.plus(self.scans)
+
+    @property
     def rows_total(self) -> int:
-        """Rows of all lanes and of the leaves that are done."""
-        return self.rows_before + sum(scan.rows_total for scan in self.scans)
+        """Rows of all lanes on all leaves."""
+        return self.tally.rows_total
 
     @property
     def progress_ratio(self) -> float:
-        """Share of this pass over all leaves."""
-        end_page = max((scan.end_page for scan in self.scans), default=0)
-        done = self.pages_before + progress_ratio(self.scans) * end_page
-        total = max(self.pages_total, self.pages_before + end_page)
-        return min(1.0, done / total) if total else 1.0
+        """Share of all leaves that is done; of a job's only table the share of its pass."""
+        return self.extent.progress_ratio(self.scans)
+
+    def turn_to(self, extent: Extent, scans: tuple[Scan, ...]) -> None:
+        """Go to another leaf, on which so much is done already."""
+        self.elsewhere = self.tally.minus(scans)
+        self.extent = extent
+        self.move(scans)
+
+    def move(self, scans: tuple[Scan, ...]) -> None:
+        """Keep where all lanes are now."""
+        self.scans = scans
+        self.passes = max(self.passes, *(scan.pass_number for scan in scans))
 
     def place(self, scan: Scan) -> None:
         """Keep where a lane is now."""

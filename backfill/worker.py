@@ -1,27 +1,40 @@
-"""One job on one session: its lock, then leaf by leaf a pass of all lanes and its proof, until nothing is left."""
+"""One job on one session: its lock, then each of its leaves until none is left that is to do."""
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from backfill.attempts import Attempts
 from backfill.core.batch import Opened, Verification
-from backfill.core.events import LockTaken, LockWaiting, PassDone, Started, TableRewritten, Verified, Waited
+from backfill.core.events import (
+    LeafDone,
+    LeafGone,
+    LeafStarted,
+    LockTaken,
+    LockWaiting,
+    Started,
+    TableRewritten,
+    Waited,
+)
 from backfill.core.job import Job
+from backfill.core.leaf import Extent, Leaf, extents, summed
 from backfill.core.reason import Kind, Reason
 from backfill.core.scan import Scan
-from backfill.errors import BackfillError, LockHeld, Rewritten
+from backfill.errors import BackfillError, Halted, JobError, LockHeld, Refused
+from backfill.errors import LeafGone as Gone
+from backfill.filling import Filling
 from backfill.gate import Gate
-from backfill.lane import Lane
 from backfill.ports import Session, Surroundings
 from backfill.shift import Shift
 
 LOCK_POLL_S = 1.0
-PASSES_MAX = 50
+ROUNDS_MAX = 50
+"""Readings of the list of leaves in one run, each of which found another one that is to do."""
 
 
 class Worker:
-    """One job on one session, from the lock to the last verification."""
+    """One job on one session, from the lock to the last leaf's proof."""
 
     def __init__(self, job: Job, session: Session, around: Surroundings, gate: Gate) -> None:
         self.job = job
@@ -31,7 +44,9 @@ class Worker:
         self.shift = Shift(around)
         self.opened = False
         self._attempts = Attempts(session, around, gate)
-        self._lanes: list[Lane] = []
+        self._wait = True
+        self._started = False
+        self._unconverged = 0
 
     @property
     def scans(self) -> tuple[Scan, ...]:
@@ -40,107 +55,124 @@ class Worker:
 
     async def lock(self, *, wait: bool) -> None:
         """Take the job's lock, waiting for its holder's end and saying who that is."""
-        began_s = self.around.now_s()
-        while (holder := await self.session.try_lock()) is not None:
-            if not wait:
-                raise LockHeld(f"job {self.job.name!r} is locked by {holder}; --no-wait was given")
-            self.around.record(LockWaiting(self.job.name, holder, self.around.now_s() - began_s))
-            self.around.record(Waited(self.job.name, Reason(Kind.LOCK, f"lock held by {holder}"), LOCK_POLL_S))
-            await self.around.sleep(LOCK_POLL_S)
-        self.around.record(LockTaken(self.job.name, self.around.now_s() - began_s))
+        self._wait = wait
+        await self._lock(self.session.try_lock, None)
 
     async def run(self) -> Verification:
-        """Fill the table; return the last verification, in which every row left is one that cannot converge."""
-        [leaf] = await self.session.leaves()
-        await self._open(leaf)
-        untouched = 0
-        for _ in range(PASSES_MAX):
-            await self._run_pass()
-            rows = sum(scan.rows_pass for scan in self.scans)
-            self.around.record(PassDone(self.job.name, self.scans[0].pass_number, rows))
-            verification = await self._attempts.until_done(self._verify)
-            if verification.rows_left == verification.rows_unconverged:
-                return verification
-            if rows == 0 and verification.rows_left == untouched:
-                raise BackfillError(
-                    f"{untouched:,} rows match 'where' and no UPDATE reaches them: a trigger or a rule suppresses"
-                    f" it; for example {', '.join(verification.samples)}"
-                )
-            untouched = 0 if rows else verification.rows_left
-            await self._new_pass()
+        """Fill all leaves; return the sum of their proofs, in which every row left is one that cannot converge.
+
+        Partitions come and go meanwhile: the list is read again until none in it is to do.
+        """
+        begun = await self.session.begin()
+        self.opened = True
+        self.gate.begin(begun.replicas_seen)
+        self.shift.elsewhere, self.shift.proven = begun.done, begun.done.rows_total > 0
+        for _ in range(ROUNDS_MAX):
+            leaves = await self._attempts.until_done(self.session.leaves)
+            self._unconverged = sum(leaf.proof.rows_unconverged or 0 for leaf in leaves if leaf.proof)
+            left = extents(leaves)
+            if not left:
+                self._tell_start(Extent(count=len(leaves)), None)
+                return summed(leaf.proof for leaf in leaves if leaf.proof)
+            for leaf, extent in left:
+                await self._fill(leaf, extent)
         raise BackfillError(
-            f"after {PASSES_MAX} passes rows that match 'where' still appear: let the application fill"
-            " the column of the rows that it writes, then run again"
+            f"after {ROUNDS_MAX} rounds there are leaves of '{self.job.table}' that are to do: partitions are made,"
+            " detached or rewritten faster than they are filled; run again"
         )
 
-    async def _open(self, leaf: str) -> None:
-        opened = await self.session.open(leaf)
-        self.shift.scans, self.opened = opened.scans, True
-        self.shift.proven = self.shift.proven or any(scan.rows_total for scan in opened.scans)
-        self.gate.begin(opened.replicas_seen)
-        self._tell_start(leaf, opened)
-        sessions = await self.session.sessions(len(opened.scans))
-        self._lanes = [
-            Lane(session, self.shift, self.gate, opened.heap, scan)
-            for session, scan in zip(sessions, opened.scans, strict=True)
-        ]
+    async def _fill(self, leaf: Leaf, extent: Extent) -> None:
+        """Fill one leaf; go on without it where it belongs to the table no more."""
+        own = leaf.name == str(self.job.table)
+        proof = None
+        try:
+            if not own:
+                await self._lock(lambda: self.session.try_leaf(leaf.name), leaf.name)
+            proof = await self._prove(leaf, extent)
+            if not own:
+                proof = replace(proof, samples=tuple(f"{leaf.name} {sample}" for sample in proof.samples))
+        except Gone as error:
+            self.around.record(LeafGone(self.job.name, leaf.name, str(error)))
+        except Refused as error:
+            if own or await self._is_leaf(leaf.name):
+                raise
+            self.around.record(LeafGone(self.job.name, leaf.name, str(error)))
+        await self.gate.vacuuming.rest(self.session, self.gate.job, "the leaf is done")
+        await self._attempts.until_done(lambda: self.session.close_leaf(leaf.name, proof))
+        if proof is None:
+            return
+        self._unconverged += proof.rows_unconverged or 0
+        if not own or extent.count > 1:
+            done = LeafDone(self.job.name, leaf.name, extent.number, extent.count, self._unconverged)
+            self.around.record(done)
 
-    def _tell_start(self, leaf: str, opened: Opened) -> None:
-        limits = self.job.throttle
+    async def _prove(self, leaf: Leaf, extent: Extent) -> Verification:
+        opened = await self._attempts.until_done(lambda: self.session.open(leaf.name))
+        self.gate.vacuuming.begin(self.gate.job)
+        self.shift.turn_to(extent, opened.scans)
+        self._tell_start(extent, opened)
+        if leaf.name != str(self.job.table) or extent.count > 1:
+            self._tell_leaf(leaf, extent, opened)
+        if opened.rewritten:
+            self.around.record(TableRewritten(self.job.name, opened.rewritten))
+        sessions = await self.session.sessions(len(opened.scans))
+        filling = Filling(self.session, self.shift, self.gate, self._attempts)
+        return await filling.run(sessions, opened)
+
+    async def _is_leaf(self, name: str) -> bool:
+        """Whether it is one still; so it is said where that cannot be found out."""
+        try:
+            leaves = await self._attempts.until_done(self.session.leaves)
+        except (JobError, Halted, Refused):
+            return True
+        return any(leaf.name == name for leaf in leaves)
+
+    async def _lock(self, take: Callable[[], Awaitable[str | None]], leaf: str | None) -> None:
+        began_s, what = self.around.now_s(), f"leaf {leaf}" if leaf else f"job {self.job.name!r}"
+        waited = False
+        while (holder := await take()) is not None:
+            if not self._wait:
+                raise LockHeld(f"{what} is locked by {holder}; --no-wait was given")
+            waited = True
+            self.around.record(LockWaiting(self.job.name, holder, self.around.now_s() - began_s, leaf))
+            self.around.record(Waited(self.job.name, Reason(Kind.LOCK, f"lock held by {holder}"), LOCK_POLL_S))
+            await self.around.sleep(LOCK_POLL_S)
+        if waited or leaf is None:
+            self.around.record(LockTaken(self.job.name, self.around.now_s() - began_s, leaf))
+
+    def _tell_start(self, extent: Extent, opened: Opened | None) -> None:
+        if self._started:
+            return
+        self._started = True
+        limits, alone = self.job.throttle, opened is not None and extent.count == 1
         started = Started(
             job=self.job.name,
-            table=leaf,
-            pages=opened.pages,
-            rows_estimated=opened.rows_estimated,
-            resumed=opened.resumed,
-            pass_number=opened.scans[0].pass_number,
+            table=str(self.job.table),
+            pages=opened.pages if opened and alone else extent.pages_total,
+            rows_estimated=opened.rows_estimated if opened and alone else extent.rows_estimated,
+            resumed=bool(opened and opened.resumed) or extent.number > 1,
+            pass_number=self.scans[0].pass_number if opened else 1,
             progress_ratio=self.shift.progress_ratio,
             rows_total=self.shift.rows_total,
-            lanes=len(opened.scans),
             max_lag_s=limits.max_lag_s,
             max_lag_bytes=limits.max_lag_bytes,
             max_wal_rate_bytes_s=limits.max_wal_rate_bytes_s,
             statement_timeout_s=self.job.statement_timeout_s,
+            lanes=self.job.lanes,
+            leaves=extent.count,
         )
         self.around.record(started)
-        if opened.rewritten:
-            self.around.record(TableRewritten(self.job.name, opened.rewritten))
 
-    async def _run_pass(self) -> None:
-        """Let every lane go to the end of the pass; where the table was rewritten, start it again."""
-        while True:
-            try:
-                await self.shift.work([lane.run_pass for lane in self._lanes])
-            except Rewritten:
-                await self._reopen()
-            else:
-                return
-
-    async def _new_pass(self) -> None:
-        try:
-            self._begin(await self._attempts.until_done(lambda: self.session.new_pass(self.scans)))
-        except Rewritten:
-            await self._reopen()
-
-    async def _reopen(self) -> None:
-        scans, why = await self._attempts.until_done(lambda: self.session.reopen(self.scans))
-        self._begin(scans)
-        self.around.record(TableRewritten(self.job.name, why))
-
-    def _begin(self, scans: tuple[Scan, ...]) -> None:
-        self.shift.scans = scans
-        for lane, scan in zip(self._lanes, scans, strict=True):
-            lane.begin(scan)
-
-    async def _verify(self) -> Verification:
-        await self.gate.vacuuming.rest(self.session, self.job, "the final read begins")
-        found = await self.session.verify()
-        alone = found.rows_without_partner
-        if found.rows_unconverged is None:
-            # Not foreseen: stuck are what a pass updated in vain; one that mended rows, too, may have met some twice.
-            converged = sum(scan.rows_converged_pass for scan in self.scans)
-            in_vain = 0 if converged else sum(scan.rows_pass for scan in self.scans)
-            found = replace(found, rows_unconverged=min(found.rows_left, alone + in_vain))
-        rows_unconverged = found.rows_unconverged or 0
-        self.around.record(Verified(self.job.name, found.rows_left, rows_unconverged, found.took_s, alone))
-        return found
+    def _tell_leaf(self, leaf: Leaf, extent: Extent, opened: Opened) -> None:
+        started = LeafStarted(
+            job=self.job.name,
+            leaf=leaf.name,
+            number=extent.number,
+            leaves=extent.count,
+            pages=opened.pages,
+            resumed=opened.resumed,
+            pass_number=opened.scans[0].pass_number,
+            progress_ratio=self.shift.progress_ratio,
+            rows_unconverged=self._unconverged,
+        )
+        self.around.record(started)

@@ -36,25 +36,27 @@ def at_a_glance() -> Row:
         "What each job's worker does now. Halted: a person must look; /status.json and the log say why.",
         "none",
         [Target(f"{worst('job_state', 'job, state')} == 1", "{{job}}: {{state}}", instant=True)],
-        7,
+        6,
         options=reduced(colorMode="none", graphMode="none", textMode="name"),
     )
     progress = Panel(
         "bargauge",
         "Progress",
-        "How far the present pass is through the table. Later passes find what the application moved meanwhile.",
+        "How far the pass is through the table, or through all partitions. Later passes find what moved meanwhile.",
         "percentunit",
         [Target(worst("progress_ratio", "job"), instant=True)],
-        7,
+        6,
         {"min": 0, "max": 1, "color": {"mode": "fixed", "fixedColor": "blue"}},
         options=reduced(orientation="horizontal", displayMode="basic", showUnfilled=True),
     )
+    left = f"max by (job) (backfill_leaves{JOB} - backfill_leaves_done{JOB})"
     held = f"sum by (job) (backfill_lock_held{JOB})"
     return [
         state,
         progress,
-        last("Time left", "To the end, at the present speed.", "s", worst("eta_seconds", "job"), width=4),
+        last("Time left", "To the end, at the present speed.", "s", worst("eta_seconds", "job"), width=3),
         last("Pass", "The pass over the table, from 1.", "none", worst("pass", "job"), width=3),
+        last("Partitions left", "Partitions and children that are to do.", "none", left, width=3),
         last("Lock holders", "Workers with the job's lock: 0 or 1.", "none", held, width=3, bad_from=2),
     ]
 

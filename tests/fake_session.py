@@ -1,5 +1,6 @@
 """A database in memory, and sessions on it: what the loop needs of PostgreSQL, and a few of its accidents.
 
+There is one table, or several leaves: that which is open is the database's own, the others lie in `shelf`.
 A table is a list of pages, a page a list of slots, a slot a row or None; `where` and `assign` are Python. An UPDATE
 leaves a row in its slot. What is promised here is checked by `tests.session_contract`, as on the real one.
 """
@@ -17,13 +18,14 @@ from backfill.core.due import Due, gather, reach
 from backfill.core.events import Event, Finished
 from backfill.core.job import Job
 from backfill.core.layout import Heap
+from backfill.core.leaf import Begun, Leaf, Tally
 from backfill.core.page import Shape, residues
 from backfill.core.reason import Reason
 from backfill.core.scan import Layout, Scan, Tid, advance, begin, begin_pass, restart
 from backfill.core.scout import Scouted, make_grid
 from backfill.core.signals import Replica, Signals, Vacuumed
 from backfill.core.vacuum import Cost
-from backfill.errors import Diverges, Lost, Rewritten, Superseded
+from backfill.errors import Diverges, LeafGone, Lost, Rewritten, Superseded
 from backfill.ports import Stopped, Surroundings
 
 Row = dict[str, Any]
@@ -70,11 +72,28 @@ class Clock:
 
 
 @dataclass
+class FakeLeaf:
+    """A leaf that is not open; `holder` has its lock."""
+
+    pages: list[list[Slot]]
+    scans: tuple[Scan, ...] = ()
+    filenode: int = 1
+    scanned_filenode: int = 1
+    proof: Verification | None = None
+    holder: str | None = None
+
+
+@dataclass
 class FakeDatabase:
     """The server: one table, one checkpoint, one lock. `accidents` are raised or called, each once, by method."""
 
     pages: list[list[Slot]]
     clock: Clock
+    leaf: str = "public.users"
+    shelf: dict[str, FakeLeaf] = field(default_factory=dict)
+    proof: Verification | None = None
+    gone: bool = False
+    ended: bool = False
     max_rows: int = 10_000
     lanes: int = 1
     where: Callable[[Row], bool] = handle_is_null
@@ -118,6 +137,23 @@ class FakeDatabase:
 
     def rows_left(self) -> list[Row]:
         return [row for page in self.pages for row in page if row is not None and self.where(row)]
+
+    def turn(self, leaf: str) -> None:
+        """Open another leaf, and lay the one that is open aside, unless it is gone."""
+        if leaf == self.leaf:
+            return
+        if not self.gone:
+            self.shelf[self.leaf] = FakeLeaf(self.pages, self.scans, self.filenode, self.scanned_filenode, self.proof)
+        one = self.shelf.pop(leaf)
+        self.leaf, self.pages, self.scans, self.gone = leaf, one.pages, one.scans, False
+        self.filenode, self.scanned_filenode, self.proof = one.filenode, one.scanned_filenode, one.proof
+
+    def leaves(self) -> tuple[Leaf, ...]:
+        """Return the leaves by name, the table that is named as the job's first."""
+        proof = self.proof if self.filenode == self.scanned_filenode else None
+        here = [] if self.gone else [Leaf(self.leaf, len(self.pages), 0, proof)]
+        known = [*here, *(Leaf(name, len(one.pages), 0, one.proof) for name, one in self.shelf.items())]
+        return tuple(sorted(known, key=lambda leaf: (leaf.name != "public.users", leaf.name)))
 
     def matching(self, scan: Scan, low: Tid, high: Tid) -> list[Tid]:
         """Return the addresses that a pass looks for: all that match, later only those that an update would mend."""
@@ -163,13 +199,39 @@ class FakeSession:
         self._enter("try_lock")
         return self.database.holder
 
-    async def leaves(self) -> tuple[str, ...]:
+    async def begin(self) -> Begun:
+        self._enter("begin")
+        data = self.database
+        if data.ended:
+            data.proof = None
+            for one in data.shelf.values():
+                one.proof = None
+        data.ended = False
+        scans = (*data.scans, *(scan for one in data.shelf.values() for scan in one.scans))
+        return Begun(data.replicas_seen, Tally().plus(scans))
+
+    async def leaves(self) -> tuple[Leaf, ...]:
         self._enter("leaves")
-        return ("public.users",)
+        return self.database.leaves()
+
+    async def try_leaf(self, leaf: str) -> str | None:
+        self._enter("try_leaf")
+        one = self.database.shelf.get(leaf)
+        return one.holder if one else None
+
+    async def close_leaf(self, leaf: str, proof: Verification | None) -> None:
+        self._enter("close_leaf")
+        assert leaf == self.database.leaf or proof is None
+        if proof is not None:
+            self.database.proof = proof
 
     async def open(self, leaf: str) -> Opened:
         self._enter("open")
         data, why = self.database, None
+        if leaf != data.leaf and leaf not in data.shelf:
+            raise LeafGone(f"table '{leaf}' was dropped or renamed")
+        data.turn(leaf)
+        data.proof = None
         resumed, pages = bool(data.scans), len(data.pages)
         scans = data.scans or tuple(
             begin(pages, Layout(), leaf=leaf, lane=lane, lanes=data.lanes) for lane in range(data.lanes)
@@ -179,7 +241,7 @@ class FakeSession:
             data.scanned_filenode = data.filenode
         data.scans = tuple(replace(scan, epoch=scan.epoch + 1) for scan in scans)
         rows = sum(len(page) for page in data.pages)
-        return Opened(data.scans, pages, rows, Heap(), resumed, why, data.replicas_seen)
+        return Opened(data.scans, pages, rows, Heap(), resumed, why)
 
     async def sessions(self, count: int) -> tuple[FakeSession, ...]:
         self._enter("sessions")
@@ -188,6 +250,8 @@ class FakeSession:
     async def reopen(self, scans: tuple[Scan, ...]) -> tuple[tuple[Scan, ...], str]:
         self._enter("reopen")
         data = self.database
+        if data.gone:
+            raise LeafGone(f"table '{data.leaf}' was detached from 'public.users'")
         data.scans = tuple(restart(scan, len(data.pages), Layout()) for scan in scans)
         data.scanned_filenode = data.filenode
         return data.scans, "the table was rewritten"
@@ -276,6 +340,7 @@ class FakeSession:
     async def save_end(self, finished: Finished) -> None:
         self._enter("save_end")
         self.database.ends.append(finished)
+        self.database.ended = finished.state in ("done", "unconverged")
 
     async def start_vacuum(self, cost: Cost) -> None:
         self._enter("start_vacuum")
@@ -304,7 +369,7 @@ class FakeSession:
         known = data.scans[scan.lane]
         if (known.epoch, known.sequence) != (scan.epoch, scan.sequence):
             raise Superseded("another worker has moved the checkpoint")
-        if data.filenode != data.scanned_filenode:
+        if data.filenode != data.scanned_filenode or data.gone:
             raise Rewritten("the table was rewritten")
         moved = replace(moved, epoch=scan.epoch, sequence=scan.sequence + 1)
         data.scans = tuple(moved if one.lane == scan.lane else one for one in data.scans)

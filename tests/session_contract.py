@@ -13,6 +13,7 @@ import pytest
 
 from backfill.core.batch import Filled, Overfull
 from backfill.core.due import pick
+from backfill.core.events import Finished
 from backfill.core.scan import Layout, Scan, Tid, advance, lay_out
 from backfill.core.scout import Cut, cut
 from backfill.errors import Superseded
@@ -46,6 +47,7 @@ async def run(session: JobSession, scan: Scan, batch: Cut) -> Filled | Overfull:
 
 async def opened_scan(session: JobSession) -> Scan:
     """Open the table; return its place, with its window in four stripes where nothing of it is done."""
+    await session.begin()
     opened = await session.open("public.users")
     [scan] = opened.scans
     return lay_out(scan, Layout((4, 3, 2, 1))) if scan.window_untouched else scan
@@ -76,6 +78,7 @@ async def a_cap_of_one_row_is_kept(connect: Connect) -> None:
 
 async def the_first_to_open_begins_and_the_next_goes_on(connect: Connect) -> None:
     async with connect() as session:
+        await session.begin()
         first = await session.open("public.users")
         [scan] = first.scans
         assert (first.resumed, first.rewritten, scan.rows_total) == (False, None, 0)
@@ -85,6 +88,7 @@ async def the_first_to_open_begins_and_the_next_goes_on(connect: Connect) -> Non
         done = await run(session, scan, batch)
         assert isinstance(done, Filled)
     async with connect() as session:
+        await session.begin()
         second = await session.open("public.users")
         [after] = second.scans
         assert second.resumed
@@ -159,6 +163,26 @@ async def signals_are_seen_by_a_role_that_may(connect: Connect) -> None:
         assert after.insert_lsn > before.insert_lsn
 
 
+async def a_leaf_that_is_done_is_listed_so_until_it_is_opened_or_its_job_has_ended(connect: Connect) -> None:
+    async with connect() as session:
+        await fill(session, await opened_scan(session), MAX_ROWS)
+        [leaf] = await session.leaves()
+        assert (leaf.name, leaf.proof) == ("public.users", None)
+        assert leaf.pages > 0
+        proof = await session.verify()
+        await session.close_leaf(leaf.name, proof)
+        assert [one.proof for one in await session.leaves()] == [proof]
+    async with connect() as session:
+        begun = await session.begin()
+        assert begun.done.rows_total == ROWS
+        assert [one.proof for one in await session.leaves()] == [proof], "killed before its end was written"
+        await session.save_end(Finished("users-handle", "done", "", ROWS, 0, 1, 0, 0.0, 0.0))
+    async with connect() as session:
+        await session.begin()
+        assert [one.proof for one in await session.leaves()] == [None]
+        await session.close_leaf("public.users", None)
+
+
 CONTRACT = [
     a_pass_fills_every_row_once_and_the_next_one_finds_none,
     a_cap_of_one_row_is_kept,
@@ -167,4 +191,5 @@ CONTRACT = [
     a_batch_that_meets_too_many_rows_changes_nothing,
     rows_that_are_few_are_found_and_updated_by_address_and_no_others,
     signals_are_seen_by_a_role_that_may,
+    a_leaf_that_is_done_is_listed_so_until_it_is_opened_or_its_job_has_ended,
 ]

@@ -64,7 +64,7 @@ class Verification:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A leaf that is ours: the checkpoints of its lanes, its table, and what earlier workers knew.
+    """A leaf that is ours: the checkpoints of its lanes, and its table.
 
     `rewritten` says why the scan had to start again, None when it did not.
     """
@@ -75,4 +75,3 @@ class Opened:
     heap: Heap
     resumed: bool
     rewritten: str | None
-    replicas_seen: tuple[str, ...]

@@ -48,7 +48,7 @@ class ProbeReading:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A worker begins, or resumes at its checkpoint."""
+    """A worker begins, or resumes at its checkpoint. Pages and rows are those of all `leaves` together."""
 
     job: str
     table: str
@@ -63,23 +63,61 @@ class Started:
     max_wal_rate_bytes_s: int
     statement_timeout_s: float = 15.0
     lanes: int = 1
+    leaves: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class LockWaiting:
-    """Another worker holds the job's lock."""
+    """Another worker holds the job's lock, or that of the leaf that is next."""
 
     job: str
     holder: str
     waited_s: float
+    leaf: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class LockTaken:
-    """The job's lock is ours."""
+    """The job's lock is ours, or that of a leaf which was waited for."""
 
     job: str
     waited_s: float
+    leaf: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LeafStarted:
+    """One of several tables of a job is at work: a partition, a child, or the parent itself."""
+
+    job: str
+    leaf: str
+    number: int
+    leaves: int
+    pages: int
+    resumed: bool
+    pass_number: int
+    progress_ratio: float
+    rows_unconverged: int
+
+
+@dataclass(frozen=True, slots=True)
+class LeafDone:
+    """A leaf is filled and proven. `rows_unconverged` are those that cannot converge, of all leaves so far."""
+
+    job: str
+    leaf: str
+    number: int
+    leaves: int
+    rows_unconverged: int
+
+
+@dataclass(frozen=True, slots=True)
+class LeafGone:
+    """A leaf was dropped or detached while it was at work: the job goes on without it."""
+
+    job: str
+    leaf: str
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,6 +331,9 @@ Event = (
     Started
     | LockWaiting
     | LockTaken
+    | LeafStarted
+    | LeafDone
+    | LeafGone
     | Unreplicated
     | Measured
     | Tuned

@@ -63,7 +63,8 @@ class Job(Model):
         examples=["users-handle"],
     )
     table: Annotated[TableName, Written(text.parse_table, {"type": "string"}), AS_WRITTEN] = Field(
-        description="The table, written as in SQL; without a schema it is in public.",
+        description="The table, written as in SQL; without a schema it is in public. Its partitions and what inherits"
+        " from it are filled, too.",
         examples=["public.users"],
     )
     assignments: Annotated[

@@ -8,7 +8,11 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The answer of `backfill plan`. `notices` are for a person to weigh; errors were raised before."""
+    """The answer of `backfill plan`. `notices` are for a person to weigh; errors were raised before.
+
+    Of several leaves the first ones are listed with their bytes; the key, the notices and the SQL are those of the
+    largest one, `shown`.
+    """
 
     job: str
     table: str
@@ -21,6 +25,9 @@ class Plan:
     notices: tuple[str, ...]
     statements: tuple[tuple[str, str], ...]
     explained: str
+    shown: str
+    leaf_count: int = 1
+    leaves: tuple[tuple[str, int], ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the plan as plain JSON values."""

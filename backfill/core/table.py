@@ -35,7 +35,11 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """One ordinary heap table. `pages` is its size now; `rows_estimated` is the planner's, 0 when never analysed."""
+    """One ordinary heap table, or the head of a partitioned one, which has no pages.
+
+    `pages` is its size now; `rows_estimated` is the planner's, 0 when never analysed. `alias` is what expressions
+    call a row where several tables are filled: the name of the job's table; None where that is this one's own.
+    """
 
     name: TableName
     identity: Identity
@@ -45,6 +49,7 @@ class Table:
     key: tuple[str, ...]
     before_update_triggers: tuple[str, ...]
     indexes: int = 0
+    alias: str | None = None
 
     @property
     def foreseeable(self) -> bool:

@@ -55,6 +55,9 @@ def describe(status: Status, now_s: float) -> dict[str, Any]:
     return {
         "job": status.job,
         "table": begun and begun.table,
+        "leaf": status.leaf and status.leaf.leaf,
+        "leaves": begun and max(begun.leaves, status.leaf.leaves if status.leaf else 1),
+        "leaves_done": status.leaves_done,
         "state": status.state.value,
         "why": status.why,
         "pass": status.pass_number,

@@ -58,7 +58,7 @@ def _pass(view: View, nothing: str) -> tuple[str, str]:
         return ("passes", str(view.finished.passes))
     if view.started is None:
         return ("pass", nothing)
-    number = view.batch.pass_number if view.batch is not None else view.started.pass_number
+    number = view.pass_number
     if view.batch is None or view.batch.stripes < 2 or number > 1:
         return ("pass", str(number))  # later passes have no stripes
     return ("pass", f"{number}, stripe {view.batch.stripe + 1} of {view.batch.stripes}")

@@ -51,13 +51,15 @@ def note(view: View, told: News, now_s: float) -> View:
 
 def _begin(view: View, event: events.Started, now_s: float) -> View:
     """Forget the last worker's end, keep the histories: they belong to the cluster."""
-    view = replace(view, started=event, started_s=now_s, batch=None, slots=())
+    view = replace(view, started=event, started_s=now_s, leaf=None, batch=None, slots=())
     return replace(view, passed=None, verified=None, stopping=None, finished=None)
 
 
 def _mark(view: View, event: Event) -> View:
     """Keep the milestones; what is only told changes nothing else."""
     match event:
+        case events.LeafStarted():
+            return replace(view, leaf=event, passed=None, verified=None)
         case events.PassDone():
             return replace(view, passed=event, verified=None)
         case events.Verified():

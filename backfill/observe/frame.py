@@ -13,7 +13,7 @@ from backfill.core.units import format_duration
 from backfill.observe.facts import facts
 from backfill.observe.gauges import columns, lag_gauge, wal_gauge
 from backfill.observe.glyphs import UNICODE, Glyphs
-from backfill.observe.news import Tone, moment, percent, tell
+from backfill.observe.news import Tone, leaf_words, moment, percent, tell
 from backfill.observe.sparkline import bar
 from backfill.observe.standing import Standing, standing, wait_shares
 from backfill.observe.view import SHARE_S, View
@@ -56,7 +56,8 @@ def render(view: View, now_s: float, width: int, height: int = 24, glyphs: Glyph
 def _title(view: View, now_s: float, width: int, glyphs: Glyphs) -> Text:
     elapsed = format_duration(int(now_s - view.began_s))
     job = glyphs.fit(view.job or "backfill", width - len(elapsed) - 2)
-    table = glyphs.fit(view.started.table if view.started is not None else "", width - len(elapsed) - cell_len(job) - 4)
+    told = view.started.table if view.started is not None else ""
+    table = glyphs.fit(leaf_words(view.leaf) if view.leaf else told, width - len(elapsed) - cell_len(job) - 4)
     text = Text(no_wrap=True)
     text.append(job, "bold").append("  ").append(table)
     return text.append(" " * (width - text.cell_len - len(elapsed))).append(elapsed, "dim")

@@ -17,6 +17,7 @@ from backfill.core.events import (
     Decided,
     Event,
     Finished,
+    LeafGone,
     LockWaiting,
     Measured,
     Retried,
@@ -43,6 +44,7 @@ _LEVELS: dict[type[Event], int] = {
     Unreplicated: logging.WARNING,
     TableRewritten: logging.WARNING,
     VacuumUnable: logging.WARNING,
+    LeafGone: logging.WARNING,
 }
 _LAST_WORD = {State.UNCONVERGED: logging.WARNING, State.HALTED: logging.ERROR, State.FAILED: logging.ERROR}
 

@@ -51,6 +51,10 @@ def tell(event: Event) -> News | None:
             return _tuned(event)
         case events.VacuumStarted() | events.VacuumDone() | events.VacuumUnable():
             return _vacuum(event)
+        case events.LeafStarted():
+            return News(f"{leaf_words(event)}, {event.pages:,} pages", key="leaf")
+        case events.LeafGone():
+            return News(f"{event.why}; the others go on", Tone.WARN)
         case _:
             return _work(event) or _trouble(event)
 
@@ -79,6 +83,11 @@ def moment(elapsed_s: float) -> str:
 def count_rows(rows: int) -> str:
     """Return `1 row` or `126,000 rows`."""
     return f"{rows:,} row" + ("" if rows == 1 else "s")
+
+
+def leaf_words(event: events.LeafStarted) -> str:
+    """Return `leaf 3 of 12: public.events_2024`."""
+    return f"leaf {event.number:,} of {event.leaves:,}: {event.leaf}"
 
 
 def percent(ratio: float) -> str:
@@ -122,7 +131,8 @@ def _verified(event: events.Verified) -> News:
 def _work(event: Event) -> News | None:
     match event:
         case events.Started():
-            began = f"{event.job} started on {event.table}, {event.pages:,} pages"
+            leaves = f" in {event.leaves:,} tables" if event.leaves > 1 else ""
+            began = f"{event.job} started on {event.table}, {event.pages:,} pages{leaves}"
             at = f"resumed at {percent(event.progress_ratio)} of pass {event.pass_number}"
             return News(at if event.resumed else began)
         case events.LaidOut():

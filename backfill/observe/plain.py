@@ -29,8 +29,9 @@ def line(view: View, now_s: float, glyphs: Glyphs = UNICODE) -> str:
     if view.started is None:
         return f"{parts[0]}  {glyphs.clean(_standing(view, now_s))}"
     rows_s = recent(view, now_s).rows_s
-    number = view.batch.pass_number if view.batch is not None else view.started.pass_number
-    parts = [f"pass {number}", count_rows(view.rows_total)]
+    parts = [f"pass {view.pass_number}", count_rows(view.rows_total)]
+    if view.leaf is not None:
+        parts.insert(0, f"leaf {view.leaf.number:,} of {view.leaf.leaves:,}")
     if rows_s is not None:
         parts.append(f"{rows_s:,.0f} rows/s")
     parts.extend(_replicas(view, glyphs))

@@ -25,6 +25,9 @@ def gauges(status: Status) -> Iterator[tuple[Series, float]]:
         yield ("progress_ratio", (job,)), status.progress_ratio
         yield ("pass", (job,)), status.pass_number
         yield ("rows_unconverged", (job,)), status.rows_unconverged
+    if status.leaf is not None:
+        yield ("leaves", (job,)), status.leaf.leaves
+        yield ("leaves_done", (job,)), status.leaves_done
     if status.eta_s is not None:
         yield ("eta_seconds", (job,)), status.eta_s
     if status.hot_update_ratio is not None:

@@ -17,6 +17,9 @@ from backfill.core.events import (
     Event,
     Finished,
     LaidOut,
+    LeafDone,
+    LeafGone,
+    LeafStarted,
     LockTaken,
     LockWaiting,
     Measured,
@@ -107,6 +110,9 @@ class Status:
     batch_rows: int = 0
     rows_unconverged: int = 0
     rows_unconverged_in_pass: int = 0
+    rows_unconverged_before: int = 0
+    leaf: LeafStarted | None = None
+    leaves_done: int = 0
     hot: tuple[tuple[int, int], ...] = ()
     tuned: tuple[str, ...] = ()
     layout: str = ""
@@ -142,7 +148,8 @@ def fold(status: Status, event: Event, now_s: float) -> Status:  # noqa: C901, P
             return _started(status, event, now_s)
         case LockWaiting(holder=holder, waited_s=waited_s):
             why = f"{holder}, waited {format_duration(waited_s)}"
-            return replace(status, state=State.WAITING_LOCK, why=why, lock_held=False, reading=None)
+            held = event.leaf is not None  # the job's lock is ours, that of its next leaf is not
+            return replace(status, state=State.WAITING_LOCK, why=why, lock_held=held, reading=None)
         case LockTaken():
             return replace(status, state=State.RUNNING, why="", lock_held=True)
         case Measured():
@@ -168,7 +175,9 @@ def fold(status: Status, event: Event, now_s: float) -> Status:  # noqa: C901, P
         case VacuumUnable(why=why):
             return replace(status, vacuum_unable=why)
         case Verified(rows_unconverged=rows):
-            return replace(status, rows_unconverged=rows)
+            return replace(status, rows_unconverged=status.rows_unconverged_before + rows)
+        case LeafStarted() | LeafDone() | LeafGone():
+            return _leaf(status, event)
         case Retried():
             return replace(status, error=event, error_s=now_s)
         case TableRewritten(why=why):
@@ -197,6 +206,25 @@ def _started(status: Status, event: Started, now_s: float) -> Status:
         progress_ratio=event.progress_ratio,
         rows_total=event.rows_total,
     )
+
+
+def _leaf(status: Status, event: LeafStarted | LeafDone | LeafGone) -> Status:
+    match event:
+        case LeafStarted():
+            return replace(
+                status,
+                leaf=event,
+                leaves_done=event.number - 1,
+                pass_number=event.pass_number,
+                progress_ratio=event.progress_ratio,
+                rows_unconverged=event.rows_unconverged,
+                rows_unconverged_before=event.rows_unconverged,
+                rows_unconverged_in_pass=0,
+            )
+        case LeafDone(number=number, rows_unconverged=rows):
+            return replace(status, leaves_done=number, rows_unconverged=rows, rows_unconverged_before=rows)
+        case LeafGone(leaf=leaf):
+            return replace(status, why=f"{leaf} is gone, the others go on")
 
 
 def _tuned(status: Status, event: Tuned) -> Status:
@@ -230,7 +258,7 @@ def _batch(status: Status, event: BatchDone, now_s: float) -> Status:
         eta_s=event.eta_s,
         rows_total=event.rows_total,
         batch_rows=event.rows,
-        rows_unconverged=max(status.rows_unconverged, unconverged),
+        rows_unconverged=max(status.rows_unconverged, status.rows_unconverged_before + unconverged),
         rows_unconverged_in_pass=unconverged,
         hot=(*status.hot, (event.rows_hot, event.rows))[-HOT_BATCHES:],
         rate=status.rate.add(event.rows, now_s),

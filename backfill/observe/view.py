@@ -63,6 +63,7 @@ class View:
     heard_s: float = -math.inf
     started: events.Started | None = None
     started_s: float = 0.0
+    leaf: events.LeafStarted | None = None
     batch: events.BatchDone | None = None
     measured: events.Measured | None = None
     measured_s: float = -math.inf
@@ -96,5 +97,11 @@ class View:
         """Share of the pass that is done; all of it only once nothing is left."""
         if self.finished is not None and self.finished.state in {"done", "unconverged"}:
             return 1.0
-        last = self.batch or self.started
+        last = self.batch or self.leaf or self.started
         return min(last.progress_ratio, 1.0) if last is not None else 0.0
+
+    @property
+    def pass_number(self) -> int:
+        """Which pass it is, over the leaf that is at work."""
+        last = self.batch or self.leaf or self.started
+        return last.pass_number if last is not None else 1

@@ -29,15 +29,20 @@ KINDS = {
 }
 
 
-async def read_table(connection: Connection, job_file: JobFile, role: str) -> Table:
-    """Return the job's table; raise JobError at the table's or column's place in the job file."""
-    job = job_file.job
-    row = await read_relation(connection, job.table)
+async def read_table(connection: Connection, job_file: JobFile, role: str, leaf: TableName | None = None) -> Table:
+    """Return the job's table, or a leaf of it; raise JobError at the table's or column's place in the job file.
+
+    Where there is more than one table to fill, expressions call a row of each by the name of the job's table.
+    """
+    root, name = job_file.job.table, leaf or job_file.job.table
+    row = await read_relation(connection, name)
     if row is None:
-        raise JobError(f"{job_file.at('table')}: {await missing(connection, job.table, 'rp')}")
-    _refuse(job_file, row, role)
+        raise JobError(f"{job_file.at('table')}: {await missing(connection, name, 'rp')}")
+    why = why_not(name, row, role)
+    if why:
+        raise JobError(f"{job_file.at('table')}: table '{name}' {why}")
     table = Table(
-        name=job.table,
+        name=name,
         identity=Identity(row["oid"], row["filenode"], row["system_identifier"]),
         pages=row["pages"],
         rows_estimated=row["rows_estimated"],
@@ -48,6 +53,7 @@ async def read_table(connection: Connection, job_file: JobFile, role: str) -> Ta
         key=tuple(row["key"]),
         before_update_triggers=tuple(row["before_update_triggers"]),
         indexes=row["indexes"],
+        alias=root.name if leaf or row["has_children"] or row["kind"] == "p" else None,
     )
     _check_columns(job_file, table.name, {one["name"]: one for one in row["columns"]}, role)
     return table
@@ -74,18 +80,16 @@ async def missing(connection: Connection, name: TableName, kinds: str) -> str:
     return f"table '{name}' does not exist in database {row[0] if row else ''!r}{hint}"
 
 
-def _refuse(job_file: JobFile, row: dict[str, Any], role: str) -> None:
-    name = job_file.job.table
+def why_not(name: TableName, row: dict[str, Any], role: str) -> str | None:
+    """Return why a relation cannot be filled, with what mends it; None where it can, or its partitions may."""
     why = None
-    if row["kind"] == "p":
-        why = "is partitioned; this version fills ordinary tables: name one of its partitions"
-    elif row["kind"] != "r":
+    if row["kind"] not in "rp":
         why = f"is {KINDS.get(row['kind'], 'not a table')}; only ordinary tables can be filled"
     elif row["is_system"] or name.schema == "backfill":
         why = "belongs to the system"
     elif row["persistence"] == "t":
         why = "is temporary: no other session can see it"
-    elif row["access_method"] != "heap":
+    elif row["kind"] == "r" and row["access_method"] != "heap":
         why = f"has access method {row['access_method']!r}; only heap tables have pages to go through"
     elif not row["may_use_schema"]:
         why = f"is out of reach; run: GRANT USAGE ON SCHEMA {quote(name.schema)} TO {quote(role)};"
@@ -93,8 +97,7 @@ def _refuse(job_file: JobFile, row: dict[str, Any], role: str) -> None:
         why = f"cannot be read by role {role!r}; run: GRANT SELECT, UPDATE ON {name} TO {quote(role)};"
     elif row["rows_hidden"]:
         why = f"has row security that hides rows from role {role!r}; run: ALTER ROLE {quote(role)} BYPASSRLS;"
-    if why:
-        raise JobError(f"{job_file.at('table')}: table '{name}' {why}")
+    return why
 
 
 def _check_columns(job_file: JobFile, table: TableName, columns: dict[str, dict[str, Any]], role: str) -> None:

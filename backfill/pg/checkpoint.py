@@ -8,15 +8,17 @@ from __future__ import annotations
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from psycopg import AsyncCursor
 from psycopg.rows import DictRow, dict_row
 from psycopg.types.json import Jsonb
 
+from backfill.core.batch import Verification
 from backfill.core.events import Finished
 from backfill.core.job import Job
+from backfill.core.leaf import Begun, Tally
 from backfill.core.scan import Layout, Scan, Tid
 from backfill.core.table import Identity, Table
 from backfill.errors import JobError, Rewritten, Superseded
@@ -69,10 +71,11 @@ def changed(job: str, before: dict[str, Any], now: dict[str, Any]) -> str:
     )
 
 
-async def begin_job(connection: Connection, job: Job, *, worker: str, restart: bool) -> tuple[str, ...]:
-    """Mark the job as running; return the replicas that earlier workers saw on this timeline.
+async def begin_job(connection: Connection, job: Job, *, worker: str, restart: bool) -> Begun:
+    """Mark the job as running; return the replicas that earlier workers saw on this timeline, and what they did.
 
-    Raises JobError when the job was started with another table, set, where or using, unless `restart`.
+    A job that had ended begins again: none of its leaves counts as done. Raises JobError when the job was started with
+    another table, set, where or using, unless `restart`.
     """
     spec = spec_of(job)
     async with _transaction(connection) as cursor:
@@ -84,6 +87,8 @@ async def begin_job(connection: Connection, job: Job, *, worker: str, restart: b
             await cursor.execute(statement("delete_scan"), {"job": job.name})
         elif known and restart:
             await cursor.execute(statement("delete_scan"), {"job": job.name})
+        elif known and known["state"] in ("done", "unconverged"):
+            await cursor.execute(statement("delete_proofs"), {"job": job.name})
         await cursor.execute(statement("read_timeline"))
         timeline = await cursor.fetchone()
         values = {
@@ -95,7 +100,48 @@ async def begin_job(connection: Connection, job: Job, *, worker: str, restart: b
         }
         await cursor.execute(statement("save_job"), values)
         row = await cursor.fetchone()
-    return tuple(row["replicas_seen"]) if row else ()
+        await cursor.execute(statement("read_done"), {"job": job.name})
+        done = await cursor.fetchone()
+    assert done is not None, "an aggregate has one row"
+    tally = Tally(done["rows_total"], done["rows_unconverged"], done["wal_bytes"])
+    return Begun(tuple(row["replicas_seen"]) if row else (), tally)
+
+
+async def read_sequence(connection: Connection, job: str) -> int:
+    """Return the number of the last batch of any leaf: those of a new one follow, so that the ring keeps the last."""
+    async with _transaction(connection) as cursor:
+        await cursor.execute(statement("read_done"), {"job": job})
+        done = await cursor.fetchone()
+    assert done is not None, "an aggregate has one row"
+    return int(done["sequence"])
+
+
+async def read_proofs(connection: Connection, job: str) -> dict[Identity, Verification]:
+    """Return how the leaves ended that are done, by the file that was read."""
+    async with _transaction(connection) as cursor:
+        await cursor.execute(statement("read_proofs"), {"job": job})
+        rows = await cursor.fetchall()
+    return {
+        Identity(row["oid"], row["filenode"], row["system_identifier"]): Verification(
+            **row["proof"] | {"samples": tuple(row["proof"]["samples"])}
+        )
+        for row in rows
+    }
+
+
+async def save_proof(connection: Connection, job: str, leaf: str, epoch: int, proof: Verification) -> None:
+    """Keep how a leaf ended; raises Superseded where another worker has claimed it."""
+    values = {"job": job, "leaf": leaf, "epoch": epoch, "proof": Jsonb(asdict(proof))}
+    async with _transaction(connection) as cursor:
+        await cursor.execute(statement("save_proof"), values)
+        if cursor.rowcount == 0:
+            raise Superseded(f"job {job!r}: another worker has taken over the checkpoint")
+
+
+async def save_leaves(connection: Connection, job: str, leaves: int, pages: int) -> None:
+    """Write how many tables there are to fill, where `status` finds it."""
+    with translated(connection):
+        await connection.execute(statement("save_leaves"), {"job": job, "leaves": leaves, "pages": pages})
 
 
 async def claim(connection: Connection, job: str, leaf: str) -> tuple[Claimed, ...]:

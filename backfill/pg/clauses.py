@@ -30,14 +30,20 @@ def name_of(*parts: str) -> Identifier:
     return Identifier(*(part.replace("%", "%%") for part in parts))
 
 
-def target_of(table: Table) -> Composed:
+def alone_of(table: Table) -> Composed:
     """Return the table alone, without tables that inherit from it."""
     return SQL("ONLY {}").format(name_of(table.name.schema, table.name.name))
 
 
+def target_of(table: Table) -> Composed:
+    """Return the table alone, under the name that expressions call it."""
+    alias = SQL(" AS {}").format(name_of(table.alias)) if table.alias else NOTHING
+    return SQL("{}{}").format(alone_of(table), alias)
+
+
 def row_of(table: Table) -> Identifier:
     """Return what expressions call a row of the table."""
-    return name_of(table.name.name)
+    return name_of(table.alias or table.name.name)
 
 
 def joined_of(using: Using) -> Composed:

@@ -8,14 +8,18 @@ from typing import Self
 
 from backfill.core.batch import Opened, Verification
 from backfill.core.events import Finished
+from backfill.core.identifier import TableName
 from backfill.core.job import Job
 from backfill.core.jobfile import JobFile
 from backfill.core.layout import Heap
+from backfill.core.leaf import Begun, Leaf
 from backfill.core.scan import Layout, Scan, begin_pass, restart
 from backfill.core.table import difference
+from backfill.errors import Halted, JobError
 from backfill.pg import catalog, checkpoint, lock, setup
 from backfill.pg.beside import Beside
 from backfill.pg.lane import DatabaseLane
+from backfill.pg.leaves import check_leaf, read_leaves
 from backfill.pg.observer import Observer
 from backfill.pg.preflight import accept_sources, prepare
 from backfill.pg.session import connect, worker_name
@@ -36,6 +40,8 @@ class Database(DatabaseLane):
         self._beside: Beside
         self._others: tuple[DatabaseLane, ...] = ()
         self._verifying = False
+        self._leaf = self.job.table
+        self._epoch = 0
 
     async def __aenter__(self) -> Self:
         """Connect and look: raises before anything is written where the server, the table or the job is wrong."""
@@ -43,7 +49,8 @@ class Database(DatabaseLane):
         try:
             self._server = await setup.read_server(self.connection)
             setup.check_server(self._server)
-            await self._read_table()
+            await self._read_leaf()
+            await self._check_leaves()
             await accept_sources(self.connection, self.job_file)
             await setup.ensure_state(self.connection, self._server)
         except BaseException:
@@ -79,16 +86,32 @@ class Database(DatabaseLane):
         """Take the job's and the table's lock; return who holds one of them instead."""
         return await lock.try_lock(self.connection, self.job.name, str(self.job.table))
 
-    async def leaves(self) -> tuple[str, ...]:
-        """Return the tables to fill."""
-        return (str(self.job.table),)
+    async def begin(self) -> Begun:
+        """Mark the job as running; return what earlier workers knew and did."""
+        worker = worker_name(self.job.name)
+        begun = await checkpoint.begin_job(self.connection, self.job, worker=worker, restart=self.restart)
+        self.restart = False
+        return begun
+
+    async def leaves(self) -> tuple[Leaf, ...]:
+        """Return the tables to fill. One that cannot be filled, and came after the job was checked, halts it."""
+        try:
+            listed = await read_leaves(self.connection, self.job_file, self._server.role)
+        except JobError as error:
+            raise Halted(str(error)) from None
+        proofs = await checkpoint.read_proofs(self.connection, self.job.name)
+        await checkpoint.save_leaves(self.connection, self.job.name, len(listed), sum(one.pages for one in listed))
+        return tuple(Leaf(str(one.name), one.pages, one.rows_estimated, proofs.get(one.identity)) for one in listed)
+
+    async def try_leaf(self, leaf: str) -> str | None:
+        """Take the lock of a leaf; return who holds it instead."""
+        return await lock.try_leaf(self.connection, leaf)
 
     async def open(self, leaf: str) -> Opened:
         """Claim the checkpoints of a leaf, or write the first ones. Only the lock's holder may call it."""
-        await self._read_table()  # the wait for the lock may have been long
+        self._leaf = TableName.parse(leaf)
+        await self._read_leaf()  # the wait for the lock may have been long
         connection, table, lanes = self.connection, self._table, self.job.lanes
-        seen = await checkpoint.begin_job(connection, self.job, worker=worker_name(self.job.name), restart=self.restart)
-        self.restart = False
         claimed = await checkpoint.claim(connection, self.job.name, leaf)
         scans, why = tuple(one.scan for one in claimed), None
         if claimed:
@@ -96,8 +119,10 @@ class Database(DatabaseLane):
             if why is None and (len(claimed), claimed[0].scan.lanes) != (lanes, lanes):
                 why = f"it was begun with lanes: {claimed[0].scan.lanes}"
         if not claimed or why is not None:
-            fresh = _fresh(leaf, table.pages, lanes, scans)
+            last = await checkpoint.read_sequence(connection, self.job.name)
+            fresh = _fresh(table.pages, lanes, scans or (Scan(table.pages, leaf=leaf, sequence=last),))
             scans = await checkpoint.create(connection, self.job.name, table, fresh)
+        self._epoch = scans[0].epoch
         return Opened(
             scans=scans,
             pages=table.pages,
@@ -105,8 +130,14 @@ class Database(DatabaseLane):
             heap=self._heap(),
             resumed=bool(claimed),
             rewritten=why,
-            replicas_seen=seen,
         )
+
+    async def close_leaf(self, leaf: str, proof: Verification | None) -> None:
+        """Keep how the leaf that is open ended, if it is done, and give its lock back."""
+        if proof is not None:
+            await checkpoint.save_proof(self.connection, self.job.name, leaf, self._epoch, proof)
+        if leaf != str(self.job.table):
+            await lock.release(self.connection, leaf)
 
     async def sessions(self, count: int) -> tuple[DatabaseLane, ...]:
         """Return so many sessions on the leaf that is open, this one first."""
@@ -120,14 +151,14 @@ class Database(DatabaseLane):
     async def reopen(self, scans: tuple[Scan, ...]) -> tuple[tuple[Scan, ...], str]:
         """Look at the table again and start the pass again on it."""
         before = self._table.identity
-        await self._read_table()
+        await self._read_leaf()
         why = difference(before, self._table.identity) or "the table's file changed"
         fresh = tuple(restart(scan, self._table.pages, Layout()) for scan in scans)
         return await checkpoint.create(self.connection, self.job.name, self._table, fresh), why
 
     async def new_pass(self, scans: tuple[Scan, ...]) -> tuple[Scan, ...]:
         """Return the next pass, to the table's present end."""
-        await self._read_table()
+        await self._read_leaf()
         begun = tuple(begin_pass(scan, self._table.pages) for scan in scans)
         return await checkpoint.move(self.connection, self.job.name, begun)
 
@@ -150,11 +181,29 @@ class Database(DatabaseLane):
         finally:
             self._verifying = False
 
-    async def _read_table(self) -> None:
-        table = await catalog.read_table(self.connection, self.job_file, self._server.role)
-        statements = await prepare(self.connection, self.job_file, table)
+    async def _read_leaf(self) -> None:
+        """Read the leaf that is at work. What is wrong with one that came later is not the job file's fault."""
+        connection, root = self.connection, self.job.table
+        leaf = None if self._leaf == root else self._leaf
+        if leaf is not None:
+            await check_leaf(connection, root, leaf)
+        try:
+            table = await catalog.read_table(connection, self.job_file, self._server.role, leaf)
+            statements = await prepare(connection, self.job_file, table)
+        except JobError as error:
+            if leaf is None:
+                raise
+            await check_leaf(connection, root, leaf)
+            raise Halted(str(error)) from None
         for one in (self, *self._others):
             one.turn_to(table, statements)
+
+    async def _check_leaves(self) -> None:
+        """Raise JobError at what the job's table alone did not show: a leaf that cannot be filled, or not like this."""
+        for one in await read_leaves(self.connection, self.job_file, self._server.role):
+            if one.differs:
+                table = await catalog.read_table(self.connection, self.job_file, self._server.role, one.name)
+                await prepare(self.connection, self.job_file, table)
 
     def _heap(self) -> Heap:
         assigned = {one.column for one in self.job.assignments}
@@ -166,9 +215,9 @@ class Database(DatabaseLane):
         )
 
 
-def _fresh(leaf: str, pages: int, lanes: int, before: tuple[Scan, ...]) -> tuple[Scan, ...]:
+def _fresh(pages: int, lanes: int, before: tuple[Scan, ...]) -> tuple[Scan, ...]:
     """Return places at the start of the table, with the fence of those before and what their lanes have done."""
-    none = Scan(end_page=pages, leaf=leaf)
+    none = Scan(end_page=pages, leaf=before[0].leaf, sequence=before[0].sequence)
     kept = [before[lane] if lane < len(before) else none for lane in range(lanes)]
     for gone in before[lanes:]:
         kept[0] = replace(

@@ -26,10 +26,30 @@ async def try_lock(connection: Connection, job: str, table: str) -> str | None:
         held_key = row[0] if row else None
         if held_key is None:
             return None
-        cursor = await connection.execute(statement("read_lock_holder"), {"key": held_key})
-        holder = await cursor.fetchone()
+        return await _holder(connection, held_key, None if held_key == keys["job_key"] else table)
+
+
+async def try_leaf(connection: Connection, leaf: str) -> str | None:
+    """Take the lock of one table more; return who holds it instead."""
+    key = lock_key("table", leaf)
+    with translated(connection):
+        cursor = await connection.execute(statement("try_leaf_lock"), {"key": key})
+        if await cursor.fetchone() == (True,):
+            return None
+        return await _holder(connection, key, leaf)
+
+
+async def release(connection: Connection, leaf: str) -> None:
+    """Give a table's lock back; where it is not ours the server warns, and nothing is wrong."""
+    with translated(connection):
+        await connection.execute(statement("release_lock"), {"key": lock_key("table", leaf)})
+
+
+async def _holder(connection: Connection, key: int, table: str | None) -> str:
+    cursor = await connection.execute(statement("read_lock_holder"), {"key": key})
+    holder = await cursor.fetchone()
     if holder is None:
         return "a session that has just ended"
     pid, application_name, client, since = holder
-    what = "" if held_key == keys["job_key"] else f", which fills table {table} for another job"
+    what = f", which fills table {table} for another job" if table else ""
     return f"{application_name} (pid {pid}, {client}, connected since {since}){what}"

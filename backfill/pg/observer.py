@@ -28,6 +28,7 @@ class Observer:
         self._visible = True
         self._upkeep = Upkeep()
         self._upkeep_s = float("-inf")
+        self._upkeep_oid = 0
         self._xids = LsnClock()
 
     async def read(self, connection: Connection, table_oid: int) -> Signals:
@@ -37,7 +38,9 @@ class Observer:
             self._visible = signals.visible
             return replace(signals, visible=False, vacuumed=self.vacuum.tend())
         now_s = time.monotonic()
-        oid = table_oid if now_s - self._upkeep_s >= UPKEEP_EVERY_S else None
+        due = now_s - self._upkeep_s >= UPKEEP_EVERY_S or table_oid != self._upkeep_oid
+        oid = table_oid if due else None
+        self._upkeep_oid = table_oid
         self._upkeep_s = now_s if oid is not None else self._upkeep_s
         signals = await probe.read_signals(
             connection, job=self._job, table_oid=oid, aurora=self._aurora, vacuum_pid=self.vacuum.pid

@@ -13,6 +13,7 @@ from backfill.core.table import Table
 from backfill.core.units import format_duration, format_size
 from backfill.pg import catalog, preflight, probe, setup
 from backfill.pg.asking import replica_name
+from backfill.pg.leaves import read_leaves
 from backfill.pg.matching import Matching
 from backfill.pg.session import Connection, connect, worker_name
 from backfill.pg.statements import Statements
@@ -31,6 +32,7 @@ _TITLES = {
 
 SNAPSHOT_OLD_S = 60.0
 ROWS_READ_WHOLE = 10_000
+LEAVES_TOLD = 20
 
 
 async def make_plan(dsn: str, job_file: JobFile) -> Plan:
@@ -40,10 +42,17 @@ async def make_plan(dsn: str, job_file: JobFile) -> Plan:
         await connection.set_read_only(True)
         server = await setup.read_server(connection)
         setup.check_server(server)
-        table = await catalog.read_table(connection, job_file, server.role)
+        root = await catalog.read_table(connection, job_file, server.role)
         async with connection.transaction(force_rollback=True):
             await connection.execute("SET LOCAL transaction_read_only = off")  # EXPLAIN of an UPDATE asks for it
-            statements = await preflight.prepare(connection, job_file, table)
+            statements, table = await preflight.prepare(connection, job_file, root), root
+            listed = await read_leaves(connection, job_file, server.role)
+            largest = max(listed, key=lambda leaf: leaf.pages, default=None)
+            for leaf in listed:
+                if leaf.name != job.table and (leaf.differs or leaf is largest):
+                    one = await catalog.read_table(connection, job_file, server.role, leaf.name)
+                    prepared = await preflight.prepare(connection, job_file, one)
+                    table, statements = (one, prepared) if leaf is largest else (table, statements)
             await preflight.accept_sources(connection, job_file)
             explained = await preflight.explain(connection, statements.update)
             about_others = await _about_others(connection, job_file, table, statements)
@@ -60,9 +69,9 @@ async def make_plan(dsn: str, job_file: JobFile) -> Plan:
         return Plan(
             job=job.name,
             table=str(job.table),
-            pages=table.pages,
-            size_bytes=table.pages * setup.PAGE_BYTES,
-            rows_estimated=table.rows_estimated,
+            pages=sum(leaf.pages for leaf in listed),
+            size_bytes=sum(leaf.pages for leaf in listed) * setup.PAGE_BYTES,
+            rows_estimated=sum(leaf.rows_estimated for leaf in listed),
             key=table.key,
             foreseen=statements.foreseen,
             replicas=(
@@ -72,6 +81,9 @@ async def make_plan(dsn: str, job_file: JobFile) -> Plan:
             notices=tuple(notices),
             statements=tuple((title, _text(connection, getattr(statements, name))) for name, title in _TITLES.items()),
             explained=explained,
+            shown=str(table.name),
+            leaf_count=len(listed),
+            leaves=tuple((str(leaf.name), leaf.pages * setup.PAGE_BYTES) for leaf in listed[:LEAVES_TOLD]),
         )
 
 

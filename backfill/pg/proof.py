@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from psycopg.sql import SQL, Composed
 
-from backfill.pg.clauses import key_of, name_of, target_of
+from backfill.pg.clauses import alone_of, key_of, name_of, target_of
 from backfill.pg.matching import Matching
 
 _SAMPLES = SQL("ARRAY(SELECT {key} FROM {target} AS sampled WHERE sampled.ctid = ANY (found.tids) LIMIT 5) AS samples")
@@ -61,4 +61,4 @@ def _left_but(reached: Composed, matching: Matching) -> Composed:
 
 
 def _samples(matching: Matching) -> Composed:
-    return _SAMPLES.format(key=key_of(matching.table, name_of("sampled")), target=target_of(matching.table))
+    return _SAMPLES.format(key=key_of(matching.table, name_of("sampled")), target=alone_of(matching.table))

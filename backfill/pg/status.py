@@ -7,7 +7,8 @@ from typing import Any
 
 from psycopg.rows import dict_row
 
-from backfill.core.scan import Scan, progress_ratio
+from backfill.core.leaf import Extent
+from backfill.core.scan import Scan
 from backfill.errors import JobError
 from backfill.pg.checkpoint import scan_of
 from backfill.pg.session import Connection, connect, translated
@@ -19,6 +20,7 @@ class JobStatus:
     """One job. `state` is `abandoned` for a job that says running while no worker is connected.
 
     `vacuum` is how the last vacuum of ours ended, None where there was none.
+    `leaf` is the table at work where there are several, the last one of a job that has ended.
     """
 
     job: str
@@ -36,6 +38,9 @@ class JobStatus:
     samples: tuple[str, ...]
     layouts: tuple[str, ...] = ()
     vacuum: str | None = None
+    leaf: str | None = None
+    leaf_number: int = 1
+    leaves: int = 1
 
 
 async def read_status(dsn: str, job: str | None) -> list[JobStatus]:
@@ -61,26 +66,43 @@ def unknown(job: str) -> JobError:
 
 
 def _status(row: dict[str, Any]) -> JobStatus:
-    scans = tuple(scan_of(scan) for scan in row["scans"])
-    abandoned = row["state"] == "running" and not row["connected"]
+    told = [(one.pop("done"), scan_of(one)) for one in row["scans"]]
+    scans = tuple(scan for _, scan in told)
+    at_work = _at_work(told)
+    extent = _extent(row["leaves"], row["pages"], told, at_work)
+    abandoned, ended = row["state"] == "running" and not row["connected"], row["state"] in ("done", "unconverged")
     return JobStatus(
         job=row["name"],
         table=row["table"],
         state="abandoned" if abandoned else row["state"],
         reason=row["reason"],
         worker=row["worker"] if row["connected"] else None,
-        pass_number=max((scan.pass_number for scan in scans), default=0),
-        progress_ratio=1.0 if row["state"] in ("done", "unconverged") else _progress_ratio(scans),
+        pass_number=max((scan.pass_number for scan in at_work), default=0),
+        progress_ratio=1.0 if ended else extent.progress_ratio(at_work) if at_work else 0.0,
         rows_total=sum(scan.rows_total for scan in scans),
         rows_unconverged=row["rows_unconverged"],
         rows_s=row["rows_s"],
         wal_bytes=sum(scan.wal_bytes for scan in scans),
         idle_s=row["idle_s"] or 0.0,
         samples=tuple(row["samples"]),
-        layouts=tuple(scan.layout.why for scan in scans if scan.pass_number == 1 and scan.layout.why),
+        layouts=tuple(scan.layout.why for scan in at_work if scan.pass_number == 1 and scan.layout.why),
+        leaf=at_work[0].leaf if at_work and extent.count > 1 else None,
+        leaf_number=extent.number,
+        leaves=extent.count,
         vacuum=row["vacuum"],
     )
 
 
-def _progress_ratio(scans: tuple[Scan, ...]) -> float:
-    return progress_ratio(scans) if scans else 0.0
+def _at_work(told: list[tuple[bool, Scan]]) -> tuple[Scan, ...]:
+    """Return the places on the leaf that was written last, of those that are to do if there are any."""
+    for leaf in [scan.leaf for done, scan in reversed(told) if not done] or [scan.leaf for _, scan in told[-1:]]:
+        return tuple(sorted((scan for _, scan in told if scan.leaf == leaf), key=lambda scan: scan.lane))
+    return ()
+
+
+def _extent(leaves: int, pages: int, told: list[tuple[bool, Scan]], at_work: tuple[Scan, ...]) -> Extent:
+    """Return where the leaf at work lies among all, by what the checkpoints say of those that are done."""
+    here = at_work[0].leaf if at_work else ""
+    before = {scan.leaf: scan.end_page for done, scan in told if done and scan.leaf != here}
+    ends = max((scan.end_page for scan in at_work), default=0)
+    return Extent(min(len(before) + 1, leaves), leaves, ends, sum(before.values()), pages)

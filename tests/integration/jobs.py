@@ -108,6 +108,7 @@ async def take_lock(worker: Session) -> None:
 
 async def open_leaf(worker: Session) -> Opened:
     """Open the job's table, its windows in as many equal stripes as the job file says: what lanes do by themselves."""
+    await worker.begin()
     opened = await worker.open(str(worker.job.table))
     stripes = worker.job.batch.stripes
     if stripes == "auto":

@@ -377,16 +377,19 @@ async def test_a_row_that_another_session_moves_meanwhile_is_found_by_the_next_p
     assert ids(users, "handle is distinct from username") == set()
 
 
-async def test_only_the_table_s_own_rows_are_filled_where_others_inherit(users: Database):
+async def test_a_batch_takes_rows_of_its_own_table_alone_where_others_inherit(users: Database):
     run_sql(
         users,
         "create table heirs () inherits (users)",
         "insert into heirs select i, 'heir', '' from generate_series(5001, 5100) i",
     )
     finished, _ = await run(users.dsn, of_stripes(4))
-    assert (finished.state, finished.rows_total) == ("done", ROWS)
-    assert users.query("select count(*), count(handle) from only heirs") == [(100, 0)]
-    assert users.query("select count(*) from only users where handle is distinct from username") == [(0,)]
+    assert (finished.state, finished.rows_total) == ("done", ROWS + 100)
+    assert users.query("select leaf, sum(rows) from backfill.batch group by 1 order by 1") == [
+        ("public.heirs", 100),
+        ("public.users", ROWS),
+    ]
+    assert users.query("select count(*) from users where handle is distinct from username") == [(0,)]
 
 
 GRID_ROWS = [1, 2, 3, 7, 10, 100, 290, 291, 300, 600, 5000]

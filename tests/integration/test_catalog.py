@@ -262,12 +262,21 @@ async def test_only_ordinary_tables_can_be_filled(shared: Database, schema: str,
     assert said == f"job.yaml:2:9: table '{name}' {why}; only ordinary tables can be filled"
 
 
-async def test_a_partitioned_table_is_refused_by_its_parts(shared: Database, schema: str):
-    name = table_of(schema)
+async def test_where_several_tables_are_filled_a_row_of_each_has_the_name_of_the_job_s_table(
+    shared: Database, schema: str
+):
+    name, child = table_of(schema), table_of(schema, "child")
     run_sql(shared, f"create table {name} (id int, username text, handle text) partition by range (id)")
-    said = await refusal(shared, table=name)
-    assert said.startswith(f"job.yaml:2:9: table '{name}' is partitioned")
-    assert "name one of its partitions" in said
+    head = await read(shared, table=name)
+    assert (head.pages, head.identity.filenode, head.alias) == (0, 0, "users")
+    run_sql(shared, f"drop table {name}", f"create table {name} (username text, handle text)")
+    assert (await read(shared, table=name)).alias is None
+    run_sql(shared, f"create table {child} () inherits ({name})")
+    assert (await read(shared, table=name)).alias == "users"
+    job = job_file(table=name)
+    async with connected(shared.dsn, job) as connection:
+        leaf = await read_table(connection, job, "postgres", TableName(schema, "child"))
+    assert (leaf.name, leaf.alias) == (TableName(schema, "child"), "users")
 
 
 @pytest.mark.parametrize("name", ["pg_catalog.pg_class", "information_schema.sql_features", "backfill.job"])

@@ -76,7 +76,7 @@ async def test_a_first_worker_writes_the_first_checkpoint(users: Database):
     begun = begin(pages(users), Layout((1,) * 4), leaf="public.users")
     assert opened.scans[0] == replace(begun, epoch=opened.scans[0].epoch)
     assert opened.scans[0].epoch > 0
-    assert (opened.resumed, opened.rewritten, opened.replicas_seen) == (False, None, ())
+    assert (opened.resumed, opened.rewritten) == (False, None)
     assert (opened.pages, opened.rows_estimated) == (pages(users), ROWS)
     [row] = users.query("select spec, state, reason, worker, finished_at from backfill.job where name = 'users-handle'")
     assert row == (spec_of(JOB.job), "running", None, worker_name("users-handle"), None)
@@ -335,19 +335,19 @@ async def test_limits_may_change_and_layout_is_no_change(users: Database):
 async def test_replicas_that_were_seen_are_missed_on_the_same_timeline_only(users: Database):
     seen = frozenset({"replica-b", "replica-a"})
     async with session(users.dsn, JOB) as worker:
-        assert (await open_leaf(worker)).replicas_seen == ()
+        assert (await worker.begin()).replicas_seen == ()
         await worker.save_wait(Reason(Kind.LAG, "replica-a lag 12.4s > 10s"), seen)
         assert users.query("select reason, replicas_seen from backfill.job") == [
             ("replica-a lag 12.4s > 10s", ["replica-a", "replica-b"])
         ]
     async with session(users.dsn, JOB) as worker:
-        assert frozenset((await open_leaf(worker)).replicas_seen) == seen
+        assert frozenset((await worker.begin()).replicas_seen) == seen
         await worker.save_wait(None, seen)
     assert users.query("select kind, text from backfill.event") == [("lag", "replica-a lag 12.4s > 10s")]
     run_sql(users, "update backfill.job set timeline = timeline - 1")
     for _ in range(2):
         async with session(users.dsn, JOB) as worker:
-            assert (await open_leaf(worker)).replicas_seen == ()
+            assert (await worker.begin()).replicas_seen == ()
 
 
 def finished(state: str) -> Finished:

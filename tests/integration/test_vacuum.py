@@ -77,6 +77,7 @@ def users(database: Database) -> Database:
 
 async def test_it_removes_what_is_dead_and_says_how_much(users: Database):
     async with session(users.dsn, job_file()) as worker:
+        await worker.begin()
         await worker.open("public.users")
         await worker.start_vacuum(FAST)
         found = await ended(worker)
@@ -95,6 +96,7 @@ async def test_what_an_older_snapshot_holds_is_counted(database: Database):
         holder.execute("select count(*) from users")
         run_sql(database, "update users set handle = 'x' where id % 3 = 0")
         async with session(database.dsn, job_file()) as worker:
+            await worker.begin()
             await worker.open("public.users")
             await worker.start_vacuum(FAST)
             found = await ended(worker)
@@ -107,6 +109,7 @@ async def test_what_an_older_snapshot_holds_is_counted(database: Database):
 )
 async def test_who_waits_for_it_gets_through(users: Database, statement: str):
     async with session(users.dsn, job_file()) as worker:
+        await worker.begin()
         await worker.open("public.users")
         await slow(users, worker)
         began_s = time.monotonic()
@@ -120,6 +123,7 @@ async def test_who_waits_for_it_gets_through(users: Database, statement: str):
 async def test_who_waits_behind_another_gets_through_as_well(users: Database):
     """An ALTER TABLE behind our vacuum, and a SELECT behind that one: the application stands still until both are by."""
     async with session(users.dsn, job_file()) as worker:
+        await worker.begin()
         await worker.open("public.users")
         await slow(users, worker)
         alter = threading.Thread(target=run_sql, args=(users, "alter table users add column wanted int"))
@@ -133,6 +137,7 @@ async def test_who_waits_behind_another_gets_through_as_well(users: Database):
 
 async def test_batches_do_not_wait_for_it(users: Database):
     async with session(users.dsn, job_file(lock_timeout="100ms")) as worker:
+        await worker.begin()
         opened = await worker.open("public.users")
         await slow(users, worker)
         assert [scan.pass_number for scan in await worker.new_pass(opened.scans)] == [2]
@@ -142,6 +147,7 @@ async def test_batches_do_not_wait_for_it(users: Database):
 
 async def test_it_is_no_old_snapshot_and_no_vacuum_of_somebody_else(users: Database):
     async with session(users.dsn, job_file()) as worker:
+        await worker.begin()
         await worker.open("public.users")
         await slow(users, worker)
         await anyio.sleep(1.2)  # upkeep is read once a second
@@ -160,6 +166,7 @@ async def test_a_vacuum_of_somebody_else_is_seen_and_ours_does_not_wait_for_it(u
         try:
             await until(lambda: users.query(PROGRESS))
             async with session(users.dsn, job_file()) as worker:
+                await worker.begin()
                 await worker.open("public.users")
                 upkeep = (await worker.read_signals()).upkeep
                 await worker.start_vacuum(FAST)
@@ -180,6 +187,7 @@ def _ignoring_cancel(connection: psycopg.Connection[Any], statement: str) -> Non
 
 async def test_a_stop_ends_it_at_once_also_before_it_has_begun(users: Database):
     async with session(users.dsn, job_file()) as worker:
+        await worker.begin()
         await worker.open("public.users")
         assert await worker.stop_vacuum("nothing runs") is None
         for wait in (False, True):
@@ -196,6 +204,7 @@ async def test_a_stop_ends_it_at_once_also_before_it_has_begun(users: Database):
 
 async def test_the_end_of_the_session_is_its_end(users: Database):
     async with session(users.dsn, job_file()) as worker:
+        await worker.begin()
         await worker.open("public.users")
         await slow(users, worker)
     assert await until(lambda: users.query(OURS) == [])
@@ -204,6 +213,7 @@ async def test_the_end_of_the_session_is_its_end(users: Database):
 async def test_one_that_nobody_asks_after_ends(users: Database, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(vacuum, "UNTENDED_S", 0.5)
     async with session(users.dsn, job_file()) as worker:
+        await worker.begin()
         await worker.open("public.users")
         await slow(users, worker)
         await until(lambda: users.query(PROGRESS) == [])
@@ -214,6 +224,7 @@ async def test_one_that_nobody_asks_after_ends(users: Database, monkeypatch: pyt
 
 async def test_a_connection_that_is_lost_is_a_vacuum_that_failed(users: Database):
     async with session(users.dsn, job_file()) as worker:
+        await worker.begin()
         await worker.open("public.users")
         pid = await slow(users, worker)
         users.query("select pg_terminate_backend(%s)", pid)
@@ -231,6 +242,7 @@ from backfill.core.jobfile import load
 
 async def main():
     async with Database(sys.argv[1], load(sys.argv[2], "job.yaml")) as worker:
+        await worker.begin()
         await worker.open("public.users")
         await worker.start_vacuum(Cost(1, 100.0))
         while True:
@@ -302,6 +314,7 @@ async def test_the_grant_gives_the_right(users: Database):
     dsn = await role(users)
     try:
         async with session(dsn, job_file()) as worker:
+            await worker.begin()
             await worker.open("public.users")
             needs = (await worker.read_signals()).upkeep.vacuum_needs
             assert needs == wanted_grant(users)
@@ -315,6 +328,7 @@ async def test_the_grant_gives_the_right(users: Database):
 
 async def test_upkeep_counts_vacuums_and_knows_the_last_checkpoint(users: Database):
     async with session(users.dsn, job_file()) as worker:
+        await worker.begin()
         await worker.open("public.users")
         before = await fresh_upkeep(worker, lambda upkeep: upkeep.vacuums == 1)
         assert before.live_tuples == 3000

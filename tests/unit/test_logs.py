@@ -61,6 +61,7 @@ def test_each_event_has_its_name_level_and_fields(every_line):
         ("info", "lock_waiting"),
         ("info", "lock_taken"),
         ("info", "started"),
+        ("info", "leaf_started"),
         ("warning", "unreplicated"),
         ("info", "tuned"),
         ("debug", "measured"),
@@ -75,6 +76,8 @@ def test_each_event_has_its_name_level_and_fields(every_line):
         ("warning", "table_rewritten"),
         ("info", "pass_done"),
         ("info", "verified"),
+        ("info", "leaf_done"),
+        ("warning", "leaf_gone"),
         ("info", "stopping"),
         ("info", "finished"),
     ]

@@ -18,6 +18,7 @@ CONTRACT = """
     hot_update_ratio lock_held job_state{state} pass rows_unconverged
     lag_budget_seconds{replica} lag_budget_bytes{replica} slot_lag_bytes{slot} archive_failing blocked_sessions
     dead_tuples vacuums_total{result} vacuum_running oldest_snapshot_seconds probe_value{probe} probe_limit{probe}
+    leaves leaves_done
 """
 
 

@@ -194,7 +194,7 @@ def test_a_job_that_needs_a_person_halts():
     assert [one.state for one in database.ends] == ["halted"]
 
 
-@pytest.mark.parametrize("method", ["connect", "try_lock", "open"])
+@pytest.mark.parametrize("method", ["connect", "try_lock", "begin"])
 def test_before_the_loop_too_a_missing_grant_halts(method: str):
     database = made()
     database.accidents[method].append(Refused("permission denied for schema backfill", "42501"))
@@ -203,7 +203,7 @@ def test_before_the_loop_too_a_missing_grant_halts(method: str):
 
 
 @pytest.mark.parametrize("sqlstate", ["55P03", "40P01", "57P03", "53300"])
-@pytest.mark.parametrize("method", ["connect", "try_lock", "open"])
+@pytest.mark.parametrize("method", ["connect", "try_lock", "begin", "open"])
 def test_before_the_loop_too_what_may_be_mended_is_tried_again(method: str, sqlstate: str):
     database = made()
     database.accidents[method] += [Refused("not now", sqlstate)] * 2

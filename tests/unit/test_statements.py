@@ -22,7 +22,7 @@ RANGE = {"low": "$low", "high": "$high", "mask": "$mask", "stripes": "$stripes",
 RANGE |= {"tids": "$tids"}
 
 
-def table(name: TableName, columns: dict[str, str], key: tuple[str, ...]) -> Table:
+def table(name: TableName, columns: dict[str, str], key: tuple[str, ...], alias: str | None = None) -> Table:
     return Table(
         name=name,
         identity=Identity(16385, 16385, 1),
@@ -31,6 +31,7 @@ def table(name: TableName, columns: dict[str, str], key: tuple[str, ...]) -> Tab
         columns=tuple(Column(one, kind, generated=False, indexed=False) for one, kind in columns.items()),
         key=key,
         before_update_triggers=(),
+        alias=alias,
     )
 
 
@@ -67,6 +68,10 @@ def _cases() -> dict[str, Matching]:
             foreseen=True,
         ),
         "no_key": Matching(factories.job(), table(users, USERS, ()), foreseen=True),
+        "leaf": Matching(
+            factories.job(), table(TableName("archive", "users_2024"), USERS, ("id",), "users"), foreseen=True
+        ),
+        "leaf_joined": Matching(joined, table(TableName("archive", "users_2024"), USERS, (), "users"), foreseen=True),
         "joined": Matching(joined, table(users, USERS, ("id",)), foreseen=True),
         "joined_not_foreseen": Matching(joined, table(users, USERS, ("id",)), foreseen=False),
         "joined_condition": Matching(condition, table(users, USERS, ("id",)), foreseen=True, alone=False),

@@ -171,6 +171,9 @@ def test_a_running_job_is_told_whole():
     assert job == {
         "job": told.JOB,
         "table": "public.users",
+        "leaf": None,
+        "leaves": 1,
+        "leaves_done": 0,
         "state": "running",
         "why": "",
         "pass": 1,
@@ -288,3 +291,26 @@ def test_silence_is_of_unfinished_jobs_only():
     assert board.silent(1e9, 60.0) is None
     assert set(board.jobs) == {told.JOB}
     assert board.jobs[told.JOB].state is State.DONE
+
+
+def test_leaves_are_counted_and_what_one_has_left_is_added_to_the_others():
+    run = (
+        told.started(leaves=3),
+        told.leaf_started(number=2, rows_unconverged=5, progress_ratio=0.3),
+        told.batch_done(rows_unconverged=2, progress_ratio=0.4),
+        told.batch_done(rows_unconverged=1, progress_ratio=0.5),
+    )
+    status = after(*run)
+    assert (status.leaves_done, status.rows_unconverged, status.progress_ratio) == (1, 8, 0.5)
+    assert after(*run, told.verified(rows_unconverged=4)).rows_unconverged == 9
+    job = shown(*run, told.verified(rows_unconverged=4), told.leaf_done(number=2, rows_unconverged=9))
+    assert (job["leaf"], job["leaves"], job["leaves_done"]) == ("public.users_2", 3, 2)
+    again = after(*run, told.leaf_done(number=2, rows_unconverged=9), told.leaf_started(number=3, rows_unconverged=9))
+    assert (again.rows_unconverged, again.leaves_done) == (9, 2)
+
+
+def test_one_that_waits_for_a_leaf_has_its_job():
+    status = after(told.lock_taken(), told.started(), told.lock_waiting(leaf="public.users_2"))
+    assert (status.state, status.lock_held) == (State.WAITING_LOCK, True)
+    assert not after(told.started(), told.lock_waiting()).lock_held
+    assert after(told.started(), told.leaf_gone()).why == "public.users_2 is gone, the others go on"

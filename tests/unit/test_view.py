@@ -8,7 +8,7 @@ import pytest
 from backfill.core.events import from_dict, to_dict
 from backfill.core.reason import Kind
 from backfill.observe.fold import FORGET_S, NOTES_KEPT, WAITS_KEPT, fold, note
-from backfill.observe.news import News, Tone
+from backfill.observe.news import News, Tone, leaf_words
 from backfill.observe.standing import QUIET_S, recent, standing, wait_shares
 from backfill.observe.view import PACE_S, View
 from tests.unit import told
@@ -245,3 +245,19 @@ def test_news_read_as_sentences(event, text):
 
 def test_a_lock_that_was_free_is_no_news():
     assert news(view_of((1.0, told.lock_taken(waited_s=0.01)))) == []
+
+
+def test_a_leaf_is_named_and_progress_does_not_fall_when_one_begins():
+    view = view_of(
+        (0.0, told.started(leaves=3)),
+        (1.0, told.leaf_started(number=1, progress_ratio=0.0)),
+        (2.0, told.batch_done(progress_ratio=0.3)),
+        (3.0, told.pass_done(rows=0)),
+        (4.0, told.verified()),
+        (5.0, told.leaf_started(number=2, leaf="public.users_b", progress_ratio=0.3)),
+    )
+    assert (view.progress_ratio, view.passed, view.verified) == (0.3, None, None)
+    assert view.leaf is not None
+    assert leaf_words(view.leaf) == "leaf 2 of 3: public.users_b"
+    assert [text for text, _ in news(view)][-1] == "leaf 2 of 3: public.users_b, 400 pages"
+    assert fold(view, told.started(), 6.0).leaf is None

@@ -20,6 +20,9 @@ from backfill.core.events import (
     BatchDone,
     Decided,
     LaidOut,
+    LeafDone,
+    LeafGone,
+    LeafStarted,
     LockTaken,
     LockWaiting,
     Measured,
@@ -33,11 +36,12 @@ from backfill.core.events import (
 )
 from backfill.core.reason import Kind
 from backfill.errors import BackfillError, Diverges, Halted, LockHeld, Lost, Refused, Superseded
+from backfill.filling import PASSES_MAX
 from backfill.gate import Gate
 from backfill.ports import Stopped
-from backfill.worker import PASSES_MAX, Worker
+from backfill.worker import ROUNDS_MAX, Worker
 from tests.factories import job, replica
-from tests.fake_session import Clock, FakeDatabase, FakeSession, Row, users
+from tests.fake_session import Clock, FakeDatabase, FakeLeaf, FakeSession, Row, users
 
 LOCK_TIMEOUT, STATEMENT_TIMEOUT, DEADLOCK, SERIALIZATION = "55P03", "57014", "40P01", "40001"
 
@@ -603,3 +607,161 @@ def test_a_place_in_the_middle_of_a_page_is_gone_on_from():
     database.scans = (replace(scan, next=scan.next._replace(page=0, offset=7)),)
     Loop(database).run()
     assert database.rows_left() == []
+
+
+def parts(*rows: int, **changed) -> FakeDatabase:
+    """A table in so many leaves of so many rows; there is no row in the job's own name."""
+    number, leaves = 0, {}
+    for name, count in enumerate(rows):
+        pages = users(count)
+        for page in pages:
+            for row in page:
+                assert row is not None
+                row["id"] = number
+                number += 1
+        leaves[f"public.users_{name}"] = FakeLeaf(pages)
+    first = leaves.pop("public.users_0")
+    return made(**{"pages": first.pages, "leaf": "public.users_0", "shelf": leaves, **changed})
+
+
+@pytest.mark.parametrize("lanes", [1, 2])
+def test_leaf_by_leaf_every_row_is_filled_once_and_progress_never_falls(lanes: int):
+    database = parts(100, 0, 50, 7, lanes=lanes)
+    loop = Loop(database)
+    found = loop.run()
+    assert (found.rows_left, found.rows_unconverged) == (0, 0)
+    assert database.fills == dict.fromkeys(range(157), 1)
+    assert [(event.leaf, event.number, event.leaves) for event in loop.told(LeafStarted)] == [
+        (f"public.users_{index}", index + 1, 4) for index in range(4)
+    ]
+    assert [event.number for event in loop.told(LeafDone)] == [1, 2, 3, 4]
+    [started] = loop.told(Started)
+    assert (started.table, started.leaves, started.pages) == ("public.users", 4, 16)
+    ratios = [event.progress_ratio for event in loop.told(BatchDone, LeafStarted)]
+    assert ratios == sorted(ratios)
+    assert [event.progress_ratio for event in loop.told(LeafStarted)] == [0.0, 10 / 16, 10 / 16, 15 / 16]
+    assert [event.rows_total for event in loop.told(BatchDone)][-1] == loop.worker.shift.rows_total == 157
+
+
+def test_a_leaf_that_was_left_is_gone_on_from_and_those_that_are_done_are_not_read_again():
+    database = parts(100, 100, 100, max_rows=5)
+    first = Loop(database)
+    database.accidents["committed"] += [lambda: None] * 29 + [Lost("gone")]
+    with pytest.raises(Lost):
+        first.run()
+    assert [event.number for event in first.told(LeafDone)] == [1]
+    done = sum(database.batches)
+    second = Loop(database)
+    second.run()
+    assert database.fills == dict.fromkeys(range(300), 1)
+    told = [(event.leaf, event.number, event.resumed) for event in second.told(LeafStarted)]
+    assert told == [("public.users_1", 2, True), ("public.users_2", 3, False)]
+    [started] = second.told(Started)
+    assert (started.resumed, started.rows_total) == (True, done)
+    assert 1 / 3 < started.progress_ratio < 2 / 3
+    assert second.worker.shift.rows_total == 300
+    assert len(second.told(Verified)) == 2
+
+
+def test_a_leaf_that_comes_during_the_run_is_filled_before_the_end():
+    database = parts(30, 30)
+    late = FakeLeaf([[{"id": 1000, "username": "late", "handle": None}]])
+    database.accidents["verify"].append(lambda: database.shelf.update({"public.a": late}))
+    loop = Loop(database)
+    loop.run()
+    assert [event.leaf for event in loop.told(LeafDone)] == ["public.users_0", "public.users_1", "public.a"]
+    assert database.fills == dict.fromkeys([*range(60), 1000], 1)
+
+
+def test_a_leaf_that_goes_at_work_is_told_and_the_others_go_on():
+    database = parts(40, 40, 40, max_rows=10)
+    database.accidents["run_batch"] += [lambda: None] * 6 + [lambda: setattr(database, "gone", True)]
+    loop = Loop(database)
+    assert loop.run().rows_left == 0
+    [gone] = loop.told(LeafGone)
+    assert (gone.leaf, gone.why) == ("public.users_1", "table 'public.users_1' was detached from 'public.users'")
+    assert [event.leaf for event in loop.told(LeafDone)] == ["public.users_0", "public.users_2"]
+    assert database.fills == dict.fromkeys([*range(40), *range(80, 120)], 1) | {
+        number: 1 for number in database.fills if 40 <= number < 80
+    }
+    assert loop.worker.shift.rows_total == sum(database.fills.values()) < 120
+
+
+def test_a_dropped_leaf_is_known_by_the_server_s_words_and_any_other_error_is_raised():
+    def drop() -> None:
+        database.gone = True
+        raise refused("42P01")
+
+    database = parts(40, 40, max_rows=10)
+    database.accidents["run_batch"].append(drop)
+    loop = Loop(database)
+    loop.run()
+    assert [event.why for event in loop.told(LeafGone)] == ["the server's words"]
+    database = parts(40, 40, max_rows=10)
+    database.accidents["run_batch"].append(refused("23514"))
+    with pytest.raises(Refused, match="the server's words"):
+        Loop(database).run()
+
+
+def test_a_leaf_that_another_job_fills_is_waited_for():
+    database = parts(10, 10)
+    one = database.shelf["public.users_1"]
+    one.holder = "pod-2 (pid 7)"
+    database.accidents["try_leaf"] += [lambda: None, lambda: None, lambda: None, lambda: setattr(one, "holder", None)]
+    loop = Loop(database)
+    loop.run()
+    assert {(event.leaf, event.holder) for event in loop.told(LockWaiting)} == {("public.users_1", "pod-2 (pid 7)")}
+    assert [event.leaf for event in loop.told(LockTaken)] == ["public.users_1"]
+    assert [event.number for event in loop.told(LeafDone)] == [1, 2]
+
+
+def test_one_that_shall_not_wait_does_not_wait_for_a_leaf_either():
+    database = parts(10, 10)
+    database.shelf["public.users_1"].holder = "pod-2 (pid 7)"
+    loop = Loop(database)
+    asyncio.run(loop.worker.lock(wait=False))
+    with pytest.raises(LockHeld, match=r"leaf public.users_1 is locked by pod-2"):
+        loop.run()
+
+
+def test_what_cannot_converge_is_summed_over_the_leaves():
+    database = parts(20, 20)
+    for page in [*database.pages, *database.shelf["public.users_1"].pages]:
+        assert page[0] is not None
+        page[0]["username"] = None
+    loop = Loop(database)
+    found = loop.run()
+    assert (found.rows_left, found.rows_unconverged) == (4, 4)
+    assert found.samples == tuple(f"public.users_{leaf} {row}" for leaf, row in ((0, 0), (0, 10), (1, 20), (1, 30)))
+    assert [event.rows_unconverged for event in loop.told(LeafDone)] == [2, 4]
+
+
+def test_the_first_batch_is_the_trial_of_the_job_and_not_of_each_leaf():
+    database = parts(20, 20)
+    for page in database.shelf["public.users_1"].pages:
+        for row in page:
+            assert row is not None
+            row["username"] = None
+    assert Loop(database).run().rows_unconverged == 20
+
+
+def test_leaves_that_come_faster_than_they_are_filled_end_the_run():
+    database = parts(1)
+    names = iter(range(10**6))
+
+    def another() -> None:
+        database.shelf[f"public.late_{next(names):06}"] = FakeLeaf(users(1))
+        database.accidents["verify"].append(another)
+
+    database.accidents["verify"].append(another)
+    with pytest.raises(
+        BackfillError, match=f"after {ROUNDS_MAX} rounds there are leaves of 'public.users' that are to do"
+    ):
+        Loop(database).run()
+
+
+def test_a_table_without_leaves_is_done():
+    database = made(0, gone=True)
+    loop = Loop(database)
+    assert loop.run().rows_left == 0
+    assert loop.names() == ["Started"]

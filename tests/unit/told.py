@@ -164,12 +164,38 @@ def finished(**changed):
     return events.Finished(**{**values, **changed})
 
 
+def leaf_started(**changed):
+    values = {
+        "job": JOB,
+        "leaf": "public.users_2",
+        "number": 2,
+        "leaves": 3,
+        "pages": 400,
+        "resumed": False,
+        "pass_number": 1,
+        "progress_ratio": 0.25,
+        "rows_unconverged": 0,
+    }
+    return events.LeafStarted(**{**values, **changed})
+
+
+def leaf_done(**changed):
+    values = {"job": JOB, "leaf": "public.users_2", "number": 2, "leaves": 3, "rows_unconverged": 0}
+    return events.LeafDone(**{**values, **changed})
+
+
+def leaf_gone(**changed):
+    why = "table 'public.users_2' was detached from 'public.users'"
+    return events.LeafGone(**{"job": JOB, "leaf": "public.users_2", "why": why, **changed})
+
+
 def one_of_each():
     """Every kind of event, in an order that can happen."""
     return (
         lock_waiting(),
         lock_taken(waited_s=2.0),
         started(),
+        leaf_started(),
         unreplicated(),
         tuned("max_lag=5s"),
         measured(replica(), slots=(slot(unconfirmed_bytes=1 << 20),), probes=(PROBE,), dead_tuples=70),
@@ -184,6 +210,8 @@ def one_of_each():
         table_rewritten(),
         pass_done(),
         verified(),
+        leaf_done(),
+        leaf_gone(),
         stopping(),
         finished(),
     )

@@ -12,5 +12,5 @@ ON CONFLICT (job, leaf, lane) DO UPDATE SET
     window_end = excluded.window_end, sizes = excluded.sizes, window_pages = excluded.window_pages,
     layout = excluded.layout, stripe = excluded.stripe, next_tid = excluded.next_tid, rows_pass = excluded.rows_pass,
     rows_converged_pass = excluded.rows_converged_pass, rows_total = excluded.rows_total,
-    rows_unconverged = excluded.rows_unconverged, wal_bytes = excluded.wal_bytes, updated_at = now()
+    rows_unconverged = excluded.rows_unconverged, wal_bytes = excluded.wal_bytes, proof = NULL, updated_at = now()
 WHERE scan.epoch = excluded.epoch

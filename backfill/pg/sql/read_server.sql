@@ -11,7 +11,7 @@ SELECT
     s.oid IS NOT NULL AS has_state,
     EXISTS (
         SELECT FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
-        WHERE c.relnamespace = s.oid AND c.relname = 'scan' AND a.attname = 'leaf' AND NOT a.attisdropped
+        WHERE c.relnamespace = s.oid AND c.relname = 'scan' AND a.attname = 'proof' AND NOT a.attisdropped
     ) AS state_current,
     coalesce(
         has_schema_privilege(s.oid, 'USAGE') AND (

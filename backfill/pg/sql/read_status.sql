@@ -1,7 +1,7 @@
 -- All jobs of this database, or one: how they stand, what they wait for, and who works on them.
 SELECT
     j.name, j.state, j.reason, j.worker, j.spec ->> 'table' AS "table", j.rows_unconverged, j.samples,
-    s.scans, extract(epoch FROM clock_timestamp() - greatest(j.updated_at, s.updated_at))::float8 AS idle_s,
+    j.leaves, j.pages, s.scans, extract(epoch FROM clock_timestamp() - greatest(j.updated_at, s.updated_at))::float8 AS idle_s,
     EXISTS (
         SELECT FROM pg_stat_activity a
         WHERE a.datname = current_database() AND a.application_name = j.worker
@@ -24,8 +24,8 @@ CROSS JOIN LATERAL (
         'pass_number', c.pass_number, 'end_page', c.end_page, 'window_start', c.window_start, 'window_end', c.window_end,
         'sizes', c.sizes, 'window_pages', c.window_pages, 'layout', c.layout, 'stripe', c.stripe,
         'next_tid', c.next_tid::text, 'rows_pass', c.rows_pass, 'rows_converged_pass', c.rows_converged_pass,
-        'rows_total', c.rows_total, 'rows_unconverged', c.rows_unconverged, 'wal_bytes', c.wal_bytes
-    ) ORDER BY c.leaf, c.lane), '[]') AS scans
+        'rows_total', c.rows_total, 'rows_unconverged', c.rows_unconverged, 'wal_bytes', c.wal_bytes, 'done', c.proof IS NOT NULL
+    ) ORDER BY c.updated_at, c.leaf, c.lane), '[]') AS scans
     FROM backfill.scan c
     WHERE c.job = j.name
 ) s

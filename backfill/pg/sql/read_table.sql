@@ -50,6 +50,7 @@ SELECT
           AND array_position(i.indkey::smallint[], a.attnum) < i.indnkeyatts  -- counts from 0; INCLUDE comes after
     ) AS key,
     (SELECT count(*) FROM pg_index i WHERE i.indrelid = c.oid)::int AS indexes,
+    EXISTS (SELECT FROM pg_inherits i WHERE i.inhparent = c.oid) AS has_children,
     (
         SELECT coalesce(jsonb_agg(t.tgname ORDER BY t.tgname), '[]')
         FROM pg_trigger t

@@ -1,7 +1,8 @@
 -- The batch in the job's ring of 1,000, in the batch's own transaction; lanes take turns in it.
-INSERT INTO backfill.batch (job, ring, sequence, lane, pass_number, stripe, first_tid, end_tid, rows_wished, rows,
+INSERT INTO backfill.batch (job, ring, leaf, sequence, lane, pass_number, stripe, first_tid, end_tid, rows_wished, rows,
     rows_unconverged, rows_hot, wal_bytes, waited_s, waited_for, limited_by, inputs, blocked_sessions)
-VALUES (%(job)s, (%(sequence)s * %(lanes)s + %(lane)s) %% 1000, %(sequence)s, %(lane)s, %(batch_pass)s, %(batch_stripe)s, %(first_tid)s::tid, %(end_tid)s::tid,
+VALUES (%(job)s, (%(sequence)s * %(lanes)s + %(lane)s) %% 1000, %(leaf)s, %(sequence)s, %(lane)s,
+    %(batch_pass)s, %(batch_stripe)s, %(first_tid)s::tid, %(end_tid)s::tid,
     %(rows_wished)s, %(rows)s, %(batch_unconverged)s, %(rows_hot)s,
     %(wal_bytes)s, %(waited_s)s, %(waited_for)s, %(limited_by)s, %(inputs)s,
     -- Who waits for our locks now, while we hold all of them, and who waits for those.
@@ -16,8 +17,8 @@ VALUES (%(job)s, (%(sequence)s * %(lanes)s + %(lane)s) %% 1000, %(sequence)s, %(
         SELECT count(*) FROM queue
     ))
 ON CONFLICT (job, ring) DO UPDATE SET
-    sequence = excluded.sequence, lane = excluded.lane, at = excluded.at, pass_number = excluded.pass_number, stripe = excluded.stripe,
-    first_tid = excluded.first_tid, end_tid = excluded.end_tid, rows_wished = excluded.rows_wished, rows = excluded.rows,
+    leaf = excluded.leaf, sequence = excluded.sequence, lane = excluded.lane, at = excluded.at,
+    pass_number = excluded.pass_number, stripe = excluded.stripe, first_tid = excluded.first_tid, end_tid = excluded.end_tid, rows_wished = excluded.rows_wished, rows = excluded.rows,
     rows_unconverged = excluded.rows_unconverged, rows_hot = excluded.rows_hot, wal_bytes = excluded.wal_bytes,
     waited_s = excluded.waited_s, waited_for = excluded.waited_for, limited_by = excluded.limited_by,
     inputs = excluded.inputs, blocked_sessions = excluded.blocked_sessions

@@ -6,6 +6,8 @@ CREATE TABLE IF NOT EXISTS backfill.job (
     spec             jsonb NOT NULL,
     limits           jsonb NOT NULL DEFAULT '{}',
     tuned            jsonb NOT NULL DEFAULT '{}',
+    leaves           integer NOT NULL DEFAULT 1,
+    pages            bigint NOT NULL DEFAULT 0,
     state            text NOT NULL CHECK (state IN ('running', 'done', 'unconverged', 'stopped', 'halted', 'failed')),
     reason           text,
     rows_unconverged bigint NOT NULL DEFAULT 0,
@@ -19,7 +21,9 @@ CREATE TABLE IF NOT EXISTS backfill.job (
 );
 ALTER TABLE backfill.job
     ADD COLUMN IF NOT EXISTS limits jsonb NOT NULL DEFAULT '{}',
-    ADD COLUMN IF NOT EXISTS tuned jsonb NOT NULL DEFAULT '{}';
+    ADD COLUMN IF NOT EXISTS tuned jsonb NOT NULL DEFAULT '{}',
+    ADD COLUMN IF NOT EXISTS leaves integer NOT NULL DEFAULT 1,
+    ADD COLUMN IF NOT EXISTS pages bigint NOT NULL DEFAULT 0;
 COMMENT ON TABLE backfill.job IS 'one row a job: what it is, how it stands, and what it waits for';
 
 -- A checkpoint of version 0.3 or before knows no leaves and lanes: its job starts again at page 0, and meets its filled
@@ -57,14 +61,18 @@ CREATE TABLE IF NOT EXISTS backfill.scan (
     rows_total          bigint NOT NULL,
     rows_unconverged    bigint NOT NULL,
     wal_bytes           bigint NOT NULL,
+    proof               jsonb,
     updated_at          timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (job, leaf, lane)
 ) WITH (fillfactor = 50);
-COMMENT ON TABLE backfill.scan IS 'the checkpoint, a row for each leaf table and lane: written in the transaction of each batch, compare-and-swap on epoch and sequence';
+ALTER TABLE backfill.scan
+    ADD COLUMN IF NOT EXISTS proof jsonb;
+COMMENT ON TABLE backfill.scan IS 'the checkpoint, a row for each leaf table and lane: written in the transaction of each batch, compare-and-swap on epoch and sequence; proof is how a leaf ended that is done';
 
 CREATE TABLE IF NOT EXISTS backfill.batch (
     job              text NOT NULL REFERENCES backfill.job ON DELETE CASCADE,
     ring             smallint NOT NULL,
+    leaf             text NOT NULL DEFAULT '',
     sequence         bigint NOT NULL,
     lane             smallint NOT NULL DEFAULT 0,
     at               timestamptz NOT NULL DEFAULT clock_timestamp(),
@@ -85,6 +93,7 @@ CREATE TABLE IF NOT EXISTS backfill.batch (
     PRIMARY KEY (job, ring)
 ) WITH (fillfactor = 70);
 ALTER TABLE backfill.batch
+    ADD COLUMN IF NOT EXISTS leaf text NOT NULL DEFAULT '',
     ADD COLUMN IF NOT EXISTS lane smallint NOT NULL DEFAULT 0,
     ADD COLUMN IF NOT EXISTS limited_by text,
     ADD COLUMN IF NOT EXISTS blocked_sessions integer,

@@ -1,0 +1,2 @@
+-- A leaf's lock is given back.
+SELECT pg_advisory_unlock(%(key)s)
