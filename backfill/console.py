@@ -199,6 +199,7 @@ def plan_text(plan: Plan) -> str:
         f"table     {plan.table}: {plan.pages:,} pages ({size}), about {rows} rows, key ({', '.join(plan.key)})",
         f"replicas  {', '.join(plan.replicas) or 'none'}",
         *(f"notice    {notice}" for notice in plan.notices),
+        *(f"function  {sample}" for sample in plan.samples),
     ]
     for title, statement in plan.statements:
         lines += ["", f"-- {title}", f"{statement};"]

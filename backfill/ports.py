@@ -12,7 +12,7 @@ from backfill.core.job import Job
 from backfill.core.page import Shape
 from backfill.core.reason import Reason
 from backfill.core.scan import Scan
-from backfill.core.scout import Scouted
+from backfill.core.scout import Cut, Scouted
 from backfill.core.signals import Signals, Vacuumed
 from backfill.core.vacuum import Cost
 from backfill.errors import BackfillError
@@ -43,6 +43,13 @@ class LaneSession(Protocol):
 
     async def read_scout(self, scan: Scan, rows: int) -> Scouted:
         """Count matching rows from the scan's place on, in slices that hold at most `rows`."""
+
+    @property
+    def rows_at_once(self) -> int:
+        """Rows that a function of the job maps in good time; as many as a batch may have where it has none."""
+
+    async def map_rows(self, scan: Scan, cut: Cut) -> None:
+        """Have the values of a batch's rows ready, where a function makes them: before it is let through."""
 
     async def run_batch(self, order: Order, charge: Callable[[int], int]) -> Filled | Overfull:
         """Run one batch and its checkpoint in one transaction; raises Superseded, Rewritten, Diverges.

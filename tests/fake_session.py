@@ -19,7 +19,7 @@ from backfill.core.layout import Heap
 from backfill.core.page import Shape, residues
 from backfill.core.reason import Reason
 from backfill.core.scan import Layout, Scan, Tid, advance, begin, begin_pass, restart
-from backfill.core.scout import Scouted, make_grid
+from backfill.core.scout import Cut, Scouted, make_grid
 from backfill.core.signals import Replica, Signals, Vacuumed
 from backfill.core.vacuum import Cost
 from backfill.errors import Diverges, Lost, Rewritten, Superseded
@@ -213,6 +213,13 @@ class FakeSession:
             index = sum(1 for bound in grid.bounds if bound <= tid) - 1
             counts[index][stripe_of(tid, scan)] += 1
         return Scouted(grid, scan.stripe, tuple(map(tuple, counts)))
+
+    @property
+    def rows_at_once(self) -> int:
+        return self.database.max_rows
+
+    async def map_rows(self, scan: Scan, cut: Cut) -> None:
+        """Nothing: the table's columns are filled by expressions."""
 
     async def apply_limits(self, job: Job) -> None:
         self._enter("apply_limits")

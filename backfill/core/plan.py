@@ -19,6 +19,7 @@ class Plan:
     foreseen: bool
     replicas: tuple[str, ...]
     notices: tuple[str, ...]
+    samples: tuple[str, ...]
     statements: tuple[tuple[str, str], ...]
     explained: str
 

@@ -16,6 +16,7 @@ from backfill.core.table import difference
 from backfill.pg import catalog, checkpoint, lock, setup
 from backfill.pg.beside import Beside
 from backfill.pg.lane import DatabaseLane
+from backfill.pg.mapper import Mapper
 from backfill.pg.observer import Observer
 from backfill.pg.preflight import accept_sources, prepare
 from backfill.pg.session import connect, worker_name
@@ -36,6 +37,7 @@ class Database(DatabaseLane):
         self._beside: Beside
         self._others: tuple[DatabaseLane, ...] = ()
         self._verifying = False
+        self._mapper = Mapper(job_file) if job_file.job.python else None
 
     async def __aenter__(self) -> Self:
         """Connect and look: raises before anything is written where the server, the table or the job is wrong."""
@@ -45,9 +47,11 @@ class Database(DatabaseLane):
             setup.check_server(self._server)
             await self._read_table()
             await accept_sources(self.connection, self.job_file)
+            if self._mapper:
+                await self._mapper.turn_to(self._statements)
             await setup.ensure_state(self.connection, self._server)
         except BaseException:
-            await self.connection.close()
+            await self.close()
             raise
         self._beside = Beside(self._dsn, self.job)
         self._beside.open()
@@ -61,9 +65,8 @@ class Database(DatabaseLane):
         """Close the sessions, and with them our locks."""
         await self._observer.vacuum.close()
         await self._beside.close()
-        for one in self._others:
+        for one in (*self._others, self):
             await one.close()
-        await self.connection.close()
 
     async def interrupt(self) -> None:
         """Cancel the verification read if it runs now; a batch is left to end."""
@@ -113,7 +116,8 @@ class Database(DatabaseLane):
         while len(self._others) < count - 1:
             name = worker_name(self.job.name)
             connection = await connect(self._dsn, application_name=name, job=self.job)
-            lane = DatabaseLane(connection, self.job, self._observer, self._table, self._statements)
+            mapper = Mapper(self.job_file) if self.job.python else None
+            lane = DatabaseLane(connection, self.job, self._observer, self._table, self._statements, mapper)
             self._others = (*self._others, lane)
         return (self, *self._others[: count - 1])
 

@@ -6,19 +6,20 @@ from dataclasses import dataclass
 
 from psycopg.sql import SQL, Composed, Identifier
 
-from backfill.core.job import Job
 from backfill.core.table import Table
 from backfill.pg.clauses import (
     NOTHING,
-    assignments_of,
+    expression,
     joined_of,
     key_of,
+    name_of,
     object_of,
     range_of,
     residue_of,
     row_of,
     target_of,
 )
+from backfill.pg.mapped import Mapped
 from backfill.pg.matching import Matching
 from backfill.pg.proof import compose_proof
 from backfill.pg.shape import compose_shape
@@ -33,6 +34,7 @@ class Statements:
     `update` is for a stripe of several, `update_rest` for the last one or the only one. In passes after the
     first the `…_again` forms follow: where the row after the UPDATE can be `foreseen` they leave out rows
     that would match `where` still, which else were met again in every pass; `verify` counts those apart.
+    A job with a row function reads its `rows` first, and may have to name one; these are None without.
     """
 
     foreseen: bool
@@ -46,22 +48,36 @@ class Statements:
     verify: Composed
     sample_before: Composed
     sample_after: Composed
+    mapped: Mapped | None = None
+    rows: Composed | None = None
+    rows_rest: Composed | None = None
+    row_key: Composed | None = None
+
+    @property
+    def no_values(self) -> dict[str, list[str]]:
+        """The parameters of a row function's values for no row at all."""
+        return {name: [] for name in ("tids", "xmins", *self.mapped.parameters)} if self.mapped else {}
 
 
-def compose(matching: Matching, *, stable: bool = True) -> Statements:
+def compose(matching: Matching, *, stable: bool = True, mapped: Mapped | None = None) -> Statements:
     """Return the statements of a job on a table; `stable` is whether `set` gives the same when it is asked again."""
+    table = matching.table
     return Statements(
         foreseen=matching.foreseen,
-        shape=compose_shape(matching, stable=stable),
+        shape=compose_shape(matching, stable=stable and mapped is None),
         scout=_scout(matching, again=False),
         scout_again=_scout(matching, again=True),
-        update=_update(matching, again=False, striped=True),
-        update_rest=_update(matching, again=False, striped=False),
-        update_again=_update(matching, again=True, striped=True),
-        update_rest_again=_update(matching, again=True, striped=False),
+        update=_update(matching, again=False, striped=True, mapped=mapped),
+        update_rest=_update(matching, again=False, striped=False, mapped=mapped),
+        update_again=_update(matching, again=True, striped=True, mapped=mapped),
+        update_rest_again=_update(matching, again=True, striped=False, mapped=mapped),
         verify=compose_proof(matching),
         sample_before=_sample_before(matching),
-        sample_after=_sample_after(matching),
+        sample_after=_sample_after(matching, mapped),
+        mapped=mapped,
+        rows=mapped.rows(table, _reached(matching, again=False, striped=True)) if mapped else None,
+        rows_rest=mapped.rows(table, _reached(matching, again=False, striped=False)) if mapped else None,
+        row_key=_row_key(matching) if mapped else None,
     )
 
 
@@ -83,22 +99,27 @@ def _scout(matching: Matching, *, again: bool) -> Composed:
     )
 
 
-def _update(matching: Matching, *, again: bool, striped: bool) -> Composed:
-    job, table = matching.job, matching.table
+def _reached(matching: Matching, *, again: bool, striped: bool) -> Composed:
+    """Return the condition of the rows that a batch updates: of its range and stripe, and to do."""
+    table = matching.table
     stripe = SQL(" AND (%(mask)s::bigint >> ({})) & 1 = 1").format(residue_of(table)) if striped else NOTHING
+    return SQL("{}{} AND {}").format(range_of(table), stripe, matching.fillable(again=again))
+
+
+def _update(matching: Matching, *, again: bool, striped: bool, mapped: Mapped | None) -> Composed:
+    table = matching.table
     # A key is made for rows that match still and for no others: it costs more than the count.
     return SQL(
-        "WITH filled AS (\nUPDATE {} SET {}{}\nWHERE {}{} AND {}\n"
+        "WITH filled AS (\nUPDATE {} SET {}{}\nWHERE {}{}\n"
         "RETURNING CASE WHEN {} THEN {} END AS unconverged\n)\n"
         "SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,\n"
         "(array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples\nFROM filled"
     ).format(
         target_of(table),
-        assignments_of(job),
-        _from(job),
-        range_of(table),
-        stripe,
-        matching.fillable(again=again),
+        _assignments(matching, mapped),
+        _from(matching, mapped),
+        _guard(matching, mapped),
+        _reached(matching, again=again, striped=striped),
         matching.updated_still(),
         key_of(table, row_of(table)),
     )
@@ -115,20 +136,42 @@ def _sample_before(matching: Matching) -> Composed:
     )
 
 
-def _sample_after(matching: Matching) -> Composed:
-    job, table = matching.job, matching.table
-    return SQL("UPDATE {} SET {}{}\nWHERE {}.ctid = %(tid)s::tid AND {}\nRETURNING {}").format(
+def _sample_after(matching: Matching, mapped: Mapped | None) -> Composed:
+    table = matching.table
+    return SQL("UPDATE {} SET {}{}\nWHERE {}{}.ctid = %(tid)s::tid AND {}\nRETURNING {}").format(
         target_of(table),
-        assignments_of(job),
-        _from(job),
+        _assignments(matching, mapped),
+        _from(matching, mapped),
+        _guard(matching, mapped),
         row_of(table),
         matching.fillable(again=False),
         _values(matching),
     )
 
 
-def _from(job: Job) -> Composed:
-    return SQL("\nFROM {}").format(joined_of(job.using)) if job.using else NOTHING
+def _row_key(matching: Matching) -> Composed:
+    table = matching.table
+    return SQL("SELECT {}\nFROM {}\nWHERE {}.ctid = %(tid)s::tid").format(
+        key_of(table, row_of(table)), target_of(table), row_of(table)
+    )
+
+
+def _assignments(matching: Matching, mapped: Mapped | None) -> Composed:
+    """Return what stands behind SET."""
+    return SQL(", ").join(
+        SQL("{} = {}").format(name_of(one.column), (mapped and mapped.value(one.column)) or expression(one.expression))
+        for one in matching.job.assignments
+    )
+
+
+def _from(matching: Matching, mapped: Mapped | None) -> Composed:
+    if mapped is not None:
+        return SQL("\nFROM {}").format(mapped.source())
+    return SQL("\nFROM {}").format(joined_of(matching.job.using)) if matching.job.using else NOTHING
+
+
+def _guard(matching: Matching, mapped: Mapped | None) -> Composed:
+    return SQL("{} AND ").format(mapped.unchanged(matching.table)) if mapped else NOTHING
 
 
 def _values(matching: Matching) -> Composed:
