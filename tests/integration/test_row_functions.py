@@ -399,25 +399,34 @@ async def test_a_function_that_prints_and_reads_does_no_harm(users: Database, tm
 
 
 async def test_a_process_that_is_killed_is_started_again(users: Database, tmp_path: Path):
-    module = "import time\ndef f(rows):\n    time.sleep(0.05)\n    return [row['username'].upper() for row in rows]\n"
-    events: list[Any] = []
+    """Twice, each time in the middle of a call."""
+    working = tmp_path / "working"
+    module = (
+        "import os, pathlib, time\n"
+        f"working = pathlib.Path({str(working)!r})\n"
+        "def f(rows):\n"
+        "    for number in (1, 500):\n"
+        "        seen = working.with_name(f'seen{number}')\n"
+        "        if any(row['id'] == number for row in rows) and not seen.exists():\n"
+        "            seen.touch(); working.write_text(str(os.getpid())); time.sleep(60)\n"
+        "    return [row['username'].upper() for row in rows]\n"
+    )
     async with anyio.create_task_group() as tasks:
 
         async def kill() -> None:
-            killed: set[int] = set()
-            while len(killed) < 2:
-                for child in set(children()) - killed:
-                    await anyio.sleep(0.3)  # it has to be imported and at work
-                    os.kill(child, signal.SIGKILL)
-                    killed.add(child)
-                await anyio.sleep(0.01)
+            for _ in range(2):
+                while not working.exists() or not (pid := working.read_text()):  # noqa: ASYNC110
+                    await anyio.sleep(0.01)
+                working.unlink()
+                os.kill(int(pid), signal.SIGKILL)
 
         tasks.start_soon(kill)
-        finished, events = await run(users.dsn, job_of(tmp_path, module, batch={"stripes": 1, "max_rows": 50}))
+        job = job_of(tmp_path, module, inputs=["username", "id"])
+        finished, events = await run(users.dsn, job)
         tasks.cancel_scope.cancel()
     assert (finished.state, finished.rows_total, wrong(users)) == ("done", ROWS, 0)
     retried = [one for one in events if isinstance(one, Retried)]
-    assert {one.reason for one in retried} == {"function_died"}
+    assert [one.reason for one in retried] == ["function_died"] * 2
     assert "function functions:f: its process was killed by signal 9 (out of memory?)" in retried[0].message
 
 
