@@ -200,6 +200,7 @@ def plan_text(plan: Plan) -> str:
         *_leaves(plan),
         f"replicas  {', '.join(plan.replicas) or 'none'}",
         *(f"notice    {notice}" for notice in plan.notices),
+        *(f"function  {sample}" for sample in plan.samples),
     ]
     for title, statement in plan.statements:
         lines += ["", f"-- {title}", f"{statement};"]

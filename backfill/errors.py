@@ -6,6 +6,7 @@
     ├── DatabaseError    the database said no; safe to run again                     exit 1
     │   ├── Lost         the connection went away; reconnect and read the checkpoint
     │   └── Refused      a statement failed, with its SQLSTATE
+    ├── FunctionError    the job file's row function failed; earlier batches stay     exit 1
     ├── Halted           a person must look                                          exit 4
     ├── LockHeld         another worker has the job (--no-wait)                      exit 75
     ├── Superseded       another worker moved our checkpoint: our batch changed nothing
@@ -48,6 +49,10 @@ class Refused(DatabaseError):
     def __init__(self, message: str, sqlstate: str) -> None:
         super().__init__(message)
         self.sqlstate = sqlstate
+
+
+class FunctionError(BackfillError):
+    """The job file's row function raised, returned what it must not, or ended its process for a row."""
 
 
 class Halted(BackfillError):

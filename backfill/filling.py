@@ -44,9 +44,10 @@ class Filling:
             if verification.rows_left == verification.rows_unconverged:
                 return verification
             if rows == 0 and verification.rows_left == untouched:
+                others = "they change while the function works, or " if self._gate.job.python else ""
                 raise BackfillError(
-                    f"{untouched:,} rows match 'where' and no UPDATE reaches them: a trigger or a rule suppresses"
-                    f" it; for example {', '.join(verification.samples)}"
+                    f"{untouched:,} rows match 'where' and no UPDATE reaches them: {others}a trigger or a rule"
+                    f" suppresses it; for example {', '.join(verification.samples)}"
                 )
             untouched = 0 if rows else verification.rows_left
             await self._new_pass()

@@ -61,14 +61,16 @@ class Lane:
         """Move the place on: over a stretch without work, or by one batch."""
         await self._shift.around.sleep(0)
         await self._lay_out()
-        cut = await self._cut(min(self._gate.rows_wished(self.scan.stripe), self._rows_cap))
+        rows = min(self._gate.rows_wished(self.scan.stripe), self._rows_cap, self.session.rows_at_once)
+        cut = await self._cut(rows)
         if cut.rows == 0:
             await self._skip(cut.end)
             return
+        await self.session.map_rows(self.scan, cut)
         async with nullcontext() if self._shift.proven else self._shift.trial:
             admission = await self._gate.admit(self.session, self.scan)
             try:
-                cut = await self._cut(min(admission.rows, self._rows_cap))
+                cut = await self._cut(min(admission.rows, self._rows_cap, rows))
                 if cut.rows:
                     await self._fill(cut, admission)
             finally:
@@ -137,7 +139,7 @@ class Lane:
 
     async def _cut(self, rows: int) -> Cut:
         """Return the next batch of at most `rows`; scouts when the last scout does not reach or is too coarse."""
-        if self.scan.stripes == 1 and self._sparse is not False:
+        if self.scan.stripes == 1 and self._sparse is not False and self._gate.job.python is None:
             return await self._pick(rows)
         if self._scouted is not None and scout.covers(self._scouted, self.scan):
             cut = scout.cut(self._scouted, self.scan, rows)

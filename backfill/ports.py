@@ -14,7 +14,7 @@ from backfill.core.leaf import Begun, Leaf
 from backfill.core.page import Shape
 from backfill.core.reason import Reason
 from backfill.core.scan import Scan
-from backfill.core.scout import Scouted
+from backfill.core.scout import Cut, Scouted
 from backfill.core.signals import Signals, Vacuumed
 from backfill.core.vacuum import Cost
 from backfill.errors import BackfillError
@@ -48,6 +48,13 @@ class LaneSession(Protocol):
 
     async def read_due(self, scan: Scan, pages: int) -> Due:
         """Find the rows to do from the scan's place on, in at most so many pages of the lane's own."""
+
+    @property
+    def rows_at_once(self) -> int:
+        """Rows that a function of the job maps in good time; as many as a batch may have where it has none."""
+
+    async def map_rows(self, scan: Scan, cut: Cut) -> None:
+        """Have the values of a batch's rows ready, where a function makes them: before it is let through."""
 
     async def run_batch(self, order: Order, charge: Callable[[int], int]) -> Filled | Overfull:
         """Run one batch and its checkpoint in one transaction; raises Superseded, Rewritten, Diverges.

@@ -22,7 +22,7 @@ from backfill.core.leaf import Begun, Leaf, Tally
 from backfill.core.page import Shape, residues
 from backfill.core.reason import Reason
 from backfill.core.scan import Layout, Scan, Tid, advance, begin, begin_pass, restart
-from backfill.core.scout import Scouted, make_grid
+from backfill.core.scout import Cut, Scouted, make_grid
 from backfill.core.signals import Replica, Signals, Vacuumed
 from backfill.core.vacuum import Cost
 from backfill.errors import Diverges, LeafGone, Lost, Rewritten, Superseded
@@ -287,6 +287,13 @@ class FakeSession:
         self.database.reaches.append(pages)
         end = reach(scan, pages)
         return gather(scan.next, end, self.database.matching(scan, scan.next, end))
+
+    @property
+    def rows_at_once(self) -> int:
+        return self.database.max_rows
+
+    async def map_rows(self, scan: Scan, cut: Cut) -> None:
+        """Nothing: the table's columns are filled by expressions."""
 
     async def apply_limits(self, job: Job) -> None:
         self._enter("apply_limits")

@@ -20,6 +20,9 @@ _EXAMPLES = {
     "where": "where: handle IS NULL",
     "using": "using: {table: accounts, on: accounts.id = users.account_id}",
     "on": "on: accounts.id = users.account_id",
+    "python": "python: {function: handles:make_handle, inputs: [username]}",
+    "function": "function: handles:make_handle",
+    "inputs": "inputs: [username]",
     "batch": "batch: {rows: 5000}",
     "throttle": "throttle: {max_lag: 10s}",
     "replicas": "replicas: {min: 1}",
@@ -71,7 +74,7 @@ def _description(node: Node, *, kind: bool = False) -> str:
     if isinstance(node, MappingNode):
         return "a mapping" if node.value else "an empty mapping"
     if isinstance(node, SequenceNode):
-        return "a list"
+        return "a list" if node.value else "an empty list"
     assert isinstance(node, ScalarNode)
     if node.style is None and not node.value:
         return "empty"

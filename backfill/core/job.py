@@ -23,6 +23,9 @@ SynchronousCommit = Literal["off", "local", "remote_write", "on", "remote_apply"
 
 _SQL = {"type": ["string", "number", "boolean", "null"]}
 AS_WRITTEN = PlainSerializer(str, return_type=str)
+AS_QUOTED = PlainSerializer(quote, return_type=str)
+FROM_PYTHON = "python"
+"""The expression of a column that the job's row function gives the value of."""
 
 
 class Assignment(Model):
@@ -55,6 +58,22 @@ class Using(Model):
         return self.alias or self.table.name
 
 
+class Python(Model):
+    """A Python function that maps rows to values, for what SQL cannot do; columns of `set` take them by `python`."""
+
+    function: Annotated[str, Written(text.parse_function, {"type": "string", "pattern": text.FUNCTION_PATTERN})] = (
+        Field(
+            description="module:function; the module is looked for in the job file's directory first.",
+            examples=["handles:make_handle"],
+        )
+    )
+    inputs: Annotated[
+        tuple[Annotated[str, Written(text.parse_column_name, {"type": "string"}), AS_QUOTED], ...],
+        BeforeValidator(text.list_like("[username]", least=1)),
+        WithJsonSchema({"type": "array", "items": {"type": "string"}, "minItems": 1}),
+    ] = Field(description="Columns of the table that it is given for each row.", examples=[["username", "country"]])
+
+
 class Job(Model):
     """A backfill job: which columns of which table to fill, and what that may cost."""
 
@@ -83,6 +102,9 @@ class Job(Model):
     using: Annotated[Using | None, LeftOut()] = Field(
         default=None, description="Another table that `set` and `where` may read, as in UPDATE … FROM."
     )
+    python: Annotated[Python | None, LeftOut()] = Field(
+        default=None, description="A Python function over a row's columns; `set` takes its values as `python`."
+    )
     batch: Batch = Field(default_factory=Batch, description="How much one transaction may take.")
     throttle: Throttle = Field(default_factory=Throttle, description="What the job's WAL may cost.")
     lock_timeout_s: Annotated[float, duration("10ms", "1m")] = written(
@@ -107,6 +129,13 @@ class Job(Model):
         description="Whether the table is vacuumed as it is filled, so that it does not double, or others do that.",
     )
 
+    @property
+    def from_python(self) -> tuple[str, ...]:
+        """Columns of which the row function gives the values, in their order in `set`."""
+        if self.python is None:
+            return ()
+        return tuple(one.column for one in self.assignments if one.expression == FROM_PYTHON)
+
     @field_serializer("assignments")
     def _as_written(self, assignments: tuple[Assignment, ...]) -> dict[str, str]:
         return {quote(one.column): one.expression for one in assignments}
@@ -123,6 +152,7 @@ class Job(Model):
             name = quote(self.using.name)
             words = f"'{name}' would name two tables; give the joined one a name of its own, such as as: other"
             found.append(Contradiction((("using", "as"), ("using", "table")), words))
+        found += self._function_agrees()
         told = self.model_fields_set
         default = {name: "" if name in told else " (the default)" for name in ("statement_timeout_s", "lock_timeout_s")}
         longest = format_duration(self.statement_timeout_s) + default["statement_timeout_s"]
@@ -141,3 +171,20 @@ class Job(Model):
         if found:
             raise contradictory(found)
         return self
+
+    def _function_agrees(self) -> list[Contradiction]:
+        if self.python is None:
+            return []
+        found, inputs = [], self.python.inputs
+        if not self.from_python:
+            words = f"no column of 'set' takes the function's value; write one as {FROM_PYTHON}, such as handle: python"
+            found.append(Contradiction((("set",),), words))
+        if self.using is not None:
+            words = "'python' and 'using' are not for one job; let the function's inputs be columns of the table"
+            found.append(Contradiction((("python",),), words))
+        found += [
+            Contradiction((("python", "inputs", place),), f"input '{column}' is named twice")
+            for place, column in enumerate(inputs)
+            if column in inputs[:place]
+        ]
+        return found

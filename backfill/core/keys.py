@@ -24,7 +24,6 @@ UNSUPPORTED: dict[Path, dict[str, str | None]] = {
         "window": None,
         "sync": "none",
         "finish": None,
-        "python": None,
         "on_row_error": "fail",
     },
 }

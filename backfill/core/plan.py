@@ -23,6 +23,7 @@ class Plan:
     foreseen: bool
     replicas: tuple[str, ...]
     notices: tuple[str, ...]
+    samples: tuple[str, ...]
     statements: tuple[tuple[str, str], ...]
     explained: str
     shown: str

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from enum import Enum
 
+FUNCTION_DIED = "function_died"
+"""Stands where a SQLSTATE would: a row function's process ended before it answered."""
 RETRIES_LOUD = 3
 """Failures in a row from which on each is told as a warning."""
 BACKOFF_S = 0.1
@@ -28,6 +30,7 @@ _REMEDIES = {
     "40001": Remedy.RETRY,  # serialization_failure
     "40P01": Remedy.SHRINK,  # deadlock_detected
     "55P03": Remedy.SHRINK,  # lock_not_available: lock_timeout
+    FUNCTION_DIED: Remedy.SHRINK,
     "57014": Remedy.SHRINK,  # query_canceled: statement_timeout
     "53300": Remedy.RECONNECT,  # too_many_connections
     "57P01": Remedy.RECONNECT,  # admin_shutdown

@@ -15,6 +15,8 @@ from backfill.core.field import Plain, sentence, wrong_kind
 from backfill.core.identifier import BYTES_MAX, TableName, parse_column, storable
 from backfill.core.units import shown
 
+_NAME = "[A-Za-z_][A-Za-z0-9_]*"
+FUNCTION_PATTERN = rf"^{_NAME}(\.{_NAME})*:{_NAME}$"
 JOB_NAME_PATTERN = "^[a-z0-9][a-z0-9._-]{0,62}$"
 
 
@@ -61,6 +63,19 @@ def parse_query(value: object) -> str:
     return parse_sql(value)
 
 
+def parse_column_name(value: object) -> str:
+    """Return the column that a text names, written as in SQL."""
+    return parse_column(_text(value))
+
+
+def parse_function(value: object) -> str:
+    """Return where a Python function is found: module:function."""
+    name = _text(value)
+    if not re.fullmatch(FUNCTION_PATTERN, name):
+        raise sentence(f"not a function: {shown(name)}; write module:function such as handles:make_handle")
+    return name
+
+
 def parse_assignments(value: object) -> tuple[Any, ...]:
     """Return what `set` maps as one pair a column; pairs made in Python pass as they are."""
     if isinstance(value, tuple) and value:
@@ -78,11 +93,11 @@ def parse_standby(value: object) -> str:
     return name
 
 
-def list_like(example: str) -> Callable[[object], tuple[object, ...]]:
+def list_like(example: str, *, least: int = 0) -> Callable[[object], tuple[object, ...]]:
     """Return what reads a list into its items, each to be read by its own type."""
 
     def parse(value: object) -> tuple[object, ...]:
-        if not isinstance(value, list | tuple):
+        if not isinstance(value, list | tuple) or len(value) < least:
             raise wrong_kind(f"write a list such as {example}")
         return tuple(value)
 

@@ -31,9 +31,15 @@ Charge = Callable[[int], int]
 
 
 async def run_batch(
-    connection: Connection, statements: Statements, job: Job, table: Table, order: Order, charge: Charge
+    connection: Connection,
+    statements: Statements,
+    job: Job,
+    table: Table,
+    order: Order,
+    charge: Charge,
+    values: dict[str, Any],
 ) -> Filled | Overfull:
-    """Update and checkpoint; return what was committed, or Overfull.
+    """Update and checkpoint; return what was committed, or Overfull. `values` are those of a row function.
 
     Raises Superseded or Rewritten when the checkpoint would not move, Diverges when `where` stays true for every
     row of a job's first batch. In each of these cases nothing was changed.
@@ -43,13 +49,13 @@ async def run_batch(
     try:
         with translated(connection):
             async with connection.transaction():
-                filled = await _fill(connection, statements, job, table, order, charge)
+                filled = await _fill(connection, statements, job, table, order, charge, values)
     except _RolledBack as rolled_back:
         if rolled_back.overfull is not None:
             return rolled_back.overfull
         raise await blame(connection, job.name, scan) from None
     except _Unmoved:
-        sample = await _sample(connection, statements, scan, cut)
+        sample = await _sample(connection, statements, scan, cut, values)
         raise Diverges(
             f"'where' stays true for every row of the first batch, which was rolled back; for example {sample}"
         ) from None
@@ -68,7 +74,13 @@ class _Unmoved(Exception):
 
 
 async def _fill(
-    connection: Connection, statements: Statements, job: Job, table: Table, order: Order, charge: Charge
+    connection: Connection,
+    statements: Statements,
+    job: Job,
+    table: Table,
+    order: Order,
+    charge: Charge,
+    values: dict[str, Any],
 ) -> Filled:
     scan, cut = order.scan, order.cut
     async with connection.pipeline():
@@ -76,7 +88,7 @@ async def _fill(
             await connection.execute("SET LOCAL synchronous_commit = local")
         measured = await _measure(connection, table)
         update = connection.cursor(row_factory=dict_row)
-        await update.execute(_update_for(statements, order), _range(scan, cut))
+        await update.execute(_update_for(statements, order), _range(scan, cut) | values)
     before, row = await measured.fetchone(), await update.fetchone()
     assert row is not None, "an aggregate has one row"
     assert before is not None, "a select without FROM has one row"
@@ -174,7 +186,7 @@ def _fields(job: Job, order: Order, after: Scan) -> dict[str, Any]:
     }
 
 
-async def _sample(connection: Connection, statements: Statements, scan: Scan, cut: Cut) -> str:
+async def _sample(connection: Connection, statements: Statements, scan: Scan, cut: Cut, values: dict[str, Any]) -> str:
     """Return one row of the range before and after the UPDATE, which is rolled back again."""
     with translated(connection):
         async with connection.transaction(force_rollback=True):
@@ -183,7 +195,7 @@ async def _sample(connection: Connection, statements: Statements, scan: Scan, cu
             if row is None:
                 return "none: the rows are gone"
             tid, key, before = row
-            cursor = await connection.execute(statements.sample_after, {"tid": tid})
+            cursor = await connection.execute(statements.sample_after, {"tid": tid} | values)
             after = await cursor.fetchone()
     return f"row {key}: {before} → {after[0] if after else 'not updated (a trigger or rule suppressed it)'}"
 

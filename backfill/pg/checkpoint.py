@@ -48,12 +48,16 @@ def spec_of(job: Job) -> dict[str, Any]:
         "set": {one.column: one.expression for one in job.assignments},
         "where": job.where,
     }
-    return spec | ({"using": job.using.model_dump(mode="json", by_alias=True, exclude_none=True)} if job.using else {})
+    more = {"using": job.using, "python": job.python}
+    return spec | {
+        key: one.model_dump(mode="json", by_alias=True, exclude_none=True) for key, one in more.items() if one
+    }
 
 
 def limits_of(job: Job) -> dict[str, Any]:
     """Return what a started job may change, as in its file; without conninfos, which may hold passwords."""
-    limits = job.model_dump(mode="json", by_alias=True, exclude={"name", "table", "assignments", "where", "using"})
+    spec = {"name", "table", "assignments", "where", "using", "python"}
+    limits = job.model_dump(mode="json", by_alias=True, exclude=spec)
     del limits["throttle"]["probes"], limits["throttle"]["replicas"]["direct"]
     return limits
 
@@ -75,7 +79,7 @@ async def begin_job(connection: Connection, job: Job, *, worker: str, restart: b
     """Mark the job as running; return the replicas that earlier workers saw on this timeline, and what they did.
 
     A job that had ended begins again: none of its leaves counts as done. Raises JobError when the job was started with
-    another table, set, where or using, unless `restart`.
+    another table, set, where, using or python, unless `restart`.
     """
     spec = spec_of(job)
     async with _transaction(connection) as cursor:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from psycopg.sql import SQL, Composed, Identifier, Literal
 
-from backfill.core.job import Job, Using
+from backfill.core.job import Using
 from backfill.core.table import Table
 
 NOTHING = SQL("").format()
@@ -60,13 +60,6 @@ def range_of(table: Table) -> Composed:
 def residue_of(table: Table) -> Composed:
     """Return a row's line pointer modulo 64: the last byte of its address as PostgreSQL sends it."""
     return SQL("get_byte(tidsend({}.ctid), 5) & 63").format(row_of(table))
-
-
-def assignments_of(job: Job) -> Composed:
-    """Return what stands behind SET."""
-    return SQL(", ").join(
-        SQL("{} = {}").format(name_of(one.column), expression(one.expression)) for one in job.assignments
-    )
 
 
 def key_of(table: Table, row: Identifier) -> Composed:

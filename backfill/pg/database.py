@@ -20,6 +20,7 @@ from backfill.pg import catalog, checkpoint, lock, setup
 from backfill.pg.beside import Beside
 from backfill.pg.lane import DatabaseLane
 from backfill.pg.leaves import check_leaf, read_leaves
+from backfill.pg.mapper import Mapper
 from backfill.pg.observer import Observer
 from backfill.pg.preflight import accept_sources, prepare
 from backfill.pg.session import connect, worker_name
@@ -42,6 +43,7 @@ class Database(DatabaseLane):
         self._verifying = False
         self._leaf = self.job.table
         self._epoch = 0
+        self._mapper = Mapper(job_file) if job_file.job.python else None
 
     async def __aenter__(self) -> Self:
         """Connect and look: raises before anything is written where the server, the table or the job is wrong."""
@@ -52,9 +54,11 @@ class Database(DatabaseLane):
             await self._read_leaf()
             await self._check_leaves()
             await accept_sources(self.connection, self.job_file)
+            if self._mapper:
+                await self._mapper.turn_to(self._statements)
             await setup.ensure_state(self.connection, self._server)
         except BaseException:
-            await self.connection.close()
+            await self.close()
             raise
         self._beside = Beside(self._dsn, self.job)
         self._beside.open()
@@ -68,9 +72,8 @@ class Database(DatabaseLane):
         """Close the sessions, and with them our locks."""
         await self._observer.vacuum.close()
         await self._beside.close()
-        for one in self._others:
+        for one in (*self._others, self):
             await one.close()
-        await self.connection.close()
 
     async def interrupt(self) -> None:
         """Cancel the verification read if it runs now; a batch is left to end."""
@@ -144,7 +147,8 @@ class Database(DatabaseLane):
         while len(self._others) < count - 1:
             name = worker_name(self.job.name)
             connection = await connect(self._dsn, application_name=name, job=self.job)
-            lane = DatabaseLane(connection, self.job, self._observer, self._table, self._statements)
+            mapper = Mapper(self.job_file) if self.job.python else None
+            lane = DatabaseLane(connection, self.job, self._observer, self._table, self._statements, mapper)
             self._others = (*self._others, lane)
         return (self, *self._others[: count - 1])
 

@@ -10,12 +10,13 @@ from backfill.core.job import Job
 from backfill.core.page import Shape
 from backfill.core.reason import Reason
 from backfill.core.scan import Scan
-from backfill.core.scout import Scouted, make_grid
+from backfill.core.scout import Cut, Scouted, make_grid
 from backfill.core.signals import Signals, Vacuumed
 from backfill.core.table import Table
 from backfill.core.vacuum import Cost
 from backfill.pg import batch, checkpoint
 from backfill.pg.asking import replica_name
+from backfill.pg.mapper import Mapper
 from backfill.pg.observer import Observer
 from backfill.pg.session import Connection, bound
 from backfill.pg.statements import Statements, vacuum_of
@@ -25,17 +26,29 @@ class DatabaseLane:
     """A connection, and the leaf that it works on."""
 
     def __init__(
-        self, connection: Connection, job: Job, observer: Observer, table: Table, statements: Statements
+        self,
+        connection: Connection,
+        job: Job,
+        observer: Observer,
+        table: Table,
+        statements: Statements,
+        mapper: Mapper | None = None,
     ) -> None:
         self.connection = connection
         self.job = job
         self._observer = observer
         self._table = table
         self._statements = statements
+        self._mapper = mapper
 
     def turn_to(self, table: Table, statements: Statements) -> None:
         """Work on another leaf, or on what has become of this one."""
         self._table, self._statements = table, statements
+
+    @property
+    def rows_at_once(self) -> int:
+        """Rows that the job's function maps in good time."""
+        return self._mapper.rows_at_once if self._mapper else self.job.batch.max_rows
 
     async def read_signals(self) -> Signals:
         """Read everything that our WAL can hurt."""
@@ -59,9 +72,17 @@ class DatabaseLane:
         """Find the rows to do from the scan's place on, in at most so many pages of the lane's own."""
         return await batch.read_due(self.connection, self._statements, scan, reach(scan, pages))
 
+    async def map_rows(self, scan: Scan, cut: Cut) -> None:
+        """Let the job's function work, where it has one, before the batch is let through."""
+        if self._mapper:
+            await self._mapper.hold(self.connection, self._statements, scan, cut)
+
     async def run_batch(self, order: Order, charge: Callable[[int], int]) -> Filled | Overfull:
         """Run one batch and its checkpoint in one transaction."""
-        return await batch.run_batch(self.connection, self._statements, self.job, self._table, order, charge)
+        connection, statements, values = self.connection, self._statements, {}
+        if self._mapper:
+            values = await self._mapper.values(connection, statements, order.scan, order.cut)
+        return await batch.run_batch(connection, statements, self.job, self._table, order, charge, values)
 
     async def save_place(self, scan: Scan) -> Scan:
         """Move the checkpoint without a batch."""
@@ -79,6 +100,8 @@ class DatabaseLane:
     async def apply_limits(self, job: Job) -> None:
         """Keep another limit of rows from the next batch on, and other timeouts."""
         self.job = job
+        if self._mapper:
+            self._mapper.timeout_s = job.statement_timeout_s
         await bound(self.connection, job)
 
     async def start_vacuum(self, cost: Cost) -> None:
@@ -94,9 +117,13 @@ class DatabaseLane:
         await checkpoint.save_event(self.connection, self.job.name, "vacuumed", text)
 
     async def cancel(self) -> None:
-        """Cancel the statement that runs now; its transaction is rolled back."""
+        """Cancel the statement that runs now; its transaction is rolled back. So is the job's function."""
+        if self._mapper:
+            self._mapper.kill()
         await self.connection.cancel_safe(timeout=5)
 
     async def close(self) -> None:
-        """Close the session."""
+        """Close the session, and end the process of the job's function."""
+        if self._mapper:
+            await self._mapper.close()
         await self.connection.close()

@@ -8,17 +8,20 @@ from backfill.core import vacuum
 from backfill.core.faults import counted
 from backfill.core.jobfile import JobFile
 from backfill.core.plan import Plan
+from backfill.core.scan import Layout, begin
 from backfill.core.signals import Signals
 from backfill.core.table import Table
 from backfill.core.units import format_duration, format_size
 from backfill.pg import catalog, preflight, probe, setup
 from backfill.pg.asking import replica_name
 from backfill.pg.leaves import read_leaves
+from backfill.pg.mapper import Mapper
 from backfill.pg.matching import Matching
 from backfill.pg.session import Connection, connect, worker_name
 from backfill.pg.statements import Statements
 
 _TITLES = {
+    "rows": "what the function is given: the rows of a batch, read outside of its transaction",
     "scout": "count a range's matching rows by slice and stripe (reads only)",
     "due": "find rows where they are few, for batches by address (reads only)",
     "update": "a batch: one stripe of a range, in one transaction with its checkpoint",
@@ -33,6 +36,8 @@ _TITLES = {
 SNAPSHOT_OLD_S = 60.0
 ROWS_READ_WHOLE = 10_000
 LEAVES_TOLD = 20
+SAMPLES = 3
+SAMPLED_PAGES = 1000
 
 
 async def make_plan(dsn: str, job_file: JobFile) -> Plan:
@@ -54,7 +59,7 @@ async def make_plan(dsn: str, job_file: JobFile) -> Plan:
                     prepared = await preflight.prepare(connection, job_file, one)
                     table, statements = (one, prepared) if leaf is largest else (table, statements)
             await preflight.accept_sources(connection, job_file)
-            explained = await preflight.explain(connection, statements.update)
+            explained = await preflight.explain(connection, statements.update, statements.no_values)
             about_others = await _about_others(connection, job_file, table, statements)
         signals = await probe.read_signals(connection, table_oid=table.identity.oid, aurora=server.aurora)
         notices = [
@@ -79,12 +84,28 @@ async def make_plan(dsn: str, job_file: JobFile) -> Plan:
                 *map(replica_name, job.throttle.replicas.direct),
             ),
             notices=tuple(notices),
-            statements=tuple((title, _text(connection, getattr(statements, name))) for name, title in _TITLES.items()),
+            samples=tuple(await _samples(connection, job_file, table, statements)),
+            statements=tuple(
+                (title, _text(connection, composed))
+                for name, title in _TITLES.items()
+                if (composed := getattr(statements, name)) is not None
+            ),
             explained=explained,
             shown=str(table.name),
             leaf_count=len(listed),
             leaves=tuple((str(leaf.name), leaf.pages * setup.PAGE_BYTES) for leaf in listed[:LEAVES_TOLD]),
         )
+
+
+async def _samples(connection: Connection, job_file: JobFile, table: Table, statements: Statements) -> list[str]:
+    """Return what the job's function makes of a few rows near the table's beginning."""
+    if job_file.job.python is None:
+        return []
+    mapper = Mapper(job_file)
+    try:
+        return await mapper.shown(connection, statements, begin(min(table.pages, SAMPLED_PAGES), Layout()), SAMPLES)
+    finally:
+        await mapper.close()
 
 
 def _text(connection: Connection, statement: Composed) -> str:
@@ -114,7 +135,7 @@ async def _about_others(connection: Connection, job_file: JobFile, table: Table,
     using = job_file.job.using
     whole = {
         f"{node['Relation Name']} is read whole for each batch, about {node['Plan Rows']:,} rows: no index serves it"
-        for node in await preflight.nodes(connection, statements.update)
+        for node in await preflight.nodes(connection, statements.update, statements.no_values)
         if node["Node Type"] == "Seq Scan" and node["Plan Rows"] >= ROWS_READ_WHOLE
     }
     notices = sorted(whole)

@@ -19,6 +19,7 @@ from backfill.core.table import Table
 from backfill.errors import JobError
 from backfill.pg.clauses import NOTHING, expression, joined_of, name_of, target_of
 from backfill.pg.joined import check_joined
+from backfill.pg.mapped import read_mapped
 from backfill.pg.matching import Matching
 from backfill.pg.session import Connection, translated
 from backfill.pg.sqlfile import statement as static
@@ -27,6 +28,7 @@ from backfill.pg.statements import Statements, compose
 Path = tuple[str | int, ...]
 
 _ANYWHERE = {"low": "(0,0)", "high": "(1,0)", "mask": 0, "stripes": [0], "bounds": ["(0,0)"]}
+NO_VALUES: dict[str, Any] = {}
 _OURS_TO_SAY = ("42", "22", "0A", "54", "2F", "P0")
 """Classes of SQLSTATE that blame the expression: syntax or access, data, feature, limit, routine."""
 
@@ -48,21 +50,24 @@ async def prepare(connection: Connection, job_file: JobFile, table: Table) -> St
         )
         await _accept(connection, job_file, ("using", "on"), read, job.using.on)
     for one in job.assignments:
+        if one.column in job.from_python:
+            continue
         head = SQL("EXPLAIN UPDATE {} SET {} = ").format(target_of(table), name_of(one.column))
         await _accept(connection, job_file, ("set", one.column), head, one.expression, updated)
     await _accept(connection, job_file, ("where",), read, job.where)
-    matching = Matching(job, table, foreseen=table.foreseeable)
+    mapped = await read_mapped(connection, job_file, table)
+    matching = Matching(job, table, foreseen=table.foreseeable and mapped is None)
     if job.using is not None and await _refused(connection, alone + expression(job.where)):
         matching = replace(matching, alone=False)
     stable = not [name for one in job.assignments for name in await volatile_functions(connection, one.expression)]
-    statements = compose(matching, stable=stable)
-    if table.foreseeable:
+    statements = compose(matching, stable=stable, mapped=mapped)
+    if matching.foreseen:
         for foreseen in (matching.foreseeing(), statements.verify):
             if await _refused(connection, SQL("EXPLAIN ") + foreseen):
                 matching = replace(matching, foreseen=False)
                 statements = compose(matching, stable=stable)
                 break
-    error = await _refused(connection, SQL("EXPLAIN ") + statements.update)
+    error = await _refused(connection, SQL("EXPLAIN ") + statements.update, statements.no_values)
     if error:  # no expression's fault: a rule on the table
         raise JobError(f"{job_file.at('table')}: table '{table.name}' cannot be filled: {_words(error)}")
     return statements
@@ -83,17 +88,19 @@ async def accept_sources(connection: Connection, job_file: JobFile) -> None:
             raise JobError(f"{where}: the conninfo cannot be read: {redact(str(error)).strip()}") from None
 
 
-async def explain(connection: Connection, statement: Composed) -> str:
+async def explain(connection: Connection, statement: Composed, values: dict[str, Any] = NO_VALUES) -> str:
     """Return the server's plan of a statement over the table's first page, without running it."""
     with translated(connection):
-        cursor = await connection.execute(SQL("EXPLAIN (COSTS OFF) ") + statement, _ANYWHERE)
+        cursor = await connection.execute(SQL("EXPLAIN (COSTS OFF) ") + statement, _ANYWHERE | values)
         return "\n".join(row[0] for row in await cursor.fetchall())
 
 
-async def nodes(connection: Connection, statement: Composed) -> list[dict[str, Any]]:
+async def nodes(
+    connection: Connection, statement: Composed, values: dict[str, Any] = NO_VALUES
+) -> list[dict[str, Any]]:
     """Return the nodes of the plan of a statement over the table's first page, each with the server's own words."""
     with translated(connection):
-        cursor = await connection.execute(SQL("EXPLAIN (FORMAT json) ") + statement, _ANYWHERE)
+        cursor = await connection.execute(SQL("EXPLAIN (FORMAT json) ") + statement, _ANYWHERE | values)
         row = await cursor.fetchone()
     assert row is not None, "a plan is one row"
     return list(_below(row[0][0]["Plan"]))
@@ -120,11 +127,13 @@ async def _accept(
         raise JobError(f"{_place(connection, job_file, path, head, text, error)}: {_words(error)}")
 
 
-async def _refused(connection: Connection, statement: Composed) -> psycopg.Error | None:
+async def _refused(
+    connection: Connection, statement: Composed, values: dict[str, Any] = NO_VALUES
+) -> psycopg.Error | None:
     """Let the server plan a statement; return the error that blames the job file, raise any other."""
     try:
         async with connection.transaction():  # `backfill plan` asks inside one of its own, which must go on
-            await connection.execute(statement, _ANYWHERE)
+            await connection.execute(statement, _ANYWHERE | values)
     except psycopg.Error as error:
         if (error.sqlstate or "").startswith(_OURS_TO_SAY):
             return error

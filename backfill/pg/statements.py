@@ -7,19 +7,20 @@ from dataclasses import dataclass
 from psycopg.sql import SQL, Composed, Identifier, Literal
 
 from backfill.core.due import TIDS_MAX
-from backfill.core.job import Job
 from backfill.core.table import Table
 from backfill.pg.clauses import (
     NOTHING,
-    assignments_of,
+    expression,
     joined_of,
     key_of,
+    name_of,
     object_of,
     range_of,
     residue_of,
     row_of,
     target_of,
 )
+from backfill.pg.mapped import Mapped
 from backfill.pg.matching import Matching
 from backfill.pg.proof import compose_proof
 from backfill.pg.shape import compose_shape
@@ -35,6 +36,7 @@ class Statements:
     addresses `due` has found. In passes after the
     first the `…_again` forms follow: where the row after the UPDATE can be `foreseen` they leave out rows
     that would match `where` still, which else were met again in every pass; `verify` counts those apart.
+    A job with a row function reads its `rows` first, and may have to name one; these are None without.
     """
 
     foreseen: bool
@@ -52,26 +54,40 @@ class Statements:
     verify: Composed
     sample_before: Composed
     sample_after: Composed
+    mapped: Mapped | None = None
+    rows: Composed | None = None
+    rows_rest: Composed | None = None
+    row_key: Composed | None = None
+
+    @property
+    def no_values(self) -> dict[str, list[str]]:
+        """The parameters of a row function's values for no row at all."""
+        return {name: [] for name in ("tids", "xmins", *self.mapped.parameters)} if self.mapped else {}
 
 
-def compose(matching: Matching, *, stable: bool = True) -> Statements:
+def compose(matching: Matching, *, stable: bool = True, mapped: Mapped | None = None) -> Statements:
     """Return the statements of a job on a table; `stable` is whether `set` gives the same when it is asked again."""
+    table = matching.table
     return Statements(
         foreseen=matching.foreseen,
-        shape=compose_shape(matching, stable=stable),
+        shape=compose_shape(matching, stable=stable and mapped is None),
         scout=_scout(matching, again=False),
         scout_again=_scout(matching, again=True),
         due=_due(matching, again=False),
         due_again=_due(matching, again=True),
-        update=_update(matching, _range_and_stripe(matching), again=False),
-        update_rest=_update(matching, range_of(matching.table), again=False),
-        update_rows=_update(matching, _rows(matching), again=False),
-        update_again=_update(matching, _range_and_stripe(matching), again=True),
-        update_rest_again=_update(matching, range_of(matching.table), again=True),
-        update_rows_again=_update(matching, _rows(matching), again=True),
+        update=_update(matching, _range_and_stripe(matching), mapped, again=False),
+        update_rest=_update(matching, range_of(table), mapped, again=False),
+        update_rows=_update(matching, _rows(matching), mapped, again=False),
+        update_again=_update(matching, _range_and_stripe(matching), mapped, again=True),
+        update_rest_again=_update(matching, range_of(table), mapped, again=True),
+        update_rows_again=_update(matching, _rows(matching), mapped, again=True),
         verify=compose_proof(matching),
         sample_before=_sample_before(matching),
-        sample_after=_sample_after(matching),
+        sample_after=_sample_after(matching, mapped),
+        mapped=mapped,
+        rows=mapped.rows(table, _reached(matching, _range_and_stripe(matching), again=False)) if mapped else None,
+        rows_rest=mapped.rows(table, _reached(matching, range_of(table), again=False)) if mapped else None,
+        row_key=_row_key(matching) if mapped else None,
     )
 
 
@@ -114,20 +130,25 @@ def _rows(matching: Matching) -> Composed:
     return SQL("{}.ctid = ANY (%(tids)s::tid[])").format(row_of(matching.table))
 
 
-def _update(matching: Matching, which: Composed, *, again: bool) -> Composed:
-    job, table = matching.job, matching.table
+def _reached(matching: Matching, which: Composed, *, again: bool) -> Composed:
+    """Return the condition of the rows that a batch updates: `which` of them, and to do."""
+    return SQL("{} AND {}").format(which, matching.fillable(again=again))
+
+
+def _update(matching: Matching, which: Composed, mapped: Mapped | None, *, again: bool) -> Composed:
+    table = matching.table
     # A key is made for rows that match still and for no others: it costs more than the count.
     return SQL(
-        "WITH filled AS (\nUPDATE {} SET {}{}\nWHERE {} AND {}\n"
+        "WITH filled AS (\nUPDATE {} SET {}{}\nWHERE {}{}\n"
         "RETURNING CASE WHEN {} THEN {} END AS unconverged\n)\n"
         "SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,\n"
         "(array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples\nFROM filled"
     ).format(
         target_of(table),
-        assignments_of(job),
-        _from(job),
-        which,
-        matching.fillable(again=again),
+        _assignments(matching, mapped),
+        _from(matching, mapped),
+        _guard(matching, mapped),
+        _reached(matching, which, again=again),
         matching.updated_still(),
         key_of(table, row_of(table)),
     )
@@ -144,20 +165,42 @@ def _sample_before(matching: Matching) -> Composed:
     )
 
 
-def _sample_after(matching: Matching) -> Composed:
-    job, table = matching.job, matching.table
-    return SQL("UPDATE {} SET {}{}\nWHERE {}.ctid = %(tid)s::tid AND {}\nRETURNING {}").format(
+def _sample_after(matching: Matching, mapped: Mapped | None) -> Composed:
+    table = matching.table
+    return SQL("UPDATE {} SET {}{}\nWHERE {}{}.ctid = %(tid)s::tid AND {}\nRETURNING {}").format(
         target_of(table),
-        assignments_of(job),
-        _from(job),
+        _assignments(matching, mapped),
+        _from(matching, mapped),
+        _guard(matching, mapped),
         row_of(table),
         matching.fillable(again=False),
         _values(matching),
     )
 
 
-def _from(job: Job) -> Composed:
-    return SQL("\nFROM {}").format(joined_of(job.using)) if job.using else NOTHING
+def _row_key(matching: Matching) -> Composed:
+    table = matching.table
+    return SQL("SELECT {}\nFROM {}\nWHERE {}.ctid = %(tid)s::tid").format(
+        key_of(table, row_of(table)), target_of(table), row_of(table)
+    )
+
+
+def _assignments(matching: Matching, mapped: Mapped | None) -> Composed:
+    """Return what stands behind SET."""
+    return SQL(", ").join(
+        SQL("{} = {}").format(name_of(one.column), (mapped and mapped.value(one.column)) or expression(one.expression))
+        for one in matching.job.assignments
+    )
+
+
+def _from(matching: Matching, mapped: Mapped | None) -> Composed:
+    if mapped is not None:
+        return SQL("\nFROM {}").format(mapped.source())
+    return SQL("\nFROM {}").format(joined_of(matching.job.using)) if matching.job.using else NOTHING
+
+
+def _guard(matching: Matching, mapped: Mapped | None) -> Composed:
+    return SQL("{} AND ").format(mapped.unchanged(matching.table)) if mapped else NOTHING
 
 
 def _values(matching: Matching) -> Composed:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import secrets
 import time
+from collections.abc import Sequence
 from contextlib import asynccontextmanager
 from dataclasses import fields, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -33,15 +35,25 @@ from tests.fix_pg import Database
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-STATEMENTS = tuple(field.name for field in fields(Statements) if field.name != "foreseen")
-"""Whatever the engine may send: one that is added is tested with the others."""
+OF_FUNCTIONS = ("rows", "rows_rest", "row_key")
+STATEMENTS = tuple(
+    field.name for field in fields(Statements) if field.name not in ("foreseen", "mapped", *OF_FUNCTIONS)
+)
+"""Whatever the engine may send: one that is added is tested with the others. Jobs with a function have more."""
 
 
-def job_file(**keys: Any) -> JobFile:
+def job_file(path: str | Path = "job.yaml", /, **keys: Any) -> JobFile:
     """Return a job file of these keys, each on a line of its own in their order; name, table, set, where first."""
     spec = {"name": "users-handle", "table": "public.users", "set": {"handle": "username"}, "where": "handle IS NULL"}
     lines = [f"{key}: {json.dumps(value, ensure_ascii=False)}\n" for key, value in (spec | keys).items()]
-    return load("".join(lines), "job.yaml")
+    return load("".join(lines), str(path))
+
+
+def function_job(directory: Path, module: str, *, inputs: Sequence[str] = ("username",), **keys: Any) -> JobFile:
+    """Return a job whose handle is what the function `f` of a module gives, which is written beside it."""
+    (directory / "functions.py").write_text(module)
+    python = {"function": "functions:f", "inputs": list(inputs)}
+    return job_file(directory / "job.yaml", **{"set": {"handle": "python"}, "python": python} | keys)
 
 
 def create_database(primary: Server) -> Database:

@@ -275,6 +275,10 @@ CHANGES: dict[str, tuple[dict[str, Any], str]] = {
         },
         "using was None, is {'table': 'public.other', 'as': '\"O\"', 'on': '\"O\".id = users.id'}",
     ),
+    "python": (
+        {"python": {"function": "os.path:commonprefix", "inputs": ["username"]}, "set": {"handle": "python"}},
+        "is {'handle': 'python'}; python was None, is {'function': 'os.path:commonprefix', 'inputs': ['username']}",
+    ),
 }
 
 

@@ -30,6 +30,7 @@ from tests.integration.jobs import (
 pytestmark = pytest.mark.anyio
 
 NOT_BY_RANGE = {
+    "row_key": "it names one row",
     "verify": "it reads the whole table",
     "sample_after": "it updates one row",
     "update_rows": "it updates rows by their addresses",
@@ -39,16 +40,27 @@ BY_ROWS = ["update_rows", "update_rows_again"]
 BY_RANGE = [name for name in STATEMENTS if name not in NOT_BY_RANGE]
 KINDS = {"foreseen": "handle IS NULL", "not foreseen": "handle IS NULL AND xmin::text <> '0'"}
 MODES = ["force_custom_plan", "force_generic_plan"]
-TYPES = {"low": "tid", "high": "tid", "mask": "bigint", "stripes": "smallint[]", "bounds": "tid[]", "tid": "tid"}
-TYPES |= {"tids": "tid[]"}
-RANGE = {
+TYPES = {
+    "low": "tid",
+    "high": "tid",
+    "mask": "bigint",
+    "stripes": "smallint[]",
+    "bounds": "tid[]",
+    "tid": "tid",
+    "tids": "tid[]",
+    "xmins": "xid[]",
+    "out_0": "text[]",
+}
+RANGE: dict[str, Any] = {
     "low": "(100,0)",
     "high": "(108,0)",
     "mask": 7,
     "stripes": [0, 1] * 32,
     "bounds": ["(100,0)", "(104,0)"],
     "tid": "(100,1)",
-    "tids": [f"({page},1)" for page in range(100, 150)],
+    "tids": [f"({page},{offset})" for page in range(100, 108) for offset in range(1, 61)],
+    "xmins": ["700"] * 480,
+    "out_0": ["value"] * 480,
 }
 WINDOW = RANGE | {"low": "(0,0)", "high": "(800,0)"}
 
@@ -80,13 +92,13 @@ async def plan_of(
     _, statements = await prepared(connection, job)
     if mode is not None:
         await connection.execute("select set_config('plan_cache_mode', %s, false)", [mode])
+    await connection.execute("DEALLOCATE ALL")
     text = getattr(statements, name).as_string(connection)
     text %= {key: f"${number}" for number, key in enumerate(TYPES, 1)}
     await connection.execute(f"PREPARE one ({', '.join(TYPES.values())}) AS {text}".encode())
     literals = SQL(", ").join(Literal(values[key]) for key in TYPES)
     cursor = await connection.execute(SQL("EXPLAIN (FORMAT json) EXECUTE one ({})").format(literals))
     row = await cursor.fetchone()
-    await connection.execute("DEALLOCATE one")
     assert row is not None
     return list(nodes(row[0][0]["Plan"]))
 
@@ -217,6 +229,49 @@ async def test_the_proof_of_joined_rows_reads_each_table_as_a_whole_and_not_row_
     reads = {"alone": 3, "joined": 2}[kind]
     assert sorted(of(plan, "users")) == ["Seq Scan"] * reads + ["Tid Scan"]
     assert "Nested Loop" not in {node.kind for node in plan}
+
+
+MAPPED = job_file(set={"handle": "python"}, python={"function": "os.path:commonprefix", "inputs": ["username"]})
+READS = ["rows", "rows_rest"]
+UPDATES = ["update", "update_rest", "update_again", "update_rest_again"]
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("name", [*READS, "scout", "shape", "sample_before"])
+async def test_what_a_row_function_is_given_is_read_by_a_tid_range_scan(users: Database, name: str, mode: str):
+    async with connected(users.dsn, MAPPED) as connection:
+        plan = await plan_of(connection, MAPPED, name, RANGE, mode)
+    [scan] = [node for node in plan if node.relation == "users"]
+    assert scan.kind == "Tid Range Scan"
+
+
+@pytest.mark.parametrize("rows", [0, 1, 480])
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("name", UPDATES)
+async def test_mapped_rows_are_reached_by_their_addresses(users: Database, name: str, mode: str, rows: int):
+    values = {one: RANGE[one][:rows] for one in ("tids", "xmins", "out_0")}
+    async with connected(users.dsn, MAPPED) as connection:
+        plan = await plan_of(connection, MAPPED, name, RANGE | values, mode)
+    [scan] = [node for node in plan if node.relation == "users" and "Scan" in node.kind]
+    assert scan.kind in ("Tid Scan", "Tid Range Scan")
+
+
+@pytest.mark.parametrize("name", UPDATES)
+async def test_mapped_rows_of_a_whole_window_are_reached_by_their_addresses(users: Database, name: str):
+    tids = [f"({page},{offset})" for page in range(800) for offset in range(1, 13)]
+    values = {"tids": tids, "xmins": ["700"] * len(tids), "out_0": ["value"] * len(tids)}
+    async with connected(users.dsn, MAPPED) as connection:
+        plan = await plan_of(connection, MAPPED, name, WINDOW | values)
+    [scan] = [node for node in plan if node.relation == "users" and "Scan" in node.kind]
+    assert scan.kind in ("Tid Scan", "Tid Range Scan")
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("name", ["sample_after", "row_key"])
+async def test_one_mapped_row_is_a_tid_scan(users: Database, name: str, mode: str):
+    async with connected(users.dsn, MAPPED) as connection:
+        plan = await plan_of(connection, MAPPED, name, RANGE, mode)
+    assert of(plan, "users")[-1] == "Tid Scan"
 
 
 INDEXES = {"by_handle": "(handle)", "by_rest": "(id) where handle is null"}

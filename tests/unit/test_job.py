@@ -98,6 +98,7 @@ def test_a_job_is_a_value():
         {"set": {'"Handle"': "a", "b": "c -- why"}, "table": '"A"."b.c"'},
         {"throttle": {"max_lag": "1m30s", "replicas": {"require": ["a"], "ignore": ["dr-*"], "min": 1}}},
         {"batch": {"rows": 7, "stripes": 1}, "synchronous_commit": "remote_apply"},
+        {"set": {"handle": "python"}, "python": {"function": "a.b:c", "inputs": ["x", '"Y y"']}},
     ],
 )
 def test_a_dump_reads_back(changes: dict[str, Any], by_alias: bool):
@@ -105,6 +106,37 @@ def test_a_dump_reads_back(changes: dict[str, Any], by_alias: bool):
     assert Job.model_validate(one.model_dump(by_alias=by_alias)) == one
     assert Job.model_validate(one.model_dump(by_alias=by_alias, mode="json")) == one
     assert Job.model_validate_json(one.model_dump_json(by_alias=by_alias)) == one
+
+
+def test_columns_of_set_take_the_row_function_s_values_where_there_is_one():
+    assigned = {"a": "python", "b": "upper(python)", '"C"': "python"}
+    assert job(set=assigned).from_python == ()
+    mapped = job(set=assigned, python={"function": "m:f", "inputs": ["x", '"Y"']})
+    assert mapped.from_python == ("a", "C")
+    assert mapped.python is not None
+    assert mapped.python.inputs == ("x", "Y")
+
+
+FUNCTION = {"function": "m:f", "inputs": ["x"]}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"python": FUNCTION}, "no column of 'set' takes the function's value"),
+        (
+            {"python": FUNCTION, "set": {"handle": "python"}, "using": {"table": "a", "on": "b"}},
+            "'python' and 'using' are not for one job",
+        ),
+        (
+            {"python": FUNCTION | {"inputs": ["x", "X"]}, "set": {"handle": "python"}},
+            "input 'x' is named twice",
+        ),
+    ],
+)
+def test_a_row_function_agrees_with_the_rest_of_its_job(changes: dict[str, Any], words: str):
+    with pytest.raises(ValidationError, match=words):
+        job(**changes)
 
 
 def test_a_limit_may_be_changed_by_its_attribute_or_by_its_key():

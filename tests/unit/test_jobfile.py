@@ -274,6 +274,14 @@ def test_the_hash_changes_with_what_is_joined_and_not_with_its_layout():
     assert len({read(one).spec_hash for one in (SPEC, joined, *others)}) == 5
 
 
+def test_the_hash_changes_with_the_row_function_and_not_with_the_order_of_its_inputs():
+    mapped = SPEC.replace("x: y", "x: python") + "python: {function: a:b, inputs: [c, d]}\n"
+    same = mapped.replace("c, d", "d, c")
+    others = [mapped.replace("a:b", "a:c"), mapped.replace("c, d", "c"), mapped.replace("x: python", "x: python, w: v")]
+    assert read(same).spec_hash == read(mapped).spec_hash
+    assert len({read(one).spec_hash for one in (SPEC, mapped, *others)}) == 5
+
+
 def test_the_hash_is_the_same_in_every_version():
     # The hash stands in the databases of running jobs: a change here stops each of them.
     assert read(SPEC).spec_hash == "8227f06d0875b1086e3993f720898fe70cde0c205802de0b278fe6032e632c15"

@@ -22,11 +22,11 @@ ADDED = [
     ("rows: 5", "5:1: unknown key 'rows'; did you mean 'batch.rows'?"),
     (
         "zebra: 1",
-        "5:1: unknown key 'zebra'; allowed are name, table, set, where, using, batch, throttle, lock_timeout, statement_timeout, lanes, synchronous_commit, vacuum",
+        "5:1: unknown key 'zebra'; allowed are name, table, set, where, using, python, batch, throttle, lock_timeout, statement_timeout, lanes, synchronous_commit, vacuum",
     ),
     (
         "max_lag_s: 5",
-        "5:1: unknown key 'max_lag_s'; allowed are name, table, set, where, using, batch, throttle, lock_timeout, statement_timeout, lanes, synchronous_commit, vacuum",
+        "5:1: unknown key 'max_lag_s'; allowed are name, table, set, where, using, python, batch, throttle, lock_timeout, statement_timeout, lanes, synchronous_commit, vacuum",
     ),
     ("batch: {row: 5}", "5:9: unknown key 'row'; did you mean 'rows'?"),
     ("batch: {columns: 5}", "5:9: unknown key 'columns'; allowed are rows, min_rows, max_rows, target_time, stripes"),
@@ -72,7 +72,30 @@ ADDED = [
         "5:29: 't' would name two tables; give the joined one a name of its own, such as as: other",
     ),
     ("on: z", "5:1: unknown key 'on'; did you mean 'using.on'?"),
-    ("python: p", "5:1: 'python' is not supported by this version; remove it"),
+    (
+        "python: m:f",
+        "5:9: 'python' is 'm:f'; write a mapping such as python: {function: handles:make_handle, inputs: [username]}",
+    ),
+    ("python: {inputs: [x]}", "5:9: missing key 'function'; write it as function: handles:make_handle"),
+    ("python: {function: m:f}", "5:9: missing key 'inputs'; write it as inputs: [username]"),
+    (
+        "python: {function: m:f, inputs: []}",
+        "5:33: 'inputs' is an empty list; write a list such as [username]",
+    ),
+    ("python: {function: m:f, inputs: x}", "5:33: 'inputs' is 'x'; write a list such as [username]"),
+    (
+        "python: {function: m:f, inputs: [x, lower(y)]}",
+        "5:37: item 2 of 'inputs' is not a column name: 'lower(y)'; write one name, in double quotes as in SQL",
+    ),
+    (
+        "python: {function: m.f, inputs: [x]}",
+        "5:20: not a function: 'm.f'; write module:function such as handles:make_handle",
+    ),
+    (
+        "python: {function: m:f, inputs: [x]}",
+        "3:6: no column of 'set' takes the function's value; write one as python, such as handle: python",
+    ),
+    ("function: m:f", "5:1: unknown key 'function'; did you mean 'python.function'?"),
     ("lanes: 17", "5:8: 'lanes' is '17'; allowed are 1 to 16"),
     ("vacuum: full", "5:9: 'vacuum' is 'full'; allowed are auto, off"),
     ("sync: trigger", "5:1: 'sync' other than none is not supported by this version; remove it"),
@@ -315,12 +338,12 @@ ADDED = [
     ),
     (
         '"\\ud800": 1',
-        "5:1: unknown key '\\ud800'; allowed are name, table, set, where, using, batch, throttle, lock_timeout, statement_timeout, lanes, synchronous_commit, vacuum",
+        "5:1: unknown key '\\ud800'; allowed are name, table, set, where, using, python, batch, throttle, lock_timeout, statement_timeout, lanes, synchronous_commit, vacuum",
     ),
     ("- a", "5:1: not YAML: a list item where a key belongs"),
     (
         "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx: 1",
-        "5:1: unknown key 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…'; allowed are name, table, set, where, using, batch, throttle, lock_timeout, statement_timeout, lanes, synchronous_commit, vacuum",
+        "5:1: unknown key 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…'; allowed are name, table, set, where, using, python, batch, throttle, lock_timeout, statement_timeout, lanes, synchronous_commit, vacuum",
     ),
     ("batch: {rows: 5000, rows: 6000}", "5:21: duplicate key 'rows'; it stands on line 5 already"),
     ("throttle: {replicas: {min: 1, min: 2}}", "5:31: duplicate key 'min'; it stands on line 5 already"),
@@ -331,7 +354,7 @@ ADDED = [
     ),
     (
         "window: {a: b}\nzebra: 1\nlock_timeout: 1",
-        "5:1: 'window' is not supported by this version; remove it\n6:1: unknown key 'zebra'; allowed are name, table, set, where, using, batch, throttle, lock_timeout, statement_timeout, lanes, synchronous_commit, vacuum\n7:15: 'lock_timeout' is not a duration: '1'; write a number and us, ms, s, m, h or d, such as 250ms",
+        "5:1: 'window' is not supported by this version; remove it\n6:1: unknown key 'zebra'; allowed are name, table, set, where, using, python, batch, throttle, lock_timeout, statement_timeout, lanes, synchronous_commit, vacuum\n7:15: 'lock_timeout' is not a duration: '1'; write a number and us, ms, s, m, h or d, such as 250ms",
     ),
     (
         "throttle: {max_lag: .5s}",
@@ -351,7 +374,7 @@ ADDED = [
     ),
     (
         "? \n...",
-        "5:2: unknown key ''; allowed are name, table, set, where, using, batch, throttle, lock_timeout, statement_timeout, lanes, synchronous_commit, vacuum",
+        "5:2: unknown key ''; allowed are name, table, set, where, using, python, batch, throttle, lock_timeout, statement_timeout, lanes, synchronous_commit, vacuum",
     ),
     (
         "batch: {rows: 0, stripes: 13}\nthrottle: {max_lag: 0s}\nname: b\nwindow: x",
@@ -435,7 +458,7 @@ WHOLE = [
     ),
     (
         "name: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\ntable: tttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttt\nset: []\nwhere: x",
-        "1:7: not a job name: 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa…'; allowed are up to 63 of a-z, 0-9, '.', '_' and '-', beginning with a letter or a digit\n2:8: 'table' is not a table name: 'tttttttttttttttttttttttttttttttttttttttttttttttttttttttttttt…' has 64 bytes; allowed are 63\n3:6: 'set' is a list; write a mapping such as set: {handle: username}",
+        "1:7: not a job name: 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa…'; allowed are up to 63 of a-z, 0-9, '.', '_' and '-', beginning with a letter or a digit\n2:8: 'table' is not a table name: 'tttttttttttttttttttttttttttttttttttttttttttttttttttttttttttt…' has 64 bytes; allowed are 63\n3:6: 'set' is an empty list; write a mapping such as set: {handle: username}",
     ),
     (
         "name: true\ntable: ~\nset:\nwhere: x",

@@ -9,17 +9,19 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from psycopg.sql import Composed
 
 from backfill.core.identifier import BYTES_MAX, TableName, storable
 from backfill.core.job import Assignment, Job
 from backfill.core.table import Column, Identity, Table
+from backfill.pg.mapped import mapped_of
 from backfill.pg.matching import Matching
 from backfill.pg.statements import Statements, compose, vacuum_of
 from tests import factories
 
 GOLDEN = Path(__file__).with_name("golden")
-RANGE = {"low": "$low", "high": "$high", "mask": "$mask", "stripes": "$stripes", "bounds": "$bounds", "tid": "$tid"}
-RANGE |= {"tids": "$tids"}
+NAMES = ("low", "high", "mask", "stripes", "bounds", "tid", "tids", "xmins", "out_0", "out_1")
+RANGE = {name: f"${name}" for name in NAMES}
 
 
 def table(name: TableName, columns: dict[str, str], key: tuple[str, ...], alias: str | None = None) -> Table:
@@ -58,6 +60,15 @@ def _cases() -> dict[str, Matching]:
         where="users.handle IS NULL",
         using={"table": "users", "as": "other", "on": "other.id = users.id + 1"},
     )
+    function = {"function": "handles:make_handle", "inputs": ["username"]}
+    python = factories.job(set={"handle": "python"}, python=function)
+    python_odd = factories.job(
+        table=str(ODD),
+        set={'"100%"': "python", '"O\'Key""s"': "id % 2", "id": "python"},
+        where="\"100%\" IS NULL AND backfill_tid = '%x'",
+        python=function | {"inputs": ['"Üser %"', '"100%"']},
+    )
+    python_odd_table = table(ODD, {**odd_columns, "backfill_tid": "text", "backfill__x": "text"}, ())
     return {
         "plain": Matching(factories.job(), table(users, USERS, ("id",)), foreseen=True),
         "not_foreseen": Matching(factories.job(), table(users, USERS, ("id",)), foreseen=False),
@@ -76,22 +87,30 @@ def _cases() -> dict[str, Matching]:
         "joined_not_foreseen": Matching(joined, table(users, USERS, ("id",)), foreseen=False),
         "joined_condition": Matching(condition, table(users, USERS, ("id",)), foreseen=True, alone=False),
         "joined_condition_not_foreseen": Matching(condition, table(users, USERS, ()), foreseen=False, alone=False),
+        "python": Matching(python, table(users, USERS, ("id",)), foreseen=False),
+        "python_odd_names": Matching(python_odd, python_odd_table, foreseen=False),
         "joined_itself": Matching(itself, table(users, USERS, ("id",)), foreseen=True),
     }
 
 
 CASES = _cases()
+BASES = {"handle": "character varying", "100%": '"Types%"."Ba.se"', "id": "bigint"}
+
+
+def composed(case: str) -> Statements:
+    matching = CASES[case]
+    return compose(matching, mapped=mapped_of(matching.job, matching.table, BASES))
 
 
 def text_of(statements: Statements) -> str:
     """All statements under their names, as psycopg gets them: `%` doubled, values as placeholders."""
-    names = [one.name for one in fields(statements) if one.name != "foreseen"]
-    return "\n".join(f"-- {name}\n{getattr(statements, name).as_string()}\n" for name in names)
+    found = ((one.name, getattr(statements, one.name)) for one in fields(statements))
+    return "\n".join(f"-- {name}\n{one.as_string()}\n" for name, one in found if isinstance(one, Composed))
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_the_statements_of_a_job(case: str):
-    statements = compose(CASES[case])
+    statements = composed(case)
     assert statements.foreseen is CASES[case].foreseen
     assert text_of(statements) == (GOLDEN / f"{case}.sql").read_text(encoding="utf-8")
 
@@ -116,17 +135,17 @@ def test_each_statement_reads_and_writes_the_table_alone(case: str):
     """Rows of tables that inherit from it have addresses of their own; joined with itself it is one to read."""
     name, using = CASES[case].table.name, CASES[case].job.using
     quoted = '"{}"."{}"'.format(*(part.replace('"', '""') for part in (name.schema, name.name)))
-    text = text_of(compose(CASES[case])) % RANGE
+    text = text_of(composed(case)) % RANGE
     if using and using.table == name:
         text = text.replace(f'{quoted} AS "{using.alias}"', "")
     assert set(re.findall(r"(\w+) " + re.escape(quoted), text)) == {"ONLY"}
 
 
-NAMES = st.text(min_size=1, max_size=20).filter(lambda text: storable(text) and len(text.encode()) <= BYTES_MAX)
+CATALOG_NAMES = st.text(min_size=1, max_size=20).filter(lambda text: storable(text) and len(text.encode()) <= BYTES_MAX)
 EXPRESSIONS = st.text(min_size=1, max_size=40).filter(storable)
 
 
-@given(NAMES, NAMES, NAMES, EXPRESSIONS, EXPRESSIONS)
+@given(CATALOG_NAMES, CATALOG_NAMES, CATALOG_NAMES, EXPRESSIONS, EXPRESSIONS)
 def test_names_and_expressions_reach_the_server_as_they_are(
     schema: str, name: str, column: str, expression: str, where: str
 ):
@@ -143,6 +162,6 @@ def test_names_and_expressions_reach_the_server_as_they_are(
 
 
 if __name__ == "__main__":
-    for written, matching in CASES.items():
-        (GOLDEN / f"{written}.sql").write_text(text_of(compose(matching)), encoding="utf-8")
+    for written in CASES:
+        (GOLDEN / f"{written}.sql").write_text(text_of(composed(written)), encoding="utf-8")
     (GOLDEN / "vacuum.sql").write_text(vacuums(), encoding="utf-8")

@@ -61,6 +61,8 @@ ACCEPTED = [
     "using: {table: u, 'on': v}",
     "using: {table: shop.u, as: w, 'on': w.id = 1}",
     "batch: {rows: 500, stripes: 1}",
+    "python: {function: 'm:f', inputs: [x]}",
+    "python: {function: a.b_1:c, inputs: [x, y]}",
     "throttle: {max_lag: 1m30s, max_lag_bytes: 1.5 GB, max_wal_rate: 16kB/s}",
     "throttle: {replicas: {require: [a], ignore: ['dr-*'], min: 2}}",
 ]
@@ -100,6 +102,14 @@ REJECTED = [
     "using: {table: u, 'on': [v]}",
     "using: {table: u, 'on': v, kind: left}",
     "lock_timeout: 1",
+    "python: 'm:f'",
+    "python: {function: 'm:f'}",
+    "python: {inputs: [x]}",
+    "python: {function: 'm:f', inputs: []}",
+    "python: {function: 'm:f', inputs: x}",
+    "python: {function: 'm:f', inputs: [1]}",
+    "python: {function: m.f, inputs: [x]}",
+    "python: {function: 'm:f()', inputs: [x]}",
 ]
 EXPRESSIONS = ["y", "true", "0", "NULL", "1.5", "'y'"]
 NO_EXPRESSIONS = ["[y]", "{y: z}"]
@@ -108,7 +118,7 @@ NO_EXPRESSIONS = ["[y]", "{y: z}"]
 @pytest.mark.parametrize(
     ("text", "sound"),
     [
-        *((f"name: a\ntable: t\nset: {{x: y}}\nwhere: z\n{added}\n", True) for added in ACCEPTED),
+        *((f"name: a\ntable: t\nset: {{x: python}}\nwhere: z\n{added}\n", True) for added in ACCEPTED),
         *((f"name: a\ntable: t\nset: {{x: y}}\nwhere: z\n{added}\n", False) for added in REJECTED),
         *((f"name: a\ntable: t\nset: {{x: {one}}}\nwhere: {one}\n", True) for one in EXPRESSIONS),
         *((f"name: a\ntable: t\nset: {{x: {one}}}\nwhere: y\n", False) for one in NO_EXPRESSIONS),

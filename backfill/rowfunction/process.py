@@ -1,0 +1,129 @@
+"""Our side of a row function's process: started when it is needed, never waited for longer than asked, begun anew.
+
+It is killed with whatever interrupts an exchange: an answer that nobody took must not be taken for the next one's.
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+import subprocess
+import sys
+from typing import Any
+
+import anyio
+from anyio.abc import ByteReceiveStream, Process
+from anyio.streams.buffered import BufferedByteReceiveStream
+
+from backfill.rowfunction.frame import HEADER, Opening, Rows, Unloadable, framed
+
+OPEN_S = 60.0
+"""Time that a module may take to be imported."""
+LAST_WORDS_S = 1.0
+LAST_LINES = 4
+COMMAND = (sys.executable, "-P", "-m", "backfill.rowfunction.child")
+
+
+class Fault(Exception):
+    """The function raised, or returned what it must not; `row` is the first one that it does so for by itself."""
+
+    def __init__(self, message: str, row: int | None) -> None:
+        super().__init__(message)
+        self.row = row
+
+
+class Died(Exception):
+    """The process ended before it answered, or had to be ended: it may have been the rows, or somebody from outside."""
+
+
+class RowProcess:
+    """One process with one function. Use by one task at a time, but for `kill`."""
+
+    def __init__(self, opening: Opening) -> None:
+        self._opening = opening
+        self._process: Process | None = None
+        self._answers: BufferedByteReceiveStream
+
+    async def open(self) -> None:
+        """Start the process and load the function, unless it is there; raises Unloadable, Died."""
+        if self._process is not None:
+            return
+        command = list(COMMAND)
+        pipe = subprocess.PIPE
+        self._process = await anyio.open_process(command, stdin=pipe, stdout=pipe, stderr=pipe)
+        assert self._process.stdout is not None, "a pipe was asked for"
+        self._answers = BufferedByteReceiveStream(self._process.stdout)
+        said = await self._ask(self._opening, OPEN_S)
+        if "unloadable" in said:
+            await self.close()
+            raise Unloadable(said["unloadable"], at_function=said["at_function"])
+
+    async def map(self, rows: list[tuple[Any, ...]], timeout_s: float) -> list[list[str | None]]:
+        """Return the rows' values as texts, a list for each output; raises Fault, Died, Unloadable."""
+        await self.open()
+        said = await self._ask(Rows(rows), timeout_s)
+        if "fault" in said:
+            raise Fault(said["fault"], said["row"])
+        texts: list[list[str | None]] = said["texts"]
+        return texts
+
+    def kill(self) -> None:
+        """End it now; what waits for its answer gets Died."""
+        if self._process is not None and self._process.returncode is None:
+            self._process.kill()
+
+    async def close(self) -> None:
+        """End it, and wait until it is gone."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        with anyio.CancelScope(shield=True):
+            if process.returncode is None:
+                process.kill()
+            await process.aclose()
+
+    async def _ask(self, what: Opening | Rows, timeout_s: float) -> dict[str, Any]:
+        assert self._process is not None, "it was opened"
+        assert self._process.stdin is not None, "a pipe was asked for"
+        try:
+            with anyio.fail_after(timeout_s):
+                await self._process.stdin.send(framed(pickle.dumps(what)))
+                (length,) = HEADER.unpack(await self._answers.receive_exactly(HEADER.size))
+                said: dict[str, Any] = json.loads(await self._answers.receive_exactly(length))
+        except TimeoutError:
+            await self.close()
+            raise Died(f"gave no answer within {timeout_s:g}s and was ended") from None
+        except (anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.EndOfStream, anyio.IncompleteRead):
+            raise Died(await self._ending()) from None
+        except BaseException:
+            await self.close()
+            raise
+        return said
+
+    async def _ending(self) -> str:
+        """Return how it ended, with the last it said."""
+        process = self._process
+        assert process is not None, "it was opened"
+        assert process.stderr is not None, "a pipe was asked for"
+        with anyio.CancelScope(shield=True):
+            with anyio.move_on_after(LAST_WORDS_S):
+                await process.wait()
+            code = process.returncode
+            words = await _last_words(process.stderr)
+            await self.close()
+        how = "stopped answering" if code is None else f"ended with exit code {code}"
+        if code is not None and code < 0:
+            how = f"was killed by signal {-code}" + (" (out of memory?)" if code == -9 else "")
+        return f"{how}: {words}" if words else how
+
+
+async def _last_words(stderr: ByteReceiveStream) -> str:
+    said = b""
+    with anyio.move_on_after(LAST_WORDS_S):
+        while True:
+            try:
+                said += await stderr.receive()
+            except (anyio.EndOfStream, anyio.BrokenResourceError):
+                break
+    lines = [line.strip() for line in said.decode(errors="replace").splitlines() if line.strip()]
+    return "; ".join(lines[:LAST_LINES])

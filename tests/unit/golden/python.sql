@@ -1,0 +1,185 @@
+-- shape
+SELECT count(*) AS rows, count(*) FILTER (WHERE (
+handle IS NULL
+)) AS due,
+avg(24 + CASE WHEN pg_column_size("users"."id") > 2000 THEN 18 ELSE coalesce(pg_column_size("users"."id"), 0) END + CASE WHEN pg_column_size("users"."username") > 2000 THEN 18 ELSE coalesce(pg_column_size("users"."username"), 0) END + CASE WHEN pg_column_size("users"."handle") > 2000 THEN 18 ELSE coalesce(pg_column_size("users"."handle"), 0) END) AS row_bytes,
+NULL::numeric AS grown_bytes
+FROM ONLY "public"."users"
+WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid
+
+-- scout
+SELECT width_bucket(ctid, %(bounds)s::tid[]) - 1 AS slice,
+(%(stripes)s::smallint[])[1 + (get_byte(tidsend("users".ctid), 5) & 63)] AS stripe, count(*) AS rows
+FROM ONLY "public"."users"
+WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND (
+handle IS NULL
+)
+GROUP BY 1, 2
+
+-- scout_again
+SELECT width_bucket(ctid, %(bounds)s::tid[]) - 1 AS slice,
+(%(stripes)s::smallint[])[1 + (get_byte(tidsend("users".ctid), 5) & 63)] AS stripe, count(*) AS rows
+FROM ONLY "public"."users"
+WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND (
+handle IS NULL
+)
+GROUP BY 1, 2
+
+-- due
+SELECT "users".ctid::text
+FROM ONLY "public"."users"
+WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND (
+handle IS NULL
+)
+ORDER BY "users".ctid
+LIMIT 8193
+
+-- due_again
+SELECT "users".ctid::text
+FROM ONLY "public"."users"
+WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND (
+handle IS NULL
+)
+ORDER BY "users".ctid
+LIMIT 8193
+
+-- update
+WITH filled AS (
+UPDATE ONLY "public"."users" SET "handle" = "backfill_0"::character varying
+FROM unnest(%(tids)s::tid[], %(xmins)s::xid[], %(out_0)s::text[]) AS "backfill"("backfill_tid", "backfill_xmin", "backfill_0")
+WHERE "users".ctid = "backfill_tid" AND "users".xmin = "backfill_xmin" AND "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND (%(mask)s::bigint >> (get_byte(tidsend("users".ctid), 5) & 63)) & 1 = 1 AND (
+handle IS NULL
+)
+RETURNING CASE WHEN (
+handle IS NULL
+) THEN jsonb_build_object('id', "users"."id")::text END AS unconverged
+)
+SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
+(array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
+FROM filled
+
+-- update_rest
+WITH filled AS (
+UPDATE ONLY "public"."users" SET "handle" = "backfill_0"::character varying
+FROM unnest(%(tids)s::tid[], %(xmins)s::xid[], %(out_0)s::text[]) AS "backfill"("backfill_tid", "backfill_xmin", "backfill_0")
+WHERE "users".ctid = "backfill_tid" AND "users".xmin = "backfill_xmin" AND "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND (
+handle IS NULL
+)
+RETURNING CASE WHEN (
+handle IS NULL
+) THEN jsonb_build_object('id', "users"."id")::text END AS unconverged
+)
+SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
+(array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
+FROM filled
+
+-- update_rows
+WITH filled AS (
+UPDATE ONLY "public"."users" SET "handle" = "backfill_0"::character varying
+FROM unnest(%(tids)s::tid[], %(xmins)s::xid[], %(out_0)s::text[]) AS "backfill"("backfill_tid", "backfill_xmin", "backfill_0")
+WHERE "users".ctid = "backfill_tid" AND "users".xmin = "backfill_xmin" AND "users".ctid = ANY (%(tids)s::tid[]) AND (
+handle IS NULL
+)
+RETURNING CASE WHEN (
+handle IS NULL
+) THEN jsonb_build_object('id', "users"."id")::text END AS unconverged
+)
+SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
+(array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
+FROM filled
+
+-- update_again
+WITH filled AS (
+UPDATE ONLY "public"."users" SET "handle" = "backfill_0"::character varying
+FROM unnest(%(tids)s::tid[], %(xmins)s::xid[], %(out_0)s::text[]) AS "backfill"("backfill_tid", "backfill_xmin", "backfill_0")
+WHERE "users".ctid = "backfill_tid" AND "users".xmin = "backfill_xmin" AND "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND (%(mask)s::bigint >> (get_byte(tidsend("users".ctid), 5) & 63)) & 1 = 1 AND (
+handle IS NULL
+)
+RETURNING CASE WHEN (
+handle IS NULL
+) THEN jsonb_build_object('id', "users"."id")::text END AS unconverged
+)
+SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
+(array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
+FROM filled
+
+-- update_rest_again
+WITH filled AS (
+UPDATE ONLY "public"."users" SET "handle" = "backfill_0"::character varying
+FROM unnest(%(tids)s::tid[], %(xmins)s::xid[], %(out_0)s::text[]) AS "backfill"("backfill_tid", "backfill_xmin", "backfill_0")
+WHERE "users".ctid = "backfill_tid" AND "users".xmin = "backfill_xmin" AND "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND (
+handle IS NULL
+)
+RETURNING CASE WHEN (
+handle IS NULL
+) THEN jsonb_build_object('id', "users"."id")::text END AS unconverged
+)
+SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
+(array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
+FROM filled
+
+-- update_rows_again
+WITH filled AS (
+UPDATE ONLY "public"."users" SET "handle" = "backfill_0"::character varying
+FROM unnest(%(tids)s::tid[], %(xmins)s::xid[], %(out_0)s::text[]) AS "backfill"("backfill_tid", "backfill_xmin", "backfill_0")
+WHERE "users".ctid = "backfill_tid" AND "users".xmin = "backfill_xmin" AND "users".ctid = ANY (%(tids)s::tid[]) AND (
+handle IS NULL
+)
+RETURNING CASE WHEN (
+handle IS NULL
+) THEN jsonb_build_object('id', "users"."id")::text END AS unconverged
+)
+SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
+(array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
+FROM filled
+
+-- verify
+SELECT found.rows_left, found.rows_unconverged, 0 AS rows_without_partner,
+ARRAY(SELECT jsonb_build_object('id', "sampled"."id")::text FROM ONLY "public"."users" AS sampled WHERE sampled.ctid = ANY (found.tids) LIMIT 5) AS samples
+FROM (
+SELECT coalesce(sum(rows), 0)::bigint AS rows_left, coalesce(sum(stuck), 0)::bigint AS rows_unconverged,
+array_agg(tid) AS tids
+FROM (
+SELECT count(*) AS rows, count(*) FILTER (WHERE NULL) AS stuck, min(ctid) AS tid
+FROM ONLY "public"."users"
+WHERE (
+handle IS NULL
+)
+GROUP BY hashtid(ctid) & 7
+) AS parts
+) AS found
+
+-- sample_before
+SELECT ctid::text, jsonb_build_object('id', "users"."id")::text, jsonb_build_object('handle', "users"."handle")::text
+FROM ONLY "public"."users"
+WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND (
+handle IS NULL
+)
+LIMIT 1
+
+-- sample_after
+UPDATE ONLY "public"."users" SET "handle" = "backfill_0"::character varying
+FROM unnest(%(tids)s::tid[], %(xmins)s::xid[], %(out_0)s::text[]) AS "backfill"("backfill_tid", "backfill_xmin", "backfill_0")
+WHERE "users".ctid = "backfill_tid" AND "users".xmin = "backfill_xmin" AND "users".ctid = %(tid)s::tid AND (
+handle IS NULL
+)
+RETURNING jsonb_build_object('handle', "users"."handle")::text
+
+-- rows
+SELECT "users".ctid::text, "users".xmin::text, "users"."username"
+FROM ONLY "public"."users"
+WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND (%(mask)s::bigint >> (get_byte(tidsend("users".ctid), 5) & 63)) & 1 = 1 AND (
+handle IS NULL
+)
+
+-- rows_rest
+SELECT "users".ctid::text, "users".xmin::text, "users"."username"
+FROM ONLY "public"."users"
+WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND (
+handle IS NULL
+)
+
+-- row_key
+SELECT jsonb_build_object('id', "users"."id")::text
+FROM ONLY "public"."users"
+WHERE "users".ctid = %(tid)s::tid
