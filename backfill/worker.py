@@ -79,7 +79,7 @@ class Worker:
         opened = await self.session.open(leaf)
         self.shift.scans, self.opened = opened.scans, True
         self.shift.proven = self.shift.proven or any(scan.rows_total for scan in opened.scans)
-        self.gate.begin(opened.replicas_seen)
+        self.gate.begin(opened.replicas_seen, opened.compression)
         self._tell_start(leaf, opened)
         sessions = await self.session.sessions(len(opened.scans))
         self._lanes = [

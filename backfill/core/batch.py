@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from backfill.core.compression import Offer
 from backfill.core.decision import Admission
 from backfill.core.layout import Heap
 from backfill.core.scan import Scan
@@ -27,7 +28,8 @@ class Order:
 class Filled:
     """A committed batch: the place after it, and what it cost. `insert_lsn` is the primary's position behind it.
 
-    `blocked_sessions` waited for its locks just before it committed.
+    `blocked_sessions` waited for its locks just before it committed. `compression_refused`: its full-page images were
+    to be compressed, and the role may not any more.
     """
 
     scan: Scan
@@ -39,6 +41,7 @@ class Filled:
     took_s: float
     samples: tuple[str, ...]
     blocked_sessions: int = 0
+    compression_refused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,3 +79,4 @@ class Opened:
     resumed: bool
     rewritten: str | None
     replicas_seen: tuple[str, ...]
+    compression: Offer = Offer()

@@ -25,6 +25,7 @@ def gauges(status: Status) -> Iterator[tuple[Series, float]]:
         yield ("progress_ratio", (job,)), status.progress_ratio
         yield ("pass", (job,)), status.pass_number
         yield ("rows_unconverged", (job,)), status.rows_unconverged
+        yield ("wal_compression", (job,)), status.compression is not None
     if status.eta_s is not None:
         yield ("eta_seconds", (job,)), status.eta_s
     if status.hot_update_ratio is not None:

@@ -15,6 +15,7 @@ from backfill.core.scan import Layout, Scan, begin_pass, restart
 from backfill.core.table import difference
 from backfill.pg import catalog, checkpoint, lock, setup
 from backfill.pg.beside import Beside
+from backfill.pg.compression import insist, read_offer
 from backfill.pg.lane import DatabaseLane
 from backfill.pg.observer import Observer
 from backfill.pg.preflight import accept_sources, prepare
@@ -45,6 +46,7 @@ class Database(DatabaseLane):
             setup.check_server(self._server)
             await self._read_table()
             await accept_sources(self.connection, self.job_file)
+            insist(self.job_file, await read_offer(self.connection, self.job, self._server))
             await setup.ensure_state(self.connection, self._server)
         except BaseException:
             await self.connection.close()
@@ -106,6 +108,7 @@ class Database(DatabaseLane):
             resumed=bool(claimed),
             rewritten=why,
             replicas_seen=seen,
+            compression=await read_offer(connection, self.job, self._server),
         )
 
     async def sessions(self, count: int) -> tuple[DatabaseLane, ...]:

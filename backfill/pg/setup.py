@@ -23,7 +23,10 @@ PAGE_BYTES = 8192
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """Who we are there, what we may do, and after how much WAL or time the server begins a checkpoint."""
+    """Who we are there, what we may do, and after how much WAL or time the server begins a checkpoint.
+
+    `wal_compression` is the server's own setting, `wal_compressions` what it may be: nothing where it is on or off.
+    """
 
     role: str
     database: str
@@ -38,6 +41,8 @@ class Server:
     may_create: bool
     checkpoint_bytes: float
     checkpoint_s: float
+    wal_compression: str
+    wal_compressions: list[str]
 
 
 async def read_server(connection: Connection) -> Server:

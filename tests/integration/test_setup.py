@@ -80,6 +80,8 @@ async def test_a_server_is_read_as_it_is(cluster: Cluster, users: Database):
         may_create=True,
         checkpoint_bytes=server.checkpoint_bytes,
         checkpoint_s=300.0,
+        wal_compression="off",
+        wal_compressions=server.wal_compressions,
     )
     check_server(server)
 
