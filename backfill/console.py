@@ -20,9 +20,8 @@ from rich.table import Table
 from backfill.app import App, Reader, alongside
 from backfill.core.events import Event, Finished, Started, to_dict
 from backfill.core.jobfile import JobFile
-from backfill.core.plan import Plan
 from backfill.core.redact import redact
-from backfill.core.units import format_duration, format_size
+from backfill.core.units import format_duration
 from backfill.errors import BackfillError, JobError
 from backfill.observe.board import Board
 from backfill.observe.ending import end_table
@@ -189,21 +188,6 @@ def print_error(error: BackfillError) -> None:
     lines = [_CONTROL.sub(" ", line) for line in redact(str(error)).splitlines()]
     with suppress(OSError):  # the exit code tells it, too
         sys.stderr.write("".join(f"backfill: {line}\n" for line in lines))
-
-
-def plan_text(plan: Plan) -> str:
-    """Return a plan for a person."""
-    size, rows = format_size(plan.size_bytes), f"{plan.rows_estimated:,}"
-    lines = [
-        f"job       {plan.job}",
-        f"table     {plan.table}: {plan.pages:,} pages ({size}), about {rows} rows, key ({', '.join(plan.key)})",
-        f"replicas  {', '.join(plan.replicas) or 'none'}",
-        *(f"notice    {notice}" for notice in plan.notices),
-    ]
-    for title, statement in plan.statements:
-        lines += ["", f"-- {title}", f"{statement};"]
-    lines += ["", "-- the server's plan of a batch", *(f"-- {line}" for line in plan.explained.splitlines())]
-    return "\n".join(lines)
 
 
 def show_status(found: list[JobStatus], *, json_lines: bool) -> None:

@@ -10,12 +10,12 @@ from backfill.core.batch import Opened, Verification
 from backfill.core.events import Finished
 from backfill.core.job import Job
 from backfill.core.jobfile import JobFile
-from backfill.core.layout import Heap
 from backfill.core.scan import Layout, Scan, begin_pass, restart
 from backfill.core.table import difference
 from backfill.pg import catalog, checkpoint, lock, setup
 from backfill.pg.beside import Beside
 from backfill.pg.compression import insist, read_offer
+from backfill.pg.heap import heap_of
 from backfill.pg.lane import DatabaseLane
 from backfill.pg.observer import Observer
 from backfill.pg.preflight import accept_sources, prepare
@@ -104,7 +104,7 @@ class Database(DatabaseLane):
             scans=scans,
             pages=table.pages,
             rows_estimated=table.rows_estimated,
-            heap=self._heap(),
+            heap=heap_of(self.job, self._table, self._server),
             resumed=bool(claimed),
             rewritten=why,
             replicas_seen=seen,
@@ -158,15 +158,6 @@ class Database(DatabaseLane):
         statements = await prepare(self.connection, self.job_file, table)
         for one in (self, *self._others):
             one.turn_to(table, statements)
-
-    def _heap(self) -> Heap:
-        assigned = {one.column for one in self.job.assignments}
-        return Heap(
-            indexes=self._table.indexes,
-            indexed=tuple(one.name for one in self._table.columns if one.name in assigned and one.indexed),
-            checkpoint_bytes=self._server.checkpoint_bytes,
-            checkpoint_s=self._server.checkpoint_s,
-        )
 
 
 def _fresh(leaf: str, pages: int, lanes: int, before: tuple[Scan, ...]) -> tuple[Scan, ...]:

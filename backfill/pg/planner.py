@@ -1,21 +1,31 @@
-"""`backfill plan`: every check of a run and its SQL, with nothing written: the session is read-only."""
+"""`backfill plan`: every check of a run, its SQL, its layout, and a batch measured and rolled back.
+
+The session is read-only but for what is rolled back.
+"""
 
 from __future__ import annotations
 
 from psycopg.sql import Composed
 
-from backfill.core import vacuum
+from backfill.core import faults, vacuum
 from backfill.core.faults import counted
 from backfill.core.jobfile import JobFile
-from backfill.core.plan import Plan
+from backfill.core.limits import Throttle
+from backfill.core.plan import Costs, Plan, forecast
 from backfill.core.signals import Signals
 from backfill.core.table import Table
 from backfill.core.units import format_duration, format_size
-from backfill.pg import catalog, preflight, probe, setup
+from backfill.pg import catalog, compression, preflight, probe, setup
 from backfill.pg.asking import replica_name
+from backfill.pg.beside import Beside
+from backfill.pg.heap import heap_of
+from backfill.pg.lane import DatabaseLane
 from backfill.pg.matching import Matching
+from backfill.pg.measuring import measure
+from backfill.pg.observer import Observer
 from backfill.pg.session import Connection, connect, worker_name
 from backfill.pg.statements import Statements
+from backfill.pg.survey import read_layouts
 
 _TITLES = {
     "scout": "count a range's matching rows by slice and stripe (reads only)",
@@ -30,22 +40,37 @@ SNAPSHOT_OLD_S = 60.0
 ROWS_READ_WHOLE = 10_000
 
 
-async def make_plan(dsn: str, job_file: JobFile) -> Plan:
-    """Return what a run would do; raises what a run would raise before its first batch."""
+async def make_plan(dsn: str, job_file: JobFile, *, measuring: bool = True) -> Plan:
+    """Return what a run would do; raises what a run would raise before its first batch.
+
+    Without `measuring` no batch is run.
+    """
     job = job_file.job
     async with await connect(dsn, application_name=worker_name(job.name), job=job) as connection:
         await connection.set_read_only(True)
         server = await setup.read_server(connection)
         setup.check_server(server)
         table = await catalog.read_table(connection, job_file, server.role)
+        offer = await compression.read_offer(connection, job, server)
+        compression.insist(job_file, offer)
         async with connection.transaction(force_rollback=True):
             await connection.execute("SET LOCAL transaction_read_only = off")  # EXPLAIN of an UPDATE asks for it
             statements = await preflight.prepare(connection, job_file, table)
             await preflight.accept_sources(connection, job_file)
             explained = await preflight.explain(connection, statements.update)
             about_others = await _about_others(connection, job_file, table, statements)
+            searched = await preflight.nodes(connection, Matching(job, table, foreseen=False).searching())
         signals = await probe.read_signals(connection, table_oid=table.identity.oid, aurora=server.aurora)
+        lane = DatabaseLane(connection, job, Observer(job, Beside(dsn, job), aurora=server.aurora), table, statements)
+        costs = Costs(unmeasured=_unmeasured(job.throttle, signals, table, measuring=measuring))
+        if not costs.unmeasured:
+            costs = await measure(lane, table, statements, offer)
+        row_wal_bytes = costs.plain.row_wal_bytes if costs.plain else None
+        layouts = await read_layouts(lane, table, heap_of(job, table, server), row_wal_bytes)
+        rows_to_do = searched[0]["Plan Rows"] if table.rows_estimated else None
+        rate_bytes_s = job.throttle.max_wal_rate_bytes_s
         notices = [
+            *_about_batch(costs),
             *_about_table(job_file, table, statements),
             *about_others,
             *await _about_functions(connection, job_file),
@@ -60,16 +85,42 @@ async def make_plan(dsn: str, job_file: JobFile) -> Plan:
             pages=table.pages,
             size_bytes=table.pages * setup.PAGE_BYTES,
             rows_estimated=table.rows_estimated,
+            rows_to_do=rows_to_do,
             key=table.key,
             foreseen=statements.foreseen,
             replicas=(
                 *(one.name for one in signals.replicas if counted(job.throttle, one.name)),
                 *map(replica_name, job.throttle.replicas.direct),
             ),
+            stripes=max((len(one.sizes) for one in layouts), default=1),
+            layouts=tuple(one.why for one in layouts),
+            costs=costs,
+            forecast=forecast(rows_to_do, costs.plain, rate_bytes_s),
+            forecast_compressed=forecast(rows_to_do, costs.compressed, rate_bytes_s),
+            max_wal_rate_bytes_s=rate_bytes_s,
             notices=tuple(notices),
             statements=tuple((title, _text(connection, getattr(statements, name))) for name, title in _TITLES.items()),
             explained=explained,
         )
+
+
+def _unmeasured(limits: Throttle, signals: Signals, table: Table, *, measuring: bool) -> str:
+    """Return why no batch is measured: what would keep a run from its first batch does so here."""
+    if not measuring:
+        return "--no-measure was given"
+    found = faults.find(limits, signals, (), frozenset(limits.replicas.require), frozenset())
+    return str(found[0].reason) if found else "" if table.pages else "the table is empty"
+
+
+def _about_batch(costs: Costs) -> list[str]:
+    measured = costs.plain
+    if measured is None or not measured.rows_unconverged:
+        return []
+    if measured.rows_unconverged == measured.rows:
+        return ["'where' stays true for every row of the measured batch: a run would roll back such a first batch"]
+    return [
+        f"'where' stays true for {measured.rows_unconverged:,} of {measured.rows:,} measured rows: they cannot converge"
+    ]
 
 
 def _text(connection: Connection, statement: Composed) -> str:

@@ -1,0 +1,102 @@
+"""What `backfill plan` prints: what a person wants to know first, in few lines; then the SQL."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Iterator
+from textwrap import wrap
+
+from backfill.core.plan import Costs, Forecast, Measurement, Plan
+from backfill.core.units import format_duration, format_rate, format_size
+
+LABEL = 10
+WIDTH_MIN = 60
+LITTLE_SAVED = 0.95
+"""From this share of the plain WAL on compression saved next to nothing."""
+
+
+def width() -> int | None:
+    """Return the terminal's width, None where lines are left as they are."""
+    return max(WIDTH_MIN, shutil.get_terminal_size().columns) if sys.stdout.isatty() else None
+
+
+def plan_text(plan: Plan, columns: int | None = None) -> str:
+    """Return a plan for a person; lines above the SQL are wrapped to so many columns."""
+    lines = []
+    before = ""
+    for label, text in _told(plan):
+        lines += _wrapped("" if label == before else label, text, columns)
+        before = label
+    for title, statement in plan.statements:
+        lines += ["", f"-- {title}", f"{statement};"]
+    lines += ["", "-- the server's plan of a batch", *(f"-- {line}" for line in plan.explained.splitlines())]
+    return "\n".join(lines)
+
+
+def _told(plan: Plan) -> Iterator[tuple[str, str]]:
+    size, key = format_size(plan.size_bytes), f"key ({', '.join(plan.key)})" if plan.key else "no key"
+    yield "job", plan.job
+    yield "table", f"{plan.table}: {plan.pages:,} pages ({size}), about {plan.rows_estimated:,} rows, {key}"
+    if plan.rows_to_do is not None:
+        yield "to do", f"about {plan.rows_to_do:,} rows, as the server's planner estimates"
+    yield "replicas", ", ".join(plan.replicas) or "none"
+    for why in plan.layouts:
+        yield "layout", why
+    yield from _costs(plan.costs)
+    yield from _whole(plan)
+    for notice in plan.notices:
+        yield "notice", notice
+
+
+def _costs(costs: Costs) -> Iterator[tuple[str, str]]:
+    if costs.plain is None:
+        yield "measured", f"nothing: {costs.unmeasured}"
+        return
+    yield "measured", f"{_measurement(costs.plain)}; rolled back"
+    if costs.compressed is not None:
+        ratio = costs.compressed.row_wal_bytes / max(1.0, costs.plain.row_wal_bytes)
+        little = " (these pages were written since the last checkpoint?)" if ratio >= LITTLE_SAVED else ""
+        yield "measured", f"{_measurement(costs.compressed)}: {ratio:.2f} times the WAL{little}; rolled back"
+    elif costs.uncompressed:
+        yield "measured", f"nothing with compression: {costs.uncompressed}"
+
+
+def _measurement(one: Measurement) -> str:
+    how = f" with {one.compression}" if one.compression else ""
+    return (
+        f"{one.rows:,} rows of pages {one.first_page:,} to {one.last_page:,}{how} in {format_duration(one.took_s)},"
+        f" {one.row_wal_bytes:,.0f} B of WAL a row, {one.rows_hot / max(1, one.rows):.0%} HOT"
+    )
+
+
+def _whole(plan: Plan) -> Iterator[tuple[str, str]]:
+    if plan.forecast is None:
+        return
+    least = "less than" if plan.stripes > 1 else "about"
+    text = f"{least} {_forecast(plan.forecast, plan.max_wal_rate_bytes_s)}"
+    if plan.forecast_compressed is not None:
+        small = plan.forecast_compressed
+        text += f"; compressed {format_size(small.wal_bytes)}, {format_duration(small.at_max_wal_rate_s)}"
+    yield "in all", text
+
+
+def _forecast(one: Forecast, rate_bytes_s: int) -> str:
+    return (
+        f"{format_size(one.wal_bytes)} of WAL, {format_duration(one.at_max_wal_rate_s)} at {format_rate(rate_bytes_s)}"
+        f" (max_wal_rate); {format_duration(one.updating_s)} of updating"
+    )
+
+
+def _wrapped(label: str, text: str, columns: int | None) -> list[str]:
+    start, further = f"{label:{LABEL}}", " " * LABEL
+    if columns is None:
+        return [start + text]
+    return wrap(
+        text,
+        columns,
+        initial_indent=start,
+        subsequent_indent=further,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
