@@ -12,8 +12,6 @@ from backfill.core.units import format_duration, format_rate, format_size
 
 LABEL = 10
 WIDTH_MIN = 60
-LITTLE_SAVED = 0.95
-"""From this share of the plain WAL on compression saved next to nothing."""
 
 
 def width() -> int | None:
@@ -55,18 +53,19 @@ def _costs(costs: Costs) -> Iterator[tuple[str, str]]:
         return
     yield "measured", f"{_measurement(costs.plain)}; rolled back"
     if costs.compressed is not None:
-        ratio = costs.compressed.row_wal_bytes / max(1.0, costs.plain.row_wal_bytes)
-        little = " (these pages were written since the last checkpoint?)" if ratio >= LITTLE_SAVED else ""
-        yield "measured", f"{_measurement(costs.compressed)}: {ratio:.2f} times the WAL{little}; rolled back"
+        yield "measured", f"{_measurement(costs.compressed)}; rolled back"
     elif costs.uncompressed:
-        yield "measured", f"nothing with compression: {costs.uncompressed}"
+        yield "measured", f"nothing compressed: {costs.uncompressed}"
 
 
 def _measurement(one: Measurement) -> str:
     how = f" with {one.compression}" if one.compression else ""
+    images = "no full-page image, as these pages had theirs since the last checkpoint"
+    if one.image_bytes is not None:
+        images = f"{one.images:,} full-page images of {format_size(one.image_bytes)}"
     return (
         f"{one.rows:,} rows of pages {one.first_page:,} to {one.last_page:,}{how} in {format_duration(one.took_s)},"
-        f" {one.row_wal_bytes:,.0f} B of WAL a row, {one.rows_hot / max(1, one.rows):.0%} HOT"
+        f" {one.rows_hot / max(1, one.rows):.0%} HOT: {one.row_records_bytes:,.0f} B of WAL a row, and {images}"
     )
 
 
@@ -74,17 +73,15 @@ def _whole(plan: Plan) -> Iterator[tuple[str, str]]:
     if plan.forecast is None:
         return
     least = "less than" if plan.stripes > 1 else "about"
-    text = f"{least} {_forecast(plan.forecast, plan.max_wal_rate_bytes_s)}"
-    if plan.forecast_compressed is not None:
-        small = plan.forecast_compressed
-        text += f"; compressed {format_size(small.wal_bytes)}, {format_duration(small.at_max_wal_rate_s)}"
-    yield "in all", text
+    yield "in all", f"{least} {_forecast(plan.forecast, plan.max_wal_rate_bytes_s)}"
+    if plan.forecast_compressed is not None and plan.image_ratio is not None:
+        small = _forecast(plan.forecast_compressed, plan.max_wal_rate_bytes_s)
+        yield "in all", f"{least} {small}, with images of {plan.image_ratio:.2f} times their size"
 
 
 def _forecast(one: Forecast, rate_bytes_s: int) -> str:
     return (
-        f"{format_size(one.wal_bytes)} of WAL, {format_duration(one.at_max_wal_rate_s)} at {format_rate(rate_bytes_s)}"
-        f" (max_wal_rate); {format_duration(one.updating_s)} of updating"
+        f"{format_size(one.wal_bytes)} of WAL: {format_duration(one.at_max_wal_rate_s)} at {format_rate(rate_bytes_s)}"
     )
 
 

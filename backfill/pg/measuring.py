@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
+from typing import Any
 
-from psycopg import AsyncCursor
 from psycopg.rows import DictRow, dict_row
+from psycopg.sql import SQL, Composed
 
 from backfill.core.compression import Offer
 from backfill.core.plan import Costs, Measurement
@@ -18,6 +20,7 @@ from backfill.core.units import format_duration
 from backfill.errors import Refused
 from backfill.pg.compression import compress
 from backfill.pg.lane import DatabaseLane
+from backfill.pg.preflight import below
 from backfill.pg.session import Connection, translated
 from backfill.pg.sqlfile import statement
 from backfill.pg.statements import Statements
@@ -26,12 +29,14 @@ ROWS_MAX = 1000
 """Rows of a batch that is measured: enough to tell, little to throw away."""
 SEARCH_S = 5.0
 """A row to do is looked for no longer."""
+_EXPLAIN = SQL("EXPLAIN (ANALYZE, WAL, COSTS OFF, TIMING OFF, SUMMARY OFF, FORMAT json) ")
 
 
 async def measure(lane: DatabaseLane, table: Table, statements: Statements, offer: Offer) -> Costs:
     """Return what a batch costs, plainly and where the role may compress; nothing of it is committed.
 
-    They are on different pages, so that both pay for their full-page images.
+    They are on different pages, so that both pay for their full-page images. The first is run twice: the second time
+    its pages have their images, so that what it writes are its records alone.
     """
     plain = compressed = None
     began_s = time.monotonic()
@@ -39,9 +44,12 @@ async def measure(lane: DatabaseLane, table: Table, statements: Statements, offe
         async with aclosing(_batches(lane, table)) as batches:
             async for scan, found in batches:
                 if plain is None:
-                    plain = await _run(lane.connection, statements, table, scan, found)
-                if offer.method and scan.next.page > plain.last_page:
-                    compressed = await _run(lane.connection, statements, table, scan, found, offer.method)
+                    plain = await _explained(lane.connection, statements, table, scan, found)
+                    again = await _run(lane.connection, statements, table, scan, found)
+                    plain = replace(_apart(plain, again), rows_unconverged=again.rows_unconverged)
+                elif offer.method and scan.next.page > plain.last_page:
+                    explained = await _explained(lane.connection, statements, table, scan, found, offer.method)
+                    compressed = _apart(explained, plain)
                 if compressed or not offer.method:
                     break
     except Refused as error:
@@ -52,6 +60,12 @@ async def measure(lane: DatabaseLane, table: Table, statements: Statements, offe
         return Costs(unmeasured="no row to do was found" + (f" in {format_duration(SEARCH_S)}" if over else ""))
     few = "" if compressed or not offer.method else "too few rows for another batch"
     return Costs(plain, compressed, uncompressed=offer.why or few)
+
+
+def _apart(measured: Measurement, again: Measurement) -> Measurement:
+    """Return a measurement with its images told apart: what a batch wrote that has paid for them is without."""
+    images_bytes = measured.wal_bytes - measured.rows * again.row_records_bytes
+    return replace(measured, images_bytes=max(0, round(images_bytes)))
 
 
 async def _batches(lane: DatabaseLane, table: Table) -> AsyncGenerator[tuple[Scan, Cut], None]:
@@ -68,34 +82,56 @@ async def _batches(lane: DatabaseLane, table: Table) -> AsyncGenerator[tuple[Sca
             scan = advance(scan, found.end)
 
 
-async def _run(
+async def _run(connection: Connection, statements: Statements, table: Table, scan: Scan, found: Cut) -> Measurement:
+    """Run the UPDATE of a batch as a run does, and roll it back."""
+    async with _rolled_back(connection):
+        measured, row = await _update(connection, statements.update_rest, table, scan, found)
+    rows, unconverged, _ = row
+    return replace(measured, rows=rows, rows_unconverged=unconverged)
+
+
+async def _explained(
     connection: Connection, statements: Statements, table: Table, scan: Scan, found: Cut, method: str | None = None
 ) -> Measurement:
-    """Run the UPDATE of a batch as a run does, and roll it back."""
+    """Run it by EXPLAIN ANALYZE, which counts its full-page images, and roll it back."""
+    async with _rolled_back(connection):
+        compressing = await compress(connection, method)
+        if compressing is not None and await compressing.fetchone() is None:
+            method = None
+        measured, row = await _update(connection, _EXPLAIN + statements.update_rest, table, scan, found)
+    [update] = [node for node in below(row[0][0]["Plan"]) if node["Node Type"] == "ModifyTable"]
+    return replace(measured, rows=int(update["Actual Rows"]), images=update["WAL FPI"], compression=method)
+
+
+@asynccontextmanager
+async def _rolled_back(connection: Connection) -> AsyncGenerator[None, None]:
+    """Give a transaction that may write, and undo what it wrote."""
     with translated(connection):
         async with connection.transaction(force_rollback=True):
             await connection.execute("SET LOCAL transaction_read_only = off")
-            compressing = await compress(connection, method)
-            if compressing is not None and await compressing.fetchone() is None:
-                method = None
-            before = await _measured(connection, table)
-            started_s = time.monotonic()
-            update: AsyncCursor[DictRow] = connection.cursor(row_factory=dict_row)
-            await update.execute(statements.update_rest, {"low": str(scan.next), "high": str(found.end)})
-            row = await update.fetchone()
-            took_s = time.monotonic() - started_s
-            after = await _measured(connection, table)
-    assert row is not None, "an aggregate has one row"
-    return Measurement(
+            yield
+
+
+async def _update(
+    connection: Connection, update: Composed, table: Table, scan: Scan, found: Cut
+) -> tuple[Measurement, tuple[Any, ...]]:
+    before = await _measured(connection, table)
+    started_s = time.monotonic()
+    cursor = await connection.execute(update, {"low": str(scan.next), "high": str(found.end)})
+    row = await cursor.fetchone()
+    took_s = time.monotonic() - started_s
+    after = await _measured(connection, table)
+    assert row is not None, "an aggregate, or a plan, is one row"
+    measured = Measurement(
         first_page=scan.next.page,
         last_page=max(scan.next.page, found.end.page - (found.end.offset == 0)),
-        rows=row["rows"],
-        rows_unconverged=row["rows_unconverged"],
+        rows=0,
+        rows_unconverged=0,
         rows_hot=after["rows_hot"] - before["rows_hot"],
         wal_bytes=after["position"] - before["position"],
         took_s=took_s,
-        compression=method,
     )
+    return measured, row
 
 
 async def _measured(connection: Connection, table: Table) -> DictRow:

@@ -11,7 +11,7 @@ from backfill.core import faults, vacuum
 from backfill.core.faults import counted
 from backfill.core.jobfile import JobFile
 from backfill.core.limits import Throttle
-from backfill.core.plan import Costs, Plan, forecast
+from backfill.core.plan import Costs, Ground, Plan, forecast, image_ratio
 from backfill.core.signals import Signals
 from backfill.core.table import Table
 from backfill.core.units import format_duration, format_size
@@ -23,7 +23,8 @@ from backfill.pg.lane import DatabaseLane
 from backfill.pg.matching import Matching
 from backfill.pg.measuring import measure
 from backfill.pg.observer import Observer
-from backfill.pg.session import Connection, connect, worker_name
+from backfill.pg.session import Connection, connect, translated, worker_name
+from backfill.pg.sqlfile import statement
 from backfill.pg.statements import Statements
 from backfill.pg.survey import read_layouts
 
@@ -65,10 +66,14 @@ async def make_plan(dsn: str, job_file: JobFile, *, measuring: bool = True) -> P
         costs = Costs(unmeasured=_unmeasured(job.throttle, signals, table, measuring=measuring))
         if not costs.unmeasured:
             costs = await measure(lane, table, statements, offer)
-        row_wal_bytes = costs.plain.row_wal_bytes if costs.plain else None
-        layouts = await read_layouts(lane, table, heap_of(job, table, server), row_wal_bytes)
+        heap = heap_of(job, table, server)
+        layouts = await read_layouts(lane, table, heap)
         rows_to_do = searched[0]["Plan Rows"] if table.rows_estimated else None
         rate_bytes_s = job.throttle.max_wal_rate_bytes_s
+        total_bytes = await _total_bytes(connection, table)
+        checkpoint_bytes = min(heap.checkpoint_bytes, heap.checkpoint_s * rate_bytes_s)
+        ratio = image_ratio(costs.plain, costs.compressed)
+        ground = Ground(rows_to_do, total_bytes, checkpoint_bytes, rate_bytes_s) if rows_to_do is not None else None
         notices = [
             *_about_batch(costs),
             *_about_table(job_file, table, statements),
@@ -85,6 +90,7 @@ async def make_plan(dsn: str, job_file: JobFile, *, measuring: bool = True) -> P
             pages=table.pages,
             size_bytes=table.pages * setup.PAGE_BYTES,
             rows_estimated=table.rows_estimated,
+            total_bytes=total_bytes,
             rows_to_do=rows_to_do,
             key=table.key,
             foreseen=statements.foreseen,
@@ -95,13 +101,21 @@ async def make_plan(dsn: str, job_file: JobFile, *, measuring: bool = True) -> P
             stripes=max((len(one.sizes) for one in layouts), default=1),
             layouts=tuple(one.why for one in layouts),
             costs=costs,
-            forecast=forecast(rows_to_do, costs.plain, rate_bytes_s),
-            forecast_compressed=forecast(rows_to_do, costs.compressed, rate_bytes_s),
+            forecast=forecast(ground, costs.plain),
+            forecast_compressed=None if ratio is None else forecast(ground, costs.plain, ratio),
+            image_ratio=ratio,
             max_wal_rate_bytes_s=rate_bytes_s,
             notices=tuple(notices),
             statements=tuple((title, _text(connection, getattr(statements, name))) for name, title in _TITLES.items()),
             explained=explained,
         )
+
+
+async def _total_bytes(connection: Connection, table: Table) -> int:
+    with translated(connection):
+        cursor = await connection.execute(statement("read_size"), {"table_oid": table.identity.oid})
+        row = await cursor.fetchone()
+    return int(row[0]) if row and row[0] is not None else 0
 
 
 def _unmeasured(limits: Throttle, signals: Signals, table: Table, *, measuring: bool) -> str:

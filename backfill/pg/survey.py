@@ -16,7 +16,7 @@ WINDOWS = 5
 """Windows that are looked at, evenly over the table."""
 
 
-async def read_layouts(lane: DatabaseLane, table: Table, heap: Heap, row_wal_bytes: float | None) -> tuple[Layout, ...]:
+async def read_layouts(lane: DatabaseLane, table: Table, heap: Heap) -> tuple[Layout, ...]:
     """Return the layouts that differ, in the order of their windows; none where no row to do was seen."""
     wanted = lane.job.batch.stripes
     windows = range(0, table.pages, WINDOW_PAGES)
@@ -35,7 +35,7 @@ async def read_layouts(lane: DatabaseLane, table: Table, heap: Heap, row_wal_byt
             Luck(),
             Layout(),
             stripes=None if wanted == "auto" else wanted,
-            row_wal_bytes=row_wal_bytes or WAL_BYTES_PRIOR,
+            row_wal_bytes=WAL_BYTES_PRIOR,
         )
         found.setdefault(chosen.sizes, chosen)
     return tuple(found.values())
