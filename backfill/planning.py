@@ -63,8 +63,9 @@ def _measurement(one: Measurement) -> str:
     images = "no full-page image, as these pages had theirs since the last checkpoint"
     if one.image_bytes is not None:
         images = f"{one.images:,} full-page images of {format_size(one.image_bytes)}"
+    pages = f"pages {one.first_page:,} to {one.last_page:,}"
     return (
-        f"{one.rows:,} rows of pages {one.first_page:,} to {one.last_page:,}{how} in {format_duration(one.took_s)},"
+        f"{one.rows:,} rows of {pages} at once{how} in {format_duration(one.took_s)},"
         f" {one.rows_hot / max(1, one.rows):.0%} HOT: {one.row_records_bytes:,.0f} B of WAL a row, and {images}"
     )
 
@@ -72,7 +73,7 @@ def _measurement(one: Measurement) -> str:
 def _whole(plan: Plan) -> Iterator[tuple[str, str]]:
     if plan.forecast is None:
         return
-    least = "less than" if plan.stripes > 1 else "about"
+    least = "at most about" if plan.stripes > 1 else "about"
     yield "in all", f"{least} {_forecast(plan.forecast, plan.max_wal_rate_bytes_s)}"
     if plan.forecast_compressed is not None and plan.image_ratio is not None:
         small = _forecast(plan.forecast_compressed, plan.max_wal_rate_bytes_s)
@@ -80,9 +81,8 @@ def _whole(plan: Plan) -> Iterator[tuple[str, str]]:
 
 
 def _forecast(one: Forecast, rate_bytes_s: int) -> str:
-    return (
-        f"{format_size(one.wal_bytes)} of WAL: {format_duration(one.at_max_wal_rate_s)} at {format_rate(rate_bytes_s)}"
-    )
+    time = f"{format_duration(one.at_max_wal_rate_s)} at max_wal_rate {format_rate(rate_bytes_s)}"
+    return f"{format_size(one.wal_bytes)} of WAL, {time}"
 
 
 def _wrapped(label: str, text: str, columns: int | None) -> list[str]:

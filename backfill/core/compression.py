@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from backfill.core import cost as costs
 from backfill.core.cost import Cost
 
-METHODS = ("zstd", "lz4", "pglz", "on")
-"""Values of `wal_compression`, the best first; before PostgreSQL 15 it is `on` or `off`."""
+METHODS = ("zstd", "lz4", "pglz")
+"""Values of `wal_compression`, the best first. Before PostgreSQL 15 it is `on` or `off`, and `on` is the last."""
 EASE = frozenset({"max_rows", "target_time"})
 """What limits a batch while WAL does not."""
 NO_SIGN = "blocked sessions"
@@ -48,8 +48,8 @@ class Compression:
 
 
 def best(methods: Collection[str]) -> str:
-    """Return the best of the methods that a server has, "" where it has none."""
-    return next((one for one in METHODS if one in methods), "")
+    """Return the best of the methods that a server has; it names none where there is but one."""
+    return next((one for one in METHODS if one in methods), METHODS[-1])
 
 
 def pressed(limited_by: str, *, paced: bool) -> bool | None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from psycopg import AsyncCursor
 
-from backfill.core.compression import Offer, best
+from backfill.core.compression import METHODS, Offer, best
 from backfill.core.identifier import quote
 from backfill.core.job import Job
 from backfill.core.jobfile import JobFile
@@ -26,10 +26,10 @@ GRANTABLE = 150000
 async def read_offer(connection: Connection, job: Job, server: Server) -> Offer:
     """Return what the server offers to this role."""
     if server.wal_compression != "off":
-        return Offer(already=server.wal_compression)
+        return Offer(already=METHODS[-1] if server.wal_compression == "on" else server.wal_compression)
     if job.wal_compression == "off":
         return Offer(why="the job file says wal_compression: off")
-    method = best(server.wal_compressions) or "on"
+    method = best(server.wal_compressions)
     with translated(connection):
         async with connection.transaction(force_rollback=True):
             asked = await compress(connection, method)

@@ -33,7 +33,7 @@ def after(*signs: bool | None, memory: Compression = Compression(), cost: Cost =
         (["pglz", "lz4", "zstd", "on", "off"], "zstd"),
         (["pglz", "lz4", "on", "off"], "lz4"),
         (["pglz", "on", "off"], "pglz"),
-        ([], ""),
+        ([], "pglz"),
     ],
 )
 def test_the_best_method_is_taken(methods: list[str], expected: str):
