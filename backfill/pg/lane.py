@@ -20,6 +20,17 @@ from backfill.pg.session import Connection, bound
 from backfill.pg.statements import Statements, vacuum_of
 
 
+async def read_scouted(connection: Connection, statements: Statements, scan: Scan, rows: int) -> Scouted:
+    """Count matching rows from the scan's place on, in slices that hold at most `rows` line pointers."""
+    grid = make_grid(scan, rows)
+    counts = [[0] * scan.stripes for _ in grid.bounds]
+    bounds = [str(bound) for bound in grid.bounds]
+    found = await batch.read_scout(connection, statements, scan, bounds, str(grid.end))
+    for index, stripe, rows_found in found:
+        counts[index][stripe] = rows_found
+    return Scouted(grid, scan.stripe, tuple(map(tuple, counts)))
+
+
 class DatabaseLane:
     """A connection, and the leaf that it works on."""
 
@@ -46,13 +57,7 @@ class DatabaseLane:
 
     async def read_scout(self, scan: Scan, rows: int) -> Scouted:
         """Count matching rows from the scan's place on, in slices that hold at most `rows` line pointers."""
-        grid = make_grid(scan, rows)
-        counts = [[0] * scan.stripes for _ in grid.bounds]
-        bounds = [str(bound) for bound in grid.bounds]
-        found = await batch.read_scout(self.connection, self._statements, scan, bounds, str(grid.end))
-        for index, stripe, rows_found in found:
-            counts[index][stripe] = rows_found
-        return Scouted(grid, scan.stripe, tuple(map(tuple, counts)))
+        return await read_scouted(self.connection, self._statements, scan, rows)
 
     async def run_batch(self, order: Order, charge: Callable[[int], int]) -> Filled | Overfull:
         """Run one batch and its checkpoint in one transaction."""

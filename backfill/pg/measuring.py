@@ -12,6 +12,7 @@ from psycopg.rows import DictRow, dict_row
 from psycopg.sql import SQL, Composed
 
 from backfill.core.compression import Offer
+from backfill.core.job import Job
 from backfill.core.plan import Costs, Measurement
 from backfill.core.scan import Layout, Scan, advance, begin
 from backfill.core.scout import Cut, covers, cut
@@ -19,7 +20,7 @@ from backfill.core.table import Table
 from backfill.core.units import format_duration
 from backfill.errors import Refused
 from backfill.pg.compression import compress
-from backfill.pg.lane import DatabaseLane
+from backfill.pg.lane import read_scouted
 from backfill.pg.preflight import below
 from backfill.pg.session import Connection, translated
 from backfill.pg.sqlfile import statement
@@ -32,7 +33,7 @@ SEARCH_S = 5.0
 _EXPLAIN = SQL("EXPLAIN (ANALYZE, WAL, COSTS OFF, TIMING OFF, SUMMARY OFF, FORMAT json) ")
 
 
-async def measure(lane: DatabaseLane, table: Table, statements: Statements, offer: Offer) -> Costs:
+async def measure(connection: Connection, job: Job, table: Table, statements: Statements, offer: Offer) -> Costs:
     """Return what a batch costs, plainly and where the role may compress; nothing of it is committed.
 
     They are on different pages, so that both pay for their full-page images. The first is run twice: the second time
@@ -41,14 +42,14 @@ async def measure(lane: DatabaseLane, table: Table, statements: Statements, offe
     plain = compressed = None
     began_s = time.monotonic()
     try:
-        async with aclosing(_batches(lane, table)) as batches:
+        async with aclosing(_batches(connection, job, table, statements)) as batches:
             async for scan, found in batches:
                 if plain is None:
-                    plain = await _explained(lane.connection, statements, table, scan, found)
-                    again = await _run(lane.connection, statements, table, scan, found)
+                    plain = await _explained(connection, statements, table, scan, found)
+                    again = await _run(connection, statements, table, scan, found)
                     plain = replace(_apart(plain, again), rows_unconverged=again.rows_unconverged)
                 elif offer.method and scan.next.page > plain.last_page:
-                    explained = await _explained(lane.connection, statements, table, scan, found, offer.method)
+                    explained = await _explained(connection, statements, table, scan, found, offer.method)
                     compressed = _apart(explained, plain)
                 if compressed or not offer.method:
                     break
@@ -68,12 +69,14 @@ def _apart(measured: Measurement, again: Measurement) -> Measurement:
     return replace(measured, images_bytes=max(0, round(images_bytes)))
 
 
-async def _batches(lane: DatabaseLane, table: Table) -> AsyncGenerator[tuple[Scan, Cut], None]:
+async def _batches(
+    connection: Connection, job: Job, table: Table, statements: Statements
+) -> AsyncGenerator[tuple[Scan, Cut], None]:
     """Yield batches of whole pages that have rows to do, from the start of the table on."""
-    rows, until_s = min(lane.job.batch.rows, ROWS_MAX), time.monotonic() + SEARCH_S
+    rows, until_s = min(job.batch.rows, ROWS_MAX), time.monotonic() + SEARCH_S
     scan = begin(table.pages, Layout())
     while not scan.pass_done and time.monotonic() < until_s:
-        scouted = await lane.read_scout(scan, rows)
+        scouted = await read_scouted(connection, statements, scan, rows)
         while covers(scouted, scan):
             found = cut(scouted, scan, rows)
             assert found is not None, f"a slice made for {rows} rows has more"

@@ -17,12 +17,9 @@ from backfill.core.table import Table
 from backfill.core.units import format_duration, format_size
 from backfill.pg import catalog, compression, preflight, probe, setup
 from backfill.pg.asking import replica_name
-from backfill.pg.beside import Beside
 from backfill.pg.heap import heap_of
-from backfill.pg.lane import DatabaseLane
 from backfill.pg.matching import Matching
 from backfill.pg.measuring import measure
-from backfill.pg.observer import Observer
 from backfill.pg.session import Connection, connect, translated, worker_name
 from backfill.pg.sqlfile import statement
 from backfill.pg.statements import Statements
@@ -62,12 +59,11 @@ async def make_plan(dsn: str, job_file: JobFile, *, measuring: bool = True) -> P
             about_others = await _about_others(connection, job_file, table, statements)
             searched = await preflight.nodes(connection, Matching(job, table, foreseen=False).searching())
         signals = await probe.read_signals(connection, table_oid=table.identity.oid, aurora=server.aurora)
-        lane = DatabaseLane(connection, job, Observer(job, Beside(dsn, job), aurora=server.aurora), table, statements)
         costs = Costs(unmeasured=_unmeasured(job.throttle, signals, table, measuring=measuring))
         if not costs.unmeasured:
-            costs = await measure(lane, table, statements, offer)
+            costs = await measure(connection, job, table, statements, offer)
         heap = heap_of(job, table, server)
-        layouts = await read_layouts(lane, table, heap)
+        layouts = await read_layouts(connection, job, table, statements, heap)
         rows_to_do = searched[0]["Plan Rows"] if table.rows_estimated else None
         rate_bytes_s = job.throttle.max_wal_rate_bytes_s
         total_bytes = await _total_bytes(connection, table)
