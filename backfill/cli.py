@@ -111,8 +111,8 @@ def plan(
 ) -> None:
     """Check a job against the database, measure a batch that is rolled back, show layout, cost and SQL.
 
-    Nothing is committed. Triggers fire for the measured rows, 1,000 at most twice; sequences that they use stay
-    advanced, and dead row versions stay for VACUUM.
+    Nothing is committed. But triggers fire for the measured rows, three times 1,000 at most; sequences that they use
+    stay advanced, and dead row versions stay for VACUUM.
     """
     from backfill.pg.planner import make_plan  # noqa: PLC0415 - other commands start faster without
 
