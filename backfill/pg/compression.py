@@ -1,7 +1,8 @@
 """Compression of our own full-page images: what the server lets this role do, and the doing.
 
 `wal_compression` is a superuser's setting; since PostgreSQL 15 the right to it may be granted. It is set in the batch's
-transaction alone and where the role may, so that a right taken away costs the compression and not the batch.
+transaction and in the session of a vacuum of ours, where the role may: a right that is taken away costs the
+compression and not the batch.
 """
 
 from __future__ import annotations
@@ -52,9 +53,12 @@ def _mended_by(server: Server) -> str:
     return f"run: GRANT SET ON PARAMETER wal_compression TO {quote(server.role)};"
 
 
-async def compress(connection: Connection, method: str | None) -> AsyncCursor[Any] | None:
-    """Let this transaction compress, where the role may: the cursor has a row then. None: nothing was asked for."""
+async def compress(connection: Connection, method: str | None, *, local: bool = True) -> AsyncCursor[Any] | None:
+    """Let this transaction, or with `local` off this session, compress where the role may: the cursor has a row then.
+
+    None: nothing was asked for.
+    """
     if method is None:
         return None
     name = "compress" if connection.info.server_version >= GRANTABLE else "compress_as_superuser"
-    return await connection.execute(statement(name), {"method": method})
+    return await connection.execute(statement(name), {"method": method, "local": local})

@@ -40,6 +40,7 @@ class DatabaseLane:
         self.connection = connection
         self.job = job
         self._observer = observer
+        self._compression: str | None = None
         self._table = table
         self._statements = statements
 
@@ -61,6 +62,7 @@ class DatabaseLane:
 
     async def run_batch(self, order: Order, charge: Callable[[int], int]) -> Filled | Overfull:
         """Run one batch and its checkpoint in one transaction."""
+        self._compression = order.admission.compression
         return await batch.run_batch(self.connection, self._statements, self.job, self._table, order, charge)
 
     async def save_place(self, scan: Scan) -> Scan:
@@ -83,7 +85,8 @@ class DatabaseLane:
 
     async def start_vacuum(self, cost: Cost) -> None:
         """Begin a VACUUM of the leaf on a connection of its own."""
-        self._observer.vacuum.start(vacuum_of(self._table, self.connection.info.server_version), cost)
+        statement = vacuum_of(self._table, self.connection.info.server_version)
+        self._observer.vacuum.start(statement, cost, self._compression)
 
     async def stop_vacuum(self, why: str) -> Vacuumed | None:
         """End the VACUUM that runs."""

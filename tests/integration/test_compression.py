@@ -13,6 +13,7 @@ from backfill.compressor import REVOKED
 from backfill.core.batch import Filled
 from backfill.core.compression import METHODS, Offer
 from backfill.core.events import BatchDone, Compressing, Event
+from backfill.core.vacuum import Cost
 from backfill.errors import JobError
 from backfill.pg.compression import read_offer
 from backfill.pg.database import Database as Session
@@ -153,6 +154,31 @@ async def test_a_batch_that_compresses_writes_less_and_its_session_does_not_go_o
     assert compressed < 0.85 * plain
     kept = users.query("select inputs ->> 'compression' from backfill.batch order by sequence")
     assert kept == [(None,), (method,)]
+
+
+async def test_a_vacuum_of_ours_compresses_as_the_batches_before_it_do(users: Database):
+    method = (await offer_of(users.dsn)).method
+    lsn = "select (pg_current_wal_insert_lsn() - '0/0')::bigint"
+    written = []
+    async with session(users.dsn, job_file(**PLAIN)) as worker:
+        [scan] = (await open_leaf(worker)).scans
+        for compression in (None, method):
+            cut = await next_cut(worker, scan, 1000)
+            done = await run_order(worker, scan, cut, admission(cut.rows, compression=compression))
+            assert isinstance(done, Filled)
+            scan = done.scan
+            run_sql(users, "update users set email = email where id % 2 = 0", "checkpoint")
+            [(before,)] = users.query(lsn)
+            await worker.start_vacuum(Cost(10_000, 1.0))
+            deadline_s = time.monotonic() + 20
+            while (ended := (await worker.read_signals()).vacuumed) is None:
+                assert time.monotonic() < deadline_s
+                await anyio.sleep(0.02)
+            assert (ended.stopped, ended.failed) == (None, None)
+            [(after,)] = users.query(lsn)
+            written.append(after - before)
+    plain, compressed = written
+    assert compressed < 0.7 * plain
 
 
 async def test_a_right_that_is_gone_costs_the_compression_and_not_the_batch(users: Database, worker: str):
