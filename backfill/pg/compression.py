@@ -7,6 +7,8 @@ compression and not the batch.
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from typing import Any
 
 from psycopg import AsyncCursor
@@ -51,6 +53,18 @@ def _mended_by(server: Server) -> str:
     if server.version < GRANTABLE:
         return "that needs a superuser before PostgreSQL 15"
     return f"run: GRANT SET ON PARAMETER wal_compression TO {quote(server.role)};"
+
+
+@asynccontextmanager
+async def compressing(connection: Connection, method: str | None) -> AsyncGenerator[None, None]:
+    """Let reads compress as the batches do: with checksums the first hint bit of a page logs its image, too."""
+    if method is None:
+        yield
+        return
+    with translated(connection):
+        async with connection.transaction():
+            await compress(connection, method)
+            yield
 
 
 async def compress(connection: Connection, method: str | None, *, local: bool = True) -> AsyncCursor[Any] | None:

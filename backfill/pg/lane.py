@@ -15,6 +15,7 @@ from backfill.core.table import Table
 from backfill.core.vacuum import Cost
 from backfill.pg import batch, checkpoint
 from backfill.pg.asking import replica_name
+from backfill.pg.compression import compressing
 from backfill.pg.observer import Observer
 from backfill.pg.session import Connection, bound
 from backfill.pg.statements import Statements, vacuum_of
@@ -34,13 +35,15 @@ async def read_scouted(connection: Connection, statements: Statements, scan: Sca
 class DatabaseLane:
     """A connection, and the leaf that it works on."""
 
+    _compression: str | None = None
+    """How the last batch's full-page images were to be compressed: what else we do goes by it."""
+
     def __init__(
         self, connection: Connection, job: Job, observer: Observer, table: Table, statements: Statements
     ) -> None:
         self.connection = connection
         self.job = job
         self._observer = observer
-        self._compression: str | None = None
         self._table = table
         self._statements = statements
 
@@ -58,7 +61,8 @@ class DatabaseLane:
 
     async def read_scout(self, scan: Scan, rows: int) -> Scouted:
         """Count matching rows from the scan's place on, in slices that hold at most `rows` line pointers."""
-        return await read_scouted(self.connection, self._statements, scan, rows)
+        async with compressing(self.connection, self._compression):
+            return await read_scouted(self.connection, self._statements, scan, rows)
 
     async def run_batch(self, order: Order, charge: Callable[[int], int]) -> Filled | Overfull:
         """Run one batch and its checkpoint in one transaction."""
