@@ -223,8 +223,8 @@ async def test_a_job_goes_on_without_a_right_that_is_taken_away_in_mid_run(users
 async def test_a_job_that_its_own_rate_limits_begins_to_compress(users: Database):
     """So slowly that each batch waits: after some of them the job turns to compression by itself, and says so."""
     events: list[Event] = []
-    small = {"rows": 50, "min_rows": 50, "max_rows": 50, "stripes": 1}
-    keys = {"batch": small, "throttle": {"max_wal_rate": "256kB/s"}, "where": "handle IS NULL AND id <= 1200"}
+    small = {"rows": 100, "min_rows": 100, "max_rows": 100, "stripes": 1}
+    keys = {"batch": small, "throttle": {"max_wal_rate": "512kB/s"}, "where": "handle IS NULL AND id <= 3500"}
     assert await run_with(users.dsn, events.append, **keys) == "done"
     told = [one for one in events if isinstance(one, Compressing)]
     assert told
