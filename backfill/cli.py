@@ -18,7 +18,7 @@ from typing import Annotated
 import anyio
 import typer
 
-from backfill import __version__, console
+from backfill import __version__, console, planning
 from backfill.core.jobfile import JobFile, load
 from backfill.core.schema import schema_text
 from backfill.core.tuning import parse as parse_limits
@@ -103,12 +103,21 @@ def serve(
 
 
 @app.command(epilog=_epilog("Next: backfill run JOB.yaml. Exit codes: 0, or that of a run before its first batch"))
-def plan(file: File, dsn: Dsn = None, json_lines: Json = False) -> None:
-    """Check a job against the database and show its SQL; writes nothing."""
+def plan(
+    file: File,
+    dsn: Dsn = None,
+    json_lines: Json = False,
+    no_measure: Annotated[bool, typer.Option("--no-measure", help="Run no batch, not even to roll it back.")] = False,
+) -> None:
+    """Check a job against the database, measure a batch that is rolled back, show layout, cost and SQL.
+
+    Nothing is committed. But triggers fire for the measured rows, three times 1,000 at most; sequences that they use
+    stay advanced, and dead row versions stay for VACUUM.
+    """
     from backfill.pg.planner import make_plan  # noqa: PLC0415 - other commands start faster without
 
-    made = anyio.run(make_plan, _dsn(dsn), read_job(file))
-    typer.echo(json.dumps(made.to_dict()) if json_lines else console.plan_text(made))
+    made = anyio.run(partial(make_plan, measuring=not no_measure), _dsn(dsn), read_job(file))
+    typer.echo(json.dumps(made.to_dict()) if json_lines else planning.plan_text(made, planning.width()))
 
 
 @app.command(epilog=_epilog("Exit codes: 0 told, however the jobs stand; 1 no database; 2 no such job"))

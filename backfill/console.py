@@ -20,9 +20,8 @@ from rich.table import Table
 from backfill.app import App, Reader, alongside
 from backfill.core.events import Event, Finished, Started, to_dict
 from backfill.core.jobfile import JobFile
-from backfill.core.plan import Plan
 from backfill.core.redact import redact
-from backfill.core.units import format_duration, format_size
+from backfill.core.units import format_duration
 from backfill.errors import BackfillError, JobError
 from backfill.observe.board import Board
 from backfill.observe.ending import end_table
@@ -191,23 +190,6 @@ def print_error(error: BackfillError) -> None:
         sys.stderr.write("".join(f"backfill: {line}\n" for line in lines))
 
 
-def plan_text(plan: Plan) -> str:
-    """Return a plan for a person."""
-    size, rows = format_size(plan.size_bytes), f"{plan.rows_estimated:,}"
-    lines = [
-        f"job       {plan.job}",
-        f"table     {plan.table}: {plan.pages:,} pages ({size}), about {rows} rows, key ({', '.join(plan.key)})",
-        *_leaves(plan),
-        f"replicas  {', '.join(plan.replicas) or 'none'}",
-        *(f"notice    {notice}" for notice in plan.notices),
-        *(f"function  {sample}" for sample in plan.samples),
-    ]
-    for title, statement in plan.statements:
-        lines += ["", f"-- {title}", f"{statement};"]
-    lines += ["", "-- the server's plan of a batch", *(f"-- {line}" for line in plan.explained.splitlines())]
-    return "\n".join(lines)
-
-
 def show_status(found: list[JobStatus], *, json_lines: bool) -> None:
     """Print how jobs stand."""
     if json_lines:
@@ -241,12 +223,3 @@ def show_status(found: list[JobStatus], *, json_lines: bool) -> None:
 def _table(one: JobStatus) -> str:
     leaf = f" (leaf {one.leaf_number:,} of {one.leaves:,}: {one.leaf})"
     return one.table + leaf if one.leaf and one.state not in ("done", "unconverged") else one.table
-
-
-def _leaves(plan: Plan) -> list[str]:
-    if plan.leaf_count == 1 and plan.shown == plan.table:
-        return []
-    told = [f"leaf      {name} ({format_size(size_bytes)})" for name, size_bytes in plan.leaves]
-    more = plan.leaf_count - len(told)
-    shown = f"leaves    {plan.leaf_count:,}; the key, the notices and the SQL are those of {plan.shown}"
-    return [shown, *told, *([f"leaf      and {more:,} more"] if more else [])]

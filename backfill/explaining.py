@@ -49,7 +49,7 @@ def _batch(one: Explained) -> list[str]:
     return [
         f"{one.at:%H:%M:%S}",
         f"{one.rows:,}",
-        one.limited_by or "",
+        ", ".join(filter(None, (one.limited_by, seen.compression))),
         seen.replica or "none",
         _told(seen.lag_s, format_duration),
         _told(seen.on_the_way_bytes, format_size),

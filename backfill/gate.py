@@ -10,8 +10,10 @@ from dataclasses import replace
 
 import anyio
 
+from backfill.compressor import Compressor
 from backfill.core import ledger, pace, sizing, throttle
 from backfill.core.batch import Filled
+from backfill.core.compression import Offer
 from backfill.core.decision import Admission, Wait
 from backfill.core.events import Unreplicated, Waited
 from backfill.core.job import Job
@@ -30,6 +32,9 @@ MEASURE_SPACING_S = 0.1
 SAVE_SPACING_S = 1.0
 SNAPSHOT_SHORT_S, SNAPSHOTS_KEPT = 2.0, 10
 """Snapshots up to this age are outlasted; so many readings of them tell how old they get."""
+NO_OFFER = Offer()
+PACING = (Kind.WINDOW, Kind.WAL_RATE)
+"""Waits that are the ordinary pace."""
 
 
 class Gate:
@@ -44,6 +49,7 @@ class Gate:
         self.worst_lag_s = 0.0
         self.vacuuming = Vacuuming(around)
         self._turn = anyio.Lock()
+        self._compressor = Compressor(job, around.record)
         self._ledger = Ledger()
         self._expected: dict[int, float] = {}
         self._untuned = job
@@ -53,9 +59,10 @@ class Gate:
         self._saved: tuple[Kind | None, frozenset[str]] = (None, frozenset())
         self._unreplicated_told = False
 
-    def begin(self, replicas_seen: tuple[str, ...]) -> None:
+    def begin(self, replicas_seen: tuple[str, ...], offer: Offer = NO_OFFER) -> None:
         """Start anew on a session: positions of another server mean nothing, what a batch costs still does."""
         self.pace = Pace(cost=self.pace.cost, pacer=self.pace.pacer, expected=frozenset(replicas_seen))
+        self._compressor.begin(offer)
         self._ledger, self._expected = Ledger(), {}
         self.job, self._tuned = self._untuned, ()
         self.vacuuming.begin(self.job)
@@ -72,14 +79,15 @@ class Gate:
 
     async def admit(self, session: LaneSession, scan: Scan) -> Admission:
         """Wait until a lane's batch may go; return how large it may be, and why. To be followed by `release`."""
-        waited_s, waited_for, stripe = 0.0, "", scan.stripe
+        waited_s, waited_for, stripe, paced = 0.0, "", scan.stripe, False
         async with self._turn:
             while True:
                 signals = await self._read(session)
                 pending = replace(self.pace, pending_bytes=sum(self._expected.values()))
                 decision, self.pace = throttle.decide(self.job.throttle, self.job.batch, pending, signals, stripe)
                 self._tell(signals)
-                told = decided(self.job, self.pace, decision, stripe)
+                compression = self._compressor.method
+                told = decided(self.job, self.pace, decision, stripe, compression)
                 self.around.record(told)
                 trouble = decision.reason if isinstance(decision, Wait) else None
                 edge = scan.window_untouched or scan.stripes == 1
@@ -87,10 +95,18 @@ class Gate:
                 if not isinstance(decision, Wait):
                     self._expected[scan.lane] = decision.rows * self.pace.cost.wal_bytes(stripe)
                     self._ledger = ledger.open_batch(self._ledger, scan.lane, signals.insert_lsn)
+                    self.pace = self._compressor.weigh(self.pace, decision.limited_by, paced=paced)
                     await self.save(session, None)
                     return Admission(
-                        decision.rows, told.limited_by, told.inputs, decision.flush, waited_s, waited_for or None
+                        rows=decision.rows,
+                        limited_by=told.limited_by,
+                        inputs=told.inputs,
+                        flush=decision.flush,
+                        waited_s=waited_s,
+                        waited_for=waited_for or None,
+                        compression=compression,
                     )
+                paced = paced or decision.reason.kind in PACING
                 await self.save(session, decision.reason)
                 self.around.record(Waited(self.job.name, decision.reason, decision.delay_s))
                 waited_s, waited_for = waited_s + decision.delay_s, waited_for or str(decision.reason)
@@ -118,6 +134,8 @@ class Gate:
         """Learn what a batch cost, us and those who waited for its locks."""
         now_s = self.around.now_s()
         self.vacuuming.learn(filled)
+        if filled.compression_refused:
+            self.pace = self._compressor.refuse(self.pace)
         self.pace = pace.learn(
             self.pace, stripe=stripe, rows=filled.rows, wal_bytes=filled.wal_bytes, took_s=filled.took_s
         )
@@ -126,7 +144,7 @@ class Gate:
 
     async def save(self, session: LaneSession, reason: Reason | None) -> None:
         """Keep `status` fresh without a write a poll: at once for another kind, else each second, never when calm."""
-        kind = None if reason is None or reason.kind in (Kind.WINDOW, Kind.WAL_RATE) else reason.kind
+        kind = None if reason is None or reason.kind in PACING else reason.kind
         wanted = (kind, self.pace.expected)
         now_s = self.around.now_s()
         if wanted == self._saved and (kind is None or now_s - self._saved_s < SAVE_SPACING_S):

@@ -65,7 +65,7 @@ class Worker:
         """
         begun = await self.session.begin()
         self.opened = True
-        self.gate.begin(begun.replicas_seen)
+        self.gate.begin(begun.replicas_seen, begun.compression)
         self.shift.elsewhere, self.shift.proven = begun.done, begun.done.rows_total > 0
         for _ in range(ROUNDS_MAX):
             leaves = await self._attempts.until_done(self.session.leaves)

@@ -84,11 +84,13 @@ def wal() -> Row:
     rates = [Target(worst("wal_rate_bytes", "job, source"), "{{source}} ({{job}})")]
     window = [Target(worst("wal_budget_bytes", "job"))]
     per_row = [Target(f"{rate('batch_wal_bytes_sum', 'job')} / {rate('batch_rows_sum', 'job')}")]
+    compressed = [Target(worst("wal_compression", "job"))]
     everyone = "WAL a second: the whole cluster's (all) and the backfill's (own)."
     return [
-        lines("WAL rate", everyone, "binBps", rates, width=9),
-        lines("WAL window", "Our WAL that may be on its way to the replicas at once.", "bytes", window, width=8),
-        lines("WAL per row", "It jumps after a checkpoint: full-page images.", "bytes", per_row, width=7),
+        lines("WAL rate", everyone, "binBps", rates, width=8),
+        lines("WAL window", "Our WAL that may be on its way to the replicas at once.", "bytes", window, width=6),
+        lines("WAL per row", "It jumps after a checkpoint: full-page images.", "bytes", per_row, width=6),
+        lines("Compression", "1 while our full-page images are compressed.", "none", compressed, width=4),
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from backfill.core.batch import Filled, Order, Overfull
@@ -59,8 +60,16 @@ def signals(at_s: float = 0.0, insert_lsn: int = 0, *replicas: Replica, **change
 NOTHING_SEEN = Inputs(None, None, None, None, None, 500.0, None, 0.0)
 
 
-def admission(rows: int, *, waited_s: float = 0.0, waited_for: str | None = None, flush: bool = False) -> Admission:
-    return Admission(rows, "max_rows", NOTHING_SEEN, flush, waited_s, waited_for)
+def admission(
+    rows: int,
+    *,
+    waited_s: float = 0.0,
+    waited_for: str | None = None,
+    flush: bool = False,
+    compression: str | None = None,
+) -> Admission:
+    inputs = replace(NOTHING_SEEN, compression=compression)
+    return Admission(rows, "max_rows", inputs, flush, waited_s, waited_for, compression)
 
 
 async def run_order(session: LaneSession, scan: Scan, cut: Cut, admitted: Admission) -> Filled | Overfull:

@@ -27,7 +27,8 @@ class Order:
 class Filled:
     """A committed batch: the place after it, and what it cost. `insert_lsn` is the primary's position behind it.
 
-    `blocked_sessions` waited for its locks just before it committed.
+    `blocked_sessions` waited for its locks just before it committed. `compression_refused`: its full-page images were
+    to be compressed, and the role may not any more.
     """
 
     scan: Scan
@@ -39,6 +40,7 @@ class Filled:
     took_s: float
     samples: tuple[str, ...]
     blocked_sessions: int = 0
+    compression_refused: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,5 +36,14 @@ def learn(cost: Cost, *, stripe: int, rows: int, wal_bytes: int, took_s: float) 
     return replace(cost, later_wal_bytes=wal, row_s=row_s)
 
 
+def dearer(cost: Cost, other: Cost) -> Cost:
+    """Return the estimates with the dearer WAL of two: of rows whose images are compressed no more."""
+    return replace(
+        cost,
+        first_wal_bytes=max(cost.first_wal_bytes, other.first_wal_bytes),
+        later_wal_bytes=max(cost.later_wal_bytes, other.later_wal_bytes),
+    )
+
+
 def _follow(estimate: float, seen: float) -> float:
     return seen if seen > estimate else estimate + HOPE * (seen - estimate)

@@ -32,7 +32,10 @@ Decision = Run | Wait
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What a decision saw, of the tightest counted replica; None where there is none, or it is not known yet."""
+    """What a decision saw, of the tightest counted replica; None where there is none, or it is not known yet.
+
+    `compression` is the method by which the batch compresses its full-page images, None where it does not.
+    """
 
     replica: str | None
     lag_s: float | None
@@ -42,13 +45,15 @@ class Inputs:
     row_wal_bytes: float
     wal_rate_bytes_s: float | None
     own_wal_rate_bytes_s: float
+    compression: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Admission:
     """A batch that may go: of at most so many rows, what kept it from being larger, and what it waited for before.
 
-    With `flush` its commit is flushed at once, although commits of ours are asynchronous otherwise.
+    With `flush` its commit is flushed at once, although commits of ours are asynchronous otherwise. `compression` is
+    the method by which its full-page images are to be compressed.
     """
 
     rows: int
@@ -57,3 +62,4 @@ class Admission:
     flush: bool = False
     waited_s: float = 0.0
     waited_for: str | None = None
+    compression: str | None = None

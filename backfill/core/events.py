@@ -227,6 +227,15 @@ class LaidOut:
 
 
 @dataclass(frozen=True, slots=True)
+class Compressing:
+    """Full-page images of our batches are compressed by a method from now on, or not compressed (None), and why."""
+
+    job: str
+    method: str | None
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class PassDone:
     """One pass over the table found and updated this many rows; 0 ends the passes."""
 
@@ -341,6 +350,7 @@ Event = (
     | Waited
     | BatchDone
     | LaidOut
+    | Compressing
     | PassDone
     | VacuumStarted
     | VacuumDone

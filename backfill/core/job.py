@@ -20,6 +20,7 @@ from backfill.core.units import format_duration, parse_duration
 
 Vacuum = Literal["auto", "off"]
 SynchronousCommit = Literal["off", "local", "remote_write", "on", "remote_apply"]
+WalCompression = Literal["auto", "on", "off"]
 
 _SQL = {"type": ["string", "number", "boolean", "null"]}
 AS_WRITTEN = PlainSerializer(str, return_type=str)
@@ -122,6 +123,10 @@ class Job(Model):
     synchronous_commit: Annotated[SynchronousCommit, one_of(*get_args(SynchronousCommit))] = Field(
         default="off",
         description="When a commit counts; off is safe here, as a crash takes a batch and its checkpoint together.",
+    )
+    wal_compression: Annotated[WalCompression, one_of(*get_args(WalCompression))] = Field(
+        default="auto",
+        description="Full-page images of our batches compressed: auto is while WAL limits us, where the role may.",
     )
 
     vacuum: Annotated[Vacuum, one_of(*get_args(Vacuum))] = Field(

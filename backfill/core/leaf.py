@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from backfill.core import scan
 from backfill.core.batch import Verification
+from backfill.core.compression import Offer
 from backfill.core.scan import Scan
 
 SAMPLES_KEPT = 5
@@ -49,10 +50,11 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """A job that is ours: which replicas earlier workers saw, and what they did on all leaves."""
+    """A job that is ours: replicas seen before, what earlier workers did on all leaves, how images may be compressed."""
 
     replicas_seen: tuple[str, ...]
     done: Tally
+    compression: Offer = Offer()
 
 
 @dataclass(frozen=True, slots=True)

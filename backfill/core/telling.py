@@ -43,7 +43,7 @@ def measured(job: Job, pace: Pace, signals: Signals) -> Measured:
     )
 
 
-def decided(job: Job, pace: Pace, decision: Decision, stripe: int) -> Decided:
+def decided(job: Job, pace: Pace, decision: Decision, stripe: int, compression: str | None = None) -> Decided:
     """Return the decision and what it was taken from: the figures of the replica with the least room."""
     tightest = min(pace.flows, key=lambda one: one.room_bytes(0.0), default=None)
     inputs = Inputs(
@@ -55,6 +55,7 @@ def decided(job: Job, pace: Pace, decision: Decision, stripe: int) -> Decided:
         row_wal_bytes=pace.cost.wal_bytes(stripe),
         wal_rate_bytes_s=pace.wal_rate_bytes_s,
         own_wal_rate_bytes_s=pace.pacer.own_rate_bytes_s,
+        compression=compression,
     )
     if isinstance(decision, Wait):
         return Decided(job.name, 0, str(decision.reason), decision.delay_s, inputs)

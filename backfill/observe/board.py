@@ -67,6 +67,7 @@ def describe(status: Status, now_s: float) -> dict[str, Any]:
         "rows_unconverged": status.rows_unconverged,
         "rows_s": status.rate.read(now_s) if not status.ended else 0.0,
         "batch_rows": status.batch_rows,
+        "wal_compression": status.compression,
         "hot_update_ratio": status.hot_update_ratio,
         "lock_held": bool(status.lock_held),
         "wal_rate_bytes_s": reading and reading.wal_rate_bytes_s,

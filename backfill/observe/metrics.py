@@ -66,6 +66,7 @@ METRICS = (
     Metric("archive_backlog_bytes", Gauge, "bytes", "WAL not yet archived; absent without an archiver."),
     Metric("wal_rate_bytes", Gauge, "bytes/s", "WAL bytes a second: everyone's, and our own.", ("source",)),
     Metric("wal_budget_bytes", Gauge, "bytes", "The window: our WAL that may be on its way at once."),
+    Metric("wal_compression", Gauge, "bool", "1 while full-page images of our batches are compressed."),
     Metric("blocked_sessions", Gauge, "sessions", "Sessions that waited for the locks of the last batch."),
     Metric("dead_tuples", Gauge, "tuples", "Dead tuples of the table, as the server estimates."),
     Metric("vacuums_total", Counter, "vacuums", "Our vacuums that ended: done, stopped, failed.", ("result",)),

@@ -55,6 +55,8 @@ def tell(event: Event) -> News | None:
             return News(f"{leaf_words(event)}, {event.pages:,} pages", key="leaf")
         case events.LeafGone():
             return News(f"{event.why}; the others go on", Tone.WARN)
+        case events.Compressing():
+            return _compressing(event)
         case _:
             return _work(event) or _trouble(event)
 
@@ -114,6 +116,11 @@ def _vacuum(event: events.VacuumStarted | events.VacuumDone | events.VacuumUnabl
             return News(text, Tone.WARN, f"vacuum {event.result}")
         case events.VacuumUnable():
             return News(event.why, Tone.WARN)
+
+
+def _compressing(event: events.Compressing) -> News:
+    how = f"compressed by {event.method}" if event.method else "not compressed"
+    return News(f"full-page images {how}: {event.why}", key="compression")
 
 
 def _verified(event: events.Verified) -> News:

@@ -28,6 +28,7 @@ def gauges(status: Status) -> Iterator[tuple[Series, float]]:
     if status.leaf is not None:
         yield ("leaves", (job,)), status.leaf.leaves
         yield ("leaves_done", (job,)), status.leaves_done
+        yield ("wal_compression", (job,)), status.compression is not None
     if status.eta_s is not None:
         yield ("eta_seconds", (job,)), status.eta_s
     if status.hot_update_ratio is not None:

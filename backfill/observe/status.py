@@ -13,6 +13,7 @@ from typing import assert_never
 
 from backfill.core.events import (
     BatchDone,
+    Compressing,
     Decided,
     Event,
     Finished,
@@ -120,6 +121,7 @@ class Status:
     vacuumed: VacuumDone | None = None
     vacuumed_s: float = 0.0
     vacuum_unable: str = ""
+    compression: str | None = None
     decisions: tuple[tuple[float, Decided], ...] = ()
 
     @property
@@ -160,6 +162,8 @@ def fold(status: Status, event: Event, now_s: float) -> Status:  # noqa: C901, P
             return _tuned(status, event)
         case LaidOut(why=why):
             return replace(status, layout=why)
+        case Compressing(method=method):
+            return replace(status, compression=method)
         case Waited():
             return _waited(status, event)
         case BatchDone():

@@ -22,6 +22,7 @@ from backfill.core.scout import Cut
 from backfill.core.table import Table
 from backfill.errors import Diverges
 from backfill.pg.checkpoint import blame, fields_of
+from backfill.pg.compression import compress
 from backfill.pg.session import Connection, translated
 from backfill.pg.sqlfile import statement
 from backfill.pg.statements import Statements
@@ -86,12 +87,14 @@ async def _fill(
     async with connection.pipeline():
         if order.admission.flush and job.synchronous_commit == "off":
             await connection.execute("SET LOCAL synchronous_commit = local")
+        compressing = await compress(connection, order.admission.compression)
         measured = await _measure(connection, table)
         update = connection.cursor(row_factory=dict_row)
         await update.execute(_update_for(statements, order), _range(scan, cut) | values)
     before, row = await measured.fetchone(), await update.fetchone()
     assert row is not None, "an aggregate has one row"
     assert before is not None, "a select without FROM has one row"
+    refused = compressing is not None and await compressing.fetchone() is None
     rows, unconverged = row["rows"], row["rows_unconverged"]
     if rows > job.batch.max_rows:
         raise _RolledBack(Overfull(rows))
@@ -109,6 +112,8 @@ async def _fill(
         "batch_unconverged": unconverged,
         "rows_hot": rows_hot,
     }
+    if refused:
+        fields["inputs"] = Jsonb(asdict(replace(order.admission.inputs, compression=None)))
     async with connection.pipeline():
         saved = await connection.execute(statement("save_scan"), fields)
         kept = await connection.execute(statement("save_batch"), fields)
@@ -125,6 +130,7 @@ async def _fill(
         took_s=0.0,
         samples=tuple(row["samples"] or ()),
         blocked_sessions=kept_row[0] if kept_row else 0,
+        compression_refused=refused,
     )
 
 

@@ -11,13 +11,14 @@ from backfill.core.events import Finished
 from backfill.core.identifier import TableName
 from backfill.core.job import Job
 from backfill.core.jobfile import JobFile
-from backfill.core.layout import Heap
 from backfill.core.leaf import Begun, Leaf
 from backfill.core.scan import Layout, Scan, begin_pass, restart
 from backfill.core.table import difference
 from backfill.errors import Halted, JobError
 from backfill.pg import catalog, checkpoint, lock, setup
 from backfill.pg.beside import Beside
+from backfill.pg.compression import insist, read_offer
+from backfill.pg.heap import heap_of
 from backfill.pg.lane import DatabaseLane
 from backfill.pg.leaves import check_leaf, read_leaves
 from backfill.pg.mapper import Mapper
@@ -56,6 +57,7 @@ class Database(DatabaseLane):
             await accept_sources(self.connection, self.job_file)
             if self._mapper:
                 await self._mapper.turn_to(self._statements)
+            insist(self.job_file, await read_offer(self.connection, self.job, self._server))
             await setup.ensure_state(self.connection, self._server)
         except BaseException:
             await self.close()
@@ -94,7 +96,7 @@ class Database(DatabaseLane):
         worker = worker_name(self.job.name)
         begun = await checkpoint.begin_job(self.connection, self.job, worker=worker, restart=self.restart)
         self.restart = False
-        return begun
+        return replace(begun, compression=await read_offer(self.connection, self.job, self._server))
 
     async def leaves(self) -> tuple[Leaf, ...]:
         """Return the tables to fill. One that cannot be filled, and came after the job was checked, halts it."""
@@ -130,7 +132,7 @@ class Database(DatabaseLane):
             scans=scans,
             pages=table.pages,
             rows_estimated=table.rows_estimated,
-            heap=self._heap(),
+            heap=heap_of(self.job, self._table, self._server),
             resumed=bool(claimed),
             rewritten=why,
         )
@@ -208,15 +210,6 @@ class Database(DatabaseLane):
             if one.differs:
                 table = await catalog.read_table(self.connection, self.job_file, self._server.role, one.name)
                 await prepare(self.connection, self.job_file, table)
-
-    def _heap(self) -> Heap:
-        assigned = {one.column for one in self.job.assignments}
-        return Heap(
-            indexes=self._table.indexes,
-            indexed=tuple(one.name for one in self._table.columns if one.name in assigned and one.indexed),
-            checkpoint_bytes=self._server.checkpoint_bytes,
-            checkpoint_s=self._server.checkpoint_s,
-        )
 
 
 def _fresh(pages: int, lanes: int, before: tuple[Scan, ...]) -> tuple[Scan, ...]:

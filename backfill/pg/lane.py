@@ -16,14 +16,29 @@ from backfill.core.table import Table
 from backfill.core.vacuum import Cost
 from backfill.pg import batch, checkpoint
 from backfill.pg.asking import replica_name
+from backfill.pg.compression import compressing
 from backfill.pg.mapper import Mapper
 from backfill.pg.observer import Observer
 from backfill.pg.session import Connection, bound
 from backfill.pg.statements import Statements, vacuum_of
 
 
+async def read_scouted(connection: Connection, statements: Statements, scan: Scan, rows: int) -> Scouted:
+    """Count matching rows from the scan's place on, in slices that hold at most `rows` line pointers."""
+    grid = make_grid(scan, rows)
+    counts = [[0] * scan.stripes for _ in grid.bounds]
+    bounds = [str(bound) for bound in grid.bounds]
+    found = await batch.read_scout(connection, statements, scan, bounds, str(grid.end))
+    for index, stripe, rows_found in found:
+        counts[index][stripe] = rows_found
+    return Scouted(grid, scan.stripe, tuple(map(tuple, counts)))
+
+
 class DatabaseLane:
     """A connection, and the leaf that it works on."""
+
+    _compression: str | None = None
+    """How the last batch's full-page images were to be compressed: what else we do goes by it."""
 
     def __init__(
         self,
@@ -60,13 +75,8 @@ class DatabaseLane:
 
     async def read_scout(self, scan: Scan, rows: int) -> Scouted:
         """Count matching rows from the scan's place on, in slices that hold at most `rows` line pointers."""
-        grid = make_grid(scan, rows)
-        counts = [[0] * scan.stripes for _ in grid.bounds]
-        bounds = [str(bound) for bound in grid.bounds]
-        found = await batch.read_scout(self.connection, self._statements, scan, bounds, str(grid.end))
-        for index, stripe, rows_found in found:
-            counts[index][stripe] = rows_found
-        return Scouted(grid, scan.stripe, tuple(map(tuple, counts)))
+        async with compressing(self.connection, self._compression):
+            return await read_scouted(self.connection, self._statements, scan, rows)
 
     async def read_due(self, scan: Scan, pages: int) -> Due:
         """Find the rows to do from the scan's place on, in at most so many pages of the lane's own."""
@@ -82,6 +92,7 @@ class DatabaseLane:
         connection, statements, values = self.connection, self._statements, {}
         if self._mapper:
             values = await self._mapper.values(connection, statements, order.scan, order.cut)
+        self._compression = order.admission.compression
         return await batch.run_batch(connection, statements, self.job, self._table, order, charge, values)
 
     async def save_place(self, scan: Scan) -> Scan:
@@ -106,7 +117,8 @@ class DatabaseLane:
 
     async def start_vacuum(self, cost: Cost) -> None:
         """Begin a VACUUM of the leaf on a connection of its own."""
-        self._observer.vacuum.start(vacuum_of(self._table, self.connection.info.server_version), cost)
+        statement = vacuum_of(self._table, self.connection.info.server_version)
+        self._observer.vacuum.start(statement, cost, self._compression)
 
     async def stop_vacuum(self, why: str) -> Vacuumed | None:
         """End the VACUUM that runs."""

@@ -1,24 +1,32 @@
-"""`backfill plan`: every check of a run and its SQL, with nothing written: the session is read-only."""
+"""`backfill plan`: every check of a run, its SQL, its layout, and a batch measured and rolled back.
+
+The session is read-only but for what is rolled back.
+"""
 
 from __future__ import annotations
 
 from psycopg.sql import Composed
 
-from backfill.core import vacuum
+from backfill.core import faults, vacuum
 from backfill.core.faults import counted
+from backfill.core.job import Job
 from backfill.core.jobfile import JobFile
-from backfill.core.plan import Plan
+from backfill.core.plan import Costs, Ground, Plan, forecast, image_ratio
 from backfill.core.scan import Layout, begin
 from backfill.core.signals import Signals
 from backfill.core.table import Table
 from backfill.core.units import format_duration, format_size
-from backfill.pg import catalog, preflight, probe, setup
+from backfill.pg import catalog, compression, preflight, probe, setup
 from backfill.pg.asking import replica_name
+from backfill.pg.heap import heap_of
 from backfill.pg.leaves import read_leaves
 from backfill.pg.mapper import Mapper
 from backfill.pg.matching import Matching
-from backfill.pg.session import Connection, connect, worker_name
+from backfill.pg.measuring import measure
+from backfill.pg.session import Connection, connect, translated, worker_name
+from backfill.pg.sqlfile import statement
 from backfill.pg.statements import Statements
+from backfill.pg.survey import read_layouts
 
 _TITLES = {
     "rows": "what the function is given: the rows of a batch, read outside of its transaction",
@@ -40,14 +48,19 @@ SAMPLES = 3
 SAMPLED_PAGES = 1000
 
 
-async def make_plan(dsn: str, job_file: JobFile) -> Plan:
-    """Return what a run would do; raises what a run would raise before its first batch."""
+async def make_plan(dsn: str, job_file: JobFile, *, measuring: bool = True) -> Plan:
+    """Return what a run would do; raises what a run would raise before its first batch.
+
+    Without `measuring` no batch is run.
+    """
     job = job_file.job
     async with await connect(dsn, application_name=worker_name(job.name), job=job) as connection:
         await connection.set_read_only(True)
         server = await setup.read_server(connection)
         setup.check_server(server)
         root = await catalog.read_table(connection, job_file, server.role)
+        offer = await compression.read_offer(connection, job, server)
+        compression.insist(job_file, offer)
         async with connection.transaction(force_rollback=True):
             await connection.execute("SET LOCAL transaction_read_only = off")  # EXPLAIN of an UPDATE asks for it
             statements, table = await preflight.prepare(connection, job_file, root), root
@@ -61,8 +74,23 @@ async def make_plan(dsn: str, job_file: JobFile) -> Plan:
             await preflight.accept_sources(connection, job_file)
             explained = await preflight.explain(connection, statements.update, statements.no_values)
             about_others = await _about_others(connection, job_file, table, statements)
+            searched = await preflight.nodes(connection, Matching(job, table, foreseen=False).searching())
         signals = await probe.read_signals(connection, table_oid=table.identity.oid, aurora=server.aurora)
+        costs = Costs(unmeasured=_unmeasured(job, signals, table, measuring=measuring))
+        if not costs.unmeasured:
+            costs = await measure(connection, job, table, statements, offer)
+        heap = heap_of(job, table, server)
+        layouts = await read_layouts(connection, job, table, statements, heap)
+        # Of several leaves the others are taken to be as the largest one.
+        leaves = sum(leaf.pages for leaf in listed) / table.pages if table.pages and listed else 1.0
+        rows_to_do = round(searched[0]["Plan Rows"] * leaves) if table.rows_estimated else None
+        rate_bytes_s = job.throttle.max_wal_rate_bytes_s
+        total_bytes = round(await _total_bytes(connection, table) * leaves)
+        checkpoint_bytes = min(heap.checkpoint_bytes, heap.checkpoint_s * rate_bytes_s)
+        ratio = image_ratio(costs.plain, costs.compressed)
+        ground = Ground(rows_to_do, total_bytes, checkpoint_bytes, rate_bytes_s) if rows_to_do is not None else None
         notices = [
+            *_about_batch(costs),
             *_about_table(job_file, table, statements),
             *about_others,
             *await _about_functions(connection, job_file),
@@ -77,12 +105,21 @@ async def make_plan(dsn: str, job_file: JobFile) -> Plan:
             pages=sum(leaf.pages for leaf in listed),
             size_bytes=sum(leaf.pages for leaf in listed) * setup.PAGE_BYTES,
             rows_estimated=sum(leaf.rows_estimated for leaf in listed),
+            total_bytes=total_bytes,
+            rows_to_do=rows_to_do,
             key=table.key,
             foreseen=statements.foreseen,
             replicas=(
                 *(one.name for one in signals.replicas if counted(job.throttle, one.name)),
                 *map(replica_name, job.throttle.replicas.direct),
             ),
+            stripes=max((len(one.sizes) for one in layouts), default=1),
+            layouts=tuple(one.why for one in layouts),
+            costs=costs,
+            forecast=forecast(ground, costs.plain),
+            forecast_compressed=None if ratio is None else forecast(ground, costs.plain, ratio),
+            image_ratio=ratio,
+            max_wal_rate_bytes_s=rate_bytes_s,
             notices=tuple(notices),
             samples=tuple(await _samples(connection, job_file, table, statements)),
             statements=tuple(
@@ -106,6 +143,35 @@ async def _samples(connection: Connection, job_file: JobFile, table: Table, stat
         return await mapper.shown(connection, statements, begin(min(table.pages, SAMPLED_PAGES), Layout()), SAMPLES)
     finally:
         await mapper.close()
+
+
+async def _total_bytes(connection: Connection, table: Table) -> int:
+    with translated(connection):
+        cursor = await connection.execute(statement("read_size"), {"table_oid": table.identity.oid})
+        row = await cursor.fetchone()
+    return int(row[0]) if row and row[0] is not None else 0
+
+
+def _unmeasured(job: Job, signals: Signals, table: Table, *, measuring: bool) -> str:
+    """Return why no batch is measured: what would keep a run from its first batch does so here."""
+    if not measuring:
+        return "--no-measure was given"
+    if job.python is not None:
+        return "its rows would have to go through the function first"
+    limits = job.throttle
+    found = faults.find(limits, signals, (), frozenset(limits.replicas.require), frozenset())
+    return str(found[0].reason) if found else "" if table.pages else "the table is empty"
+
+
+def _about_batch(costs: Costs) -> list[str]:
+    measured = costs.plain
+    if measured is None or not measured.rows_unconverged:
+        return []
+    if measured.rows_unconverged == measured.rows:
+        return ["'where' stays true for every row of the measured batch: a run would roll back such a first batch"]
+    return [
+        f"'where' stays true for {measured.rows_unconverged:,} of {measured.rows:,} measured rows: they cannot converge"
+    ]
 
 
 def _text(connection: Connection, statement: Composed) -> str:

@@ -103,13 +103,14 @@ async def nodes(
         cursor = await connection.execute(SQL("EXPLAIN (FORMAT json) ") + statement, _ANYWHERE | values)
         row = await cursor.fetchone()
     assert row is not None, "a plan is one row"
-    return list(_below(row[0][0]["Plan"]))
+    return list(below(row[0][0]["Plan"]))
 
 
-def _below(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def below(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield a plan's node and all below it."""
     yield node
     for child in node.get("Plans", ()):
-        yield from _below(child)
+        yield from below(child)
 
 
 async def volatile_functions(connection: Connection, text: str) -> list[str]:

@@ -5,6 +5,7 @@ Raises Halted where only a person with more rights can help; the message is the 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from psycopg.rows import class_row
@@ -23,7 +24,10 @@ PAGE_BYTES = 8192
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """Who we are there, what we may do, and after how much WAL or time the server begins a checkpoint."""
+    """Who we are there, what we may do, and after how much WAL or time the server begins a checkpoint.
+
+    `wal_compression` is the server's own setting, `wal_compressions` what it may be: nothing where it is on or off.
+    """
 
     role: str
     database: str
@@ -38,6 +42,8 @@ class Server:
     may_create: bool
     checkpoint_bytes: float
     checkpoint_s: float
+    wal_compression: str
+    wal_compressions: list[str]
 
 
 async def read_server(connection: Connection) -> Server:
@@ -95,11 +101,21 @@ async def create_state(connection: Connection) -> None:
 
 
 def init_script(role: str | None) -> str:
-    """Return the statements of `backfill init` for a DBA to read and run; with a role, its grants too."""
+    """Return the statements of `backfill init` for a DBA to read and run; with a role, its grants too, and an offer."""
     script = statement("schema").decode()
     if role is None:
         return script
-    return script + "\n" + SQL(statement("grants").decode()).format(role=Identifier(role)).as_string()
+    granted, offered = (
+        SQL(statement(name).decode()).format(role=Identifier(role)).as_string()
+        for name in ("grants", "grant_compression")
+    )
+    return f"{script}\n{granted}\n{_commented(offered)}\n"
+
+
+def _commented(text: str) -> str:
+    """Return statements that nobody runs by accident, whatever line breaks a role's name has."""
+    lines = re.split(r"[\r\n]", text.rstrip("\n"))
+    return "\n".join(line if line.startswith("--") else f"-- {line}" for line in lines)
 
 
 async def init(dsn: str, role: str | None) -> None:

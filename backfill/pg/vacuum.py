@@ -21,6 +21,7 @@ from backfill.core.signals import Vacuumed
 from backfill.core.vacuum import Cost, watch
 from backfill.errors import DatabaseError, Refused
 from backfill.pg.asking import Asking
+from backfill.pg.compression import compress
 from backfill.pg.session import Connection, connect, translated, worker_name
 from backfill.pg.sqlfile import statement as static
 
@@ -72,11 +73,11 @@ class Vacuum:
         """The server process of the one that runs, 0 for none."""
         return 0 if self._connection is None else self._connection.info.backend_pid
 
-    def start(self, statement: Composed, cost: Cost) -> None:
-        """Begin one; there must be none."""
+    def start(self, statement: Composed, cost: Cost, compression: str | None = None) -> None:
+        """Begin one, its full-page images compressed as those of the batches are; there must be none."""
         assert self._task is None, "a vacuum runs already"
         self._stopped, self._ended, self._tended_s = None, None, time.monotonic()
-        self._task = asyncio.create_task(self._run(statement, cost))
+        self._task = asyncio.create_task(self._run(statement, cost, compression))
 
     def tend(self) -> Vacuumed | None:
         """Say that somebody still looks; return how the last one ended, None while one runs or before."""
@@ -110,11 +111,11 @@ class Vacuum:
         finally:
             await self._asking.close()
 
-    async def _run(self, statement: Composed, cost: Cost) -> Vacuumed:
+    async def _run(self, statement: Composed, cost: Cost, compression: str | None) -> Vacuumed:
         began_s, said = time.monotonic(), _Said()
         stopped = failed = None
         try:
-            await self._vacuum(statement, cost, said)
+            await self._vacuum(statement, cost, compression, said)
             for sqlstate, message in said.warnings[:1]:
                 stopped, failed = (message, None) if sqlstate == LOCK_NOT_AVAILABLE else (None, message)
         except Refused as error:
@@ -133,13 +134,14 @@ class Vacuum:
             failed=failed,
         )
 
-    async def _vacuum(self, statement: Composed, cost: Cost, said: _Said) -> None:
+    async def _vacuum(self, statement: Composed, cost: Cost, compression: str | None, said: _Said) -> None:
         self._connection = connection = await connect(self._dsn, application_name=self._name)
         watching = None
         try:
             connection.add_notice_handler(said.hear)
             with translated(connection):
                 await connection.execute(static("set_vacuum"), {"settings": Jsonb(_settings(cost))})
+                await compress(connection, compression, local=False)
                 watching = asyncio.create_task(self._watch(connection.info.backend_pid))
                 await connection.execute(statement)
         finally:

@@ -83,7 +83,7 @@ def main() -> None:
     options = parser.parse_args()
     rows, runs = (QUICK_ROWS, 1) if options.quick else (options.rows, options.runs)
     scenarios = [one for one in SCENARIOS if not options.scenario or one.name in options.scenario]
-    contenders = [one for one in CONTENDERS if (one.name in options.contender if options.contender else one.ready)]
+    contenders = [one for one in CONTENDERS if not options.contender or one.name in options.contender]
     results: dict[str, Rounds] = {}
     for scenario, rounds in play(scenarios, contenders, rows, runs):
         results[scenario.name] = rounds

@@ -32,8 +32,6 @@ class Contender:
     job: Mapping[str, str] | None = None
     """Keys of our job beside the table, the column and the limits; None: a rival."""
     needs_key: bool = False
-    ready: bool = True
-    """Plays without being named; not so while the job file lacks a key."""
 
     @property
     def is_ours(self) -> bool:
@@ -45,7 +43,7 @@ class Contender:
         return scenario.with_key or not self.needs_key
 
 
-def _ours(name: str, title: str, job: Mapping[str, str], *, ready: bool = True) -> Contender:
+def _ours(name: str, title: str, job: Mapping[str, str]) -> Contender:
     """Return `backfill run` with these keys in its job; its time runs from its first event to its last.
 
     So passes and the final read of the whole table are in it, the start of Python is not.
@@ -70,7 +68,7 @@ def _ours(name: str, title: str, job: Mapping[str, str], *, ready: bool = True) 
             return None
         return Usage(after.cpu_s - before.cpu_s, after.peak_bytes)
 
-    return Contender(name, title, fill, job=job, ready=ready)
+    return Contender(name, title, fill, job=job)
 
 
 CONTENDERS = (
@@ -83,7 +81,7 @@ CONTENDERS = (
     _ours(UNVACUUMED, "backfill, vacuum: off", {"vacuum": "off"}),
     _ours(ONE_LANE, "backfill", {}),
     _ours(TWO_LANES, "backfill, two lanes", {"lanes": "2"}),
-    _ours(COMPRESSED, "backfill, compression", {"wal_compression": "on"}, ready=False),
-    _ours(COMPRESSED_LANES, "backfill, compression, 2 lanes", {"lanes": "2", "wal_compression": "on"}, ready=False),
+    _ours(COMPRESSED, "backfill, compression", {"wal_compression": "on"}),
+    _ours(COMPRESSED_LANES, "backfill, compression, 2 lanes", {"lanes": "2", "wal_compression": "on"}),
 )
 """The first is what the others are compared with; plain page ranges go before what is compared with them."""

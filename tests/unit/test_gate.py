@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from backfill.core.batch import Filled
+from backfill.core.compression import TURN, Offer
 from backfill.core.decision import Admission
-from backfill.core.events import Measured, Unreplicated, Waited
+from backfill.core.events import Compressing, Measured, Unreplicated, Waited
 from backfill.core.scan import Scan
 from backfill.core.throttle import FAULT_POLL_S
 from backfill.gate import MEASURE_SPACING_S, SAVE_SPACING_S, Gate
@@ -222,3 +223,27 @@ def test_a_fault_is_polled_at_its_own_pace():
     door.clock.now_s += 1
     door.admit()
     assert {one.delay_s for one in door.told(Waited)} == {FAULT_POLL_S}
+
+
+def test_batches_that_wait_for_their_pace_begin_to_compress_and_the_next_ones_say_so():
+    door = Door(healthy, max_wal_rate="16kB/s")
+    door.gate.begin((), Offer("zstd"))
+    admitted = []
+    for _ in range(TURN + 1):
+        admitted.append(door.admit())
+        door.gate.learn(Filled(Scan(1), 10, 0, 0, 20_000, 1 << 30, 0.01, ()), 0)
+        door.gate.release(0)
+        door.clock.now_s += 0.1
+    assert [one.compression for one in admitted] == [None] * TURN + ["zstd"]
+    assert [one.inputs.compression for one in admitted] == [one.compression for one in admitted]
+    assert [(one.method, one.why) for one in door.told(Compressing)] == [("zstd", "WAL limits us")]
+
+
+def test_a_batch_whose_compression_was_refused_is_the_last_that_asks_for_it():
+    door = Door(healthy)
+    door.gate = Gate(job(wal_compression="on"), door.clock.around(door.events.append))
+    door.gate.begin((), Offer("lz4"))
+    assert door.admit().compression == "lz4"
+    door.gate.learn(Filled(Scan(1), 10, 0, 0, 2000, 1 << 30, 0.01, (), compression_refused=True), 0)
+    assert door.admit().compression is None
+    assert [one.method for one in door.told(Compressing)] == ["lz4", None]

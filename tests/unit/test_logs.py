@@ -68,6 +68,7 @@ def test_each_event_has_its_name_level_and_fields(every_line):
         ("debug", "decided"),
         ("info", "waited"),
         ("info", "laid_out"),
+        ("info", "compressing"),
         ("debug", "batch_done"),
         ("warning", "vacuum_unable"),
         ("info", "vacuum_started"),

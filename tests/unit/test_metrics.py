@@ -17,7 +17,7 @@ CONTRACT = """
     slot_retained_bytes{slot} archive_backlog_bytes wal_rate_bytes{source} wal_budget_bytes retries_total{reason}
     hot_update_ratio lock_held job_state{state} pass rows_unconverged
     lag_budget_seconds{replica} lag_budget_bytes{replica} slot_lag_bytes{slot} archive_failing blocked_sessions
-    dead_tuples vacuums_total{result} vacuum_running oldest_snapshot_seconds probe_value{probe} probe_limit{probe}
+    wal_compression dead_tuples vacuums_total{result} vacuum_running oldest_snapshot_seconds probe_value{probe} probe_limit{probe}
     leaves leaves_done
 """
 

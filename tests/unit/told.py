@@ -86,6 +86,10 @@ def laid_out(**changed):
     return events.LaidOut(**{"job": JOB, **values, **changed})
 
 
+def compressing(**changed):
+    return events.Compressing(**{"job": JOB, "method": "zstd", "why": "WAL limits us", **changed})
+
+
 def pass_done(**changed):
     return events.PassDone(**{"job": JOB, "pass_number": 1, "rows": 50_000, **changed})
 
@@ -202,6 +206,7 @@ def one_of_each():
         decided(),
         waited(),
         laid_out(),
+        compressing(),
         batch_done(),
         vacuum_unable(),
         vacuum_started(),

@@ -23,5 +23,7 @@ SELECT
     has_database_privilege(current_database(), 'CREATE') AS may_create,
     pg_size_bytes(current_setting('max_wal_size'))
         / (1 + current_setting('checkpoint_completion_target')::float8) AS checkpoint_bytes,
-    extract(epoch FROM current_setting('checkpoint_timeout')::interval)::float8 AS checkpoint_s
+    extract(epoch FROM current_setting('checkpoint_timeout')::interval)::float8 AS checkpoint_s,
+    current_setting('wal_compression') AS wal_compression,
+    coalesce((SELECT enumvals FROM pg_settings WHERE name = 'wal_compression'), '{}') AS wal_compressions
 FROM (SELECT (SELECT oid FROM pg_namespace WHERE nspname = 'backfill') AS oid) s
