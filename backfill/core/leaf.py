@@ -50,7 +50,7 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """A job that is ours: replicas seen before, what earlier workers did on all leaves, how images may be compressed."""
+    """A job that is ours: replicas seen before, what earlier workers did on all leaves, how images are compressed."""
 
     replicas_seen: tuple[str, ...]
     done: Tally
