@@ -128,7 +128,7 @@ def status(
     dsn: Dsn = None,
     json_lines: Json = False,
     explain: Annotated[
-        bool, typer.Option("--explain", help="Show a job's last decisions, and what each was taken from.")
+        bool, typer.Option("--explain", help="Show a job's layout, its last decisions, and what each was taken from.")
     ] = False,
     last: Annotated[int, typer.Option("--last", min=1, max=1500, help="With --explain: so many decisions.")] = 20,
 ) -> None:
@@ -141,7 +141,7 @@ def status(
     if job is not None and not found:
         raise unknown(job)
     if not (explain and json_lines):
-        console.show_status(found, json_lines=json_lines)
+        console.show_status(found, json_lines=json_lines, explained=explain)
     if explain and job is not None:
         from backfill import explaining  # noqa: PLC0415 - as above
         from backfill.pg.decisions import read_decisions  # noqa: PLC0415 - as above

@@ -190,8 +190,8 @@ def print_error(error: BackfillError) -> None:
         sys.stderr.write("".join(f"backfill: {line}\n" for line in lines))
 
 
-def show_status(found: list[JobStatus], *, json_lines: bool) -> None:
-    """Print how jobs stand."""
+def show_status(found: list[JobStatus], *, json_lines: bool, explained: bool = False) -> None:
+    """Print how jobs stand; `explained`: with how their windows are laid out, and why."""
     if json_lines:
         for one in found:
             sys.stdout.write(json.dumps(asdict(one)) + "\n")
@@ -216,6 +216,8 @@ def show_status(found: list[JobStatus], *, json_lines: bool) -> None:
             console.print(f"{one.job}: {clean(one.reason)}", soft_wrap=True)
         if one.vacuum:
             console.print(f"{one.job}: {clean(one.vacuum)}", soft_wrap=True)
+        for why in sorted(set(one.layouts)) if explained else ():
+            console.print(f"{one.job}: layout {clean(why)}", soft_wrap=True)
         if one.worker:
             console.print(f"{one.job}: worker {clean(one.worker)}", soft_wrap=True)
 

@@ -185,6 +185,7 @@ def test_decisions_are_explained_with_what_they_were_taken_from(cluster: Cluster
     ended = backfill("status", "users-handle", "--explain", "--last", "5", dsn=database.dsn)
     assert ended.code == 0, ended.stderr
     assert "limited by" in ended.stdout
+    assert "users-handle: layout " in ended.stdout
     lines = backfill("status", "users-handle", "--explain", "--json", "--last", "50", dsn=database.dsn).stdout
     told = [json.loads(line) for line in lines.splitlines()]
     batches = [one for one in told if one["kind"] is None]

@@ -23,6 +23,7 @@ from tests.integration.jobs import (
     next_cut,
     next_pass,
     open_leaf,
+    run,
     run_sql,
     session,
     start_again,
@@ -407,3 +408,27 @@ async def test_a_checkpoint_cannot_be_written_in_half(users: Database):
         assert caught.value.sqlstate == "22003"
         assert state(users) == place
         await worker.save_place(scan)
+
+
+@pytest.mark.parametrize(("before", "after"), [(1, 3), (3, 1), (2, 3)])
+async def test_other_lanes_begin_the_pass_again_and_keep_what_was_counted(users: Database, before: int, after: int):
+    def job(lanes: int):
+        return job_file(lanes=lanes, batch={"stripes": 1})
+
+    async with session(users.dsn, job(before)) as worker:
+        opened = await open_leaf(worker)
+        assert [scan.lane for scan in opened.scans] == list(range(before))
+        done = [await fill(worker, scan, Cut(Tid(scan.next.page, 30), 1)) for scan in opened.scans]
+    rows = sum(one.rows for one in done)
+    async with session(users.dsn, job(after)) as worker:
+        opened = await open_leaf(worker)
+        assert opened.rewritten == f"it was begun with lanes: {before}"
+        assert sum(scan.rows_total for scan in opened.scans) == rows == filled(users)
+        assert {(scan.lanes, scan.pass_number) for scan in opened.scans} == {(after, 1)}
+        assert users.query("select count(*) from backfill.scan") == [(after,)]
+        for one in done:
+            with pytest.raises(Superseded):
+                await worker.save_place(one.scan)
+    finished, _ = await run(users.dsn, job(after))
+    assert finished.state == "done"
+    assert (finished.rows_total, filled(users)) == (ROWS, ROWS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -11,7 +12,9 @@ from backfill.core.batch import Filled
 from backfill.core.compression import TURN, Offer
 from backfill.core.decision import Admission
 from backfill.core.events import Compressing, Measured, Unreplicated, Waited
+from backfill.core.reason import Kind
 from backfill.core.scan import Scan
+from backfill.core.signals import Upkeep
 from backfill.core.throttle import FAULT_POLL_S
 from backfill.gate import MEASURE_SPACING_S, SAVE_SPACING_S, Gate
 from backfill.ports import Stopped
@@ -247,3 +250,42 @@ def test_a_batch_whose_compression_was_refused_is_the_last_that_asks_for_it():
     door.gate.learn(Filled(Scan(1), 10, 0, 0, 2000, 1 << 30, 0.01, (), compression_refused=True), 0)
     assert door.admit().compression is None
     assert [one.method for one in door.told(Compressing)] == ["lz4", None]
+
+
+def test_what_other_lanes_may_still_write_is_taken_from_the_budget():
+    door = Door(healthy)
+
+    def admit(lane: int) -> Admission:
+        return asyncio.run(door.gate.admit(door.session, Scan(end_page=1, lane=lane, lanes=9)))
+
+    door.clock.stop_at_s = door.clock.now_s + 5
+    admitted = 0
+    with suppress(Stopped):
+        while admitted < 9:
+            admitted += admit(admitted).rows > 0
+    assert 0 < admitted < 9
+    assert {event.reason.kind for event in door.told(Waited)} == {Kind.WINDOW}
+    door.clock.stop_at_s = float("inf")
+    door.gate.release(0)
+    assert admit(admitted).rows > 0
+
+
+def test_lanes_share_what_was_written_while_both_worked():
+    door = Door(lambda at_s: signals(at_s, 1 << 30))
+    for lane in range(2):
+        asyncio.run(door.gate.admit(door.session, Scan(end_page=1, lane=lane, lanes=2)))
+    assert door.gate.charge(0, (1 << 30) + 1000) == 500
+    assert door.gate.charge(1, (1 << 30) + 1300) == 800
+
+
+def test_transactions_beside_us_are_outlasted_and_long_ones_are_not():
+    ages = [0.1, 0.3, 900.0]
+    door = Door(lambda at_s: signals(at_s, 1 << 30, upkeep=Upkeep(oldest_snapshot_s=ages.pop())))
+    for _ in range(3):
+        door.admit()
+        door.gate.release(0)
+        door.gate.learn(Filled(Scan(1), 1000, 0, 0, 50_000, 1 << 30, 0.01, ()), 0)
+    row_s = door.gate.pace.cost.row_s
+    assert row_s is not None
+    assert door.gate.outlast_rows(1) == pytest.approx(0.3 / row_s)
+    assert door.gate.outlast_rows(2) >= door.gate.job.batch.max_rows

@@ -1,0 +1,92 @@
+"""Lanes of one run: one that fails ends the others between two steps, and what failed is what is told."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from backfill.core.scan import Layout, begin
+from backfill.errors import Lost
+from backfill.ports import Stopped
+from backfill.shift import SLEEP_S, Shift
+from tests.fake_session import Clock
+
+
+def shift_of(clock: Clock) -> Shift:
+    return Shift(clock.around(lambda event: None))
+
+
+def test_a_lane_that_fails_ends_the_others_and_its_error_is_the_runs():
+    shift, steps = shift_of(Clock()), []
+
+    async def works() -> None:
+        while True:
+            steps.append("step")
+            await shift.around.sleep(0)
+            await asyncio.sleep(0)
+
+    async def fails() -> None:
+        for _ in range(3):
+            await asyncio.sleep(0)
+        raise Lost("the connection is closed")
+
+    with pytest.raises(Lost, match="the connection is closed"):
+        asyncio.run(shift.work([works, fails, works]))
+    assert len(steps) < 20
+
+
+def test_a_lane_that_waits_notices_within_a_moment():
+    clock = Clock()
+    shift = shift_of(clock)
+
+    async def waits() -> None:
+        await asyncio.sleep(0)
+        await shift.around.sleep(3600)
+
+    async def fails() -> None:
+        raise Lost("gone")
+
+    began_s = clock.now_s
+    with pytest.raises(Lost):
+        asyncio.run(shift.work([fails, waits]))
+    assert clock.now_s - began_s <= 2 * SLEEP_S
+
+
+def test_a_signal_stops_every_lane():
+    clock = Clock()
+    clock.stop_at_s = clock.now_s + 1
+    shift = shift_of(clock)
+
+    async def works() -> None:
+        while True:
+            await shift.around.sleep(0.1)
+            await asyncio.sleep(0)
+
+    with pytest.raises(Stopped):
+        asyncio.run(shift.work([works, works]))
+
+
+def test_a_shift_that_failed_works_again():
+    shift, done = shift_of(Clock()), []
+
+    async def fails() -> None:
+        raise Lost("gone")
+
+    async def works() -> None:
+        await shift.around.sleep(0)
+        done.append("done")
+
+    with pytest.raises(Lost):
+        asyncio.run(shift.work([fails, fails]))
+    asyncio.run(shift.work([works, works]))
+    assert done == ["done", "done"]
+
+
+def test_a_lane_is_kept_at_its_place():
+    shift = shift_of(Clock())
+    scans = tuple(begin(100, Layout(), lane=lane, lanes=2) for lane in range(2))
+    shift.scans = scans
+    moved = begin(100, Layout(), lane=1, lanes=2)
+    shift.place(moved)
+    assert shift.scans == (scans[0], moved)
