@@ -212,14 +212,16 @@ def show_status(found: list[JobStatus], *, json_lines: bool, explained: bool = F
         )
     console.print(table)
     for one in found:
-        if one.reason:
-            console.print(f"{one.job}: {clean(one.reason)}", soft_wrap=True)
-        if one.vacuum:
-            console.print(f"{one.job}: {clean(one.vacuum)}", soft_wrap=True)
-        for why in sorted(set(one.layouts)) if explained else ():
-            console.print(f"{one.job}: layout {clean(why)}", soft_wrap=True)
-        if one.worker:
-            console.print(f"{one.job}: worker {clean(one.worker)}", soft_wrap=True)
+        for told in _standing(one, explained=explained):
+            console.print(f"{one.job}: {clean(told)}", soft_wrap=True)
+
+
+def _standing(one: JobStatus, *, explained: bool) -> Iterator[str]:
+    """Yield what is to say about a job in sentences: what it waits for, its vacuum, its layout, its worker."""
+    yield from filter(None, (one.reason, one.vacuum))
+    yield from (f"layout {why}" for why in sorted(set(one.layouts)) if explained)
+    if one.worker:
+        yield f"worker {one.worker}"
 
 
 def _table(one: JobStatus) -> str:

@@ -137,6 +137,7 @@ async def _last_stripe(session: JobSession) -> Scan:
 
 async def rows_that_are_few_are_found_and_updated_by_address_and_no_others(connect: Connect) -> None:
     async with connect() as session:
+        await session.begin()
         [scan] = (await session.open("public.users")).scans
         found = await session.read_due(scan, 4096)
         assert (found.start, found.end, len(found.tids)) == (Tid(0), Tid(scan.end_page), ROWS)

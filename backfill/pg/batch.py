@@ -88,6 +88,8 @@ async def _fill(
         if order.admission.flush and job.synchronous_commit == "off":
             await connection.execute("SET LOCAL synchronous_commit = local")
         compressing = await compress(connection, order.admission.compression)
+        if cut.tids:  # of very many addresses the planner thinks that reading the whole table were cheaper
+            await connection.execute("SET LOCAL enable_seqscan = off")
         measured = await _measure(connection, table)
         update = connection.cursor(row_factory=dict_row)
         await update.execute(_update_for(statements, order), _range(scan, cut) | values)

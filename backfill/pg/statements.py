@@ -36,7 +36,8 @@ class Statements:
     addresses `due` has found. In passes after the
     first the `…_again` forms follow: where the row after the UPDATE can be `foreseen` they leave out rows
     that would match `where` still, which else were met again in every pass; `verify` counts those apart.
-    A job with a row function reads its `rows` first, and may have to name one; these are None without.
+    A job with a row function reads its `rows` first, and may have to name one; these are None without. It knows no
+    `update_rows`: it reads by ranges.
     """
 
     foreseen: bool
@@ -47,10 +48,10 @@ class Statements:
     due_again: Composed
     update: Composed
     update_rest: Composed
-    update_rows: Composed
+    update_rows: Composed | None
     update_again: Composed
     update_rest_again: Composed
-    update_rows_again: Composed
+    update_rows_again: Composed | None
     verify: Composed
     sample_before: Composed
     sample_after: Composed
@@ -77,10 +78,10 @@ def compose(matching: Matching, *, stable: bool = True, mapped: Mapped | None = 
         due_again=_due(matching, again=True),
         update=_update(matching, _range_and_stripe(matching), mapped, again=False),
         update_rest=_update(matching, range_of(table), mapped, again=False),
-        update_rows=_update(matching, _rows(matching), mapped, again=False),
+        update_rows=None if mapped else _update(matching, _rows(matching), None, again=False),
         update_again=_update(matching, _range_and_stripe(matching), mapped, again=True),
         update_rest_again=_update(matching, range_of(table), mapped, again=True),
-        update_rows_again=_update(matching, _rows(matching), mapped, again=True),
+        update_rows_again=None if mapped else _update(matching, _rows(matching), None, again=True),
         verify=compose_proof(matching),
         sample_before=_sample_before(matching),
         sample_after=_sample_after(matching, mapped),

@@ -13,6 +13,7 @@ from tests.acceptance.worker import JOB, left, make_users, run_job, write_job
 
 ROWS = 200_000
 CLIENTS = 8
+MOVING = 50_000
 
 
 @pytest.mark.timeout(120)
@@ -73,7 +74,7 @@ def test_joined_rows_are_filled_and_those_without_a_partner_end_with_their_exact
 
 @pytest.mark.timeout(120)
 def test_rows_that_clients_move_all_the_while_are_not_missed(database, tmp_path):
-    make_users(database, ROWS)
+    make_users(database, MOVING)
     stop = threading.Event()
     updates = [0] * CLIENTS
 
@@ -83,7 +84,7 @@ def test_rows_that_clients_move_all_the_while_are_not_missed(database, tmp_path)
             while not stop.is_set():
                 connection.execute(
                     "update users set email = %s || email where id = %s",
-                    [chance.choice("abc"), chance.randrange(1, ROWS + 1)],
+                    [chance.choice("abc"), chance.randrange(1, MOVING + 1)],
                 )
                 updates[client] += 1
 

@@ -93,6 +93,8 @@ async def plan_of(
     if mode is not None:
         await connection.execute("select set_config('plan_cache_mode', %s, false)", [mode])
     await connection.execute("DEALLOCATE ALL")
+    if name in BY_ROWS:  # as the batch does
+        await connection.execute("set enable_seqscan = off")
     text = getattr(statements, name).as_string(connection)
     text %= {key: f"${number}" for number, key in enumerate(TYPES, 1)}
     await connection.execute(f"PREPARE one ({', '.join(TYPES.values())}) AS {text}".encode())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -76,8 +77,10 @@ def touched(database: Database) -> None:
 
 def children() -> list[int]:
     """Processes of row functions of this one."""
-    tasks = Path("/proc/self/task").iterdir()
-    found = [int(child) for task in tasks for child in (task / "children").read_text().split()]
+    found: list[int] = []
+    for task in Path("/proc/self/task").iterdir():
+        with suppress(FileNotFoundError):  # a thread that has just ended
+            found += map(int, (task / "children").read_text().split())
     return [child for child in found if b"rowfunction.child" in Path(f"/proc/{child}/cmdline").read_bytes()]
 
 
@@ -96,7 +99,7 @@ async def whole(worker: Session) -> tuple[Any, Cut]:
 async def test_a_job_is_filled_by_its_function(users: Database, tmp_path: Path):
     finished, events = await run(users.dsn, job_of(tmp_path))
     assert (finished.state, finished.rows_total, wrong(users)) == ("done", ROWS, 0)
-    assert [one.rows for one in events if isinstance(one, PassDone)] == [ROWS, 0]
+    assert [one.rows for one in events if isinstance(one, PassDone)] == [ROWS]
 
 
 @pytest.mark.parametrize("keys", [{"lanes": 3}, {"batch": {"stripes": 8, "max_rows": 50}}], ids=str)

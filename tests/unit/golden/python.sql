@@ -73,21 +73,6 @@ SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
 (array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
 FROM filled
 
--- update_rows
-WITH filled AS (
-UPDATE ONLY "public"."users" SET "handle" = "backfill_0"::character varying
-FROM unnest(%(tids)s::tid[], %(xmins)s::xid[], %(out_0)s::text[]) AS "backfill"("backfill_tid", "backfill_xmin", "backfill_0")
-WHERE "users".ctid = "backfill_tid" AND "users".xmin = "backfill_xmin" AND "users".ctid = ANY (%(tids)s::tid[]) AND (
-handle IS NULL
-)
-RETURNING CASE WHEN (
-handle IS NULL
-) THEN jsonb_build_object('id', "users"."id")::text END AS unconverged
-)
-SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
-(array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
-FROM filled
-
 -- update_again
 WITH filled AS (
 UPDATE ONLY "public"."users" SET "handle" = "backfill_0"::character varying
@@ -108,21 +93,6 @@ WITH filled AS (
 UPDATE ONLY "public"."users" SET "handle" = "backfill_0"::character varying
 FROM unnest(%(tids)s::tid[], %(xmins)s::xid[], %(out_0)s::text[]) AS "backfill"("backfill_tid", "backfill_xmin", "backfill_0")
 WHERE "users".ctid = "backfill_tid" AND "users".xmin = "backfill_xmin" AND "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND (
-handle IS NULL
-)
-RETURNING CASE WHEN (
-handle IS NULL
-) THEN jsonb_build_object('id', "users"."id")::text END AS unconverged
-)
-SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
-(array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
-FROM filled
-
--- update_rows_again
-WITH filled AS (
-UPDATE ONLY "public"."users" SET "handle" = "backfill_0"::character varying
-FROM unnest(%(tids)s::tid[], %(xmins)s::xid[], %(out_0)s::text[]) AS "backfill"("backfill_tid", "backfill_xmin", "backfill_0")
-WHERE "users".ctid = "backfill_tid" AND "users".xmin = "backfill_xmin" AND "users".ctid = ANY (%(tids)s::tid[]) AND (
 handle IS NULL
 )
 RETURNING CASE WHEN (

@@ -77,23 +77,6 @@ SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
 (array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
 FROM filled
 
--- update_rows
-WITH filled AS (
-UPDATE ONLY "We.ird ""Schema"""."Tä%%ble.%%s %%(low)s" SET "100%%" = "backfill____0"::"Types%%"."Ba.se", "O'Key""s" = (
-id %% 2
-), "id" = "backfill____1"::bigint
-FROM unnest(%(tids)s::tid[], %(xmins)s::xid[], %(out_0)s::text[], %(out_1)s::text[]) AS "backfill___"("backfill____tid", "backfill____xmin", "backfill____0", "backfill____1")
-WHERE "Tä%%ble.%%s %%(low)s".ctid = "backfill____tid" AND "Tä%%ble.%%s %%(low)s".xmin = "backfill____xmin" AND "Tä%%ble.%%s %%(low)s".ctid = ANY (%(tids)s::tid[]) AND (
-"100%%" IS NULL AND backfill_tid = '%%x'
-)
-RETURNING CASE WHEN (
-"100%%" IS NULL AND backfill_tid = '%%x'
-) THEN "Tä%%ble.%%s %%(low)s".ctid::text END AS unconverged
-)
-SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
-(array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
-FROM filled
-
 -- update_again
 WITH filled AS (
 UPDATE ONLY "We.ird ""Schema"""."Tä%%ble.%%s %%(low)s" SET "100%%" = "backfill____0"::"Types%%"."Ba.se", "O'Key""s" = (
@@ -118,23 +101,6 @@ id %% 2
 ), "id" = "backfill____1"::bigint
 FROM unnest(%(tids)s::tid[], %(xmins)s::xid[], %(out_0)s::text[], %(out_1)s::text[]) AS "backfill___"("backfill____tid", "backfill____xmin", "backfill____0", "backfill____1")
 WHERE "Tä%%ble.%%s %%(low)s".ctid = "backfill____tid" AND "Tä%%ble.%%s %%(low)s".xmin = "backfill____xmin" AND "Tä%%ble.%%s %%(low)s".ctid >= %(low)s::tid AND "Tä%%ble.%%s %%(low)s".ctid < %(high)s::tid AND (
-"100%%" IS NULL AND backfill_tid = '%%x'
-)
-RETURNING CASE WHEN (
-"100%%" IS NULL AND backfill_tid = '%%x'
-) THEN "Tä%%ble.%%s %%(low)s".ctid::text END AS unconverged
-)
-SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
-(array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
-FROM filled
-
--- update_rows_again
-WITH filled AS (
-UPDATE ONLY "We.ird ""Schema"""."Tä%%ble.%%s %%(low)s" SET "100%%" = "backfill____0"::"Types%%"."Ba.se", "O'Key""s" = (
-id %% 2
-), "id" = "backfill____1"::bigint
-FROM unnest(%(tids)s::tid[], %(xmins)s::xid[], %(out_0)s::text[], %(out_1)s::text[]) AS "backfill___"("backfill____tid", "backfill____xmin", "backfill____0", "backfill____1")
-WHERE "Tä%%ble.%%s %%(low)s".ctid = "backfill____tid" AND "Tä%%ble.%%s %%(low)s".xmin = "backfill____xmin" AND "Tä%%ble.%%s %%(low)s".ctid = ANY (%(tids)s::tid[]) AND (
 "100%%" IS NULL AND backfill_tid = '%%x'
 )
 RETURNING CASE WHEN (
