@@ -26,8 +26,8 @@ ALTER TABLE backfill.job
     ADD COLUMN IF NOT EXISTS pages bigint NOT NULL DEFAULT 0;
 COMMENT ON TABLE backfill.job IS 'one row a job: what it is, how it stands, and what it waits for';
 
--- A checkpoint of version 0.3 or before knows no leaves and lanes: its job starts again at page 0, and meets its filled
--- rows as filled.
+-- A checkpoint of an older version knows no leaves and lanes: its job starts again at page 0, and meets its filled rows
+-- as filled.
 DO $$ BEGIN
     IF to_regclass('backfill.scan') IS NOT NULL AND NOT EXISTS (
         SELECT FROM pg_attribute
