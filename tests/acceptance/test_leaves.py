@@ -70,8 +70,9 @@ def test_a_plan_lists_what_it_would_fill(database, tmp_path):
     make_partitions(database, count=25)
     told = backfill("plan", write_job(tmp_path), dsn=database.dsn)
     assert told.code == 0, told.stderr
-    lines = [line for line in told.stdout.splitlines() if line.startswith("lea")]
-    assert lines[0].startswith("leaves    25; the key, the notices and the SQL are those of public.users_")
-    assert lines[1].startswith("leaf      public.users_0 (")
-    assert (len(lines), lines[-1]) == (22, "leaf      and 5 more")
+    lines = told.stdout.splitlines()
+    [place] = [number for number, line in enumerate(lines) if line.startswith("leaves ")]
+    assert lines[place].startswith("leaves    25; key, layout, figures, notices and SQL are those of public.users_")
+    assert lines[place + 1].startswith("leaf      public.users_0 (")
+    assert lines[place + 21] == "          and 5 more"
     assert database.query("select to_regclass('backfill.job')") == [(None,)]

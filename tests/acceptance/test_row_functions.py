@@ -115,7 +115,7 @@ def test_the_worked_example_is_planned_and_run(database, tmp_path):
     plan = backfill("plan", tmp_path / "users-slug.yaml", dsn=database.dsn)
     assert plan.code == 0, plan.stderr
     assert "function  name = 'Jörg Größe', id = 1 → slug = 'jorg-grosse-1'\n" in plan.stdout
-    assert "function  name = '???', id = 3 → slug = NULL\n" in plan.stdout
+    assert "          name = '???', id = 3 → slug = NULL\n" in plan.stdout
     assert database.query("select count(slug) from users") == [(0,)]
     run = backfill("run", tmp_path / "users-slug.yaml", "--http", "off", dsn=database.dsn)
     assert run.code == 3, run.stderr
