@@ -48,7 +48,7 @@ class Gate:
         self._snapshots_s: tuple[float, ...] = ()
         self.worst_lag_s = 0.0
         self.vacuuming = Vacuuming(around)
-        self._turn = anyio.Lock()
+        self._turn = anyio.Lock(fast_acquire=True)
         self._compressor = Compressor(job, around.record)
         self._ledger = Ledger()
         self._expected: dict[int, float] = {}
@@ -83,8 +83,9 @@ class Gate:
         async with self._turn:
             while True:
                 signals = await self._read(session)
-                pending = replace(self.pace, pending_bytes=sum(self._expected.values()))
-                decision, self.pace = throttle.decide(self.job.throttle, self.job.batch, pending, signals, stripe)
+                if (pending_bytes := sum(self._expected.values())) != self.pace.pending_bytes:
+                    self.pace = replace(self.pace, pending_bytes=pending_bytes)
+                decision, self.pace = throttle.decide(self.job.throttle, self.job.batch, self.pace, signals, stripe)
                 self._tell(signals)
                 compression = self._compressor.method
                 told = decided(self.job, self.pace, decision, stripe, compression)
