@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from backfill.core.due import Due, pick
@@ -39,12 +41,19 @@ def fill_users(database: Database, to_do: str) -> None:
 
 
 def page_reads(database: Database, updated: int) -> int:
-    """Return how often pages of the table were read so far, as soon as so many updates are counted."""
-    counted = "select n_tup_upd >= %s from pg_stat_user_tables where relname = 'users'"
-    wait_until(lambda: database.query(counted, updated) == [(True,)], f"{updated} updates counted")
-    [(reads,)] = database.query(
-        "select heap_blks_hit + heap_blks_read from pg_statio_user_tables where relname = 'users'"
-    )
+    """Return how often pages of the table were read so far, as soon as so many updates are counted and all sessions.
+
+    Before PostgreSQL 15 a session's counts come up to half a second after it has ended, or in two parts.
+    """
+    counted = "select n_tup_upd >= %s and n_tup_ins >= %s from pg_stat_user_tables where relname = 'users'"
+    wait_until(lambda: database.query(counted, updated, ROWS) == [(True,)], f"{updated} updates counted")
+    read = "select heap_blks_hit + heap_blks_read from pg_statio_user_tables where relname = 'users'"
+    [(reads,)] = database.query(read)
+    for _ in range(20):
+        time.sleep(0.6)
+        before, [(reads,)] = reads, database.query(read)
+        if reads == before:
+            break
     return int(reads)
 
 
