@@ -103,16 +103,12 @@ def pays(pages: int, rows: int, rows_hot: int, expected_share: float) -> bool | 
 
     A narrow window says nothing: its stripes follow each other before any other transaction has ended.
     """
-    if rows < JUDGED_ROWS or pages < WINDOW_PAGES_MIN:
-        return None
-    return rows_hot >= rows * expected_share * PAID_SHARE
+    return _stayed(pages, rows, rows_hot, expected_share * PAID_SHARE)
 
 
 def well(pages: int, rows: int, rows_hot: int, expected_share: float) -> bool | None:
     """Return whether they do as well as they should; None where too little was seen."""
-    if pays(pages, rows, rows_hot, expected_share) is None:
-        return None
-    return rows_hot >= rows * expected_share * WELL_SHARE
+    return _stayed(pages, rows, rows_hot, expected_share * WELL_SHARE)
 
 
 def learn(luck: Luck, pages: int, *, paid: bool, why: str = "") -> Luck:
@@ -135,9 +131,14 @@ def blame(rows: int, rows_hot: int, oldest_snapshot_s: float | None, holder: str
     seen = f"{rows_hot / rows:.0%} of a second stripe was HOT"
     if oldest_snapshot_s is None:
         return seen
-    return f"{seen}; the oldest snapshot is {format_duration(oldest_snapshot_s)} old" + (
-        f" ({holder})" if holder else ""
-    )
+    held_by = f" ({holder})" if holder else ""
+    return f"{seen}; the oldest snapshot is {format_duration(oldest_snapshot_s)} old{held_by}"
+
+
+def _stayed(pages: int, rows: int, rows_hot: int, share: float) -> bool | None:
+    if rows < JUDGED_ROWS or pages < WINDOW_PAGES_MIN:
+        return None
+    return rows_hot >= rows * share
 
 
 def _entry_wal_bytes(heap: Heap, row_wal_bytes: float, before: Layout) -> int:

@@ -57,9 +57,6 @@ class Stripes:
     hot_share: float
 
 
-ONE = Stripes((1,), 0.0)
-
-
 @lru_cache(maxsize=256)
 def best(shape: Shape, indexes: int, stripes: int | None = None, *, entry_wal_bytes: int = INDEX_WAL_BYTES) -> Stripes:
     """Return the stripes that cost least, or the best of exactly so many; an index entry costs so much here."""
@@ -85,17 +82,19 @@ def hot_share(shape: Shape, sizes: tuple[int, ...]) -> float:
 
 def later_share(shape: Shape, sizes: tuple[int, ...], stripe: int) -> float:
     """Return the share of the rows of the second up to this stripe that should stay on their page."""
-    scaled = _scaled(shape, sizes)[1 : stripe + 1]
-    moved = _moved(shape, _scaled(shape, sizes))[1 : stripe + 1]
-    return 1 - sum(moved) / max(1, sum(scaled))
+    scaled, later = _scaled(shape, sizes), slice(1, stripe + 1)
+    return 1 - sum(_moved(shape, scaled)[later]) / max(1, sum(scaled[later]))
 
 
 def dearer(shape: Shape, sizes: tuple[int, ...], indexes: int, entry_wal_bytes: int = INDEX_WAL_BYTES) -> float:
     """Return how much more than the best stripes these cost, as a share of what a plain UPDATE would."""
-    plain, least = (round(shape.due) or 1,), best(shape, indexes, entry_wal_bytes=entry_wal_bytes).sizes
-    costs = (_wal_bytes(shape, one, indexes, entry_wal_bytes) for one in (_scaled(shape, sizes), least, plain))
-    mine, lowest, highest = costs
-    return (mine - lowest) / highest
+
+    def wal_bytes(of: tuple[int, ...]) -> float:
+        return _wal_bytes(shape, of, indexes, entry_wal_bytes)
+
+    least = best(shape, indexes, entry_wal_bytes=entry_wal_bytes).sizes
+    plain = (max(1, round(shape.due)),)
+    return (wal_bytes(_scaled(shape, sizes)) - wal_bytes(least)) / wal_bytes(plain)
 
 
 def _scaled(shape: Shape, sizes: tuple[int, ...]) -> tuple[int, ...]:
