@@ -91,13 +91,20 @@ def why_not(name: TableName, row: dict[str, Any], role: str) -> str | None:
         why = "is temporary: no other session can see it"
     elif row["kind"] == "r" and row["access_method"] != "heap":
         why = f"has access method {row['access_method']!r}; only heap tables have pages to go through"
-    elif not row["may_use_schema"]:
-        why = f"is out of reach; run: GRANT USAGE ON SCHEMA {quote(name.schema)} TO {quote(role)};"
-    elif not row["may_select"]:
-        why = f"cannot be read by role {role!r}; run: GRANT SELECT, UPDATE ON {name} TO {quote(role)};"
-    elif row["rows_hidden"]:
-        why = f"has row security that hides rows from role {role!r}; run: ALTER ROLE {quote(role)} BYPASSRLS;"
+    else:
+        why = out_of_sight(row, name, role, "SELECT, UPDATE")
     return why
+
+
+def out_of_sight(row: dict[str, Any], name: TableName, role: str, rights: str) -> str | None:
+    """Return why a role does not see a relation's rows, with the statement that mends it; None where it does."""
+    if not row["may_use_schema"]:
+        return f"is out of reach; run: GRANT USAGE ON SCHEMA {quote(name.schema)} TO {quote(role)};"
+    if not row["may_select"]:
+        return f"cannot be read by role {role!r}; run: GRANT {rights} ON {name} TO {quote(role)};"
+    if row["rows_hidden"]:
+        return f"has row security that hides rows from role {role!r}; run: ALTER ROLE {quote(role)} BYPASSRLS;"
+    return None
 
 
 def _check_columns(job_file: JobFile, table: TableName, columns: dict[str, dict[str, Any]], role: str) -> None:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from backfill.core.identifier import quote
 from backfill.core.job import Using
 from backfill.core.jobfile import JobFile
 from backfill.errors import JobError
-from backfill.pg.catalog import KINDS, missing, read_relation
+from backfill.pg.catalog import KINDS, missing, out_of_sight, read_relation
 from backfill.pg.session import Connection
 
 READABLE = "rpvm"
@@ -33,10 +32,6 @@ def _unreadable(using: Using, row: dict[str, Any]) -> str | None:
         why = f"is {kind}; tables, views and materialized views can be joined: copy it into a table"
     elif row["persistence"] == "t":
         why = "is temporary: no other session can see it"
-    elif not row["may_use_schema"]:
-        why = f"is out of reach; run: GRANT USAGE ON SCHEMA {quote(name.schema)} TO {quote(role)};"
-    elif not row["may_select"]:
-        why = f"cannot be read by role {role!r}; run: GRANT SELECT ON {name} TO {quote(role)};"
-    elif row["rows_hidden"]:
-        why = f"has row security that hides rows from role {role!r}; run: ALTER ROLE {quote(role)} BYPASSRLS;"
+    else:
+        why = out_of_sight(row, name, role, "SELECT")
     return why and f"table '{name}' {why}"
