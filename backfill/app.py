@@ -17,7 +17,8 @@ from backfill.core.jobfile import JobFile
 from backfill.errors import BackfillError
 from backfill.pg.database import Database
 from backfill.ports import Stopped, Surroundings
-from backfill.runner import JobSession, Runner
+from backfill.retrying import Retrying
+from backfill.runner import Runner
 from backfill.stopping import Stop
 from backfill.streams import GONE, silence_gone
 
@@ -88,8 +89,26 @@ class App:
             self.job = ""
         return UNCONVERGED if finished.state == "unconverged" else 0
 
+    async def retry_rejected(self, job_file: JobFile, tell: Callable[[BackfillError], None]) -> int:
+        """Try the rows again that a job has set aside; return the exit code: 0 only where the job is done then."""
+        self.job = job_file.job.name
+        around = Surroundings(record=self.record, now_s=time.monotonic, sleep=self.stop.sleep, jitter=random.random)
+        try:
+            async with self._session(job_file, [False]) as session:
+                finished = await Retrying(job_file.job, session, around).run()
+        except Stopped as error:
+            error.exit_code = self.stop.exit_code
+            tell(error)
+            return error.exit_code
+        except BackfillError as error:
+            tell(error)
+            return error.exit_code
+        finally:
+            self.job = ""
+        return 0 if finished.state == "done" else UNCONVERGED
+
     @asynccontextmanager
-    async def _session(self, job_file: JobFile, restart: list[bool]) -> AsyncIterator[JobSession]:
+    async def _session(self, job_file: JobFile, restart: list[bool]) -> AsyncIterator[Database]:
         database = Database(self.dsn, job_file, restart=restart[0])
         try:
             async with AsyncExitStack() as stack:

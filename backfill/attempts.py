@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from backfill.core.events import Retried, Waited
 from backfill.core.reason import Kind, Reason
-from backfill.core.retry import Remedy, backoff_s, classify
+from backfill.core.retry import Remedy, backoff_s, remedy, timed_out
 from backfill.errors import Halted, Lost, Refused
 from backfill.gate import Gate
 from backfill.ports import LaneSession, Surroundings
@@ -26,26 +26,36 @@ class Attempts:
         self.failures = 0
 
     async def until_done(self, step: Callable[[], Awaitable[T]], shrink: Callable[[], None] = lambda: None) -> T:
-        """Take a step again after each failure that another attempt may mend, smaller where that helps."""
+        """Take a step again after each failure that another attempt may mend, smaller where that helps.
+
+        Raises what is a row's fault: it is looked for where a batch or a read was refused, before it comes here.
+        """
         while True:
             try:
                 return await step()
             except Refused as error:
-                await self._remedy(error, shrink)
+                await self._mend(error, shrink)
 
-    async def _remedy(self, error: Refused, shrink: Callable[[], None]) -> None:
-        remedy = classify(error.sqlstate)
-        if remedy is Remedy.RECONNECT:
+    def remedy(self, error: Refused, failures: int = 1) -> Remedy:
+        """Return what to do after a step was refused so often."""
+        timeout = timed_out(error.sqlstate, error.took_s, self._gate.job.statement_timeout_s)
+        return remedy(error.sqlstate, failures, timeout=timeout)
+
+    async def _mend(self, error: Refused, shrink: Callable[[], None]) -> None:
+        wanted = self.remedy(error)
+        if wanted is Remedy.RECONNECT:
             raise Lost(str(error)) from error
-        if remedy is Remedy.HALT:
+        if wanted is Remedy.HALT:
             raise Halted(str(error)) from error
-        if remedy is Remedy.FAIL:
+        if wanted in (Remedy.FAIL, Remedy.ROW):
             raise error
         self.failures += 1
-        if remedy is Remedy.SHRINK:
+        if wanted is Remedy.SHRINK:
             shrink()
+        if wanted is not Remedy.SPLIT:  # what took too long is bounded where it is split
+            wanted = self.remedy(error, self.failures)
         job, around = self._gate.job.name, self._around
-        delay_s = backoff_s(self.failures, around.jitter())
+        delay_s = backoff_s(self.failures, around.jitter(), wanted)
         around.record(Retried(job, error.sqlstate, str(error), self.failures, delay_s))
         reason = Reason(Kind.RETRY, f"attempt {self.failures}: {error}")
         around.record(Waited(job, reason, delay_s))

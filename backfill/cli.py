@@ -89,6 +89,19 @@ def run(
     raise typer.Exit(anyio.run(console.run_jobs, options, jobs, not no_wait, restart))
 
 
+@app.command(
+    "retry-rejected",
+    epilog=_epilog("Exit codes: 0 none is left and the job is done; 3 some are, or other rows are left; else as of run"),
+)
+def retry_rejected(file: File, dsn: Dsn = None, json_lines: Json = False) -> None:
+    """Try the rows again that a job has set aside (on_row_error: skip), and no others; tell what became of them.
+
+    Filled rows, and those that are gone or match `where` no more, leave backfill.rejected. It takes the job's lock.
+    """
+    options = console.Options(_dsn(dsn), None, json_lines=json_lines)
+    raise typer.Exit(anyio.run(console.retry_rejected, options, read_job(file)))
+
+
 @app.command(epilog=_epilog("Exit codes: 143 or 130 when stopped by a signal; 1, 2 or 4 where it cannot begin"))
 def serve(
     directory: Annotated[

@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from backfill.app import App, Reader, alongside
-from backfill.core.events import Event, Finished, Started, to_dict
+from backfill.core.events import Event, Finished, RowRetried, Started, to_dict
 from backfill.core.jobfile import JobFile
 from backfill.core.redact import redact
 from backfill.core.units import format_duration
@@ -72,6 +72,37 @@ async def run_jobs(options: Options, jobs: list[JobFile], wait_for_lock: bool, r
     for error in errors:
         print_error(error)
     return code
+
+
+async def retry_rejected(options: Options, job: JobFile) -> int:
+    """Try the rows again that a job has set aside, tell what became of them; return the exit code."""
+    errors: list[BackfillError] = []
+    told = _Retold()
+    app = App(options.dsn, [_print_json if options.json_lines else told.record])
+    code = await alongside(lambda: app.retry_rejected(job, errors.append), app.stop.listen)
+    for error in errors:
+        print_error(error)
+    return code
+
+
+class _Retold:
+    """What became of rows that were tried again: those that are refused still one by one, the others counted."""
+
+    def __init__(self) -> None:
+        self._results = dict.fromkeys(("filled", "gone", "refused"), 0)
+
+    def record(self, event: Event, _at_s: float) -> None:
+        """Print what a person wants to know."""
+        if isinstance(event, RowRetried):
+            self._results[event.result] += 1
+            if event.result == "refused":
+                self._print(f"{event.leaf} {event.key}: refused again: {event.message}")
+        elif isinstance(event, Finished):
+            counts = ", ".join(f"{count:,} {result}" for result, count in self._results.items())
+            self._print(f"{event.job}: {counts}; {event.state}: {event.why}")
+
+    def _print(self, text: str) -> None:
+        sys.stdout.write(f"{_CONTROL.sub(' ', redact(text))}\n")
 
 
 async def serve_directory(options: Options, directory: Path, read: Callable[[Path], JobFile]) -> int:
@@ -219,6 +250,10 @@ def show_status(found: list[JobStatus], *, json_lines: bool, explained: bool = F
 def _standing(one: JobStatus, *, explained: bool) -> Iterator[str]:
     """Yield what is to say about a job in sentences: what it waits for, its vacuum, its layout, its worker."""
     yield from filter(None, (one.reason, one.vacuum))
+    if one.rows_rejected:
+        were = "row was" if one.rows_rejected == 1 else "rows were"
+        yield f"{one.rows_rejected:,} {were} refused by the server, kept in backfill.rejected"
+        yield from (f"refused: {told}" for told in one.rejected)
     yield from (f"layout {why}" for why in sorted(set(one.layouts)) if explained)
     if one.worker:
         yield f"worker {one.worker}"

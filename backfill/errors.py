@@ -7,6 +7,7 @@
     │   ├── Lost         the connection went away; reconnect and read the checkpoint
     │   └── Refused      a statement failed, with its SQLSTATE
     ├── FunctionError    the job file's row function failed; earlier batches stay     exit 1
+    ├── RowRefused       the server does not take one row; earlier batches stay       exit 1
     ├── Halted           a person must look                                          exit 4
     ├── LockHeld         another worker has the job (--no-wait)                      exit 75
     ├── Superseded       another worker moved our checkpoint: our batch changed nothing
@@ -44,15 +45,20 @@ class Lost(DatabaseError):
 
 
 class Refused(DatabaseError):
-    """A statement failed; `sqlstate` decides what is tried next (`core.retry`)."""
+    """A statement failed; `sqlstate` decides what is tried next (`core.retry`), and how long it took before."""
 
-    def __init__(self, message: str, sqlstate: str) -> None:
+    def __init__(self, message: str, sqlstate: str, took_s: float = 0.0) -> None:
         super().__init__(message)
         self.sqlstate = sqlstate
+        self.took_s = took_s
 
 
 class FunctionError(BackfillError):
     """The job file's row function raised, returned what it must not, or ended its process for a row."""
+
+
+class RowRefused(BackfillError):
+    """A row that breaks a constraint, a cast or a trigger, or that takes too long: the message says which and why."""
 
 
 class Halted(BackfillError):

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from backfill.attempts import Attempts
-from backfill.core.batch import Opened, Verification
+from backfill.core.batch import Opened, Verification, counted
 from backfill.core.events import PassDone, TableRewritten, Verified
-from backfill.core.scan import Scan
-from backfill.errors import BackfillError, Rewritten
+from backfill.core.retry import Remedy
+from backfill.core.scan import Scan, Tid
+from backfill.errors import BackfillError, Refused, Rewritten
 from backfill.gate import Gate
 from backfill.lane import Lane
 from backfill.ports import LaneSession, Session
@@ -28,28 +27,36 @@ class Filling:
         self._record = gate.around.record
         self._attempts = attempts
         self._lanes: list[Lane] = []
+        self._known: frozenset[Tid] = frozenset()
 
     async def run(self, sessions: tuple[LaneSession, ...], opened: Opened) -> Verification:
-        """Fill the leaf; return the last verification, in which every row left is one that cannot converge."""
+        """Fill the leaf; return the last verification: rows left are those that cannot converge, or that are set aside.
+
+        A pass that had ended before tells nothing of rows that were set aside then: they may be mended, so another one
+        tries them again.
+        """
         self._lanes = [
             Lane(session, self._shift, self._gate, opened.heap, scan)
             for session, scan in zip(sessions, opened.scans, strict=True)
         ]
+        await self._begin(opened.scans)
+        if all(scan.pass_done for scan in opened.scans) and self._known:
+            await self._new_pass()
         untouched = 0
         for _ in range(PASSES_MAX):
             await self._run_pass()
             rows = sum(scan.rows_pass for scan in self._shift.scans)
             self._record(PassDone(self._job, self._shift.scans[0].pass_number, rows))
-            verification = await self._attempts.until_done(self._verify)
-            if verification.rows_left == verification.rows_unconverged:
+            verification = await self.prove()
+            if verification.rows_fillable == 0:
                 return verification
-            if rows == 0 and verification.rows_left == untouched:
+            if rows == 0 and verification.rows_fillable == untouched:
                 others = "they change while the function works, or " if self._gate.job.python else ""
                 raise BackfillError(
                     f"{untouched:,} rows match 'where' and no UPDATE reaches them: {others}a trigger or a rule"
                     f" suppresses it; for example {', '.join(verification.samples)}"
                 )
-            untouched = 0 if rows else verification.rows_left
+            untouched = 0 if rows else verification.rows_fillable
             await self._new_pass()
         raise BackfillError(
             f"after {PASSES_MAX} passes rows that match 'where' still appear: let the application fill"
@@ -68,29 +75,43 @@ class Filling:
 
     async def _new_pass(self) -> None:
         try:
-            self._begin(await self._attempts.until_done(lambda: self.session.new_pass(self._shift.scans)))
+            await self._begin(await self._attempts.until_done(lambda: self.session.new_pass(self._shift.scans)))
         except Rewritten:
             await self._reopen()
 
     async def _reopen(self) -> None:
         scans, why = await self._attempts.until_done(lambda: self.session.reopen(self._shift.scans))
-        self._begin(scans)
+        await self._begin(scans)
         self._record(TableRewritten(self._job, why))
 
-    def _begin(self, scans: tuple[Scan, ...]) -> None:
+    async def _begin(self, scans: tuple[Scan, ...]) -> None:
         self._shift.move(scans)
+        rejected = await self._attempts.until_done(self.session.read_rejected)
+        self._known = frozenset(one.tid for one in rejected)
         for lane, scan in zip(self._lanes, scans, strict=True):
-            lane.begin(scan)
+            lane.begin(scan, self._known)
+
+    async def prove(self) -> Verification:
+        """Read the whole leaf once, behind a pass of which the shift has the places."""
+        return await self._attempts.until_done(self._verify)
 
     async def _verify(self) -> Verification:
         await self._gate.vacuuming.rest(self.session, self._gate.job, "the final read begins")
-        found = await self.session.verify()
-        alone = found.rows_without_partner
-        if found.rows_unconverged is None:
-            # Not foreseen: stuck are what a pass updated in vain; one that mended rows, too, may have met some twice.
-            converged = sum(scan.rows_converged_pass for scan in self._shift.scans)
-            in_vain = 0 if converged else sum(scan.rows_pass for scan in self._shift.scans)
-            found = replace(found, rows_unconverged=min(found.rows_left, alone + in_vain))
-        rows_unconverged = found.rows_unconverged or 0
-        self._record(Verified(self._job, found.rows_left, rows_unconverged, found.took_s, alone))
+        scans = self._shift.scans
+        try:
+            found = await self.session.verify(scans[0].pass_number)
+        except Refused as error:
+            if self._attempts.remedy(error) is not Remedy.ROW or not self.session.stop_foreseeing():
+                raise
+            found = await self.session.verify(scans[0].pass_number)  # `set` fails on a row: it is not foreseen then
+        found = counted(found, scans)
+        verified = Verified(
+            self._job,
+            found.rows_left,
+            found.rows_unconverged or 0,
+            found.took_s,
+            found.rows_without_partner,
+            found.rows_rejected,
+        )
+        self._record(verified)
         return found

@@ -6,18 +6,18 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from backfill.core.batch import Filled, Opened, Order, Overfull, Verification
+from backfill.core.batch import Described, Filled, Moved, Opened, Order, Overfull, Rejected, Verification
 from backfill.core.due import Due
 from backfill.core.events import Event
 from backfill.core.job import Job
 from backfill.core.leaf import Begun, Leaf
 from backfill.core.page import Shape
 from backfill.core.reason import Reason
-from backfill.core.scan import Scan
+from backfill.core.scan import Scan, Tid
 from backfill.core.scout import Cut, Scouted
 from backfill.core.signals import Signals, Vacuumed
 from backfill.core.vacuum import Cost
-from backfill.errors import BackfillError
+from backfill.errors import BackfillError, Refused
 
 
 class Stopped(BackfillError):
@@ -43,11 +43,17 @@ class LaneSession(Protocol):
     async def read_shape(self, scan: Scan) -> Shape | None:
         """Look at the first pages of the scan's window; None where no row there is due."""
 
-    async def read_scout(self, scan: Scan, rows: int) -> Scouted:
-        """Count matching rows from the scan's place on, in slices that hold at most `rows`."""
+    async def read_scout(self, scan: Scan, rows: int, pages: int) -> Scouted:
+        """Count matching rows from the scan's place on, in slices that hold at most `rows`, of so many pages at most."""
 
     async def read_due(self, scan: Scan, pages: int) -> Due:
         """Find the rows to do from the scan's place on, in at most so many pages of the lane's own."""
+
+    async def read_rows(self, scan: Scan, cut: Cut) -> Due:
+        """Find the rows of a batch, or the first of very many."""
+
+    def stop_foreseeing(self) -> bool:
+        """Ask no more of a row what the UPDATE would make of it, on this leaf; return whether that was asked."""
 
     @property
     def rows_at_once(self) -> int:
@@ -60,6 +66,15 @@ class LaneSession(Protocol):
         """Run one batch and its checkpoint in one transaction; raises Superseded, Rewritten, Diverges.
 
         `charge` turns the primary's position behind the UPDATE into the WAL bytes that are the batch's own.
+        """
+
+    async def describe(self, scan: Scan, tid: Tid, *, values: bool) -> Described | None:
+        """Return a row's key, and with `values` what it would be set to; None where there is no row any more."""
+
+    async def reject_row(self, scan: Scan, cut: Cut, error: Refused) -> Moved:
+        """Set the one row of a batch aside and move the checkpoint behind it, in one transaction; raises as `run_batch`.
+
+        Raises Halted where more rows are set aside than the job allows.
         """
 
     async def save_place(self, scan: Scan) -> Scan:
@@ -87,8 +102,11 @@ class Session(LaneSession, Protocol):
     async def try_lock(self) -> str | None:
         """Take the job's lock; return who holds it instead, or None when it is ours."""
 
-    async def begin(self) -> Begun:
-        """Mark the job as running; return what earlier workers knew and did. Only the lock's holder may call it."""
+    async def begin(self, *, again: bool = False) -> Begun:
+        """Mark the job as running; return what earlier workers knew and did. Only the lock's holder may call it.
+
+        `again`: only rows that were set aside are tried, so leaves that are done stay so; the job must be known.
+        """
 
     async def leaves(self) -> tuple[Leaf, ...]:
         """Return the tables to fill, in order: the job's own, its partitions or children, as they are now."""
@@ -113,5 +131,8 @@ class Session(LaneSession, Protocol):
     async def new_pass(self, scans: tuple[Scan, ...]) -> tuple[Scan, ...]:
         """Return the next pass, up to the table's present end."""
 
-    async def verify(self) -> Verification:
-        """Read the whole leaf once."""
+    async def verify(self, pass_number: int) -> Verification:
+        """Read the whole leaf once, behind a pass. Rows that it did not meet, or that do not match, are aside no more."""
+
+    async def read_rejected(self) -> tuple[Rejected, ...]:
+        """Return the rows of the leaf that are set aside."""

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, suppress
+from dataclasses import replace
 from typing import Protocol
 
 from backfill.core.batch import Verification
 from backfill.core.events import Finished, Retried, Waited
 from backfill.core.job import Job
+from backfill.core.outcome import outcome
 from backfill.core.reason import Kind, Reason
-from backfill.core.retry import Remedy, backoff_s, classify
+from backfill.core.retry import Remedy, backoff_s, remedy
 from backfill.errors import BackfillError, DatabaseError, Halted, LockHeld, Lost, Refused, Superseded
 from backfill.gate import Gate
 from backfill.ports import Session, Stopped, Surroundings
@@ -70,9 +72,10 @@ class Runner:
             except (Lost, Superseded) as error:
                 await self._recover(error)
             except Refused as error:
-                if classify(error.sqlstate) is Remedy.HALT:
+                wanted = remedy(error.sqlstate)
+                if wanted is Remedy.HALT:
                     raise Halted(str(error)) from error
-                if classify(error.sqlstate) is Remedy.FAIL:
+                if wanted in (Remedy.FAIL, Remedy.ROW):
                     raise
                 await self._recover(error)
 
@@ -106,22 +109,14 @@ class Runner:
         await self.around.sleep(delay_s)
 
     def _done(self, verification: Verification) -> Finished:
-        if verification.rows_left == 0:
-            return self._finished("done", "every row is filled", rows_unconverged=0)
-        why = (
-            f"{verification.rows_left:,} rows cannot converge: {self._cause(verification)};"
-            f" for example {', '.join(verification.samples)}"
-        )
-        return self._finished("unconverged", why, rows_unconverged=verification.rows_left, samples=verification.samples)
-
-    def _cause(self, verification: Verification) -> str:
-        alone = verification.rows_without_partner
-        if self.job.using is None or alone == 0:
-            return "'where' stays true for them after the update"
-        if alone == verification.rows_left:
-            return f"they have no partner in {self.job.using.table}"
-        return (
-            f"{alone:,} have no partner in {self.job.using.table}, for the others 'where' stays true after the update"
+        state, why = outcome(self.job, verification)
+        ended = self._finished(state, why)
+        return replace(
+            ended,
+            rows_unconverged=verification.rows_left - verification.rows_rejected,
+            samples=verification.samples or ended.samples,
+            rows_rejected=verification.rows_rejected,
+            rejected=verification.rejected,
         )
 
     def _ending(self, error: BackfillError) -> Finished:
@@ -132,9 +127,7 @@ class Runner:
             state = "halted"
         return self._finished(state, str(error))
 
-    def _finished(
-        self, state: str, why: str, *, rows_unconverged: int | None = None, samples: tuple[str, ...] = ()
-    ) -> Finished:
+    def _finished(self, state: str, why: str) -> Finished:
         shift = self._worker.shift if self._worker else Shift(self.around)
         done = shift.tally
         return Finished(
@@ -142,10 +135,10 @@ class Runner:
             state=state,
             why=why,
             rows_total=done.rows_total,
-            rows_unconverged=done.rows_unconverged if rows_unconverged is None else rows_unconverged,
+            rows_unconverged=done.rows_unconverged,
             passes=shift.passes,
             wal_bytes=done.wal_bytes,
             worst_lag_s=self._gate.worst_lag_s,
             elapsed_s=self.around.now_s() - self._began_s,
-            samples=samples or shift.samples,
+            samples=shift.samples,
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 
 from backfill.attempts import Attempts
 from backfill.core.batch import Opened, Verification
@@ -47,6 +46,7 @@ class Worker:
         self._wait = True
         self._started = False
         self._unconverged = 0
+        self._rejected = self._rows_rejected_before = 0
 
     @property
     def scans(self) -> tuple[Scan, ...]:
@@ -59,7 +59,7 @@ class Worker:
         await self._lock(self.session.try_lock, None)
 
     async def run(self) -> Verification:
-        """Fill all leaves; return the sum of their proofs, in which every row left is one that cannot converge.
+        """Fill all leaves; return the sum of their proofs: rows left cannot converge, or are set aside.
 
         Partitions come and go meanwhile: the list is read again until none in it is to do.
         """
@@ -67,9 +67,11 @@ class Worker:
         self.opened = True
         self.gate.begin(begun.replicas_seen, begun.compression)
         self.shift.elsewhere, self.shift.proven = begun.done, begun.done.rows_total > 0
+        self._rows_rejected_before = begun.rows_rejected
         for _ in range(ROUNDS_MAX):
             leaves = await self._attempts.until_done(self.session.leaves)
             self._unconverged = sum(leaf.proof.rows_unconverged or 0 for leaf in leaves if leaf.proof)
+            self._rejected = sum(leaf.proof.rows_rejected for leaf in leaves if leaf.proof)
             left = extents(leaves)
             if not left:
                 self._tell_start(Extent(count=len(leaves)), None)
@@ -90,7 +92,7 @@ class Worker:
                 await self._lock(lambda: self.session.try_leaf(leaf.name), leaf.name)
             proof = await self._prove(leaf, extent)
             if not own:
-                proof = replace(proof, samples=tuple(f"{leaf.name} {sample}" for sample in proof.samples))
+                proof = proof.of_leaf(leaf.name)
         except Gone as error:
             self.around.record(LeafGone(self.job.name, leaf.name, str(error)))
         except Refused as error:
@@ -102,8 +104,9 @@ class Worker:
         if proof is None:
             return
         self._unconverged += proof.rows_unconverged or 0
+        self._rejected += proof.rows_rejected
         if not own or extent.count > 1:
-            done = LeafDone(self.job.name, leaf.name, extent.number, extent.count, self._unconverged)
+            done = LeafDone(self.job.name, leaf.name, extent.number, extent.count, self._unconverged, self._rejected)
             self.around.record(done)
 
     async def _prove(self, leaf: Leaf, extent: Extent) -> Verification:
@@ -160,6 +163,7 @@ class Worker:
             statement_timeout_s=self.job.statement_timeout_s,
             lanes=self.job.lanes,
             leaves=extent.count,
+            rows_rejected=self._rows_rejected_before,
         )
         self.around.record(started)
 
@@ -174,5 +178,6 @@ class Worker:
             pass_number=opened.scans[0].pass_number,
             progress_ratio=self.shift.progress_ratio,
             rows_unconverged=self._unconverged,
+            rows_rejected=self._rejected,
         )
         self.around.record(started)

@@ -111,7 +111,10 @@ def why() -> Row:
     """Return: what does it wait for."""
     waits = [Target(rate("wait_seconds_total", "job, reason"), "{{reason}} ({{job}})")]
     held_back = "Share of time held back, by reason. window and wal_rate are the ordinary pace."
-    retries = [Target(rate("retries_total", "job, reason"), "{{reason}} ({{job}})")]
+    retries = [
+        Target(rate("retries_total", "job, reason"), "{{reason}} ({{job}})"),
+        Target(worst("failures_in_a_row", "job"), "failures in a row ({{job}})"),
+    ]
     states = Panel(
         "state-timeline",
         "State over time",
@@ -123,7 +126,7 @@ def why() -> Row:
     )
     return [
         lines("Waits", held_back, "percentunit", waits, width=10, stacked=True),
-        lines("Retries", "Attempts that failed and were tried again.", "ops", retries, width=6),
+        lines("Retries", "Failed and tried again, a second; and how many in a row.", "none", retries, width=6),
         states,
     ]
 
@@ -166,7 +169,10 @@ def others() -> Row:
 def quality() -> Row:
     """Return: is the work good."""
     hot = [Target(worst("hot_update_ratio", "job"))]
-    left = [Target(worst("rows_unconverged", "job"))]
+    left = [
+        Target(worst("rows_unconverged", "job"), "do not converge ({{job}})"),
+        Target(worst("rows_rejected", "job"), "refused ({{job}})"),
+    ]
     vacuums = [
         Target(worst("vacuum_running", "job"), "runs ({{job}})"),
         Target(rate("vacuums_total", "job, result"), "{{result}} a second ({{job}})"),
@@ -176,7 +182,7 @@ def quality() -> Row:
     return [
         lines("HOT updates", untouched, "percentunit", hot, width=6, most=1),
         lines("Vacuums", vacuumed, "none", vacuums, width=6),
-        lines("Rows that do not converge", "Updated, and still matching `where`.", "short", left, width=6),
+        lines("Rows left over", "Still matching `where`: updated in vain, or set aside.", "short", left, width=6),
         lines("WAL of a batch", "What one batch wrote.", "bytes", quantiles("batch_wal_bytes"), width=6),
     ]
 

@@ -1,12 +1,12 @@
-"""What the database answers: a job opened, a batch done or rolled back, the final read."""
+"""What the database answers: a job opened, a batch done or rolled back, a row set aside, the final read."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from backfill.core.decision import Admission
 from backfill.core.layout import Heap
-from backfill.core.scan import Scan
+from backfill.core.scan import Scan, Tid
 from backfill.core.scout import Cut
 
 
@@ -14,13 +14,15 @@ from backfill.core.scout import Cut
 class Order:
     """A batch to run and why: the place, the cut, and the decision that let it go.
 
-    A `trial` is the first batch of a job: where every row of it matches `where` still, it is rolled back.
+    A `trial` is the first batch of a job: where every row of it matches `where` still, it is rolled back. `again` is a
+    row that was set aside and is set aside no more when this batch commits.
     """
 
     scan: Scan
     cut: Cut
     admission: Admission
     trial: bool = False
+    again: Rejected | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +53,47 @@ class Overfull:
 
 
 @dataclass(frozen=True, slots=True)
+class Described:
+    """A row that is told to a person: its key or address, and what it would be set to, or why that is not known."""
+
+    key: str
+    values: str | None = None
+    unknown: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A row that the server refuses, as it is kept in `backfill.rejected`: by its key, or by its address without one."""
+
+    key: str
+    tid: Tid
+    pass_number: int
+    message: str
+
+    @property
+    def told(self) -> str:
+        """The row and the first of the server's words."""
+        return f"{self.key}: {self.message.splitlines()[0]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """The place behind a row that was set aside. `key` is None where the row was gone by then.
+
+    `rows_rejected` are set aside in all, of the whole job.
+    """
+
+    scan: Scan
+    key: str | None
+    rows_rejected: int
+
+
+@dataclass(frozen=True, slots=True)
 class Verification:
     """One read of the whole table. `rows_unconverged` is None where it cannot be foreseen which rows are stuck.
 
-    Rows that match and have no partner in the joined table are among either.
+    Rows that match and have no partner in the joined table are among either. `rows_rejected` match, too, and are set
+    aside; `samples` are of the others, `rejected` of these.
     """
 
     rows_left: int
@@ -62,6 +101,31 @@ class Verification:
     samples: tuple[str, ...]
     took_s: float
     rows_without_partner: int = 0
+    rows_rejected: int = 0
+    rejected: tuple[str, ...] = ()
+
+    def of_leaf(self, leaf: str) -> Verification:
+        """Return it with samples that say of which leaf they are."""
+        samples, rejected = (tuple(f"{leaf} {one}" for one in told) for told in (self.samples, self.rejected))
+        return replace(self, samples=samples, rejected=rejected)
+
+    @property
+    def rows_fillable(self) -> int:
+        """Rows that another pass may fill."""
+        return self.rows_left - self.rows_rejected - (self.rows_unconverged or 0)
+
+
+def counted(found: Verification, scans: tuple[Scan, ...]) -> Verification:
+    """Return it with the rows that are stuck, also where they are not foreseen, from what the pass before it did.
+
+    Stuck are then those that it updated in vain; a pass that mended rows, too, may have met some twice.
+    """
+    if found.rows_unconverged is not None:
+        return found
+    converged = sum(scan.rows_converged_pass for scan in scans)
+    in_vain = 0 if converged else sum(scan.rows_pass for scan in scans)
+    left = max(0, found.rows_left - found.rows_rejected)
+    return replace(found, rows_unconverged=min(left, found.rows_without_partner + in_vain))
 
 
 @dataclass(frozen=True, slots=True)

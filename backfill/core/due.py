@@ -59,13 +59,23 @@ def gather(start: Tid, end: Tid, tids: list[Tid]) -> Due:
 
 
 def next_reach(pages: int, due: Due, took_s: float, end_page: int) -> int:
-    """Return how many pages the next read should cover, after one of `pages`: at most twice as many."""
+    """Return how many pages the next read should cover, after one of `pages`: at most twice as many.
+
+    After timeouts it may have come below `REACH_PAGES_MIN`, and goes up again only from pages that are read quickly.
+    """
+    if pages < REACH_PAGES_MIN:
+        return 2 * pages if took_s < READ_S else pages
     growth = 2.0
     if took_s > 0:
         growth = min(growth, READ_S / took_s)
     if due.tids:
         growth = min(growth, TIDS_MAX / 2 / len(due.tids) * due.pages / pages)
     return max(REACH_PAGES_MIN, min(int(pages * growth), int(end_page * REACH_SHARE)))
+
+
+def shorter_reach(pages: int) -> int:
+    """Return how many pages the next read covers after one of so many was timed out."""
+    return max(1, pages // 8)
 
 
 def before_crowd(due: Due) -> Due:

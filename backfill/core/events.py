@@ -64,6 +64,7 @@ class Started:
     statement_timeout_s: float = 15.0
     lanes: int = 1
     leaves: int = 1
+    rows_rejected: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,17 +99,19 @@ class LeafStarted:
     pass_number: int
     progress_ratio: float
     rows_unconverged: int
+    rows_rejected: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class LeafDone:
-    """A leaf is filled and proven. `rows_unconverged` are those that cannot converge, of all leaves so far."""
+    """A leaf is filled and proven. Rows that cannot converge, and those set aside, are of all leaves so far."""
 
     job: str
     leaf: str
     number: int
     leaves: int
     rows_unconverged: int
+    rows_rejected: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +219,44 @@ class BatchDone:
 
 
 @dataclass(frozen=True, slots=True)
+class BatchRefused:
+    """A batch was rolled back, as one of its rows is refused or takes too long; halves of it are tried by themselves.
+
+    `rows` of the `rows_searched` in which the row is looked for: all of them when the search begins.
+    """
+
+    job: str
+    lane: int
+    rows: int
+    rows_searched: int
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class RowRejected:
+    """The job set a row aside that the server refuses (`on_row_error: skip`); so many are, of the whole job."""
+
+    job: str
+    leaf: str
+    key: str
+    reason: str
+    message: str
+    rows_rejected: int
+
+
+@dataclass(frozen=True, slots=True)
+class RowRetried:
+    """A row that was set aside was tried again: it is filled, gone, or refused again for `message`."""
+
+    job: str
+    leaf: str
+    key: str
+    result: str
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class LaidOut:
     """A lane goes through its next windows in another way: shares of their stripes, their width, and why."""
 
@@ -283,7 +324,7 @@ class VacuumUnable:
 class Verified:
     """The final read of the whole table: rows that still match `where`, and those of them that no pass can mend.
 
-    Of the latter some may have no partner in the joined table.
+    Of the latter some may have no partner in the joined table. `rows_rejected` match, too, and are set aside.
     """
 
     job: str
@@ -291,11 +332,12 @@ class Verified:
     rows_unconverged: int
     took_s: float
     rows_without_partner: int = 0
+    rows_rejected: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Retried:
-    """An attempt failed in a way that is worth trying again."""
+    """An attempt failed in a way that is worth trying again; `attempt` is how many have in a row."""
 
     job: str
     reason: str
@@ -334,6 +376,8 @@ class Finished:
     worst_lag_s: float
     elapsed_s: float
     samples: tuple[str, ...] = ()
+    rows_rejected: int = 0
+    rejected: tuple[str, ...] = ()
 
 
 Event = (
@@ -349,6 +393,9 @@ Event = (
     | Decided
     | Waited
     | BatchDone
+    | BatchRefused
+    | RowRejected
+    | RowRetried
     | LaidOut
     | Compressing
     | PassDone
@@ -380,7 +427,7 @@ def from_dict(fields: dict[str, Any]) -> Event:
             values[name] = tuple(kind(**item) for item in values[name])
     if "inputs" in values:
         values["inputs"] = Inputs(**values["inputs"])
-    for name in ("missing", "samples", "changes", "sizes"):
+    for name in ("missing", "samples", "rejected", "changes", "sizes"):
         if name in values:
             values[name] = tuple(values[name])
     event: Event = _TYPES[fields["event"]](**values)

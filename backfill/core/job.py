@@ -19,6 +19,7 @@ from backfill.core.quantity import duration, one_of, whole
 from backfill.core.units import format_duration, parse_duration
 
 Vacuum = Literal["auto", "off"]
+OnRowError = Literal["fail", "skip"]
 SynchronousCommit = Literal["off", "local", "remote_write", "on", "remote_apply"]
 WalCompression = Literal["auto", "on", "off"]
 
@@ -132,6 +133,13 @@ class Job(Model):
     vacuum: Annotated[Vacuum, one_of(*get_args(Vacuum))] = Field(
         default="auto",
         description="Whether the table is vacuumed as it is filled, so that it does not double, or others do that.",
+    )
+    on_row_error: Annotated[OnRowError, one_of(*get_args(OnRowError))] = Field(
+        default="fail",
+        description="What a row that the server refuses does: end the run, or be set aside in backfill.rejected.",
+    )
+    max_rejected: Annotated[int, whole(1, 1_000_000, 1000)] = Field(
+        default=1000, description="Rows that are set aside at most; one more halts the job."
     )
 
     @property

@@ -24,7 +24,6 @@ UNSUPPORTED: dict[Path, dict[str, str | None]] = {
         "window": None,
         "sync": "none",
         "finish": None,
-        "on_row_error": "fail",
     },
 }
 """Keys of the contract that this version does not know, each with the one value that asks for nothing."""

@@ -55,6 +55,7 @@ class Begun:
     replicas_seen: tuple[str, ...]
     done: Tally
     compression: Offer = Offer()
+    rows_rejected: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,5 +110,7 @@ def summed(proofs: Iterable[Verification]) -> Verification:
             samples=(*told.samples, *one.samples)[:SAMPLES_KEPT],
             took_s=told.took_s + one.took_s,
             rows_without_partner=told.rows_without_partner + one.rows_without_partner,
+            rows_rejected=told.rows_rejected + one.rows_rejected,
+            rejected=(*told.rejected, *one.rejected)[:SAMPLES_KEPT],
         )
     return told

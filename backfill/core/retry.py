@@ -1,19 +1,29 @@
-"""What a failed attempt means, by SQLSTATE, and how long to wait before the next.
+"""What a failed attempt means, by SQLSTATE, how often it is tried in a row, and how long to wait before the next.
 
-The table is the whole policy. Classes (the first two characters) stand in for codes that are not listed.
+The table is the whole policy. Classes (the first two characters) stand in for codes that are not listed; a class that
+is not PostgreSQL's is what a trigger or a function of somebody's own raises, so it is about a row.
 Source of the codes: PostgreSQL manual, appendix A.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import Enum
 
 FUNCTION_DIED = "function_died"
 """Stands where a SQLSTATE would: a row function's process ended before it answered."""
+CANCELED = "57014"
+"""The server's word for a statement timeout, and for a person who cancels: the time that it took tells them apart."""
+TIMER_SHARE = 0.99
+"""Of statement_timeout: the server's clock and ours do not run exactly alike."""
 RETRIES_LOUD = 3
 """Failures in a row from which on each is told as a warning."""
+READ_TRIES = 10
+"""Timeouts in a row of a read of one page alone, after which the run ends."""
 BACKOFF_S = 0.1
 BACKOFF_MAX_S = 10.0
+PATIENT_MAX_S = 30.0
+"""Longest wait before another attempt of what has failed often, or of what somebody else has to end first."""
 
 
 class Remedy(Enum):
@@ -21,37 +31,111 @@ class Remedy(Enum):
 
     RETRY = "retry"  # the same again, a little later
     SHRINK = "shrink"  # a smaller batch, a little later
+    SPLIT = "split"  # it took too long: each half by itself, down to one row or one page
+    ROW = "row"  # a row that the server does not take may be in it: each half by itself, down to that row
+    WAIT = "wait"  # the same again, much later
     RECONNECT = "reconnect"  # a new session, then the checkpoint tells where we are
     HALT = "halt"  # a person must look
     FAIL = "fail"  # it would fail again
 
 
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """How many failures in a row a remedy is for (None: any number), what is done then, and the longest wait."""
+
+    tries: int | None
+    then: Remedy
+    wait_max_s: float = BACKOFF_MAX_S
+
+
+BOUNDS = {
+    Remedy.RETRY: Bound(10, Remedy.WAIT),
+    Remedy.SHRINK: Bound(20, Remedy.WAIT),  # a million rows are one after so many
+    Remedy.SPLIT: Bound(3, Remedy.ROW),  # of one row alone; a larger batch is halved each time
+    Remedy.ROW: Bound(1, Remedy.FAIL),  # of one row alone, where the job does not set such rows aside
+    Remedy.WAIT: Bound(None, Remedy.WAIT, PATIENT_MAX_S),
+    Remedy.RECONNECT: Bound(None, Remedy.RECONNECT),
+    Remedy.HALT: Bound(0, Remedy.HALT),
+    Remedy.FAIL: Bound(0, Remedy.FAIL),
+}
+
 _REMEDIES = {
-    "40001": Remedy.RETRY,  # serialization_failure
+    # What another session did, or the server at this moment.
+    "40": Remedy.RETRY,  # transaction rollback; 40001 is a serialization failure
     "40P01": Remedy.SHRINK,  # deadlock_detected
     "55P03": Remedy.SHRINK,  # lock_not_available: lock_timeout
     FUNCTION_DIED: Remedy.SHRINK,
-    "57014": Remedy.SHRINK,  # query_canceled: statement_timeout
-    "53300": Remedy.RECONNECT,  # too_many_connections
+    "53": Remedy.SHRINK,  # insufficient resources: out of memory, configuration limits
+    "57": Remedy.RETRY,  # operator intervention
+    CANCELED: Remedy.SPLIT,  # unless a person did it
+    "72": Remedy.RETRY,  # snapshot_too_old
+    "53300": Remedy.WAIT,  # too_many_connections
+    "55006": Remedy.WAIT,  # object_in_use
+    "57P03": Remedy.WAIT,  # cannot_connect_now
+    "HV": Remedy.WAIT,  # foreign data wrapper: another server, which a trigger or a view reads
+    "08": Remedy.RECONNECT,  # connection exceptions
+    "25P03": Remedy.RECONNECT,  # idle_in_transaction_session_timeout
+    "25P04": Remedy.RECONNECT,  # transaction_timeout
+    "40003": Remedy.RECONNECT,  # statement_completion_unknown
     "57P01": Remedy.RECONNECT,  # admin_shutdown
     "57P02": Remedy.RECONNECT,  # crash_shutdown
-    "57P03": Remedy.RECONNECT,  # cannot_connect_now
     "57P05": Remedy.RECONNECT,  # idle_session_timeout
-    "25P03": Remedy.RECONNECT,  # idle_in_transaction_session_timeout
+    # What a person has to mend.
     "25006": Remedy.HALT,  # read_only_sql_transaction
-    "53100": Remedy.HALT,  # disk_full
+    "28": Remedy.HALT,  # invalid authorization
+    "3D": Remedy.HALT,  # invalid catalog name: the database is gone
     "42501": Remedy.HALT,  # insufficient_privilege
-    "08": Remedy.RECONNECT,  # connection exceptions
-    "53": Remedy.SHRINK,  # insufficient resources: out of memory, configuration limits
+    "53100": Remedy.HALT,  # disk_full
+    "57P04": Remedy.HALT,  # database_dropped
+    "58": Remedy.HALT,  # system errors: input and output, files that are not there
+    "F0": Remedy.HALT,  # configuration file
+    "XX": Remedy.HALT,  # data_corrupted, index_corrupted
+    # What one row may have brought about: its data, a constraint, a trigger, a function.
+    "09": Remedy.ROW,  # triggered action
+    "0A": Remedy.ROW,  # feature not supported: some values have none, such as infinity as a number
+    "0Z": Remedy.ROW,  # diagnostics
+    "10": Remedy.ROW,  # XQuery
+    "20": Remedy.ROW,  # case_not_found of PL/pgSQL
+    "21": Remedy.ROW,  # cardinality: a sub-select gave several rows
+    "22": Remedy.ROW,  # data: casts, division by zero, too long
+    "23": Remedy.ROW,  # integrity constraints
+    "27": Remedy.ROW,  # triggered data change
+    "2F": Remedy.ROW,  # SQL routine
+    "38": Remedy.ROW,  # external routine
+    "39": Remedy.ROW,  # external routine invocation: a trigger's protocol among them
+    "40002": Remedy.ROW,  # transaction_integrity_constraint_violation
+    "44": Remedy.ROW,  # WITH CHECK OPTION
+    "54": Remedy.ROW,  # program limits: an index entry that is too large, a recursion that is too deep
+    "P0": Remedy.ROW,  # PL/pgSQL: RAISE, ASSERT, STRICT
+    "XX000": Remedy.ROW,  # internal_error: what extensions raise by elog for a value that they cannot read
+    # What the statement or the session is wrong in, whatever the rows.
+    **dict.fromkeys(("00", "01", "02", "03", "0B", "0F", "0L", "0P", "24", "25", "26", "2B", "2D"), Remedy.FAIL),
+    **dict.fromkeys(("34", "3B", "3F", "42", "55"), Remedy.FAIL),
 }
 
 
 def classify(sqlstate: str) -> Remedy:
-    """Return the remedy for a SQLSTATE; FAIL for one that the table does not know."""
-    return _REMEDIES.get(sqlstate) or _REMEDIES.get(sqlstate[:2], Remedy.FAIL)
+    """Return the remedy of a SQLSTATE; what is none is our own word for a failure, and fails."""
+    if len(sqlstate) != 5 and sqlstate not in _REMEDIES:
+        return Remedy.FAIL
+    return _REMEDIES.get(sqlstate) or _REMEDIES.get(sqlstate[:2], Remedy.ROW)
 
 
-def backoff_s(attempt: int, jitter: float) -> float:
+def timed_out(sqlstate: str, took_s: float, statement_timeout_s: float) -> bool:
+    """Whether a statement was ended by its timeout, and not by a person."""
+    return sqlstate == CANCELED and took_s >= statement_timeout_s * TIMER_SHARE
+
+
+def remedy(sqlstate: str, failures: int = 1, *, timeout: bool = True) -> Remedy:
+    """Return what to do after so many failures in a row; `timeout` is whether a cancelled statement was timed out."""
+    found = classify(sqlstate)
+    if sqlstate == CANCELED and not timeout:
+        found = Remedy.RETRY
+    bound = BOUNDS[found]
+    return found if bound.tries is None or failures <= bound.tries else bound.then
+
+
+def backoff_s(attempt: int, jitter: float, after: Remedy = Remedy.RETRY) -> float:
     """Return the wait before attempt number `attempt` (from 1): doubling, bounded, `jitter` in [0, 1] halves it."""
-    ceiling = min(BACKOFF_MAX_S, BACKOFF_S * 2.0 ** min(attempt - 1, 30))
+    ceiling = min(BOUNDS[after].wait_max_s, BACKOFF_S * 2.0 ** min(attempt - 1, 30))
     return ceiling * (0.5 + 0.5 * jitter)

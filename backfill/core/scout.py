@@ -7,6 +7,7 @@ row upward can be kept by cutting between slices.
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 
 from backfill.core.scan import Scan, Tid
@@ -49,12 +50,12 @@ class Cut:
     tids: tuple[Tid, ...] = ()
 
 
-def make_grid(scan: Scan, rows: int) -> Grid:
-    """Return slices from the scan's place to its window's end, or as far as `SLICES_MAX` reaches.
+def make_grid(scan: Scan, rows: int, pages_most: int = sys.maxsize) -> Grid:
+    """Return slices from the scan's place to its window's end, or as far as `SLICES_MAX` and `pages_most` reach.
 
     Each slice holds at most `rows` line pointers: whole pages when they fit, parts of a page when not.
     """
-    start, limit = scan.next, scan.window_limit
+    start, limit = scan.next, Tid(min(scan.window_end, scan.next.page + pages_most))
     pages = min(SLICE_PAGES_MAX, rows // LINE_POINTERS_MAX)
     if pages >= 1:
         first = range(start.page, limit.page, pages)[:SLICES_MAX]

@@ -34,6 +34,10 @@ def end_table(
         ("such as" if index == 0 else "", Text(glyphs.clean(key)))
         for index, key in enumerate(finished.samples[:SAMPLES])
     ]
+    rows += [
+        ("refused" if index == 0 else "", Text(glyphs.clean(told), Tone.WARN))
+        for index, told in enumerate(finished.rejected[:SAMPLES])
+    ]
     width = max(len(label) for label, _ in rows)
     lines = [Text.assemble((f"  {label:<{width}}  ", "dim"), value) for label, value in rows]
     return Group(*(Text(" ").append_text(one) for one in (head, *lines)))
@@ -58,5 +62,9 @@ def _proof(finished: Finished) -> Text:
     if finished.state == "done":
         return Text("no row matches `where` any more", Tone.GOOD)
     if finished.state == "unconverged":
-        return Text(f"{count_rows(finished.rows_unconverged)} still match, and no pass can change that", Tone.WARN)
+        left = [f"{count_rows(finished.rows_unconverged)} still match, and no pass can change that"]
+        if finished.rows_rejected:
+            refused = f"{count_rows(finished.rows_rejected)} refused by the server, kept in backfill.rejected"
+            left = [*left[: finished.rows_unconverged > 0], refused]
+        return Text("; ".join(left), Tone.WARN)
     return Text("not yet", "dim")

@@ -14,6 +14,7 @@ from structlog.typing import FilteringBoundLogger
 
 from backfill.core.events import (
     BatchDone,
+    BatchRefused,
     Decided,
     Event,
     Finished,
@@ -21,6 +22,7 @@ from backfill.core.events import (
     LockWaiting,
     Measured,
     Retried,
+    RowRejected,
     Started,
     TableRewritten,
     Unreplicated,
@@ -45,6 +47,7 @@ _LEVELS: dict[type[Event], int] = {
     TableRewritten: logging.WARNING,
     VacuumUnable: logging.WARNING,
     LeafGone: logging.WARNING,
+    RowRejected: logging.WARNING,
 }
 _LAST_WORD = {State.UNCONVERGED: logging.WARNING, State.HALTED: logging.ERROR, State.FAILED: logging.ERROR}
 
@@ -83,6 +86,8 @@ class Logs:
                 return self._once((job, Kind.LOCK.value, subject(holder)), at_s)
             case Retried() | VacuumDone() if _loud(event):
                 return logging.WARNING
+            case BatchRefused():  # the search begins; its steps are many
+                return logging.WARNING if event.rows == event.rows_searched else logging.DEBUG
             case Finished(state=state):
                 return _LAST_WORD.get(State(state), logging.INFO)
             case _:

@@ -18,7 +18,7 @@ from prometheus_client import (
     disable_created_metrics,
 )
 
-from backfill.core.events import BatchDone, Event, Retried, Started, VacuumDone, Waited
+from backfill.core.events import BatchDone, BatchRefused, Event, Retried, Started, VacuumDone, Waited
 from backfill.core.reason import Kind
 from backfill.observe.series import Series, gauges
 from backfill.observe.status import Status, begin, fold
@@ -75,11 +75,13 @@ METRICS = (
     Metric("probe_value", Gauge, "any", "Value of a probe of the job's own; NaN where unreadable.", ("probe",)),
     Metric("probe_limit", Gauge, "any", "Limit of a probe of the job's own.", ("probe",)),
     Metric("retries_total", Counter, "retries", "Attempts that failed and were tried again.", ("reason",)),
+    Metric("failures_in_a_row", Gauge, "retries", "Attempts that failed since the last one that did not."),
     Metric("hot_update_ratio", Gauge, "ratio", "Share of HOT updates in the last batches, 0 to 1."),
     Metric("lock_held", Gauge, "bool", "1 while this process holds the job's lock."),
     Metric("job_state", Gauge, "bool", "1 for the state that the job is in, 0 for the others.", ("state",)),
     Metric("pass", Gauge, "passes", "Number of the present pass over the table, from 1."),
     Metric("rows_unconverged", Gauge, "rows", "Rows that still match `where` after their update."),
+    Metric("rows_rejected", Gauge, "rows", "Rows that the server refuses and the job has set aside."),
 )  # fmt: skip
 
 
@@ -129,7 +131,7 @@ class Metrics:
                 self._counters["wait_seconds_total"].labels(job, reason.kind.value).inc(delay_s)
             case VacuumDone(job=job, result=result):
                 self._counters["vacuums_total"].labels(job, result).inc()
-            case Retried(job=job, reason=reason):
+            case Retried(job=job, reason=reason) | BatchRefused(job=job, reason=reason):
                 self._counters["retries_total"].labels(job, self._retry_reason(reason)).inc()
             case _:
                 pass

@@ -132,6 +132,8 @@ def _verified(event: events.Verified) -> News:
         cannot = " and cannot converge"
     if event.rows_without_partner:
         cannot += f", {event.rows_without_partner:,} have no partner"
+    if event.rows_rejected:
+        cannot += f", {event.rows_rejected:,} are refused by the server"
     return News(f"verified in {took}: {count_rows(event.rows_left)} still match{cannot}", Tone.WARN)
 
 
@@ -166,6 +168,12 @@ def _trouble(event: Event) -> News | None:
             why = next(iter(event.message.splitlines()), "")
             text = f"retry {event.attempt} in {format_duration(event.delay_s)}, {event.reason}: {why}"
             return News(text, Tone.WARN, f"retry {event.reason}")
+        case events.BatchRefused() if event.rows == event.rows_searched:
+            why = next(iter(event.message.splitlines()), "")
+            return News(f"{count_rows(event.rows)} refused together, {event.reason}: {why}", Tone.WARN, "refused")
+        case events.RowRejected():
+            why = next(iter(event.message.splitlines()), "")
+            return News(f"row {event.key} is set aside, {event.rows_rejected:,} are: {why}", Tone.WARN, "rejected")
         case events.TableRewritten():
             return News(f"table rewritten, the pass starts again: {event.why}", Tone.WARN)
         case events.Stopping():

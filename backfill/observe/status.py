@@ -13,6 +13,7 @@ from typing import assert_never
 
 from backfill.core.events import (
     BatchDone,
+    BatchRefused,
     Compressing,
     Decided,
     Event,
@@ -26,6 +27,8 @@ from backfill.core.events import (
     Measured,
     PassDone,
     Retried,
+    RowRejected,
+    RowRetried,
     Started,
     Stopping,
     TableRewritten,
@@ -89,7 +92,8 @@ class Rate:
 class Status:
     """One job as its worker last told it; `why` is the present wait, or the last word.
 
-    `lock_held` is None until the database answered: a worker that waits for the lock knows that it has none.
+    `lock_held` is None until the database answered: a worker that waits for the lock knows that it has none. `failures`
+    are attempts that failed in a row, and `rows_rejected` those that the server refuses, of all leaves.
     """
 
     job: str
@@ -112,6 +116,9 @@ class Status:
     rows_unconverged: int = 0
     rows_unconverged_in_pass: int = 0
     rows_unconverged_before: int = 0
+    rows_rejected: int = 0
+    rows_rejected_before: int = 0
+    failures: int = 0
     leaf: LeafStarted | None = None
     leaves_done: int = 0
     hot: tuple[tuple[int, int], ...] = ()
@@ -178,19 +185,26 @@ def fold(status: Status, event: Event, now_s: float) -> Status:  # noqa: C901, P
             return replace(status, vacuuming=False, vacuumed=event, vacuumed_s=now_s)
         case VacuumUnable(why=why):
             return replace(status, vacuum_unable=why)
-        case Verified(rows_unconverged=rows):
-            return replace(status, rows_unconverged=status.rows_unconverged_before + rows)
+        case Verified(rows_unconverged=rows, rows_rejected=rejected):
+            return replace(
+                status,
+                failures=0,
+                rows_unconverged=status.rows_unconverged_before + rows,
+                rows_rejected=status.rows_rejected_before + rejected,
+            )
         case LeafStarted() | LeafDone() | LeafGone():
             return _leaf(status, event)
-        case Retried():
-            return replace(status, error=event, error_s=now_s)
+        case Retried(attempt=attempt):
+            return replace(status, error=event, error_s=now_s, failures=attempt)
+        case RowRejected(rows_rejected=rows):
+            return replace(status, failures=0, rows_rejected=rows)
         case TableRewritten(why=why):
             return replace(status, why=f"the table was rewritten, the pass starts again: {why}")
         case Stopping(signal=signal):
             return replace(status, state=State.STOPPING, why=f"{signal}: the batch in flight ends, then we do")
         case Finished():
             return _finished(status, event)
-        case Unreplicated():
+        case Unreplicated() | BatchRefused() | RowRetried():
             return status
         case _:
             assert_never(event)
@@ -209,6 +223,7 @@ def _started(status: Status, event: Started, now_s: float) -> Status:
         pass_number=event.pass_number,
         progress_ratio=event.progress_ratio,
         rows_total=event.rows_total,
+        rows_rejected=event.rows_rejected,
     )
 
 
@@ -224,9 +239,17 @@ def _leaf(status: Status, event: LeafStarted | LeafDone | LeafGone) -> Status:
                 rows_unconverged=event.rows_unconverged,
                 rows_unconverged_before=event.rows_unconverged,
                 rows_unconverged_in_pass=0,
+                rows_rejected_before=event.rows_rejected,
             )
-        case LeafDone(number=number, rows_unconverged=rows):
-            return replace(status, leaves_done=number, rows_unconverged=rows, rows_unconverged_before=rows)
+        case LeafDone(number=number, rows_unconverged=rows, rows_rejected=rejected):
+            return replace(
+                status,
+                leaves_done=number,
+                rows_unconverged=rows,
+                rows_unconverged_before=rows,
+                rows_rejected=rejected,
+                rows_rejected_before=rejected,
+            )
         case LeafGone(leaf=leaf):
             return replace(status, why=f"{leaf} is gone, the others go on")
 
@@ -262,6 +285,7 @@ def _batch(status: Status, event: BatchDone, now_s: float) -> Status:
         eta_s=event.eta_s,
         rows_total=event.rows_total,
         batch_rows=event.rows,
+        failures=0,
         rows_unconverged=max(status.rows_unconverged, status.rows_unconverged_before + unconverged),
         rows_unconverged_in_pass=unconverged,
         hot=(*status.hot, (event.rows_hot, event.rows))[-HOT_BATCHES:],
@@ -281,5 +305,7 @@ def _finished(status: Status, event: Finished) -> Status:
         eta_s=None,
         rows_total=event.rows_total,
         rows_unconverged=event.rows_unconverged,
+        rows_rejected=event.rows_rejected or status.rows_rejected if state is not State.DONE else 0,
+        failures=0,
         progress_ratio=1.0 if state in {State.DONE, State.UNCONVERGED} else status.progress_ratio,
     )

@@ -2,63 +2,89 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, replace
-from decimal import Decimal
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from psycopg import AsyncCursor
 from psycopg.rows import DictRow, dict_row
+from psycopg.sql import Composed
 from psycopg.types.json import Jsonb
 
 from backfill.core.batch import Filled, Order, Overfull
-from backfill.core.due import Due, gather
 from backfill.core.job import Job
-from backfill.core.page import SHAPE_PAGES, Shape, mask, residues
-from backfill.core.scan import Scan, Tid, advance
+from backfill.core.scan import Scan, advance
 from backfill.core.scout import Cut
 from backfill.core.table import Table
 from backfill.errors import Diverges
 from backfill.pg.checkpoint import blame, fields_of
 from backfill.pg.compression import compress
+from backfill.pg.reads import range_of, untried
 from backfill.pg.session import Connection, translated
 from backfill.pg.sqlfile import statement
 from backfill.pg.statements import Statements
 
-Charge = Callable[[int], int]
-"""What a batch has written, by the primary's position behind it."""
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """An order on a session. `charge` returns what it wrote, by the position behind it; `values` are a function's."""
+
+    connection: Connection
+    statements: Statements
+    job: Job
+    table: Table
+    order: Order
+    charge: Callable[[int], int]
+    values: dict[str, Any]
+
+    @property
+    def scan(self) -> Scan:
+        """The place before it."""
+        return self.order.scan
+
+    @property
+    def cut(self) -> Cut:
+        """Its rows."""
+        return self.order.cut
+
+    @property
+    def update(self) -> Composed:
+        """Its UPDATE."""
+        again = not untried(self.scan) and self.order.again is None
+        statements = self.statements
+        if self.cut.tids:
+            return statements.update_rows_again if again else statements.update_rows
+        if again:
+            return statements.update_rest_again if self.scan.last_stripe else statements.update_again
+        return statements.update_rest if self.scan.last_stripe else statements.update
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The values of its UPDATE; those of a function name the rows that it has values for."""
+        return range_of(self.scan, self.cut) | self.values
 
 
-async def run_batch(
-    connection: Connection,
-    statements: Statements,
-    job: Job,
-    table: Table,
-    order: Order,
-    charge: Charge,
-    values: dict[str, Any],
-) -> Filled | Overfull:
-    """Update and checkpoint; return what was committed, or Overfull. `values` are those of a row function.
+async def run_batch(batch: Batch) -> Filled | Overfull:
+    """Update and checkpoint; return what was committed, or Overfull.
 
     Raises Superseded or Rewritten when the checkpoint would not move, Diverges when `where` stays true for every
     row of a job's first batch. In each of these cases nothing was changed.
     """
     started_s = time.monotonic()
-    scan, cut = order.scan, order.cut
+    connection = batch.connection
     try:
         with translated(connection):
             async with connection.transaction():
-                filled = await _fill(connection, statements, job, table, order, charge, values)
+                filled = await _fill(batch)
     except _RolledBack as rolled_back:
         if rolled_back.overfull is not None:
             return rolled_back.overfull
-        raise await blame(connection, job.name, scan) from None
+        raise await blame(connection, batch.job.name, batch.scan) from None
     except _Unmoved:
-        sample = await _sample(connection, statements, scan, cut, values)
         raise Diverges(
-            f"'where' stays true for every row of the first batch, which was rolled back; for example {sample}"
+            f"'where' stays true for every row of the first batch, which was rolled back;"
+            f" for example {await _sample(batch)}"
         ) from None
     return replace(filled, took_s=time.monotonic() - started_s)
 
@@ -74,41 +100,33 @@ class _Unmoved(Exception):
     """Every row of the first batch still matches `where`."""
 
 
-async def _fill(
-    connection: Connection,
-    statements: Statements,
-    job: Job,
-    table: Table,
-    order: Order,
-    charge: Charge,
-    values: dict[str, Any],
-) -> Filled:
-    scan, cut = order.scan, order.cut
+async def _fill(batch: Batch) -> Filled:
+    connection, order = batch.connection, batch.order
     async with connection.pipeline():
-        if order.admission.flush and job.synchronous_commit == "off":
+        if order.admission.flush and batch.job.synchronous_commit == "off":
             await connection.execute("SET LOCAL synchronous_commit = local")
         compressing = await compress(connection, order.admission.compression)
-        if cut.tids:  # of very many addresses the planner thinks that reading the whole table were cheaper
+        if batch.cut.tids:  # of very many addresses the planner thinks that reading the whole table were cheaper
             await connection.execute("SET LOCAL enable_seqscan = off")
-        measured = await _measure(connection, table)
+        measured = await _measure(batch)
         update = connection.cursor(row_factory=dict_row)
-        await update.execute(_update_for(statements, order), _range(scan, cut) | values)
+        await update.execute(batch.update, batch.parameters)
     before, row = await measured.fetchone(), await update.fetchone()
     assert row is not None, "an aggregate has one row"
     assert before is not None, "a select without FROM has one row"
     refused = compressing is not None and await compressing.fetchone() is None
     rows, unconverged = row["rows"], row["rows_unconverged"]
-    if rows > job.batch.max_rows:
+    if rows > batch.job.batch.max_rows:
         raise _RolledBack(Overfull(rows))
     if rows and rows == unconverged and order.trial:
         raise _Unmoved
-    after = _after(scan, cut, rows, unconverged)
-    measured = await _measure(connection, table)
+    after = _after(batch, rows, unconverged)
+    measured = await _measure(batch)
     behind = await measured.fetchone()
     assert behind is not None, "a select without FROM has one row"
     rows_hot = behind["rows_hot"] - before["rows_hot"]
-    wal_bytes = charge(behind["position"])
-    fields = _fields(job, order, after) | {
+    wal_bytes = batch.charge(behind["position"])
+    fields = _fields(batch, after) | {
         "wal_bytes": wal_bytes,
         "rows": rows,
         "batch_unconverged": unconverged,
@@ -119,6 +137,8 @@ async def _fill(
     async with connection.pipeline():
         saved = await connection.execute(statement("save_scan"), fields)
         kept = await connection.execute(statement("save_batch"), fields)
+        if order.again is not None:
+            await connection.execute(statement("delete_rejected_rows"), fields | {"keys": [order.again.key]})
     saved_row, kept_row = await saved.fetchone(), await kept.fetchone()
     if saved_row is None:
         raise _RolledBack
@@ -136,39 +156,19 @@ async def _fill(
     )
 
 
-async def _measure(connection: Connection, table: Table) -> AsyncCursor[DictRow]:
-    cursor = connection.cursor(row_factory=dict_row)
-    await cursor.execute(statement("read_batch_cost"), {"table_oid": table.identity.oid})
+async def _measure(batch: Batch) -> AsyncCursor[DictRow]:
+    cursor = batch.connection.cursor(row_factory=dict_row)
+    await cursor.execute(statement("read_batch_cost"), {"table_oid": batch.table.identity.oid})
     return cursor
 
 
-def _update_for(statements: Statements, order: Order) -> Any:
-    scan = order.scan
-    if order.cut.tids:
-        return statements.update_rows if _untried(scan) else statements.update_rows_again
-    if _untried(scan):
-        return statements.update_rest if scan.last_stripe else statements.update
-    return statements.update_rest_again if scan.last_stripe else statements.update_again
-
-
-def _untried(scan: Scan) -> bool:
-    """Whether no pass has tried all rows yet: the first one updates whatever matches."""
-    return scan.pass_number == 1
-
-
-def _range(scan: Scan, cut: Cut) -> dict[str, Any]:
-    return {
-        "low": str(cut.low or scan.next),
-        "high": str(cut.high or cut.end),
-        "mask": mask(scan.layout.sizes, scan.stripe),
-        "tids": [str(tid) for tid in cut.tids],
-    }
-
-
-def _after(scan: Scan, cut: Cut, rows: int, unconverged: int) -> Scan:
-    moved = advance(scan, cut.end)
+def _after(batch: Batch, rows: int, unconverged: int) -> Scan:
+    """Return the place behind the batch; a row that is tried again lies anywhere, and the place stays."""
+    scan = batch.scan
+    if batch.order.again:  # it is of no pass: what one did in vain is counted behind it
+        return replace(scan, sequence=scan.sequence + 1, rows_total=scan.rows_total + rows)
     return replace(
-        moved,
+        advance(scan, batch.cut.end),
         sequence=scan.sequence + 1,
         rows_pass=scan.rows_pass + rows,
         rows_converged_pass=scan.rows_converged_pass + rows - unconverged,
@@ -177,77 +177,34 @@ def _after(scan: Scan, cut: Cut, rows: int, unconverged: int) -> Scan:
     )
 
 
-def _fields(job: Job, order: Order, after: Scan) -> dict[str, Any]:
+def _fields(batch: Batch, after: Scan) -> dict[str, Any]:
+    scan, admission = batch.scan, batch.order.admission
     return fields_of(after) | {
-        "sequence": order.scan.sequence,
-        "job": job.name,
+        "sequence": scan.sequence,
+        "job": batch.job.name,
         "table": after.leaf,
-        "batch_pass": order.scan.pass_number,
-        "batch_stripe": order.scan.stripe,
-        "first_tid": str(order.scan.next),
-        "end_tid": str(order.cut.end),
-        "rows_wished": order.admission.rows,
-        "waited_s": order.admission.waited_s,
-        "waited_for": order.admission.waited_for,
-        "limited_by": order.admission.limited_by,
-        "inputs": Jsonb(asdict(order.admission.inputs)),
+        "batch_pass": scan.pass_number,
+        "batch_stripe": scan.stripe,
+        "first_tid": str(scan.next),
+        "end_tid": str(batch.cut.end),
+        "rows_wished": admission.rows,
+        "waited_s": admission.waited_s,
+        "waited_for": admission.waited_for,
+        "limited_by": admission.limited_by,
+        "inputs": Jsonb(asdict(admission.inputs)),
     }
 
 
-async def _sample(connection: Connection, statements: Statements, scan: Scan, cut: Cut, values: dict[str, Any]) -> str:
+async def _sample(batch: Batch) -> str:
     """Return one row of the range before and after the UPDATE, which is rolled back again."""
+    connection, statements = batch.connection, batch.statements
     with translated(connection):
         async with connection.transaction(force_rollback=True):
-            cursor = await connection.execute(statements.sample_before, _range(scan, cut))
+            cursor = await connection.execute(statements.sample_before, range_of(batch.scan, batch.cut))
             row = await cursor.fetchone()
             if row is None:
                 return "none: the rows are gone"
             tid, key, before = row
-            cursor = await connection.execute(statements.sample_after, {"tid": tid} | values)
+            cursor = await connection.execute(statements.sample_after, {"tid": tid} | batch.values)
             after = await cursor.fetchone()
     return f"row {key}: {before} → {after[0] if after else 'not updated (a trigger or rule suppressed it)'}"
-
-
-async def read_scout(
-    connection: Connection, statements: Statements, scan: Scan, bounds: list[str], end: str
-) -> list[tuple[int, int, int]]:
-    """Return (slice, stripe, matching rows) of the range, for slices and stripes that have any."""
-    query = statements.scout if _untried(scan) else statements.scout_again
-    parameters = {
-        "bounds": bounds,
-        "low": str(scan.next),
-        "high": end,
-        "stripes": list(residues(scan.layout.sizes)),
-    }
-    with translated(connection):
-        cursor = await connection.execute(query, parameters)
-        return await cursor.fetchall()
-
-
-async def read_due(connection: Connection, statements: Statements, scan: Scan, end: Tid) -> Due:
-    """Return the addresses of rows to do from the scan's place up to `end`, or as far as the first of them reach."""
-    query = statements.due if _untried(scan) else statements.due_again
-    with translated(connection):
-        cursor = await connection.execute(query, {"low": str(scan.next), "high": str(end)})
-        tids = [Tid.parse(row[0]) for row in await cursor.fetchall()]
-    return gather(scan.next, end, tids)
-
-
-async def read_shape(connection: Connection, statements: Statements, scan: Scan) -> Shape | None:
-    """Return the average page at the start of the scan's window; None where no row there is due."""
-    end = min(scan.window_start + SHAPE_PAGES, scan.window_end)
-    parameters = {"low": str(Tid(scan.window_start)), "high": str(Tid(end))}
-    with translated(connection):
-        cursor = await connection.execute(statements.shape, parameters)
-        row = await cursor.fetchone()
-    assert row is not None, "an aggregate has one row"
-    rows, due, row_bytes, grown_bytes = row
-    if not due:
-        return None
-    pages = end - scan.window_start
-    return Shape(rows / pages, due / pages, _aligned(row_bytes), _aligned(row_bytes + (grown_bytes or 0)))
-
-
-def _aligned(row_bytes: Decimal) -> int:
-    """Return a tuple's length as it lies in a page: a multiple of 8."""
-    return math.ceil(row_bytes / 8) * 8

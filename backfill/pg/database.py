@@ -6,16 +6,16 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
-from backfill.core.batch import Opened, Verification
+from backfill.core.batch import Opened, Rejected, Verification
 from backfill.core.events import Finished
 from backfill.core.identifier import TableName
 from backfill.core.job import Job
 from backfill.core.jobfile import JobFile
 from backfill.core.leaf import Begun, Leaf
-from backfill.core.scan import Layout, Scan, begin_pass, restart
+from backfill.core.scan import Layout, Scan, Tid, begin_pass, restart
 from backfill.core.table import difference
-from backfill.errors import Halted, JobError
-from backfill.pg import catalog, checkpoint, lock, setup
+from backfill.errors import Halted, JobError, Refused
+from backfill.pg import catalog, checkpoint, jobstate, lock, rejected, setup
 from backfill.pg.beside import Beside
 from backfill.pg.compression import insist, read_offer
 from backfill.pg.heap import heap_of
@@ -44,6 +44,7 @@ class Database(DatabaseLane):
         self._verifying = False
         self._leaf = self.job.table
         self._epoch = 0
+        self._foreseeing = True
         self._mapper = Mapper(job_file) if job_file.job.python else None
 
     async def __aenter__(self) -> Self:
@@ -91,10 +92,10 @@ class Database(DatabaseLane):
         """Take the job's and the table's lock; return who holds one of them instead."""
         return await lock.try_lock(self.connection, self.job.name, str(self.job.table))
 
-    async def begin(self) -> Begun:
+    async def begin(self, *, again: bool = False) -> Begun:
         """Mark the job as running; return what earlier workers knew and did."""
         worker = worker_name(self.job.name)
-        begun = await checkpoint.begin_job(self.connection, self.job, worker=worker, restart=self.restart)
+        begun = await jobstate.begin_job(self.connection, self.job, worker=worker, restart=self.restart, again=again)
         self.restart = False
         return replace(begun, compression=await read_offer(self.connection, self.job, self._server))
 
@@ -105,7 +106,8 @@ class Database(DatabaseLane):
         except JobError as error:
             raise Halted(str(error)) from None
         proofs = await checkpoint.read_proofs(self.connection, self.job.name)
-        await checkpoint.save_leaves(self.connection, self.job.name, len(listed), sum(one.pages for one in listed))
+        await jobstate.save_leaves(self.connection, self.job.name, len(listed), sum(one.pages for one in listed))
+        await rejected.forget_elsewhere(self.connection, self.job.name, [str(one.name) for one in listed])
         return tuple(Leaf(str(one.name), one.pages, one.rows_estimated, proofs.get(one.identity)) for one in listed)
 
     async def try_leaf(self, leaf: str) -> str | None:
@@ -114,7 +116,7 @@ class Database(DatabaseLane):
 
     async def open(self, leaf: str) -> Opened:
         """Claim the checkpoints of a leaf, or write the first ones. Only the lock's holder may call it."""
-        self._leaf = TableName.parse(leaf)
+        self._leaf, self._foreseeing = TableName.parse(leaf), True
         await self._read_leaf()  # the wait for the lock may have been long
         connection, table, lanes = self.connection, self._table, self.job.lanes
         claimed = await checkpoint.claim(connection, self.job.name, leaf)
@@ -176,16 +178,41 @@ class Database(DatabaseLane):
 
     async def save_end(self, finished: Finished) -> None:
         """Write how this run ended."""
-        await checkpoint.save_end(self.connection, finished)
-        await checkpoint.save_event(self.connection, self.job.name, finished.state, finished.why)
+        await jobstate.save_end(self.connection, finished)
+        await jobstate.save_event(self.connection, self.job.name, finished.state, finished.why)
 
-    async def verify(self) -> Verification:
-        """Read the whole leaf once, without a statement timeout."""
+    async def verify(self, pass_number: int) -> Verification:
+        """Read the whole leaf once, without a statement timeout, behind a pass."""
         self._verifying = True
         try:
-            return await read_verification(self.connection, self._statements)
+            job, leaf = self.job.name, str(self._leaf)
+            kept = await rejected.settle(self.connection, self._statements, job, leaf, self._epoch, pass_number)
+            return await read_verification(self.connection, self._statements, kept)
         finally:
             self._verifying = False
+
+    async def read_rejected(self) -> tuple[Rejected, ...]:
+        """Return the rows of the leaf that are set aside."""
+        return await rejected.read_rejected(self.connection, self.job.name, str(self._leaf))
+
+    async def find_rejected(self, row: Rejected) -> Tid | None:
+        """Return where a row of the leaf is now that was set aside; None where it is gone or matches no more."""
+        return await rejected.find(self.connection, self._statements, row)
+
+    async def forget_rejected(self, scan: Scan, row: Rejected) -> None:
+        """Set a row of the leaf aside no more."""
+        await rejected.forget(self.connection, self.job.name, scan, row)
+
+    async def keep_rejected(self, scan: Scan, row: Rejected, error: Refused) -> None:
+        """Keep a row that was refused again, with what was said this time."""
+        await rejected.keep(self.connection, self.job, scan, row, error)
+
+    def stop_foreseeing(self) -> bool:
+        """Ask no more of any row of the leaf what the UPDATE would make of it; return whether that was asked."""
+        asked, self._foreseeing = self._foreseeing and self._statements.unforeseen is not None, False
+        for one in self._others:
+            one.stop_foreseeing()
+        return super().stop_foreseeing() or asked
 
     async def _read_leaf(self) -> None:
         """Read the leaf that is at work. What is wrong with one that came later is not the job file's fault."""
@@ -201,6 +228,8 @@ class Database(DatabaseLane):
                 raise
             await check_leaf(connection, root, leaf)
             raise Halted(str(error)) from None
+        if not self._foreseeing:
+            statements = statements.unforeseen or statements
         for one in (self, *self._others):
             one.turn_to(table, statements)
 

@@ -38,7 +38,12 @@ class Held:
 
     def values(self, scan: Scan, cut: Cut, parameters: tuple[str, ...]) -> Values:
         """Return a batch's share, by parameter."""
-        rows = [(row, texts) for row, texts in self.rows if scan.next <= row.tid < cut.end]
+        wanted = frozenset(cut.tids)
+        rows = [
+            (row, texts)
+            for row, texts in self.rows
+            if scan.next <= row.tid < cut.end and (not wanted or row.tid in wanted)
+        ]
         found: Values = {"tids": [str(row.tid) for row, _ in rows], "xmins": [row.xmin for row, _ in rows]}
         return found | {name: [texts[number] for _, texts in rows] for number, name in enumerate(parameters)}
 

@@ -3,35 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
-from backfill.core.batch import Filled, Order, Overfull
+from backfill.core.batch import Described, Filled, Moved, Order, Overfull
 from backfill.core.due import Due, reach
 from backfill.core.job import Job
 from backfill.core.page import Shape
 from backfill.core.reason import Reason
-from backfill.core.scan import Scan
-from backfill.core.scout import Cut, Scouted, make_grid
+from backfill.core.scan import Layout, Scan, Tid
+from backfill.core.scout import Cut, Scouted
 from backfill.core.signals import Signals, Vacuumed
 from backfill.core.table import Table
 from backfill.core.vacuum import Cost
-from backfill.pg import batch, checkpoint
+from backfill.errors import Refused
+from backfill.pg import checkpoint, jobstate, reads, rejected
 from backfill.pg.asking import replica_name
+from backfill.pg.batch import Batch, run_batch
 from backfill.pg.compression import compressing
 from backfill.pg.mapper import Mapper
 from backfill.pg.observer import Observer
 from backfill.pg.session import Connection, bound
 from backfill.pg.statements import Statements, vacuum_of
-
-
-async def read_scouted(connection: Connection, statements: Statements, scan: Scan, rows: int) -> Scouted:
-    """Count matching rows from the scan's place on, in slices that hold at most `rows` line pointers."""
-    grid = make_grid(scan, rows)
-    counts = [[0] * scan.stripes for _ in grid.bounds]
-    bounds = [str(bound) for bound in grid.bounds]
-    found = await batch.read_scout(connection, statements, scan, bounds, str(grid.end))
-    for index, stripe, rows_found in found:
-        counts[index][stripe] = rows_found
-    return Scouted(grid, scan.stripe, tuple(map(tuple, counts)))
 
 
 class DatabaseLane:
@@ -71,16 +63,26 @@ class DatabaseLane:
 
     async def read_shape(self, scan: Scan) -> Shape | None:
         """Look at the first pages of the scan's window; None where no row there is due."""
-        return await batch.read_shape(self.connection, self._statements, scan)
+        return await reads.read_shape(self.connection, self._statements, scan)
 
-    async def read_scout(self, scan: Scan, rows: int) -> Scouted:
-        """Count matching rows from the scan's place on, in slices that hold at most `rows` line pointers."""
+    async def read_scout(self, scan: Scan, rows: int, pages: int) -> Scouted:
+        """Count matching rows from the scan's place on, in slices that hold at most `rows`, of so many pages at most."""
         async with compressing(self.connection, self._compression):
-            return await read_scouted(self.connection, self._statements, scan, rows)
+            return await reads.read_scout(self.connection, self._statements, scan, rows, pages)
 
     async def read_due(self, scan: Scan, pages: int) -> Due:
         """Find the rows to do from the scan's place on, in at most so many pages of the lane's own."""
-        return await batch.read_due(self.connection, self._statements, scan, reach(scan, pages))
+        return await reads.read_due(self.connection, self._statements, scan, reach(scan, pages))
+
+    async def read_rows(self, scan: Scan, cut: Cut) -> Due:
+        """Find the rows of a batch, or the first of very many."""
+        return await reads.read_rows(self.connection, self._statements, scan, cut)
+
+    def stop_foreseeing(self) -> bool:
+        """Ask no more of a row what the UPDATE would make of it; return whether that was asked."""
+        unforeseen = self._statements.unforeseen
+        self._statements = unforeseen or self._statements
+        return unforeseen is not None
 
     async def map_rows(self, scan: Scan, cut: Cut) -> None:
         """Let the job's function work, where it has one, before the batch is let through."""
@@ -91,9 +93,25 @@ class DatabaseLane:
         """Run one batch and its checkpoint in one transaction."""
         connection, statements, values = self.connection, self._statements, {}
         if self._mapper:
-            values = await self._mapper.values(connection, statements, order.scan, order.cut)
+            scan = order.scan
+            if order.again is not None:  # that row alone, wherever the place is
+                scan = replace(scan, layout=Layout(), stripe=0, next=order.cut.tids[0])
+            values = await self._mapper.values(connection, statements, scan, order.cut)
         self._compression = order.admission.compression
-        return await batch.run_batch(connection, statements, self.job, self._table, order, charge, values)
+        return await run_batch(Batch(connection, statements, self.job, self._table, order, charge, values))
+
+    async def describe(self, scan: Scan, tid: Tid, *, values: bool) -> Described | None:
+        """Return a row's key, and with `values` what it would be set to; None where there is no row any more."""
+        asked = values and self._mapper is None
+        described = await reads.describe(self.connection, self._statements, tid, values=asked)
+        if described is None or asked or not values:
+            return described
+        assert self._mapper is not None, "a function gives the values"
+        return replace(described, values=self._mapper.given(tid), unknown="the function was not asked about it")
+
+    async def reject_row(self, scan: Scan, cut: Cut, error: Refused) -> Moved:
+        """Set the one row of a batch aside and move the checkpoint behind it, in one transaction."""
+        return await rejected.reject(self.connection, self._statements, self.job, scan, cut, error)
 
     async def save_place(self, scan: Scan) -> Scan:
         """Move the checkpoint without a batch."""
@@ -104,9 +122,9 @@ class DatabaseLane:
         """Tell `status` what the job waits for, and keep it among the events."""
         text = str(reason) if reason else None
         asked = frozenset(map(replica_name, self.job.throttle.replicas.direct))  # never out of view, only unknown
-        await checkpoint.save_reason(self.connection, self.job.name, text, replicas_seen - asked)
+        await jobstate.save_reason(self.connection, self.job.name, text, replicas_seen - asked)
         if reason is not None:
-            await checkpoint.save_event(self.connection, self.job.name, reason.kind, str(reason))
+            await jobstate.save_event(self.connection, self.job.name, reason.kind, str(reason))
 
     async def apply_limits(self, job: Job) -> None:
         """Keep another limit of rows from the next batch on, and other timeouts."""
@@ -126,7 +144,7 @@ class DatabaseLane:
 
     async def save_vacuum(self, text: str) -> None:
         """Keep among the events how a VACUUM ended."""
-        await checkpoint.save_event(self.connection, self.job.name, "vacuumed", text)
+        await jobstate.save_event(self.connection, self.job.name, "vacuumed", text)
 
     async def cancel(self) -> None:
         """Cancel the statement that runs now; its transaction is rolled back. So is the job's function."""

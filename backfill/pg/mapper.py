@@ -6,6 +6,7 @@ batch updates only rows whose version is still the one that was read, and leaves
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 from typing import Any
@@ -102,6 +103,14 @@ class Mapper:
         pairs = zip(read, zip(*texts, strict=True), strict=True)
         return [self._line(row.inputs, values) for row, values in pairs]
 
+    def given(self, tid: Tid) -> str | None:
+        """Return what the function gave for a row that is held, as JSON; None where it is not."""
+        held = self._held.rows if self._held else ()
+        for row, texts in held:
+            if row.tid == tid:
+                return json.dumps(dict(zip((one.column for one in self._mapped.outputs), texts, strict=True)))
+        return None
+
     def kill(self) -> None:
         """End the call that runs now."""
         if self._process is not None:
@@ -130,7 +139,7 @@ class Mapper:
                 lenient(cursor)
                 await cursor.execute(query, parameters)
                 rows = await (cursor.fetchall() if limit is None else cursor.fetchmany(limit))
-        return [Read(_tid(tid), xmin, tuple(inputs)) for tid, xmin, *inputs in rows]
+        return [Read(Tid.parse(tid), xmin, tuple(inputs)) for tid, xmin, *inputs in rows]
 
     async def _map(self, connection: Connection, statements: Statements, read: list[Read]) -> list[list[str | None]]:
         if not read:
@@ -179,11 +188,6 @@ class Mapper:
         given = (f"{name} = {value!r:.80}" for name, value in zip(self._mapped.inputs, inputs, strict=True))
         got = (f"{one.column} = {_shown(text)}" for one, text in zip(self._mapped.outputs, values, strict=True))
         return f"{', '.join(given)} → {', '.join(got)}"
-
-
-def _tid(text: str) -> Tid:
-    page, offset = text.strip("()").split(",")
-    return Tid(int(page), int(offset))
 
 
 def _shown(text: str | None) -> str:

@@ -20,8 +20,8 @@ from backfill.core.table import Table
 from backfill.core.units import format_duration
 from backfill.errors import Refused
 from backfill.pg.compression import compress
-from backfill.pg.lane import read_scouted
 from backfill.pg.preflight import below
+from backfill.pg.reads import read_scout
 from backfill.pg.session import Connection, translated
 from backfill.pg.sqlfile import statement
 from backfill.pg.statements import Statements
@@ -76,7 +76,7 @@ async def _batches(
     rows, until_s = min(job.batch.rows, ROWS_MAX), time.monotonic() + SEARCH_S
     scan = begin(table.pages, Layout())
     while not scan.pass_done and time.monotonic() < until_s:
-        scouted = await read_scouted(connection, statements, scan, rows)
+        scouted = await read_scout(connection, statements, scan, rows)
         while covers(scouted, scan):
             found = cut(scouted, scan, rows)
             assert found is not None, f"a slice made for {rows} rows has more"

@@ -27,7 +27,7 @@ from backfill.pg.statements import Statements, compose
 
 Path = tuple[str | int, ...]
 
-_ANYWHERE = {"low": "(0,0)", "high": "(1,0)", "mask": 0, "stripes": [0], "bounds": ["(0,0)"]}
+_ANYWHERE = {"low": "(0,0)", "high": "(1,0)", "mask": 0, "stripes": [0], "bounds": ["(0,0)"], "rejected": []}
 NO_VALUES: dict[str, Any] = {}
 _OURS_TO_SAY = ("42", "22", "0A", "54", "2F", "P0")
 """Classes of SQLSTATE that blame the expression: syntax or access, data, feature, limit, routine."""
@@ -67,6 +67,8 @@ async def prepare(connection: Connection, job_file: JobFile, table: Table) -> St
                 matching = replace(matching, foreseen=False)
                 statements = compose(matching, stable=stable)
                 break
+        else:
+            statements = replace(statements, unforeseen=compose(replace(matching, foreseen=False), stable=stable))
     error = await _refused(connection, SQL("EXPLAIN ") + statements.update, statements.no_values)
     if error:  # no expression's fault: a rule on the table
         raise JobError(f"{job_file.at('table')}: table '{table.name}' cannot be filled: {_words(error)}")

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import psycopg
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, AsyncCursor
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from psycopg.rows import TupleRow
+from psycopg.rows import DictRow, TupleRow, dict_row
 
 from backfill.core.job import Job
 from backfill.core.redact import redact
@@ -114,7 +115,8 @@ def _settings(job: Job | None) -> dict[str, Any]:
 
 @contextmanager
 def translated(connection: Connection | None = None) -> Iterator[None]:
-    """Turn driver errors into Lost (no session any more) or Refused (the server's words and SQLSTATE)."""
+    """Turn driver errors into Lost (no session any more) or Refused (the server's words, SQLSTATE and time)."""
+    began_s = time.monotonic()
     try:
         yield
     except psycopg.Error as error:
@@ -122,4 +124,12 @@ def translated(connection: Connection | None = None) -> Iterator[None]:
         gone = connection is not None and connection.closed
         if error.sqlstate is None or gone:
             raise Lost(message) from error
-        raise Refused(message, error.sqlstate) from error
+        raise Refused(message, error.sqlstate, time.monotonic() - began_s) from error
+
+
+@asynccontextmanager
+async def dict_rows(connection: Connection) -> AsyncIterator[AsyncCursor[DictRow]]:
+    """Give a cursor in a transaction of its own."""
+    with translated(connection):
+        async with connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
+            yield cursor

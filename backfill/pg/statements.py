@@ -36,8 +36,10 @@ class Statements:
     addresses `due` has found. In passes after the
     first the `…_again` forms follow: where the row after the UPDATE can be `foreseen` they leave out rows
     that would match `where` still, which else were met again in every pass; `verify` counts those apart.
-    A job with a row function reads its `rows` first, and may have to name one; these are None without. It knows no
-    `update_rows`: it reads by ranges.
+    A job with a row function reads its `rows` first; these are None without. `due_of_stripe` finds the rows of a batch
+    that was refused, `row_key` and `row_values` tell of one of them: its key, and what it would be set to, where that
+    can be asked. Rows that are set aside are `kept` while they match, and each is found by `row_again`. `unforeseen`
+    are the same statements for when `set` cannot be asked of every row; None where it is not asked.
     """
 
     foreseen: bool
@@ -46,19 +48,24 @@ class Statements:
     scout_again: Composed
     due: Composed
     due_again: Composed
+    due_of_stripe: Composed
     update: Composed
     update_rest: Composed
-    update_rows: Composed | None
+    update_rows: Composed
     update_again: Composed
     update_rest_again: Composed
-    update_rows_again: Composed | None
+    update_rows_again: Composed
     verify: Composed
     sample_before: Composed
     sample_after: Composed
+    row_key: Composed
+    row_again: Composed
+    kept: Composed
+    row_values: Composed | None = None
     mapped: Mapped | None = None
     rows: Composed | None = None
     rows_rest: Composed | None = None
-    row_key: Composed | None = None
+    unforeseen: Statements | None = None
 
     @property
     def no_values(self) -> dict[str, list[str]]:
@@ -74,21 +81,25 @@ def compose(matching: Matching, *, stable: bool = True, mapped: Mapped | None = 
         shape=compose_shape(matching, stable=stable and mapped is None),
         scout=_scout(matching, again=False),
         scout_again=_scout(matching, again=True),
-        due=_due(matching, again=False),
-        due_again=_due(matching, again=True),
+        due=_due(matching, range_of(table), again=False),
+        due_again=_due(matching, range_of(table), again=True),
+        due_of_stripe=_due(matching, _range_and_stripe(matching), again=False),
         update=_update(matching, _range_and_stripe(matching), mapped, again=False),
         update_rest=_update(matching, range_of(table), mapped, again=False),
-        update_rows=None if mapped else _update(matching, _rows(matching), None, again=False),
+        update_rows=_update(matching, _rows(matching), mapped, again=False),
         update_again=_update(matching, _range_and_stripe(matching), mapped, again=True),
         update_rest_again=_update(matching, range_of(table), mapped, again=True),
-        update_rows_again=None if mapped else _update(matching, _rows(matching), None, again=True),
+        update_rows_again=_update(matching, _rows(matching), mapped, again=True),
         verify=compose_proof(matching),
         sample_before=_sample_before(matching),
         sample_after=_sample_after(matching, mapped),
+        row_key=_row_key(matching),
+        row_again=_row_again(matching),
+        kept=_kept(matching),
+        row_values=_row_values(matching) if stable and mapped is None else None,
         mapped=mapped,
         rows=mapped.rows(table, _reached(matching, _range_and_stripe(matching), again=False)) if mapped else None,
         rows_rest=mapped.rows(table, _reached(matching, range_of(table), again=False)) if mapped else None,
-        row_key=_row_key(matching) if mapped else None,
     )
 
 
@@ -110,12 +121,12 @@ def _scout(matching: Matching, *, again: bool) -> Composed:
     )
 
 
-def _due(matching: Matching, *, again: bool) -> Composed:
+def _due(matching: Matching, which: Composed, *, again: bool) -> Composed:
     # Sorted, as an index on the condition may be what the planner takes; one more than are kept tells that there are.
     return SQL("SELECT {}.ctid::text\nFROM {}\nWHERE {} AND {}\nORDER BY {}.ctid\nLIMIT {}").format(
         row_of(matching.table),
         target_of(matching.table),
-        range_of(matching.table),
+        which,
         matching.found(again=again),
         row_of(matching.table),
         Literal(TIDS_MAX + 1),
@@ -183,6 +194,46 @@ def _row_key(matching: Matching) -> Composed:
     table = matching.table
     return SQL("SELECT {}\nFROM {}\nWHERE {}.ctid = %(tid)s::tid").format(
         key_of(table, row_of(table)), target_of(table), row_of(table)
+    )
+
+
+def _row_values(matching: Matching) -> Composed:
+    # Not as the column's type: what a cast to it would cut off is what the column refuses.
+    pairs = (
+        SQL("{}, {}").format(Literal(one.column.replace("%", "%%")), expression(one.expression))
+        for one in matching.job.assignments
+    )
+    return SQL("SELECT left(jsonb_build_object({})::text, 500)\nFROM {}{}\nWHERE {}.ctid = %(tid)s::tid AND {}\nLIMIT 1").format(
+        SQL(", ").join(pairs),
+        target_of(matching.table),
+        SQL(", {}").format(joined_of(matching.job.using)) if matching.job.using else NOTHING,
+        row_of(matching.table),
+        matching.fillable(again=False),
+    )
+
+
+def _row_again(matching: Matching) -> Composed:
+    """Return the read of a row that was set aside, where it is now and while it is to do: by its key if it has one."""
+    table, row = matching.table, row_of(matching.table)
+    which = SQL("{}.ctid = %(tid)s::tid").format(row)
+    if table.key:
+        # A record of the table's own type reads every type's value as the key's JSON has it.
+        which = SQL(
+            "({}) = (SELECT {} FROM jsonb_populate_record(NULL::{}, %(key)s::jsonb) AS kept)"
+        ).format(
+            SQL(", ").join(SQL("{}.{}").format(row, name_of(one)) for one in table.key),
+            SQL(", ").join(SQL("kept.{}").format(name_of(one)) for one in table.key),
+            name_of(table.name.schema, table.name.name),
+        )
+    return SQL("SELECT {}.ctid::text\nFROM {}\nWHERE {} AND {}").format(
+        row, target_of(table), which, matching.found(again=False)
+    )
+
+
+def _kept(matching: Matching) -> Composed:
+    row = row_of(matching.table)
+    return SQL("SELECT {}.ctid::text\nFROM {}\nWHERE {} AND {}").format(
+        row, target_of(matching.table), _rows(matching), matching.left()
     )
 
 

@@ -20,6 +20,7 @@ class JobStatus:
     """One job. `state` is `abandoned` for a job that says running while no worker is connected.
 
     `vacuum` is how the last vacuum of ours ended, None where there was none.
+    `rejected` are a few of the rows that are set aside, with the server's words, the newest first.
     `leaf` is the table at work where there are several, the last one of a job that has ended.
     """
 
@@ -38,6 +39,8 @@ class JobStatus:
     samples: tuple[str, ...]
     layouts: tuple[str, ...] = ()
     vacuum: str | None = None
+    rows_rejected: int = 0
+    rejected: tuple[str, ...] = ()
     leaf: str | None = None
     leaf_number: int = 1
     leaves: int = 1
@@ -90,6 +93,8 @@ def _status(row: dict[str, Any]) -> JobStatus:
         leaf_number=extent.number,
         leaves=extent.count,
         vacuum=row["vacuum"],
+        rows_rejected=row["rows_rejected"],
+        rejected=tuple(row["rejected"]),
     )
 
 

@@ -11,7 +11,7 @@ from backfill.core.layout import Heap, Luck
 from backfill.core.scan import WINDOW_PAGES, Layout, begin, lay_out
 from backfill.core.table import Table
 from backfill.errors import Refused
-from backfill.pg.batch import read_shape
+from backfill.pg.reads import read_shape
 from backfill.pg.session import Connection
 from backfill.pg.statements import Statements
 

@@ -4,25 +4,33 @@ from __future__ import annotations
 
 import time
 
-from backfill.core.batch import Verification
+from backfill.core.batch import Rejected, Verification
+from backfill.core.leaf import SAMPLES_KEPT
 from backfill.pg.session import Connection, translated
 from backfill.pg.statements import Statements
 
 
-async def read_verification(connection: Connection, statements: Statements) -> Verification:
-    """Return how many rows match `where` still, how many of them no UPDATE would mend, and a few of their keys."""
+async def read_verification(
+    connection: Connection, statements: Statements, rejected: tuple[Rejected, ...] = ()
+) -> Verification:
+    """Return how many rows match `where` still, how many of them no UPDATE would mend, and a few of their keys.
+
+    Those that are set aside are counted among the first and not among the others.
+    """
     began_s = time.monotonic()
     with translated(connection):
         async with connection.transaction():
             await connection.execute("SET LOCAL statement_timeout = 0")
-            cursor = await connection.execute(statements.verify, {})
+            cursor = await connection.execute(statements.verify, {"rejected": [str(one.tid) for one in rejected]})
             row = await cursor.fetchone()
     assert row is not None, "an aggregate has one row"
-    rows_left, rows_unconverged, rows_without_partner, samples = row
+    rows_left, rows_rejected, rows_unconverged, rows_without_partner, samples = row
     return Verification(
         rows_left=rows_left,
         rows_unconverged=rows_unconverged if statements.foreseen else None,
         samples=tuple(samples or ()),
         took_s=time.monotonic() - began_s,
         rows_without_partner=rows_without_partner,
+        rows_rejected=rows_rejected,
+        rejected=tuple(one.told for one in rejected[:SAMPLES_KEPT]),
     )

@@ -1,5 +1,6 @@
--- What all lanes have done on all leaves of a job, and the last number that a batch has.
+-- What all lanes have done on all leaves of a job, the last number that a batch has, and the rows that are set aside.
 SELECT coalesce(sum(rows_total), 0)::bigint AS rows_total, coalesce(sum(rows_unconverged), 0)::bigint AS rows_unconverged,
-    coalesce(sum(wal_bytes), 0)::bigint AS wal_bytes, coalesce(max(sequence), 0) AS sequence
+    coalesce(sum(wal_bytes), 0)::bigint AS wal_bytes, coalesce(max(sequence), 0) AS sequence,
+    (SELECT count(*) FROM backfill.rejected r WHERE r.job = %(job)s) AS rows_rejected
 FROM backfill.scan
 WHERE job = %(job)s

@@ -10,14 +10,14 @@ SELECT
     to_regprocedure('aurora_replica_status()') IS NOT NULL AS aurora,
     s.oid IS NOT NULL AS has_state,
     EXISTS (
-        SELECT FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
-        WHERE c.relnamespace = s.oid AND c.relname = 'scan' AND a.attname = 'proof' AND NOT a.attisdropped
+        SELECT FROM pg_class c WHERE c.relnamespace = s.oid AND c.relname = 'rejected'
     ) AS state_current,
     coalesce(
         has_schema_privilege(s.oid, 'USAGE') AND (
-            SELECT count(DISTINCT c.oid) = 4 AND bool_and(has_table_privilege(c.oid, p.privilege))
+            -- One of an older version has no `rejected`: it is told so, and not that a right is missing.
+            SELECT count(DISTINCT c.oid) >= 4 AND bool_and(has_table_privilege(c.oid, p.privilege))
             FROM pg_class c, unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS p (privilege)
-            WHERE c.relnamespace = s.oid AND c.relname IN ('job', 'scan', 'batch', 'event')
+            WHERE c.relnamespace = s.oid AND c.relname IN ('job', 'scan', 'batch', 'event', 'rejected')
         ), false
     ) AS may_use_state,
     has_database_privilege(current_database(), 'CREATE') AS may_create,

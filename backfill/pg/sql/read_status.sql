@@ -1,6 +1,14 @@
 -- All jobs of this database, or one: how they stand, what they wait for, and who works on them.
 SELECT
     j.name, j.state, j.reason, j.worker, j.spec ->> 'table' AS "table", j.rows_unconverged, j.samples,
+    (SELECT count(*) FROM backfill.rejected r WHERE r.job = j.name) AS rows_rejected,
+    ARRAY(
+        SELECT r.leaf || ' ' || r.key || ': ' || split_part(r.message, E'\n', 1)
+        FROM backfill.rejected r
+        WHERE r.job = j.name
+        ORDER BY r.at DESC
+        LIMIT 5
+    ) AS rejected,
     j.leaves, j.pages, s.scans, extract(epoch FROM clock_timestamp() - greatest(j.updated_at, s.updated_at))::float8 AS idle_s,
     EXISTS (
         SELECT FROM pg_stat_activity a

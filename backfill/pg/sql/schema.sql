@@ -109,3 +109,17 @@ CREATE TABLE IF NOT EXISTS backfill.event (
     PRIMARY KEY (job, ring)
 ) WITH (fillfactor = 70);
 COMMENT ON TABLE backfill.event IS 'the last events of each job, in a ring: state changes, faults and waits with their reasons';
+
+CREATE TABLE IF NOT EXISTS backfill.rejected (
+    job         text NOT NULL REFERENCES backfill.job ON DELETE CASCADE,
+    leaf        text NOT NULL,
+    key         text NOT NULL,
+    key_hash    bigint GENERATED ALWAYS AS (hashtextextended(key, 0)) STORED,
+    tid         tid NOT NULL,
+    pass_number integer NOT NULL,
+    sqlstate    text NOT NULL,
+    message     text NOT NULL,
+    at          timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (job, leaf, key_hash)
+);
+COMMENT ON TABLE backfill.rejected IS 'rows that the server refuses and the job has set aside (on_row_error: skip): by their key, or by their address where the table has none; they still match where';

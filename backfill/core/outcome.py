@@ -1,0 +1,32 @@
+"""How a job ended that was proven: one word, and a sentence that says what is left and why."""
+
+from __future__ import annotations
+
+from backfill.core.batch import Verification
+from backfill.core.job import Job
+
+
+def outcome(job: Job, found: Verification) -> tuple[str, str]:
+    """Return `done` or `unconverged`, and why."""
+    if found.rows_left == 0:
+        return "done", "every row is filled"
+    stuck, told = found.rows_left - found.rows_rejected, []
+    if stuck > 0:
+        examples = ", ".join(found.samples)
+        told.append(f"{stuck:,} rows cannot converge: {_cause(job, found, stuck)}; for example {examples}")
+    if found.rows_rejected:
+        were = "row was" if found.rows_rejected == 1 else "rows were"
+        examples = "; ".join(found.rejected)
+        told.append(
+            f"{found.rows_rejected:,} {were} refused by the server, kept in backfill.rejected; for example {examples}"
+        )
+    return "unconverged", "; ".join(told)
+
+
+def _cause(job: Job, found: Verification, stuck: int) -> str:
+    alone = found.rows_without_partner
+    if job.using is None or alone == 0:
+        return "'where' stays true for them after the update"
+    if alone == stuck:
+        return f"they have no partner in {job.using.table}"
+    return f"{alone:,} have no partner in {job.using.table}, for the others 'where' stays true after the update"

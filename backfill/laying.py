@@ -1,0 +1,94 @@
+"""How a lane goes through its windows: laid out as each begins, and given up where stripes do not pay."""
+
+from __future__ import annotations
+
+from backfill.core import layout
+from backfill.core.batch import Filled
+from backfill.core.due import SPARSE_DUE
+from backfill.core.events import LaidOut
+from backfill.core.layout import Heap, Luck
+from backfill.core.page import Shape, later_share
+from backfill.core.scan import Scan, give_up_stripes, lay_out
+from backfill.errors import Refused
+from backfill.gate import Gate
+from backfill.looking import Looking
+from backfill.ports import LaneSession
+from backfill.shift import Shift
+
+
+class Laying:
+    """What one lane has learnt of its windows. Where the layout changes, what was looked at is forgotten."""
+
+    def __init__(self, session: LaneSession, shift: Shift, gate: Gate, heap: Heap, looking: Looking) -> None:
+        self._session = session
+        self._shift = shift
+        self._gate = gate
+        self._heap = heap
+        self._looking = looking
+        self._luck = Luck()
+        self._shape: Shape | None = None
+        self._later_rows = self._later_hot = 0
+        self._window_rows = self._window_wal_bytes = 0
+
+    async def lay_out(self, scan: Scan) -> Scan:
+        """Decide about the window that begins here; where rows are few there is nothing to decide."""
+        gate, looking = self._gate, self._looking
+        if scan.pass_number > 1 or looking.sparse or not scan.window_untouched or looking.laid_out == scan.window_start:
+            return scan
+        looking.laid_out = scan.window_start
+        self._later_rows = self._later_hot = 0
+        row_wal_bytes = gate.pace.cost.wal_bytes(0)
+        if self._window_rows:  # a whole window's: its first stripe is dear and its last ones are cheap
+            row_wal_bytes = self._window_wal_bytes / self._window_rows
+        self._window_rows = self._window_wal_bytes = 0
+        try:
+            shape = await self._session.read_shape(scan)
+            self._shape = shape or self._shape
+        except Refused:  # an expression fails on one of these rows: the batch that has it will say so
+            looking.sparse = False
+            return scan
+        wanted = gate.job.batch.stripes
+        chosen = layout.decide(
+            self._heap,
+            shape,
+            self._luck,
+            scan.layout,
+            stripes=None if wanted == "auto" else wanted,
+            row_wal_bytes=row_wal_bytes,
+            wal_rate_bytes_s=gate.pace.wal_rate_bytes_s,
+            outlast_rows=gate.outlast_rows(scan.lanes),
+        )
+        self._luck = layout.passed(self._luck)
+        if chosen != scan.layout:
+            scan = self._changed(lay_out(scan, chosen))
+        looking.sparse = scan.stripes == 1 and (shape is None or shape.due <= SPARSE_DUE)
+        return scan
+
+    def judge(self, before: Scan, scan: Scan, done: Filled) -> Scan:
+        """Return the place behind a batch; take the rest of the window at once where stripes do not pay."""
+        self._window_rows += done.rows
+        self._window_wal_bytes += done.wal_bytes
+        if before.stripe == 0 or before.stripes == 1 or self._gate.job.batch.stripes != "auto":
+            return scan
+        self._later_rows, self._later_hot = self._later_rows + done.rows, self._later_hot + done.rows_hot
+        if scan.stripe == before.stripe:  # a stripe as a whole tells: its start alone may meet a short snapshot
+            return scan
+        pages, rows, hot = before.window_end - before.window_start, self._later_rows, self._later_hot
+        expected = later_share(self._shape, before.layout.sizes, before.stripe) if self._shape else 0.0
+        if layout.well(pages, rows, hot, expected) is not False:
+            return scan
+        paid = layout.pays(pages, rows, hot, expected) or False
+        upkeep = self._gate.upkeep
+        why = layout.blame(rows, hot, upkeep.oldest_snapshot_s, upkeep.oldest_snapshot)
+        if before.stripe == 1:  # once a window
+            self._luck = layout.learn(self._luck, pages, paid=paid, why=why)
+        if not paid and scan.window_start == before.window_start and not scan.last_stripe:
+            scan = self._changed(give_up_stripes(scan, f"plain: {why}"))
+        return scan
+
+    def _changed(self, scan: Scan) -> Scan:
+        chosen = scan.layout
+        self._looking.forget_counts()
+        told = LaidOut(self._gate.job.name, scan.lane, chosen.sizes, chosen.window_pages, chosen.why)
+        self._shift.around.record(told)
+        return scan
