@@ -19,8 +19,9 @@ T = TypeVar("T")
 class Attempts:
     """Attempts of one lane; `failures` in a row are forgotten when a batch commits."""
 
-    def __init__(self, session: LaneSession, around: Surroundings, gate: Gate) -> None:
+    def __init__(self, session: LaneSession, around: Surroundings, gate: Gate, lane: int = 0) -> None:
         self._session = session
+        self._lane = lane
         self._around = around
         self._gate = gate
         self.failures = 0
@@ -56,7 +57,7 @@ class Attempts:
             wanted = self.remedy(error, self.failures)
         job, around = self._gate.job.name, self._around
         delay_s = backoff_s(self.failures, around.jitter(), wanted)
-        around.record(Retried(job, error.sqlstate, str(error), self.failures, delay_s))
+        around.record(Retried(job, error.sqlstate, str(error), self.failures, delay_s, self._lane))
         reason = Reason(Kind.RETRY, f"attempt {self.failures}: {error}")
         around.record(Waited(job, reason, delay_s))
         with suppress(Refused):  # what was refused is told; that it is kept too is not worth another failure

@@ -91,7 +91,9 @@ def run(
 
 @app.command(
     "retry-rejected",
-    epilog=_epilog("Exit codes: 0 none is left and the job is done; 3 some are, or other rows are left; else as of run"),
+    epilog=_epilog(
+        "Exit codes: 0 none is left and the job is done; 3 some are, or other rows are left; else as of run"
+    ),
 )
 def retry_rejected(file: File, dsn: Dsn = None, json_lines: Json = False) -> None:
     """Try the rows again that a job has set aside (on_row_error: skip), and no others; tell what became of them.

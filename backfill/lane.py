@@ -32,7 +32,7 @@ class Lane:
         self.scan = scan
         self._shift = shift
         self._gate = gate
-        self._attempts = Attempts(session, shift.around, gate)
+        self._attempts = Attempts(session, shift.around, gate, scan.lane)
         self._rows_cap = gate.job.batch.max_rows
         self._looking = Looking(session, shift, gate, self._attempts)
         self._laying = Laying(session, shift, gate, heap, self._looking)

@@ -160,7 +160,7 @@ class Looking:
                 high, error = half, again
             else:
                 low = half
-        described = await self._session.describe(scan, low, values=False)
+        described = await self._session.describe(low, values=False)
         if described is None:
             return error
         return RowRefused(

@@ -44,7 +44,7 @@ class LaneSession(Protocol):
         """Look at the first pages of the scan's window; None where no row there is due."""
 
     async def read_scout(self, scan: Scan, rows: int, pages: int) -> Scouted:
-        """Count matching rows from the scan's place on, in slices that hold at most `rows`, of so many pages at most."""
+        """Count matching rows from the scan's place on, in slices that hold at most `rows`, of so many pages."""
 
     async def read_due(self, scan: Scan, pages: int) -> Due:
         """Find the rows to do from the scan's place on, in at most so many pages of the lane's own."""
@@ -68,13 +68,13 @@ class LaneSession(Protocol):
         `charge` turns the primary's position behind the UPDATE into the WAL bytes that are the batch's own.
         """
 
-    async def describe(self, scan: Scan, tid: Tid, *, values: bool) -> Described | None:
+    async def describe(self, tid: Tid, *, values: bool) -> Described | None:
         """Return a row's key, and with `values` what it would be set to; None where there is no row any more."""
 
     async def reject_row(self, scan: Scan, cut: Cut, error: Refused) -> Moved:
-        """Set the one row of a batch aside and move the checkpoint behind it, in one transaction; raises as `run_batch`.
+        """Set the one row of a batch aside and move the checkpoint behind it, in one transaction.
 
-        Raises Halted where more rows are set aside than the job allows.
+        Raises as `run_batch`, and Halted where more rows are set aside than the job allows.
         """
 
     async def save_place(self, scan: Scan) -> Scan:
@@ -132,7 +132,7 @@ class Session(LaneSession, Protocol):
         """Return the next pass, up to the table's present end."""
 
     async def verify(self, pass_number: int) -> Verification:
-        """Read the whole leaf once, behind a pass. Rows that it did not meet, or that do not match, are aside no more."""
+        """Read the whole leaf once, behind a pass; rows that it did not meet, or that match no more, are forgotten."""
 
     async def read_rejected(self) -> tuple[Rejected, ...]:
         """Return the rows of the leaf that are set aside."""

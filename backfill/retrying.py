@@ -149,9 +149,9 @@ class Retrying:
                 filled = await self._bounded(lambda: self._fill(scan, row, tid))
                 scan, result = filled.scan, "filled" if filled.rows else "gone"
         except RowFault as fault:
-            result, message = "refused", str(fault.error)
+            result, message, error = "refused", str(fault.error), fault.error
             kept = replace(row, pass_number=scan.pass_number, message=message)
-            await self._attempts.until_done(lambda: session.keep_rejected(scan, kept, fault.error))
+            await self._attempts.until_done(lambda: session.keep_rejected(scan, kept, error))
         self._around.record(RowRetried(self._job.name, leaf.name, row.key, result, message))
         await self._around.sleep(0)
         return scan

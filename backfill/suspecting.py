@@ -90,7 +90,7 @@ class Suspecting:
 
     async def _refusal(self, scan: Scan, cut: Cut, error: Refused) -> RowRefused:
         slow = self._attempts.remedy(error) is Remedy.SPLIT
-        described = await self._session.describe(scan, cut.tids[0], values=not slow)
+        described = await self._session.describe(cut.tids[0], values=not slow)
         return RowRefused(_words(described or Described(str(cut.tids[0])), scan, self._gate, error, slow=slow))
 
     def _tell(self, scan: Scan, cut: Cut, error: Refused) -> None:
@@ -105,8 +105,12 @@ def _words(row: Described, scan: Scan, gate: Gate, error: Refused, *, slow: bool
     if slow:
         timeout, tries = format_duration(gate.job.statement_timeout_s), BOUNDS[Remedy.SPLIT].tries
         said = f"row {row.key} of {leaf} takes longer than statement_timeout {timeout}, {tries} times alone: {error}"
-        return f"{said}\nmake 'set' cheaper for it or raise the limit, and run again; or leave it out: on_row_error: skip"
-    values = f"it would be set to {row.values}" if row.values else f"what it would be set to is not known: {row.unknown}"
+        return (
+            f"{said}\nmake 'set' cheaper for it or raise the limit, and run again; or leave it out: on_row_error: skip"
+        )
+    values = (
+        f"it would be set to {row.values}" if row.values else f"what it would be set to is not known: {row.unknown}"
+    )
     return (
         f"row {row.key} of {leaf} is refused by the server: {error}\n{values}\n"
         "mend the row, 'set' or 'where', and run again; or set such rows aside: on_row_error: skip"

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from backfill.core.batch import Filled, Opened, Order, Overfull, Verification
+from backfill.core.batch import Described, Filled, Moved, Opened, Order, Overfull, Rejected, Verification
 from backfill.core.due import Due, gather, reach
 from backfill.core.events import Event, Finished
 from backfill.core.job import Job
@@ -25,7 +25,7 @@ from backfill.core.scan import Layout, Scan, Tid, advance, begin, begin_pass, re
 from backfill.core.scout import Cut, Scouted, make_grid
 from backfill.core.signals import Replica, Signals, Vacuumed
 from backfill.core.vacuum import Cost
-from backfill.errors import Diverges, LeafGone, Lost, Rewritten, Superseded
+from backfill.errors import Diverges, Halted, LeafGone, Lost, Refused, Rewritten, Superseded
 from backfill.ports import Stopped, Surroundings
 
 Row = dict[str, Any]
@@ -41,6 +41,10 @@ def handle_is_null(row: Row) -> bool:
 
 def handle_from_username(row: Row) -> Row:
     return {**row, "handle": row["username"]}
+
+
+def takes_all(row: Row) -> Refused | None:
+    return None
 
 
 def users(
@@ -99,6 +103,11 @@ class FakeDatabase:
     where: Callable[[Row], bool] = handle_is_null
     assign: Callable[[Row], Row] = handle_from_username
     foreseen: bool = True
+    foreseeing: bool = True
+    refuse: Callable[[Row], Refused | None] = takes_all
+    max_rejected: int = 1000
+    rejected: dict[tuple[str, str], Rejected] = field(default_factory=dict)
+    tries: list[tuple[int, ...]] = field(default_factory=list)
     shape_pages: int = 4096
     scans: tuple[Scan, ...] = ()
     filenode: int = 1
@@ -113,6 +122,7 @@ class FakeDatabase:
     calls: list[str] = field(default_factory=list)
     batches: list[int] = field(default_factory=list)
     reaches: list[int] = field(default_factory=list)
+    scouts: list[int] = field(default_factory=list)
     fills: Counter[int] = field(default_factory=Counter)
     waits: list[str | None] = field(default_factory=list)
     ends: list[Finished] = field(default_factory=list)
@@ -162,13 +172,17 @@ class FakeDatabase:
             for index, row in enumerate(self.pages[page]):
                 tid = Tid(page, index + 1)
                 if row is not None and low <= tid < high and self.where(row):
-                    stuck = scan.pass_number > 1 and self.foreseen and self.where(self.assign(row))
+                    stuck = scan.pass_number > 1 and self.foreseen and self.foreseeing and self.where(self.assign(row))
                     found += [] if stuck else [tid]
         return found
 
     def rewrite(self, pages: list[list[Slot]]) -> None:
         """VACUUM FULL: the rows lie elsewhere, in another file."""
         self.pages, self.filenode = pages, self.filenode + 1
+
+    def set_aside(self) -> tuple[Rejected, ...]:
+        """Return what is set aside of the leaf that is open."""
+        return tuple(row for (leaf, _), row in self.rejected.items() if leaf == self.leaf)
 
     def take_over(self) -> None:
         """Another worker claims the checkpoint."""
@@ -199,16 +213,16 @@ class FakeSession:
         self._enter("try_lock")
         return self.database.holder
 
-    async def begin(self) -> Begun:
+    async def begin(self, *, again: bool = False) -> Begun:
         self._enter("begin")
         data = self.database
-        if data.ended:
+        if data.ended and not again:
             data.proof = None
             for one in data.shelf.values():
                 one.proof = None
         data.ended = False
         scans = (*data.scans, *(scan for one in data.shelf.values() for scan in one.scans))
-        return Begun(data.replicas_seen, Tally().plus(scans))
+        return Begun(data.replicas_seen, Tally().plus(scans), rows_rejected=len(data.rejected))
 
     async def leaves(self) -> tuple[Leaf, ...]:
         self._enter("leaves")
@@ -232,6 +246,7 @@ class FakeSession:
             raise LeafGone(f"table '{leaf}' was dropped or renamed")
         data.turn(leaf)
         data.proof = None
+        self.database.foreseeing = True
         resumed, pages = bool(data.scans), len(data.pages)
         scans = data.scans or tuple(
             begin(pages, Layout(), leaf=leaf, lane=lane, lanes=data.lanes) for lane in range(data.lanes)
@@ -239,6 +254,7 @@ class FakeSession:
         if data.filenode != data.scanned_filenode:
             scans, why = tuple(restart(scan, pages, Layout()) for scan in scans), "the table was rewritten"
             data.scanned_filenode = data.filenode
+            data.rejected = {place: row for place, row in data.rejected.items() if place[0] != leaf}
         data.scans = tuple(replace(scan, epoch=scan.epoch + 1) for scan in scans)
         rows = sum(len(page) for page in data.pages)
         return Opened(data.scans, pages, rows, Heap(), resumed, why)
@@ -254,6 +270,7 @@ class FakeSession:
             raise LeafGone(f"table '{data.leaf}' was detached from 'public.users'")
         data.scans = tuple(restart(scan, len(data.pages), Layout()) for scan in scans)
         data.scanned_filenode = data.filenode
+        data.rejected = {place: row for place, row in data.rejected.items() if place[0] != data.leaf}
         return data.scans, "the table was rewritten"
 
     async def new_pass(self, scans: tuple[Scan, ...]) -> tuple[Scan, ...]:
@@ -273,9 +290,10 @@ class FakeSession:
         due = sum(map(self.database.where, rows))
         return Shape(len(rows) / len(pages), due / len(pages), 120, 160) if due else None
 
-    async def read_scout(self, scan: Scan, rows: int) -> Scouted:
+    async def read_scout(self, scan: Scan, rows: int, pages: int) -> Scouted:
         self._enter("read_scout")
-        grid = make_grid(scan, rows)
+        self.database.scouts.append(pages)
+        grid = make_grid(scan, rows, pages)
         counts = [[0] * scan.stripes for _ in grid.bounds]
         for tid in self.database.matching(scan, grid.bounds[0], grid.end):
             index = sum(1 for bound in grid.bounds if bound <= tid) - 1
@@ -287,6 +305,60 @@ class FakeSession:
         self.database.reaches.append(pages)
         end = reach(scan, pages)
         return gather(scan.next, end, self.database.matching(scan, scan.next, end))
+
+    async def read_rows(self, scan: Scan, cut: Cut) -> Due:
+        self._enter("read_rows")
+        found = self.database.matching(scan, cut.low or scan.next, cut.high or cut.end)
+        return gather(
+            scan.next, cut.end, [tid for tid in found if scan.last_stripe or stripe_of(tid, scan) == scan.stripe]
+        )
+
+    def stop_foreseeing(self) -> bool:
+        before, self.database.foreseeing = self.database.foreseeing, False
+        return before and self.database.foreseen
+
+    async def describe(self, tid: Tid, *, values: bool) -> Described | None:
+        self._enter("describe")
+        row = self.database.pages[tid.page][tid.offset - 1] if tid.offset else None
+        if row is None:
+            return None
+        return Described(str(row["id"]), str(self.database.assign(row)["handle"]) if values else None)
+
+    async def reject_row(self, scan: Scan, cut: Cut, error: Refused) -> Moved:
+        self._enter("reject_row")
+        data, [tid] = self.database, cut.tids
+        key = str(self._row(tid)["id"])
+        row = Rejected(key, tid, scan.pass_number, str(error))
+        met = {
+            place for place, one in data.rejected.items() if place[0] != data.leaf or one.pass_number == row.pass_number
+        }
+        if len(met | {(data.leaf, key)}) > data.max_rejected:
+            raise Halted("that many refused rows are no longer exceptions")
+        saved = self._move(scan, advance(scan, cut.end))
+        data.rejected[data.leaf, key] = row
+        self._enter("rejected")
+        return Moved(saved, key, len(met | {(data.leaf, key)}))
+
+    async def read_rejected(self) -> tuple[Rejected, ...]:
+        self._enter("read_rejected")
+        return self.database.set_aside()
+
+    async def find_rejected(self, row: Rejected) -> Tid | None:
+        self._enter("find_rejected")
+        data = self.database
+        for page, slots in enumerate(data.pages):
+            for index, one in enumerate(slots):
+                if one is not None and str(one["id"]) == row.key and data.where(one):
+                    return Tid(page, index + 1)
+        return None
+
+    async def forget_rejected(self, scan: Scan, row: Rejected) -> None:
+        self._enter("forget_rejected")
+        del self.database.rejected[self.database.leaf, row.key]
+
+    async def keep_rejected(self, scan: Scan, row: Rejected, error: Refused) -> None:
+        self._enter("keep_rejected")
+        self.database.rejected[self.database.leaf, row.key] = row
 
     @property
     def rows_at_once(self) -> int:
@@ -307,20 +379,30 @@ class FakeSession:
             for tid in data.matching(scan, cut.low or scan.next, cut.high or cut.end)
             if (tid in cut.tids if cut.tids else scan.last_stripe or stripe_of(tid, scan) == scan.stripe)
         ]
+        if order.again is not None:
+            tids = [tid for tid in cut.tids if data.where(self._row(tid))]
         if len(tids) > data.max_rows:
             return Overfull(len(tids))
+        data.tries.append(tuple(self._row(tid)["id"] for tid in tids))
+        for tid in tids:
+            if (error := data.refuse(self._row(tid))) is not None:
+                data.clock.now_s += error.took_s
+                raise error
         after = {tid: data.assign(self._row(tid)) for tid in tids}
         stuck = [row["id"] for row in after.values() if data.where(row)]
         if tids and len(stuck) == len(tids) and order.trial:
             raise Diverges("'where' stays true for every row of the first batch")
         moved = replace(
-            advance(scan, cut.end),
+            scan if order.again else advance(scan, cut.end),
             rows_pass=scan.rows_pass + len(tids),
             rows_converged_pass=scan.rows_converged_pass + len(tids) - len(stuck),
             rows_total=scan.rows_total + len(tids),
             rows_unconverged=scan.rows_unconverged + len(stuck),
             wal_bytes=scan.wal_bytes + WAL_BYTES * len(tids),
         )
+        if order.again is not None:
+            moved = replace(moved, rows_pass=scan.rows_pass, rows_converged_pass=scan.rows_converged_pass)
+            del data.rejected[data.leaf, order.again.key]
         saved = self._move(scan, moved)
         for tid, row in after.items():
             data.pages[tid.page][tid.offset - 1] = row
@@ -358,12 +440,21 @@ class FakeSession:
     async def save_vacuum(self, text: str) -> None:
         self._enter("save_vacuum")
 
-    async def verify(self) -> Verification:
+    async def verify(self, pass_number: int) -> Verification:
         self._enter("verify")
         data = self.database
+        for row in data.set_aside():
+            slot = data.pages[row.tid.page][row.tid.offset - 1]
+            if row.pass_number < pass_number or slot is None or not data.where(slot):
+                del data.rejected[data.leaf, row.key]
+        aside = data.set_aside()
+        keys = {row.key for row in aside}
         left = data.rows_left()
-        stuck = sum(1 for row in left if data.where(data.assign(row))) if data.foreseen else None
-        return Verification(len(left), stuck, tuple(str(row["id"]) for row in left[:5]), 0.0)
+        others = [row for row in left if str(row["id"]) not in keys]
+        stuck = sum(1 for row in others if data.where(data.assign(row))) if data.foreseen and data.foreseeing else None
+        samples = tuple(str(row["id"]) for row in others[:5])
+        told = tuple(row.told for row in aside[:5])
+        return Verification(len(left), stuck, samples, 0.0, rows_rejected=len(aside), rejected=told)
 
     def _row(self, tid: Tid) -> Row:
         row = self.database.pages[tid.page][tid.offset - 1]

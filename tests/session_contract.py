@@ -16,7 +16,7 @@ from backfill.core.due import pick
 from backfill.core.events import Finished
 from backfill.core.scan import Layout, Scan, Tid, advance, lay_out
 from backfill.core.scout import Cut, cut
-from backfill.errors import Superseded
+from backfill.errors import Refused, Superseded
 from backfill.runner import JobSession
 from tests.factories import admission, run_order
 
@@ -31,7 +31,7 @@ async def fill(session: JobSession, scan: Scan, rows: int) -> tuple[Scan, list[i
     taken: list[int] = []
     while not scan.pass_done:
         assert len(taken) < 100 * ROWS, "a pass that does not end"
-        batch = cut(await session.read_scout(scan, rows), scan, rows)
+        batch = cut(await session.read_scout(scan, rows, 1000), scan, rows)
         assert batch is not None
         done = await run(session, scan, batch)
         assert isinstance(done, Filled)
@@ -65,7 +65,7 @@ async def a_pass_fills_every_row_once_and_the_next_one_finds_none(connect: Conne
         assert scan.rows_unconverged == 0
         scan, taken = await fill(session, await next_pass(session, scan), MAX_ROWS)
         assert (scan.pass_number, sum(taken), scan.rows_total) == (2, 0, ROWS)
-        found = await session.verify()
+        found = await session.verify(1)
         assert (found.rows_left, found.rows_unconverged, found.samples) == (0, 0, ())
 
 
@@ -83,7 +83,7 @@ async def the_first_to_open_begins_and_the_next_goes_on(connect: Connect) -> Non
         [scan] = first.scans
         assert (first.resumed, first.rewritten, scan.rows_total) == (False, None, 0)
         scan = lay_out(scan, Layout((4, 3, 2, 1)))
-        batch = cut(await session.read_scout(scan, 5), scan, 5)
+        batch = cut(await session.read_scout(scan, 5, 1000), scan, 5)
         assert batch is not None
         done = await run(session, scan, batch)
         assert isinstance(done, Filled)
@@ -101,7 +101,7 @@ async def a_zombies_batch_changes_nothing(connect: Connect) -> None:
     async with connect() as zombie, connect() as heir:
         before = await opened_scan(zombie)
         after = await opened_scan(heir)
-        batch = cut(await zombie.read_scout(before, MAX_ROWS), before, MAX_ROWS)
+        batch = cut(await zombie.read_scout(before, MAX_ROWS, 1000), before, MAX_ROWS)
         assert batch is not None
         for act in (
             lambda: run(zombie, before, batch),
@@ -110,7 +110,7 @@ async def a_zombies_batch_changes_nothing(connect: Connect) -> None:
         ):
             with pytest.raises(Superseded):
                 await act()
-        assert (await heir.verify()).rows_left == ROWS
+        assert (await heir.verify(1)).rows_left == ROWS
         _, taken = await fill(heir, after, MAX_ROWS)
         assert sum(taken) == ROWS
 
@@ -118,12 +118,12 @@ async def a_zombies_batch_changes_nothing(connect: Connect) -> None:
 async def a_batch_that_meets_too_many_rows_changes_nothing(connect: Connect) -> None:
     async with connect() as session:
         scan = await _last_stripe(session)
-        left = (await session.verify()).rows_left
+        left = (await session.verify(1)).rows_left
         assert left > MAX_ROWS
         assert await run(session, scan, Cut(scan.window_limit, 1)) == Overfull(left)
-        assert (await session.verify()).rows_left == left
+        assert (await session.verify(1)).rows_left == left
         await fill(session, scan, MAX_ROWS)
-        assert (await session.verify()).rows_left == 0
+        assert (await session.verify(1)).rows_left == 0
 
 
 async def _last_stripe(session: JobSession) -> Scan:
@@ -150,7 +150,31 @@ async def rows_that_are_few_are_found_and_updated_by_address_and_no_others(conne
         assert left.tids == found.tids[7:]
         again = pick(found, done.scan, 5)  # of what was read before: nobody has moved these rows
         assert (await run(session, done.scan, again)).rows == 5
-        assert (await session.verify()).rows_left == ROWS - 12
+        assert (await session.verify(1)).rows_left == ROWS - 12
+
+
+async def a_row_that_is_set_aside_is_left_behind_and_counted_until_a_pass_does_not_meet_it(connect: Connect) -> None:
+    async with connect() as session, connect() as zombie:
+        before = await opened_scan(zombie)
+        scan = await opened_scan(session)
+        found = await session.read_rows(scan, Cut(Tid(1), 1))
+        batch = Cut(Tid(0, 8), 1, tids=found.tids[:1])
+        words = Refused("no: a row\nDETAIL:  this one", "23514")
+        moved = await session.reject_row(scan, batch, words)
+        assert (moved.scan.next, moved.scan.sequence, moved.rows_rejected) == (batch.end, scan.sequence + 1, 1)
+        [row] = await session.read_rejected()
+        assert (row.key, row.tid, row.pass_number, row.message) == (moved.key, found.tids[0], 1, str(words))
+        with pytest.raises(Superseded):
+            await zombie.reject_row(before, batch, words)
+        proof = await session.verify(1)
+        assert (proof.rows_left, proof.rows_rejected, proof.rows_unconverged) == (ROWS, 1, 0)
+        assert proof.rejected == (f"{moved.key}: no: a row",)
+        described = await session.describe(row.tid, values=True)
+        assert described is not None
+        assert described.key == row.key
+        assert described.values is not None
+        proof = await session.verify(2)
+        assert (proof.rows_left, proof.rows_rejected, await session.read_rejected()) == (ROWS, 0, ())
 
 
 async def signals_are_seen_by_a_role_that_may(connect: Connect) -> None:
@@ -170,7 +194,7 @@ async def a_leaf_that_is_done_is_listed_so_until_it_is_opened_or_its_job_has_end
         [leaf] = await session.leaves()
         assert (leaf.name, leaf.proof) == ("public.users", None)
         assert leaf.pages > 0
-        proof = await session.verify()
+        proof = await session.verify(1)
         await session.close_leaf(leaf.name, proof)
         assert [one.proof for one in await session.leaves()] == [proof]
     async with connect() as session:
@@ -191,6 +215,7 @@ CONTRACT = [
     a_zombies_batch_changes_nothing,
     a_batch_that_meets_too_many_rows_changes_nothing,
     rows_that_are_few_are_found_and_updated_by_address_and_no_others,
+    a_row_that_is_set_aside_is_left_behind_and_counted_until_a_pass_does_not_meet_it,
     signals_are_seen_by_a_role_that_may,
     a_leaf_that_is_done_is_listed_so_until_it_is_opened_or_its_job_has_ended,
 ]

@@ -63,7 +63,7 @@ class Described:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A row that the server refuses, as it is kept in `backfill.rejected`: by its key, or by its address without one."""
+    """A row that the server refuses, as `backfill.rejected` has it: by its key, or by its address without one."""
 
     key: str
     tid: Tid

@@ -337,13 +337,14 @@ class Verified:
 
 @dataclass(frozen=True, slots=True)
 class Retried:
-    """An attempt failed in a way that is worth trying again; `attempt` is how many have in a row."""
+    """An attempt failed in a way that is worth trying again; `attempt` is how many of the lane's have in a row."""
 
     job: str
     reason: str
     message: str
     attempt: int
     delay_s: float
+    lane: int = 0
 
 
 @dataclass(frozen=True, slots=True)

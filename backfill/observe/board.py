@@ -66,7 +66,7 @@ def describe(status: Status, now_s: float) -> dict[str, Any]:
         "rows_total": status.rows_total,
         "rows_unconverged": status.rows_unconverged,
         "rows_rejected": status.rows_rejected,
-        "failures_in_a_row": status.failures,
+        "failures_in_a_row": status.failures_in_a_row,
         "rows_s": status.rate.read(now_s) if not status.ended else 0.0,
         "batch_rows": status.batch_rows,
         "wal_compression": status.compression,

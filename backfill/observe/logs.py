@@ -42,6 +42,7 @@ QUIET = PACE | {Kind.LOCK, Kind.RETRY, Kind.CONNECTION}
 _LEVELS: dict[type[Event], int] = {
     Measured: logging.DEBUG,
     BatchDone: logging.DEBUG,
+    BatchRefused: logging.DEBUG,
     Decided: logging.DEBUG,
     Unreplicated: logging.WARNING,
     TableRewritten: logging.WARNING,
@@ -84,10 +85,8 @@ class Logs:
                 return self._once((job, reason.kind.value, subject(reason.text)), at_s)
             case LockWaiting(job=job, holder=holder):
                 return self._once((job, Kind.LOCK.value, subject(holder)), at_s)
-            case Retried() | VacuumDone() if _loud(event):
+            case Retried() | VacuumDone() | BatchRefused() if _loud(event):
                 return logging.WARNING
-            case BatchRefused():  # the search begins; its steps are many
-                return logging.WARNING if event.rows == event.rows_searched else logging.DEBUG
             case Finished(state=state):
                 return _LAST_WORD.get(State(state), logging.INFO)
             case _:
@@ -134,8 +133,14 @@ class Logs:
         self._progress[last.job] = _Progress(at_s)
 
 
-def _loud(event: Retried | VacuumDone) -> bool:
-    return event.attempt >= RETRIES_LOUD if isinstance(event, Retried) else event.result == "failed"
+def _loud(event: Retried | VacuumDone | BatchRefused) -> bool:
+    match event:
+        case Retried():
+            return event.attempt >= RETRIES_LOUD
+        case BatchRefused():  # the search begins; its steps are many
+            return event.rows == event.rows_searched
+        case VacuumDone():
+            return event.result == "failed"
 
 
 def subject(text: str) -> str:

@@ -57,6 +57,8 @@ def tell(event: Event) -> News | None:
             return News(f"{event.why}; the others go on", Tone.WARN)
         case events.Compressing():
             return _compressing(event)
+        case events.BatchRefused() | events.RowRejected():
+            return _refused(event)
         case _:
             return _work(event) or _trouble(event)
 
@@ -168,15 +170,18 @@ def _trouble(event: Event) -> News | None:
             why = next(iter(event.message.splitlines()), "")
             text = f"retry {event.attempt} in {format_duration(event.delay_s)}, {event.reason}: {why}"
             return News(text, Tone.WARN, f"retry {event.reason}")
-        case events.BatchRefused() if event.rows == event.rows_searched:
-            why = next(iter(event.message.splitlines()), "")
-            return News(f"{count_rows(event.rows)} refused together, {event.reason}: {why}", Tone.WARN, "refused")
-        case events.RowRejected():
-            why = next(iter(event.message.splitlines()), "")
-            return News(f"row {event.key} is set aside, {event.rows_rejected:,} are: {why}", Tone.WARN, "rejected")
         case events.TableRewritten():
             return News(f"table rewritten, the pass starts again: {event.why}", Tone.WARN)
         case events.Stopping():
             return News(f"{event.signal}: the batch in flight ends, then the worker", Tone.WARN)
         case _:
             return None
+
+
+def _refused(event: events.BatchRefused | events.RowRejected) -> News | None:
+    why = next(iter(event.message.splitlines()), "")
+    if isinstance(event, events.RowRejected):
+        return News(f"row {event.key} is set aside, {event.rows_rejected:,} are: {why}", Tone.WARN, "rejected")
+    if event.rows < event.rows_searched:
+        return None  # the search goes on
+    return News(f"{count_rows(event.rows)} refused together, {event.reason}: {why}", Tone.WARN, "refused")

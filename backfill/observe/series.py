@@ -26,7 +26,7 @@ def gauges(status: Status) -> Iterator[tuple[Series, float]]:
         yield ("pass", (job,)), status.pass_number
         yield ("rows_unconverged", (job,)), status.rows_unconverged
         yield ("rows_rejected", (job,)), status.rows_rejected
-        yield ("failures_in_a_row", (job,)), status.failures
+        yield ("failures_in_a_row", (job,)), status.failures_in_a_row
     if status.leaf is not None:
         yield ("leaves", (job,)), status.leaf.leaves
         yield ("leaves_done", (job,)), status.leaves_done

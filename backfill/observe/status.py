@@ -6,7 +6,8 @@ A reading lives only while someone reads: without the lock, the connection or a 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from math import exp
 from typing import assert_never
@@ -93,7 +94,7 @@ class Status:
     """One job as its worker last told it; `why` is the present wait, or the last word.
 
     `lock_held` is None until the database answered: a worker that waits for the lock knows that it has none. `failures`
-    are attempts that failed in a row, and `rows_rejected` those that the server refuses, of all leaves.
+    are attempts that failed in a row, by lane; `rows_rejected` are set aside, of all leaves.
     """
 
     job: str
@@ -118,7 +119,7 @@ class Status:
     rows_unconverged_before: int = 0
     rows_rejected: int = 0
     rows_rejected_before: int = 0
-    failures: int = 0
+    failures: Mapping[int, int] = field(default_factory=dict)
     leaf: LeafStarted | None = None
     leaves_done: int = 0
     hot: tuple[tuple[int, int], ...] = ()
@@ -135,6 +136,11 @@ class Status:
     def ended(self) -> bool:
         """Whether the worker has said its last word."""
         return self.state in ENDED
+
+    @property
+    def failures_in_a_row(self) -> int:
+        """Attempts that failed since the last one that did not, of the lane with the most."""
+        return max(self.failures.values(), default=0)
 
     @property
     def hot_update_ratio(self) -> float | None:
@@ -188,16 +194,16 @@ def fold(status: Status, event: Event, now_s: float) -> Status:  # noqa: C901, P
         case Verified(rows_unconverged=rows, rows_rejected=rejected):
             return replace(
                 status,
-                failures=0,
+                failures={},
                 rows_unconverged=status.rows_unconverged_before + rows,
                 rows_rejected=status.rows_rejected_before + rejected,
             )
         case LeafStarted() | LeafDone() | LeafGone():
             return _leaf(status, event)
-        case Retried(attempt=attempt):
-            return replace(status, error=event, error_s=now_s, failures=attempt)
+        case Retried(lane=lane, attempt=attempt):
+            return replace(status, error=event, error_s=now_s, failures={**status.failures, lane: attempt})
         case RowRejected(rows_rejected=rows):
-            return replace(status, failures=0, rows_rejected=rows)
+            return replace(status, rows_rejected=rows)
         case TableRewritten(why=why):
             return replace(status, why=f"the table was rewritten, the pass starts again: {why}")
         case Stopping(signal=signal):
@@ -285,7 +291,7 @@ def _batch(status: Status, event: BatchDone, now_s: float) -> Status:
         eta_s=event.eta_s,
         rows_total=event.rows_total,
         batch_rows=event.rows,
-        failures=0,
+        failures={lane: count for lane, count in status.failures.items() if lane != event.lane},
         rows_unconverged=max(status.rows_unconverged, status.rows_unconverged_before + unconverged),
         rows_unconverged_in_pass=unconverged,
         hot=(*status.hot, (event.rows_hot, event.rows))[-HOT_BATCHES:],
@@ -306,6 +312,6 @@ def _finished(status: Status, event: Finished) -> Status:
         rows_total=event.rows_total,
         rows_unconverged=event.rows_unconverged,
         rows_rejected=event.rows_rejected or status.rows_rejected if state is not State.DONE else 0,
-        failures=0,
+        failures={},
         progress_ratio=1.0 if state in {State.DONE, State.UNCONVERGED} else status.progress_ratio,
     )

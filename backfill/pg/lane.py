@@ -66,7 +66,7 @@ class DatabaseLane:
         return await reads.read_shape(self.connection, self._statements, scan)
 
     async def read_scout(self, scan: Scan, rows: int, pages: int) -> Scouted:
-        """Count matching rows from the scan's place on, in slices that hold at most `rows`, of so many pages at most."""
+        """Count matching rows from the scan's place on, in slices that hold at most `rows`, of so many pages."""
         async with compressing(self.connection, self._compression):
             return await reads.read_scout(self.connection, self._statements, scan, rows, pages)
 
@@ -100,7 +100,7 @@ class DatabaseLane:
         self._compression = order.admission.compression
         return await run_batch(Batch(connection, statements, self.job, self._table, order, charge, values))
 
-    async def describe(self, scan: Scan, tid: Tid, *, values: bool) -> Described | None:
+    async def describe(self, tid: Tid, *, values: bool) -> Described | None:
         """Return a row's key, and with `values` what it would be set to; None where there is no row any more."""
         asked = values and self._mapper is None
         described = await reads.describe(self.connection, self._statements, tid, values=asked)

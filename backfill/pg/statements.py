@@ -203,7 +203,9 @@ def _row_values(matching: Matching) -> Composed:
         SQL("{}, {}").format(Literal(one.column.replace("%", "%%")), expression(one.expression))
         for one in matching.job.assignments
     )
-    return SQL("SELECT left(jsonb_build_object({})::text, 500)\nFROM {}{}\nWHERE {}.ctid = %(tid)s::tid AND {}\nLIMIT 1").format(
+    return SQL(
+        "SELECT left(jsonb_build_object({})::text, 500)\nFROM {}{}\nWHERE {}.ctid = %(tid)s::tid AND {}\nLIMIT 1"
+    ).format(
         SQL(", ").join(pairs),
         target_of(matching.table),
         SQL(", {}").format(joined_of(matching.job.using)) if matching.job.using else NOTHING,
@@ -218,9 +220,7 @@ def _row_again(matching: Matching) -> Composed:
     which = SQL("{}.ctid = %(tid)s::tid").format(row)
     if table.key:
         # A record of the table's own type reads every type's value as the key's JSON has it.
-        which = SQL(
-            "({}) = (SELECT {} FROM jsonb_populate_record(NULL::{}, %(key)s::jsonb) AS kept)"
-        ).format(
+        which = SQL("({}) = (SELECT {} FROM jsonb_populate_record(NULL::{}, %(key)s::jsonb) AS kept)").format(
             SQL(", ").join(SQL("{}.{}").format(row, name_of(one)) for one in table.key),
             SQL(", ").join(SQL("kept.{}").format(name_of(one)) for one in table.key),
             name_of(table.name.schema, table.name.name),

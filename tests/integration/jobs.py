@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import sys
 import time
 from collections.abc import Sequence
 from contextlib import asynccontextmanager
@@ -150,7 +151,7 @@ async def fill(worker: Session, scan: Scan, cut: Cut) -> Filled:
 
 async def next_cut(worker: Session, scan: Scan, rows: int = 1_000_000) -> Cut:
     """Return the next batch of at most `rows` rows from the scan's place."""
-    found = cut(await worker.read_scout(scan, rows), scan, rows)
+    found = cut(await worker.read_scout(scan, rows, sys.maxsize), scan, rows)
     assert found is not None
     return found
 

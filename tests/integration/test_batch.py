@@ -430,7 +430,7 @@ async def test_a_scout_counts_as_one_by_one(ragged: Database, rows: int, pass_nu
     async with session(ragged.dsn, job) as worker:
         scan = replace((await open_leaf(worker)).scans[0], pass_number=pass_number)
         for place in (scan, replace(scan, next=Tid(3, 7), stripe=1), replace(scan, next=Tid(scan.end_page - 1, 200))):
-            scouted = await worker.read_scout(place, rows)
+            scouted = await worker.read_scout(place, rows, 8192)
             bounds, end = scouted.grid.bounds, scouted.grid.end
             counts = [[0] * 4 for _ in bounds]
             for tid, number in found:
@@ -446,7 +446,7 @@ async def test_a_scout_looks_no_further_than_its_window_and_touches_nothing(ragg
     async with session(ragged.dsn, job) as worker:
         scan = replace((await open_leaf(worker)).scans[0], window_end=3)
         before = ragged.query("select pg_current_wal_insert_lsn()")
-        scouted = await worker.read_scout(scan, 5000)
+        scouted = await worker.read_scout(scan, 5000, 8192)
         assert scouted.grid.end == Tid(3)
         assert ragged.query("select pg_current_wal_insert_lsn()") == before
 

@@ -103,7 +103,7 @@ async def test_rows_that_became_due_or_moved_since_the_read_are_left_to_the_next
         done = await fill(worker, scan, pick(found, scan, 10_000))
         assert done.rows == len(found.tids) - 1
         assert done.scan.pass_done
-        assert (await worker.verify()).rows_left == 1001
+        assert (await worker.verify(1)).rows_left == 1001
     finished, _ = await run(users.dsn, job)
     assert (finished.state, finished.passes) == ("done", 2)
     assert users.query("select count(*) from users where handle is distinct from username") == [(0,)]

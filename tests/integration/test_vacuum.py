@@ -141,7 +141,7 @@ async def test_batches_do_not_wait_for_it(users: Database):
         opened = await worker.open("public.users")
         await slow(users, worker)
         assert [scan.pass_number for scan in await worker.new_pass(opened.scans)] == [2]
-        assert (await worker.verify()).rows_left == 2000
+        assert (await worker.verify(1)).rows_left == 2000
         assert (await worker.read_signals()).vacuumed is None
 
 

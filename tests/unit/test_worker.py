@@ -589,7 +589,7 @@ def test_a_lost_session_stays_lost():
     [scan] = asyncio.run(session.open("public.users")).scans
     for _ in range(2):
         with pytest.raises(Lost):
-            asyncio.run(session.read_scout(scan, 5))
+            asyncio.run(session.read_scout(scan, 5, 100))
 
 
 def test_the_same_run_twice_is_the_same_run():
