@@ -57,10 +57,8 @@ def tell(event: Event) -> News | None:
             return News(f"{event.why}; the others go on", Tone.WARN)
         case events.Compressing():
             return _compressing(event)
-        case events.BatchRefused() | events.RowRejected():
-            return _refused(event)
         case _:
-            return _work(event) or _trouble(event)
+            return _work(event) or _refused(event) or _trouble(event)
 
 
 def tell_wait(event: events.Waited | events.LockWaiting) -> News | None:
@@ -167,8 +165,8 @@ def _trouble(event: Event) -> News | None:
             rate = format_rate(event.max_wal_rate_bytes_s)
             return News(f"no replica in view: max_wal_rate {rate} alone sets the pace", Tone.WARN)
         case events.Retried():
-            why = next(iter(event.message.splitlines()), "")
-            text = f"retry {event.attempt} in {format_duration(event.delay_s)}, {event.reason}: {why}"
+            why = f"{event.reason}: {_first_line(event.message)}"
+            text = f"retry {event.attempt} in {format_duration(event.delay_s)}, {why}"
             return News(text, Tone.WARN, f"retry {event.reason}")
         case events.TableRewritten():
             return News(f"table rewritten, the pass starts again: {event.why}", Tone.WARN)
@@ -178,10 +176,17 @@ def _trouble(event: Event) -> News | None:
             return None
 
 
-def _refused(event: events.BatchRefused | events.RowRejected) -> News | None:
-    why = next(iter(event.message.splitlines()), "")
-    if isinstance(event, events.RowRejected):
-        return News(f"row {event.key} is set aside, {event.rows_rejected:,} are: {why}", Tone.WARN, "rejected")
-    if event.rows < event.rows_searched:
-        return None  # the search goes on
-    return News(f"{count_rows(event.rows)} refused together, {event.reason}: {why}", Tone.WARN, "refused")
+def _refused(event: Event) -> News | None:
+    match event:
+        case events.BatchRefused() if event.rows == event.rows_searched:  # the search begins; its steps are many
+            text = f"{count_rows(event.rows)} refused together, {event.reason}: {_first_line(event.message)}"
+            return News(text, Tone.WARN, "refused")
+        case events.RowRejected():
+            text = f"row {event.key} is set aside, {event.rows_rejected:,} are: {_first_line(event.message)}"
+            return News(text, Tone.WARN, "rejected")
+        case _:
+            return None
+
+
+def _first_line(message: str) -> str:
+    return next(iter(message.splitlines()), "")

@@ -178,10 +178,10 @@ def test_two_that_fight_over_a_checkpoint_both_change_no_row_twice():
 
 def test_a_job_that_cannot_go_on_fails_and_says_why():
     database = made()
-    database.accidents["run_batch"] += [*skip(2), Refused('violates check constraint "short"', "23514")]
+    database.accidents["run_batch"] += [*skip(2), Refused('column "short" does not exist', "42703")]
     run = Run(database)
     finished = run.ends(Refused, "short")
-    assert (finished.state, finished.why) == ("failed", 'violates check constraint "short"')
+    assert (finished.state, finished.why) == ("failed", 'column "short" does not exist')
     assert finished.rows_total == sum(database.batches) > 0
     assert [(one.state, one.why) for one in database.ends] == [(finished.state, finished.why)]
 
