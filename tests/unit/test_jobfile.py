@@ -48,7 +48,8 @@ def test_the_whole_contract_that_this_version_knows():
         lanes: 1
         vacuum: off
         sync: none
-        on_row_error: fail
+        on_row_error: skip
+        max_rejected: 50
         synchronous_commit: on
         """
     ).job

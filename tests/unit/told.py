@@ -103,6 +103,20 @@ def retried(**changed):
     return events.Retried(**{**values, **changed})
 
 
+def batch_refused(**changed):
+    values = {"lane": 0, "rows": 500, "rows_searched": 500, "reason": "23514", "message": "violates it\nDETAIL:  x"}
+    return events.BatchRefused(**{"job": JOB, **values, **changed})
+
+
+def row_rejected(**changed):
+    values = {"leaf": "public.users", "key": '{"id": 7}', "reason": "23514", "message": "violates it\nDETAIL:  x"}
+    return events.RowRejected(**{"job": JOB, "rows_rejected": 3, **values, **changed})
+
+
+def row_retried(**changed):
+    return events.RowRetried(**{"job": JOB, "leaf": "public.users", "key": '{"id": 7}', "result": "filled", **changed})
+
+
 def table_rewritten(**changed):
     return events.TableRewritten(**{"job": JOB, "why": "VACUUM FULL", **changed})
 
@@ -212,6 +226,9 @@ def one_of_each():
         vacuum_started(),
         vacuum_done(),
         retried(),
+        batch_refused(),
+        row_rejected(),
+        row_retried(),
         table_rewritten(),
         pass_done(),
         verified(),
