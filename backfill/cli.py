@@ -1,8 +1,8 @@
 """Words in, exit codes out: the commands, their options, and everything that is printed.
 
 0 done · 1 failed, safe to run again · 2 job file or command line wrong, nothing touched · 3 done, some rows cannot
-converge or are refused · 4 halted, a person must look · 75 lock held elsewhere (--no-wait) · 130/141/143 stopped by a signal
-(141: nobody reads the output any more)
+converge or are refused · 4 halted, a person must look · 75 lock held elsewhere (--no-wait) · 130/141/143 stopped by
+a signal (141: nobody reads the output any more)
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ EPILOG = (
 )
 ENDS = (
     "Exit codes: 0 done; 1 failed, safe to run again; 2 the job file or the command line is wrong, nothing was touched;"
-    " 3 done, but some rows cannot converge or are refused; 4 halted, a person must look; 75 lock held elsewhere (--no-wait);"
-    " 130, 141 or 143 stopped by a signal, run again to go on"
+    " 3 done, but some rows cannot converge or are refused; 4 halted, a person must look;"
+    " 75 lock held elsewhere (--no-wait); 130, 141 or 143 stopped by a signal, run again to go on"
 )
 
 app = typer.Typer(
