@@ -169,7 +169,6 @@ class Mapper:
         where = f"{self._place(at_function=True)}: function {self._function}"
         if tid is None:
             return FunctionError(f"{where} {what}; for no row by itself, only for all of a batch")
-        assert statements.row_key is not None, "the job has a function"
         with translated(connection):
             cursor = await connection.execute(statements.row_key, {"tid": str(tid)})
             row = await cursor.fetchone()

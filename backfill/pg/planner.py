@@ -125,7 +125,9 @@ async def make_plan(dsn: str, job_file: JobFile, *, measuring: bool = True) -> P
             statements=tuple(
                 (title, _text(connection, composed))
                 for name, title in _TITLES.items()
-                if (composed := getattr(statements, name)) is not None
+                # A row function's batches go by address only to find a row that is refused.
+                if not (job.python and name.startswith("update_rows"))
+                and (composed := getattr(statements, name)) is not None
             ),
             explained=explained,
             shown=str(table.name),

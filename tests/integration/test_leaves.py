@@ -446,7 +446,7 @@ async def test_a_leaf_is_read_by_its_row_addresses(empty: Database):
     run_sql(empty, "vacuum analyze users")
     job = job_file()
     values = {"tid": "(0,1)", "low": "(0,0)", "high": "(1,0)", "mask": 1, "stripes": [0] * 64, "bounds": ["(0,0)"]}
-    values["tids"] = ["(0,1)"]
+    values |= {"tids": ["(0,1)"], "rejected": [], "key": '{"id": 1}'}
     async with connected(empty.dsn, job) as connection:
         leaf = await read_table(connection, job, "postgres", TableName("public", "users_0"))
         statements = await prepare(connection, job, leaf)
@@ -456,4 +456,5 @@ async def test_a_leaf_is_read_by_its_row_addresses(empty: Database):
             assert "users_0 users" in plan, "the leaf under its parent's name"
             assert "users_1" not in plan
             by_row = ("verify", "sample_after", "update_rows", "update_rows_again")
+            by_row += ("row_key", "row_values", "row_again", "kept")
             assert ("Tid Range Scan on users_0" in plan) == (name not in by_row), plan

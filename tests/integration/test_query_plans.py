@@ -31,6 +31,9 @@ pytestmark = pytest.mark.anyio
 
 NOT_BY_RANGE = {
     "row_key": "it names one row",
+    "row_values": "it reads one row",
+    "row_again": "it finds one row by its key",
+    "kept": "it reads rows by their addresses",
     "verify": "it reads the whole table",
     "sample_after": "it updates one row",
     "update_rows": "it updates rows by their addresses",
@@ -50,6 +53,8 @@ TYPES = {
     "tids": "tid[]",
     "xmins": "xid[]",
     "out_0": "text[]",
+    "key": "text",
+    "rejected": "tid[]",
 }
 RANGE: dict[str, Any] = {
     "low": "(100,0)",
@@ -61,6 +66,8 @@ RANGE: dict[str, Any] = {
     "tids": [f"({page},{offset})" for page in range(100, 108) for offset in range(1, 61)],
     "xmins": ["700"] * 480,
     "out_0": ["value"] * 480,
+    "key": '{"id": 7}',
+    "rejected": ["(100,1)", "(100,2)"],
 }
 WINDOW = RANGE | {"low": "(0,0)", "high": "(800,0)"}
 
@@ -93,7 +100,7 @@ async def plan_of(
     if mode is not None:
         await connection.execute("select set_config('plan_cache_mode', %s, false)", [mode])
     await connection.execute("DEALLOCATE ALL")
-    if name in BY_ROWS:  # as the batch does
+    if name in (*BY_ROWS, "kept"):  # as the batch does
         await connection.execute("set enable_seqscan = off")
     text = getattr(statements, name).as_string(connection)
     text %= {key: f"${number}" for number, key in enumerate(TYPES, 1)}
@@ -150,6 +157,21 @@ async def test_rows_by_their_addresses_are_a_tid_scan(users: Database, name: str
     async with connected(users.dsn, job_file()) as connection:
         plan = await plan_of(connection, job_file(), name, RANGE, mode)
     assert of(plan, "users") == ["ModifyTable", "Tid Scan"]
+
+
+@pytest.mark.parametrize("name", ["row_key", "row_values", "kept"])
+async def test_a_row_that_is_told_is_a_tid_scan(users: Database, name: str):
+    async with connected(users.dsn, job_file()) as connection:
+        plan = await plan_of(connection, job_file(), name, RANGE)
+    assert of(plan, "users") == ["Tid Scan"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_row_that_was_set_aside_is_found_by_its_index(users: Database, kind: str):
+    job = job_file(where=KINDS[kind])
+    async with connected(users.dsn, job) as connection:
+        plan = await plan_of(connection, job, "row_again", RANGE)
+    assert of(plan, "users") == ["Index Scan using users_pkey"]
 
 
 @pytest.mark.parametrize("workers", [0, 2])

@@ -20,7 +20,7 @@ from backfill.pg.statements import Statements, compose, vacuum_of
 from tests import factories
 
 GOLDEN = Path(__file__).with_name("golden")
-NAMES = ("low", "high", "mask", "stripes", "bounds", "tid", "tids", "xmins", "out_0", "out_1")
+NAMES = ("low", "high", "mask", "stripes", "bounds", "tid", "tids", "xmins", "out_0", "out_1", "key", "rejected")
 RANGE = {name: f"${name}" for name in NAMES}
 
 
