@@ -38,9 +38,7 @@ if TYPE_CHECKING:
 
 OF_FUNCTIONS = ("rows", "rows_rest")
 STATEMENTS = tuple(
-    field.name
-    for field in fields(Statements)
-    if field.name not in ("foreseen", "unforeseen", "mapped", *OF_FUNCTIONS)
+    field.name for field in fields(Statements) if field.name not in ("foreseen", "unforeseen", "mapped", *OF_FUNCTIONS)
 )
 """Whatever the engine may send: one that is added is tested with the others. Jobs with a function have more."""
 

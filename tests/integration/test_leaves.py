@@ -455,6 +455,6 @@ async def test_a_leaf_is_read_by_its_row_addresses(empty: Database):
             plan = "\n".join(row[0] for row in await cursor.fetchall())
             assert "users_0 users" in plan, "the leaf under its parent's name"
             assert "users_1" not in plan
-            by_row = ("verify", "sample_after", "update_rows", "update_rows_again")
-            by_row += ("row_key", "row_values", "row_again", "kept")
+            by_row = ["verify", "sample_after", "update_rows", "update_rows_again"]
+            by_row += ["row_key", "row_values", "row_again", "kept"]
             assert ("Tid Range Scan on users_0" in plan) == (name not in by_row), plan

@@ -130,7 +130,8 @@ def test_a_row_that_is_not_refused_any_more_ends_the_search_there():
 def test_a_row_that_was_refused_before_stands_alone(due: set[int], known: set[int], rows: int):
     tids = tuple(Tid(number // PAGE, number % PAGE + 1) for number in sorted(due))
     before = frozenset(Tid(number // PAGE, number % PAGE + 1) for number in known)
-    found, scan, seen = Due(Tid(0), Tid(10), tids), begin(10, Layout()), []
+    found, scan = Due(Tid(0), Tid(10), tids), begin(10, Layout())
+    seen: list[Tid] = []
     while scan.next < found.end:
         batch = apart(found, scan, rows, before)
         assert len(batch.tids) <= rows

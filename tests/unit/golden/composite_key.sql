@@ -61,6 +61,15 @@ lower(username)
 ORDER BY "users".ctid
 LIMIT 8193
 
+-- due_of_stripe
+SELECT "users".ctid::text
+FROM ONLY "public"."users"
+WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND (%(mask)s::bigint >> (get_byte(tidsend("users".ctid), 5) & 63)) & 1 = 1 AND (
+handle IS NULL OR handle = ''
+)
+ORDER BY "users".ctid
+LIMIT 8193
+
 -- update
 WITH filled AS (
 UPDATE ONLY "public"."users" SET "handle" = (
@@ -188,19 +197,20 @@ SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
 FROM filled
 
 -- verify
-SELECT found.rows_left, found.rows_unconverged, 0 AS rows_without_partner,
+SELECT found.rows_left, found.rows_rejected, found.rows_unconverged, 0 AS rows_without_partner,
 ARRAY(SELECT jsonb_build_object('tenant', "sampled"."tenant", 'Id', "sampled"."Id")::text FROM ONLY "public"."users" AS sampled WHERE sampled.ctid = ANY (found.tids) LIMIT 5) AS samples
 FROM (
-SELECT coalesce(sum(rows), 0)::bigint AS rows_left, coalesce(sum(stuck), 0)::bigint AS rows_unconverged,
-array_agg(tid) AS tids
+SELECT coalesce(sum(rows), 0)::bigint AS rows_left, coalesce(sum(rejected), 0)::bigint AS rows_rejected,
+array_agg(tid) AS tids, coalesce(sum(stuck), 0)::bigint AS rows_unconverged
 FROM (
-SELECT count(*) AS rows, count(*) FILTER (WHERE (SELECT (
+SELECT count(*) AS rows, count(*) FILTER (WHERE ctid = ANY (%(rejected)s::tid[])) AS rejected, min(ctid) FILTER (WHERE NOT ctid = ANY (%(rejected)s::tid[])) AS tid,
+count(*) FILTER (WHERE CASE WHEN ctid = ANY (%(rejected)s::tid[]) THEN false ELSE (SELECT (
 handle IS NULL OR handle = ''
 ) FROM (SELECT "users"."tenant", "users"."Id", "users"."id", (
 NULL
 )::text AS "username", (
 lower(username)
-)::character varying(63) AS "handle") AS "users") IS TRUE) AS stuck, min(ctid) AS tid
+)::character varying(63) AS "handle") AS "users") IS TRUE END) AS stuck
 FROM ONLY "public"."users"
 WHERE (
 handle IS NULL OR handle = ''
@@ -227,3 +237,34 @@ WHERE "users".ctid = %(tid)s::tid AND (
 handle IS NULL OR handle = ''
 )
 RETURNING jsonb_build_object('handle', "users"."handle", 'username', "users"."username")::text
+
+-- row_key
+SELECT jsonb_build_object('tenant', "users"."tenant", 'Id', "users"."Id")::text
+FROM ONLY "public"."users"
+WHERE "users".ctid = %(tid)s::tid
+
+-- row_again
+SELECT "users".ctid::text
+FROM ONLY "public"."users"
+WHERE ("users"."tenant", "users"."Id") = (SELECT kept."tenant", kept."Id" FROM jsonb_populate_record(NULL::"public"."users", %(key)s::jsonb) AS kept) AND (
+handle IS NULL OR handle = ''
+)
+
+-- kept
+SELECT "users".ctid::text
+FROM ONLY "public"."users"
+WHERE "users".ctid = ANY (%(tids)s::tid[]) AND (
+handle IS NULL OR handle = ''
+)
+
+-- row_values
+SELECT left(jsonb_build_object('handle', (
+lower(username)
+), 'username', (
+NULL
+))::text, 500)
+FROM ONLY "public"."users"
+WHERE "users".ctid = %(tid)s::tid AND (
+handle IS NULL OR handle = ''
+)
+LIMIT 1

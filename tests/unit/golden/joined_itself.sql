@@ -61,6 +61,17 @@ other.username
 ORDER BY "users".ctid
 LIMIT 8193
 
+-- due_of_stripe
+SELECT "users".ctid::text
+FROM ONLY "public"."users"
+WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND (%(mask)s::bigint >> (get_byte(tidsend("users".ctid), 5) & 63)) & 1 = 1 AND EXISTS (SELECT FROM "public"."users" AS "other" WHERE (
+other.id = users.id + 1
+) AND (
+users.handle IS NULL
+))
+ORDER BY "users".ctid
+LIMIT 8193
+
 -- update
 WITH filled AS (
 UPDATE ONLY "public"."users" SET "handle" = (
@@ -188,9 +199,9 @@ SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
 FROM filled
 
 -- verify
-SELECT found.rows_left, CASE WHEN found.rows_left > 0 THEN found.rows_left - (
+SELECT found.rows_left, found.rows_rejected, CASE WHEN found.rows_left > 0 THEN found.rows_left - found.rows_rejected - (
 SELECT count(*) FROM ONLY "public"."users"
-WHERE EXISTS (SELECT FROM "public"."users" AS "other" WHERE (
+WHERE NOT ctid = ANY (%(rejected)s::tid[]) AND EXISTS (SELECT FROM "public"."users" AS "other" WHERE (
 other.id = users.id + 1
 ) AND (
 users.handle IS NULL
@@ -199,7 +210,8 @@ users.handle IS NULL
 ) FROM (SELECT "users"."id", "users"."username", (
 other.username
 )::character varying(63) AS "handle") AS "users") END IS NOT TRUE)
-) ELSE 0 END AS rows_unconverged, CASE WHEN found.rows_left > 0 THEN found.rows_left - (
+) ELSE 0 END AS rows_unconverged,
+CASE WHEN found.rows_left > 0 THEN found.rows_left - (
 SELECT count(*) FROM ONLY "public"."users"
 WHERE EXISTS (SELECT FROM "public"."users" AS "other" WHERE (
 other.id = users.id + 1
@@ -209,9 +221,10 @@ users.handle IS NULL
 ) ELSE 0 END AS rows_without_partner,
 ARRAY(SELECT jsonb_build_object('id', "sampled"."id")::text FROM ONLY "public"."users" AS sampled WHERE sampled.ctid = ANY (found.tids) LIMIT 5) AS samples
 FROM (
-SELECT coalesce(sum(rows), 0)::bigint AS rows_left, array_agg(tid) AS tids
+SELECT coalesce(sum(rows), 0)::bigint AS rows_left, coalesce(sum(rejected), 0)::bigint AS rows_rejected,
+array_agg(tid) AS tids
 FROM (
-SELECT count(*) AS rows, min(ctid) AS tid
+SELECT count(*) AS rows, count(*) FILTER (WHERE ctid = ANY (%(rejected)s::tid[])) AS rejected, min(ctid) FILTER (WHERE NOT ctid = ANY (%(rejected)s::tid[])) AS tid
 FROM ONLY "public"."users"
 WHERE (
 users.handle IS NULL
@@ -241,3 +254,36 @@ other.id = users.id + 1
 users.handle IS NULL
 )
 RETURNING jsonb_build_object('handle', "users"."handle")::text
+
+-- row_key
+SELECT jsonb_build_object('id', "users"."id")::text
+FROM ONLY "public"."users"
+WHERE "users".ctid = %(tid)s::tid
+
+-- row_again
+SELECT "users".ctid::text
+FROM ONLY "public"."users"
+WHERE ("users"."id") = (SELECT kept."id" FROM jsonb_populate_record(NULL::"public"."users", %(key)s::jsonb) AS kept) AND EXISTS (SELECT FROM "public"."users" AS "other" WHERE (
+other.id = users.id + 1
+) AND (
+users.handle IS NULL
+))
+
+-- kept
+SELECT "users".ctid::text
+FROM ONLY "public"."users"
+WHERE "users".ctid = ANY (%(tids)s::tid[]) AND (
+users.handle IS NULL
+)
+
+-- row_values
+SELECT left(jsonb_build_object('handle', (
+other.username
+))::text, 500)
+FROM ONLY "public"."users", "public"."users" AS "other"
+WHERE "users".ctid = %(tid)s::tid AND (
+other.id = users.id + 1
+) AND (
+users.handle IS NULL
+)
+LIMIT 1

@@ -53,6 +53,17 @@ handle IS NULL
 ORDER BY "users".ctid
 LIMIT 8193
 
+-- due_of_stripe
+SELECT "users".ctid::text
+FROM ONLY "public"."users"
+WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND (%(mask)s::bigint >> (get_byte(tidsend("users".ctid), 5) & 63)) & 1 = 1 AND EXISTS (SELECT FROM "public"."accounts" WHERE (
+accounts.id = users.id
+) AND (
+handle IS NULL
+))
+ORDER BY "users".ctid
+LIMIT 8193
+
 -- update
 WITH filled AS (
 UPDATE ONLY "public"."users" SET "handle" = (
@@ -168,7 +179,8 @@ SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
 FROM filled
 
 -- verify
-SELECT found.rows_left, NULL AS rows_unconverged, CASE WHEN found.rows_left > 0 THEN found.rows_left - (
+SELECT found.rows_left, found.rows_rejected, NULL AS rows_unconverged,
+CASE WHEN found.rows_left > 0 THEN found.rows_left - (
 SELECT count(*) FROM ONLY "public"."users"
 WHERE EXISTS (SELECT FROM "public"."accounts" WHERE (
 accounts.id = users.id
@@ -178,9 +190,10 @@ handle IS NULL
 ) ELSE 0 END AS rows_without_partner,
 ARRAY(SELECT jsonb_build_object('id', "sampled"."id")::text FROM ONLY "public"."users" AS sampled WHERE sampled.ctid = ANY (found.tids) LIMIT 5) AS samples
 FROM (
-SELECT coalesce(sum(rows), 0)::bigint AS rows_left, array_agg(tid) AS tids
+SELECT coalesce(sum(rows), 0)::bigint AS rows_left, coalesce(sum(rejected), 0)::bigint AS rows_rejected,
+array_agg(tid) AS tids
 FROM (
-SELECT count(*) AS rows, min(ctid) AS tid
+SELECT count(*) AS rows, count(*) FILTER (WHERE ctid = ANY (%(rejected)s::tid[])) AS rejected, min(ctid) FILTER (WHERE NOT ctid = ANY (%(rejected)s::tid[])) AS tid
 FROM ONLY "public"."users"
 WHERE (
 handle IS NULL
@@ -210,3 +223,36 @@ accounts.id = users.id
 handle IS NULL
 )
 RETURNING jsonb_build_object('handle', "users"."handle")::text
+
+-- row_key
+SELECT jsonb_build_object('id', "users"."id")::text
+FROM ONLY "public"."users"
+WHERE "users".ctid = %(tid)s::tid
+
+-- row_again
+SELECT "users".ctid::text
+FROM ONLY "public"."users"
+WHERE ("users"."id") = (SELECT kept."id" FROM jsonb_populate_record(NULL::"public"."users", %(key)s::jsonb) AS kept) AND EXISTS (SELECT FROM "public"."accounts" WHERE (
+accounts.id = users.id
+) AND (
+handle IS NULL
+))
+
+-- kept
+SELECT "users".ctid::text
+FROM ONLY "public"."users"
+WHERE "users".ctid = ANY (%(tids)s::tid[]) AND (
+handle IS NULL
+)
+
+-- row_values
+SELECT left(jsonb_build_object('handle', (
+nick
+))::text, 500)
+FROM ONLY "public"."users", "public"."accounts"
+WHERE "users".ctid = %(tid)s::tid AND (
+accounts.id = users.id
+) AND (
+handle IS NULL
+)
+LIMIT 1

@@ -55,6 +55,15 @@ username
 ORDER BY "users".ctid
 LIMIT 8193
 
+-- due_of_stripe
+SELECT "users".ctid::text
+FROM ONLY "public"."users"
+WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND (%(mask)s::bigint >> (get_byte(tidsend("users".ctid), 5) & 63)) & 1 = 1 AND (
+handle IS NULL
+)
+ORDER BY "users".ctid
+LIMIT 8193
+
 -- update
 WITH filled AS (
 UPDATE ONLY "public"."users" SET "handle" = (
@@ -164,17 +173,18 @@ SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
 FROM filled
 
 -- verify
-SELECT found.rows_left, found.rows_unconverged, 0 AS rows_without_partner,
+SELECT found.rows_left, found.rows_rejected, found.rows_unconverged, 0 AS rows_without_partner,
 ARRAY(SELECT "sampled".ctid::text FROM ONLY "public"."users" AS sampled WHERE sampled.ctid = ANY (found.tids) LIMIT 5) AS samples
 FROM (
-SELECT coalesce(sum(rows), 0)::bigint AS rows_left, coalesce(sum(stuck), 0)::bigint AS rows_unconverged,
-array_agg(tid) AS tids
+SELECT coalesce(sum(rows), 0)::bigint AS rows_left, coalesce(sum(rejected), 0)::bigint AS rows_rejected,
+array_agg(tid) AS tids, coalesce(sum(stuck), 0)::bigint AS rows_unconverged
 FROM (
-SELECT count(*) AS rows, count(*) FILTER (WHERE (SELECT (
+SELECT count(*) AS rows, count(*) FILTER (WHERE ctid = ANY (%(rejected)s::tid[])) AS rejected, min(ctid) FILTER (WHERE NOT ctid = ANY (%(rejected)s::tid[])) AS tid,
+count(*) FILTER (WHERE CASE WHEN ctid = ANY (%(rejected)s::tid[]) THEN false ELSE (SELECT (
 handle IS NULL
 ) FROM (SELECT "users"."id", "users"."username", (
 username
-)::character varying(63) AS "handle") AS "users") IS TRUE) AS stuck, min(ctid) AS tid
+)::character varying(63) AS "handle") AS "users") IS TRUE END) AS stuck
 FROM ONLY "public"."users"
 WHERE (
 handle IS NULL
@@ -199,3 +209,32 @@ WHERE "users".ctid = %(tid)s::tid AND (
 handle IS NULL
 )
 RETURNING jsonb_build_object('handle', "users"."handle")::text
+
+-- row_key
+SELECT "users".ctid::text
+FROM ONLY "public"."users"
+WHERE "users".ctid = %(tid)s::tid
+
+-- row_again
+SELECT "users".ctid::text
+FROM ONLY "public"."users"
+WHERE "users".ctid = %(tid)s::tid AND (
+handle IS NULL
+)
+
+-- kept
+SELECT "users".ctid::text
+FROM ONLY "public"."users"
+WHERE "users".ctid = ANY (%(tids)s::tid[]) AND (
+handle IS NULL
+)
+
+-- row_values
+SELECT left(jsonb_build_object('handle', (
+username
+))::text, 500)
+FROM ONLY "public"."users"
+WHERE "users".ctid = %(tid)s::tid AND (
+handle IS NULL
+)
+LIMIT 1

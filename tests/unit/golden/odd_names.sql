@@ -72,6 +72,16 @@ id %% 2
 ORDER BY "Tä%%ble.%%s %%(low)s".ctid
 LIMIT 8193
 
+-- due_of_stripe
+SELECT "Tä%%ble.%%s %%(low)s".ctid::text
+FROM ONLY "We.ird ""Schema"""."Tä%%ble.%%s %%(low)s"
+WHERE "Tä%%ble.%%s %%(low)s".ctid >= %(low)s::tid AND "Tä%%ble.%%s %%(low)s".ctid < %(high)s::tid AND (%(mask)s::bigint >> (get_byte(tidsend("Tä%%ble.%%s %%(low)s".ctid), 5) & 63)) & 1 = 1 AND (
+"100%%" IS NULL AND "Üser %%" LIKE '%%x'
+  OR id %% 2 = 1
+)
+ORDER BY "Tä%%ble.%%s %%(low)s".ctid
+LIMIT 8193
+
 -- update
 WITH filled AS (
 UPDATE ONLY "We.ird ""Schema"""."Tä%%ble.%%s %%(low)s" SET "100%%" = (
@@ -223,13 +233,14 @@ SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
 FROM filled
 
 -- verify
-SELECT found.rows_left, found.rows_unconverged, 0 AS rows_without_partner,
+SELECT found.rows_left, found.rows_rejected, found.rows_unconverged, 0 AS rows_without_partner,
 ARRAY(SELECT jsonb_build_object('O''Key"s', "sampled"."O'Key""s", 'Üser %%', "sampled"."Üser %%")::text FROM ONLY "We.ird ""Schema"""."Tä%%ble.%%s %%(low)s" AS sampled WHERE sampled.ctid = ANY (found.tids) LIMIT 5) AS samples
 FROM (
-SELECT coalesce(sum(rows), 0)::bigint AS rows_left, coalesce(sum(stuck), 0)::bigint AS rows_unconverged,
-array_agg(tid) AS tids
+SELECT coalesce(sum(rows), 0)::bigint AS rows_left, coalesce(sum(rejected), 0)::bigint AS rows_rejected,
+array_agg(tid) AS tids, coalesce(sum(stuck), 0)::bigint AS rows_unconverged
 FROM (
-SELECT count(*) AS rows, count(*) FILTER (WHERE (SELECT (
+SELECT count(*) AS rows, count(*) FILTER (WHERE ctid = ANY (%(rejected)s::tid[])) AS rejected, min(ctid) FILTER (WHERE NOT ctid = ANY (%(rejected)s::tid[])) AS tid,
+count(*) FILTER (WHERE CASE WHEN ctid = ANY (%(rejected)s::tid[]) THEN false ELSE (SELECT (
 "100%%" IS NULL AND "Üser %%" LIKE '%%x'
   OR id %% 2 = 1
 ) FROM (SELECT "Tä%%ble.%%s %%(low)s"."id", "Tä%%ble.%%s %%(low)s"."Üser %%", (
@@ -237,7 +248,7 @@ replace("Üser %%", '%%', $$\%%$$) -- %%(low)s
 
 )::text AS "100%%", (
 id %% 2
-)::integer AS "O'Key""s") AS "Tä%%ble.%%s %%(low)s") IS TRUE) AS stuck, min(ctid) AS tid
+)::integer AS "O'Key""s") AS "Tä%%ble.%%s %%(low)s") IS TRUE END) AS stuck
 FROM ONLY "We.ird ""Schema"""."Tä%%ble.%%s %%(low)s"
 WHERE (
 "100%%" IS NULL AND "Üser %%" LIKE '%%x'
@@ -268,3 +279,38 @@ WHERE "Tä%%ble.%%s %%(low)s".ctid = %(tid)s::tid AND (
   OR id %% 2 = 1
 )
 RETURNING jsonb_build_object('100%%', "Tä%%ble.%%s %%(low)s"."100%%", 'O''Key"s', "Tä%%ble.%%s %%(low)s"."O'Key""s")::text
+
+-- row_key
+SELECT jsonb_build_object('O''Key"s', "Tä%%ble.%%s %%(low)s"."O'Key""s", 'Üser %%', "Tä%%ble.%%s %%(low)s"."Üser %%")::text
+FROM ONLY "We.ird ""Schema"""."Tä%%ble.%%s %%(low)s"
+WHERE "Tä%%ble.%%s %%(low)s".ctid = %(tid)s::tid
+
+-- row_again
+SELECT "Tä%%ble.%%s %%(low)s".ctid::text
+FROM ONLY "We.ird ""Schema"""."Tä%%ble.%%s %%(low)s"
+WHERE ("Tä%%ble.%%s %%(low)s"."O'Key""s", "Tä%%ble.%%s %%(low)s"."Üser %%") = (SELECT kept."O'Key""s", kept."Üser %%" FROM jsonb_populate_record(NULL::"We.ird ""Schema"""."Tä%%ble.%%s %%(low)s", %(key)s::jsonb) AS kept) AND (
+"100%%" IS NULL AND "Üser %%" LIKE '%%x'
+  OR id %% 2 = 1
+)
+
+-- kept
+SELECT "Tä%%ble.%%s %%(low)s".ctid::text
+FROM ONLY "We.ird ""Schema"""."Tä%%ble.%%s %%(low)s"
+WHERE "Tä%%ble.%%s %%(low)s".ctid = ANY (%(tids)s::tid[]) AND (
+"100%%" IS NULL AND "Üser %%" LIKE '%%x'
+  OR id %% 2 = 1
+)
+
+-- row_values
+SELECT left(jsonb_build_object('100%%', (
+replace("Üser %%", '%%', $$\%%$$) -- %%(low)s
+
+), 'O''Key"s', (
+id %% 2
+))::text, 500)
+FROM ONLY "We.ird ""Schema"""."Tä%%ble.%%s %%(low)s"
+WHERE "Tä%%ble.%%s %%(low)s".ctid = %(tid)s::tid AND (
+"100%%" IS NULL AND "Üser %%" LIKE '%%x'
+  OR id %% 2 = 1
+)
+LIMIT 1

@@ -43,6 +43,15 @@ handle IS NULL
 ORDER BY "users".ctid
 LIMIT 8193
 
+-- due_of_stripe
+SELECT "users".ctid::text
+FROM ONLY "public"."users"
+WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND (%(mask)s::bigint >> (get_byte(tidsend("users".ctid), 5) & 63)) & 1 = 1 AND (
+handle IS NULL
+)
+ORDER BY "users".ctid
+LIMIT 8193
+
 -- update
 WITH filled AS (
 UPDATE ONLY "public"."users" SET "handle" = "backfill_0"::character varying
@@ -63,6 +72,21 @@ WITH filled AS (
 UPDATE ONLY "public"."users" SET "handle" = "backfill_0"::character varying
 FROM unnest(%(tids)s::tid[], %(xmins)s::xid[], %(out_0)s::text[]) AS "backfill"("backfill_tid", "backfill_xmin", "backfill_0")
 WHERE "users".ctid = "backfill_tid" AND "users".xmin = "backfill_xmin" AND "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND (
+handle IS NULL
+)
+RETURNING CASE WHEN (
+handle IS NULL
+) THEN jsonb_build_object('id', "users"."id")::text END AS unconverged
+)
+SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
+(array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
+FROM filled
+
+-- update_rows
+WITH filled AS (
+UPDATE ONLY "public"."users" SET "handle" = "backfill_0"::character varying
+FROM unnest(%(tids)s::tid[], %(xmins)s::xid[], %(out_0)s::text[]) AS "backfill"("backfill_tid", "backfill_xmin", "backfill_0")
+WHERE "users".ctid = "backfill_tid" AND "users".xmin = "backfill_xmin" AND "users".ctid = ANY (%(tids)s::tid[]) AND (
 handle IS NULL
 )
 RETURNING CASE WHEN (
@@ -103,14 +127,30 @@ SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
 (array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
 FROM filled
 
+-- update_rows_again
+WITH filled AS (
+UPDATE ONLY "public"."users" SET "handle" = "backfill_0"::character varying
+FROM unnest(%(tids)s::tid[], %(xmins)s::xid[], %(out_0)s::text[]) AS "backfill"("backfill_tid", "backfill_xmin", "backfill_0")
+WHERE "users".ctid = "backfill_tid" AND "users".xmin = "backfill_xmin" AND "users".ctid = ANY (%(tids)s::tid[]) AND (
+handle IS NULL
+)
+RETURNING CASE WHEN (
+handle IS NULL
+) THEN jsonb_build_object('id', "users"."id")::text END AS unconverged
+)
+SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
+(array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
+FROM filled
+
 -- verify
-SELECT found.rows_left, found.rows_unconverged, 0 AS rows_without_partner,
+SELECT found.rows_left, found.rows_rejected, found.rows_unconverged, 0 AS rows_without_partner,
 ARRAY(SELECT jsonb_build_object('id', "sampled"."id")::text FROM ONLY "public"."users" AS sampled WHERE sampled.ctid = ANY (found.tids) LIMIT 5) AS samples
 FROM (
-SELECT coalesce(sum(rows), 0)::bigint AS rows_left, coalesce(sum(stuck), 0)::bigint AS rows_unconverged,
-array_agg(tid) AS tids
+SELECT coalesce(sum(rows), 0)::bigint AS rows_left, coalesce(sum(rejected), 0)::bigint AS rows_rejected,
+array_agg(tid) AS tids, coalesce(sum(stuck), 0)::bigint AS rows_unconverged
 FROM (
-SELECT count(*) AS rows, count(*) FILTER (WHERE NULL) AS stuck, min(ctid) AS tid
+SELECT count(*) AS rows, count(*) FILTER (WHERE ctid = ANY (%(rejected)s::tid[])) AS rejected, min(ctid) FILTER (WHERE NOT ctid = ANY (%(rejected)s::tid[])) AS tid,
+count(*) FILTER (WHERE CASE WHEN ctid = ANY (%(rejected)s::tid[]) THEN false ELSE NULL END) AS stuck
 FROM ONLY "public"."users"
 WHERE (
 handle IS NULL
@@ -135,6 +175,25 @@ handle IS NULL
 )
 RETURNING jsonb_build_object('handle', "users"."handle")::text
 
+-- row_key
+SELECT jsonb_build_object('id', "users"."id")::text
+FROM ONLY "public"."users"
+WHERE "users".ctid = %(tid)s::tid
+
+-- row_again
+SELECT "users".ctid::text
+FROM ONLY "public"."users"
+WHERE ("users"."id") = (SELECT kept."id" FROM jsonb_populate_record(NULL::"public"."users", %(key)s::jsonb) AS kept) AND (
+handle IS NULL
+)
+
+-- kept
+SELECT "users".ctid::text
+FROM ONLY "public"."users"
+WHERE "users".ctid = ANY (%(tids)s::tid[]) AND (
+handle IS NULL
+)
+
 -- rows
 SELECT "users".ctid::text, "users".xmin::text, "users"."username"
 FROM ONLY "public"."users"
@@ -148,8 +207,3 @@ FROM ONLY "public"."users"
 WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND (
 handle IS NULL
 )
-
--- row_key
-SELECT jsonb_build_object('id', "users"."id")::text
-FROM ONLY "public"."users"
-WHERE "users".ctid = %(tid)s::tid
