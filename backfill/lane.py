@@ -47,8 +47,8 @@ class Lane:
         """Take another place, of which nothing is known but rows that were refused before."""
         self.scan = scan
         self._looking.forget()
-        self._looking.known = known
         self._suspecting.forget()
+        self._suspecting.known = known
 
     async def _advance(self) -> None:
         """Move the place on: over a stretch without work, or by one batch."""
@@ -79,7 +79,7 @@ class Lane:
         """Return the next batch of at most `rows`: of rows that are suspect first."""
         if self._suspecting.active:
             return self._suspecting.cut(self.scan, rows)
-        return await self._looking.cut(self.scan, rows)
+        return await self._looking.cut(self.scan, rows, self._suspecting.known)
 
     async def _skip(self, end: Tid) -> None:
         before, self.scan = self.scan, begin_window(advance(self.scan, end))

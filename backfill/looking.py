@@ -29,8 +29,7 @@ T = TypeVar("T")
 class Looking:
     """What one lane has read ahead of its place.
 
-    `sparse` is whether rows are few here, None while nobody has looked; `laid_out` the window whose layout was decided;
-    `known` are rows that were refused before and stand alone in their batches.
+    `sparse` is whether rows are few here, None while nobody has looked; `laid_out` the window whose layout was decided.
     """
 
     def __init__(self, session: LaneSession, shift: Shift, gate: Gate, attempts: Attempts) -> None:
@@ -40,7 +39,6 @@ class Looking:
         self._attempts = attempts
         self.sparse: bool | None = None
         self.laid_out: int | None = None
-        self.known: frozenset[Tid] = frozenset()
         self._scouted: Scouted | None = None
         self._due: Due | None = None
         self._scout_pages = sys.maxsize
@@ -61,10 +59,13 @@ class Looking:
         """Go on with the addresses that were read if a batch was taken by them."""
         self._due = self._due if cut.tids else None
 
-    async def cut(self, scan: Scan, rows: int) -> Cut:
-        """Return the next batch of at most `rows`; reads when what was read does not reach or is too coarse."""
+    async def cut(self, scan: Scan, rows: int, known: frozenset[Tid]) -> Cut:
+        """Return the next batch of at most `rows`; reads when what was read does not reach or is too coarse.
+
+        Of rows that are found one by one those that are `known` stand alone.
+        """
         if scan.stripes == 1 and self.sparse is not False and self._gate.job.python is None:
-            return await self._pick(scan, rows)
+            return await self._pick(scan, rows, known)
         if self._scouted is not None and scout.covers(self._scouted, scan):
             found = scout.cut(self._scouted, scan, rows)
             if found is not None:
@@ -86,15 +87,15 @@ class Looking:
         self._scout_pages = min(sys.maxsize, 2 * self._scout_pages)
         return read
 
-    async def _pick(self, scan: Scan, rows: int) -> Cut:
+    async def _pick(self, scan: Scan, rows: int, known: frozenset[Tid]) -> Cut:
         """Return the next batch of rows that are few; leaves it to stripes where they turn out to be many."""
         if self._due is None or not due.covers(self._due, scan):
-            known = self._due is not None and self._due.crowded and self._due.end == scan.next
-            if known or await self._find(scan):
+            crowded = self._due is not None and self._due.crowded and self._due.end == scan.next
+            if crowded or await self._find(scan):
                 self.sparse, self._due = False, None
                 return Cut(scan.next, 0)
         assert self._due is not None, "found just now"
-        return suspect.apart(self._due, scan, rows, self.known)
+        return suspect.apart(self._due, scan, rows, known)
 
     async def _find(self, scan: Scan) -> bool:
         """Read which rows are to do from here on; return whether they are many right here."""

@@ -8,7 +8,7 @@ from backfill.core.batch import Described
 from backfill.core.due import Due
 from backfill.core.events import BatchRefused, RowRejected
 from backfill.core.retry import BOUNDS, Remedy
-from backfill.core.scan import Scan
+from backfill.core.scan import Scan, Tid
 from backfill.core.scout import Cut
 from backfill.core.suspect import Suspects
 from backfill.core.units import format_duration
@@ -19,7 +19,7 @@ from backfill.shift import Shift
 
 
 class Suspecting:
-    """The search of one lane; `active` while rows of a refused batch are left to try."""
+    """The search of one lane; `known` are rows that were refused before, and stand alone when they are met again."""
 
     def __init__(self, session: LaneSession, shift: Shift, gate: Gate, attempts: Attempts) -> None:
         self._session = session
@@ -28,6 +28,7 @@ class Suspecting:
         self._attempts = attempts
         self._suspects: Suspects | None = None
         self._timeouts = 0
+        self.known: frozenset[Tid] = frozenset()
 
     @property
     def active(self) -> bool:
@@ -35,7 +36,7 @@ class Suspecting:
         return self._suspects is not None
 
     def forget(self) -> None:
-        """Search no more: the addresses are another place's."""
+        """Search no more: the addresses are too old."""
         self._suspects, self._timeouts = None, 0
 
     def concerns(self, error: Refused) -> bool:
@@ -67,7 +68,7 @@ class Suspecting:
             return scan
         rows = Due(scan.next, cut.end, cut.tids) if cut.tids else await self._session.read_rows(scan, cut)
         self._timeouts = 0
-        self._suspects = suspect.suspect(rows, deducing=deducing) if rows.tids else None
+        self._suspects = suspect.suspect(rows, deducing=deducing, known=self.known) if rows.tids else None
         return scan
 
     async def _alone(self, scan: Scan, cut: Cut, error: Refused) -> Scan:
@@ -82,10 +83,11 @@ class Suspecting:
         moved = await self._session.reject_row(scan, cut, error)
         self._attempts.failures = 0
         self.take(cut)
-        if moved.key is not None:
+        if moved.key is not None and cut.tids[0] not in self.known:
             job, leaf = self._gate.job, scan.leaf or str(self._gate.job.table)
             told = RowRejected(job.name, leaf, moved.key, error.sqlstate, str(error), moved.rows_rejected)
             self._shift.around.record(told)
+        self.known |= {cut.tids[0]}  # the last stripe of its window meets it again
         return moved.scan
 
     async def _refusal(self, scan: Scan, cut: Cut, error: Refused) -> RowRefused:

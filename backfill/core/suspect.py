@@ -11,6 +11,7 @@ about log2(n) refusals, neighbours share most of theirs, and where every row is 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import groupby
 
 from backfill.core import due
 from backfill.core.due import TIDS_MAX, Due
@@ -44,9 +45,15 @@ class Suspects:
     deducing: bool = True
 
 
-def suspect(rows: Due, *, deducing: bool) -> Suspects:
-    """Return the search through the rows of a batch that was refused."""
-    return _halved(Suspects(rows, (Group(len(rows.tids), blamed=True),), deducing))
+def suspect(rows: Due, *, deducing: bool, known: frozenset[Tid] = frozenset()) -> Suspects:
+    """Return the search through the rows of a batch that was refused; those that were refused before stand alone."""
+    if known.isdisjoint(rows.tids):
+        return _halved(Suspects(rows, (Group(len(rows.tids), blamed=True),), deducing))
+    groups: list[Group] = []
+    for of_known, tids in groupby(rows.tids, known.__contains__):
+        count = sum(1 for _ in tids)
+        groups += [Group(1)] * count if of_known else [Group(count)]
+    return Suspects(rows, tuple(groups), deducing)
 
 
 def cut(suspects: Suspects, scan: Scan, rows: int) -> Cut:

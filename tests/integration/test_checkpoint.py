@@ -12,8 +12,8 @@ from backfill.core.reason import Kind, Reason
 from backfill.core.scan import Layout, Scan, Tid, begin
 from backfill.core.scout import Cut
 from backfill.errors import JobError, Refused, Rewritten, Superseded
-from backfill.pg.jobstate import changed, spec_of
 from backfill.pg.database import Database as Session
+from backfill.pg.jobstate import changed, spec_of
 from backfill.pg.session import worker_name
 from tests.fix_pg import Database
 from tests.integration.jobs import (

@@ -110,6 +110,13 @@ def test_a_half_that_is_to_blame_is_not_tried_as_a_whole():
     assert search.tries == 4  # 0-3, 4-5, 6, 7
 
 
+def test_rows_that_were_refused_before_cost_an_attempt_each():
+    tids = tuple(Tid(0, row) for row in range(1, 101))
+    found = suspect(Due(Tid(0), Tid(9), tids), deducing=True, known=frozenset({Tid(0, 10), Tid(0, 11), Tid(5)}))
+    assert [group.rows for group in found.groups] == [9, 1, 1, 89]
+    assert not any(group.blamed for group in found.groups)
+
+
 def test_where_rows_only_take_too_long_together_nothing_is_deduced():
     found = suspect(Due(Tid(0), Tid(9), tuple(Tid(0, row) for row in range(1, 9))), deducing=False)
     after = taken(found, 4)
