@@ -131,10 +131,13 @@ class Gate:
             self._tell(signals)
             await self.vacuuming.tend(session, self.job, self.pace, signals, trouble=None, edge=False)
 
-    def learn(self, filled: Filled, stripe: int) -> None:
-        """Learn what a batch cost, us and those who waited for its locks."""
+    def learn(self, filled: Filled, stripe: int, spare_share: float = 1.0) -> None:
+        """Learn what a batch cost, us and those who waited for its locks.
+
+        `spare_share` is how much of the room of its rows that left their pages stays empty.
+        """
         now_s = self.around.now_s()
-        self.vacuuming.learn(filled)
+        self.vacuuming.learn(filled, spare_share)
         if filled.compression_refused:
             self.pace = self._compressor.refuse(self.pace)
         self.pace = pace.learn(

@@ -16,7 +16,7 @@ from backfill.core.decision import Admission
 from backfill.core.due import REACH_PAGES_FIRST, REACH_PAGES_MIN, SPARSE_DUE, Due
 from backfill.core.events import BatchDone, LaidOut
 from backfill.core.layout import Heap, Luck
-from backfill.core.page import Shape, later_share
+from backfill.core.page import Shape, later_share, spare_share
 from backfill.core.scan import Scan, Tid, advance, begin_window, give_up_stripes, lay_out
 from backfill.core.scout import Cut, Scouted
 from backfill.errors import Refused
@@ -198,7 +198,8 @@ class Lane:
         self._shift.proven = self._shift.proven or done.rows > 0
         self._attempts.failures, self._shift.progressed = 0, True
         self._rows_cap = min(self._gate.job.batch.max_rows, self._rows_cap * 2)
-        self._gate.learn(done, before.stripe)
+        spare = spare_share(self._shape, before.layout.sizes) if self._shape and before.stripes > 1 else 1.0
+        self._gate.learn(done, before.stripe, spare)
         self._tell(before, cut, done)
         self._judge(before, done)
 

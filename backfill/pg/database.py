@@ -17,7 +17,7 @@ from backfill.core.table import difference
 from backfill.errors import Halted, JobError
 from backfill.pg import catalog, checkpoint, lock, setup
 from backfill.pg.beside import Beside
-from backfill.pg.compression import insist, read_offer
+from backfill.pg.compression import compressing, insist, read_offer
 from backfill.pg.heap import heap_of
 from backfill.pg.lane import DatabaseLane
 from backfill.pg.leaves import check_leaf, read_leaves
@@ -183,7 +183,8 @@ class Database(DatabaseLane):
         """Read the whole leaf once, without a statement timeout."""
         self._verifying = True
         try:
-            return await read_verification(self.connection, self._statements)
+            async with compressing(self.connection, self._compression):
+                return await read_verification(self.connection, self._statements)
         finally:
             self._verifying = False
 
