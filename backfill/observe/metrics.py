@@ -19,7 +19,6 @@ from prometheus_client import (
     disable_created_metrics,
 )
 from prometheus_client.core import GaugeMetricFamily
-from prometheus_client.registry import Collector
 
 from backfill.core.events import BatchDone, Event, Retried, Started, VacuumDone, Waited
 from backfill.core.reason import Kind
