@@ -72,12 +72,8 @@ def _best(shape: Shape, indexes: int, stripes: int | None, entry_wal_bytes: int)
     counts = range(1, STRIPES_MAX + 1) if stripes is None else (stripes,)
     found = []
     for count in counts:
-        before: tuple[int, ...] = ()
         for moved_wished in range(1, due + 1):
             sizes = _sizes(shape, due, moved_wished, count, _leaf_rows(shape) if indexes else due)
-            if sizes == before:  # no more have to move
-                break
-            before = sizes
             if stripes is not None and len(sizes) != stripes:
                 continue
             found.append((_wal_bytes(shape, sizes, indexes, entry_wal_bytes), len(sizes), sizes))
