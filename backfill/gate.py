@@ -71,10 +71,15 @@ class Gate:
         """Return the rows that the next batch would have if it were admitted now."""
         return sizing.rows_wished(self.job.throttle, self.job.batch, self.pace, stripe).rows
 
+    @property
+    def snapshots_s(self) -> float:
+        """How old the short snapshots of others got lately."""
+        return max(self._snapshots_s, default=0.0)
+
     def outlast_rows(self, lanes: int) -> float:
         """Return the rows that a lane updates while a transaction beside it lasts: one of others, or another lane's."""
         row_s = self.pace.cost.row_s
-        beside = 0.0 if row_s is None else max(self._snapshots_s, default=0.0) / max(row_s, 1e-9)
+        beside = 0.0 if row_s is None else self.snapshots_s / max(row_s, 1e-9)
         return max(beside, self.job.batch.max_rows if lanes > 1 else 0.0)
 
     async def admit(self, session: LaneSession, scan: Scan) -> Admission:
@@ -131,10 +136,13 @@ class Gate:
             self._tell(signals)
             await self.vacuuming.tend(session, self.job, self.pace, signals, trouble=None, edge=False)
 
-    def learn(self, filled: Filled, stripe: int) -> None:
-        """Learn what a batch cost, us and those who waited for its locks."""
+    def learn(self, filled: Filled, stripe: int, spare_share: float = 1.0) -> None:
+        """Learn what a batch cost, us and those who waited for its locks.
+
+        `spare_share` is how much of the room of its rows that left their pages stays empty.
+        """
         now_s = self.around.now_s()
-        self.vacuuming.learn(filled)
+        self.vacuuming.learn(filled, spare_share)
         if filled.compression_refused:
             self.pace = self._compressor.refuse(self.pace)
         self.pace = pace.learn(

@@ -55,6 +55,7 @@ class Lane:
         await self._shift.around.sleep(0)
         if not self._suspecting.active:
             self.scan = await self._laying.lay_out(self.scan)
+            await self._laying.rest(self.scan)
         rows = min(self._gate.rows_wished(self.scan.stripe), self._rows_cap, self.session.rows_at_once)
         cut = await self._cut(rows)
         if cut.rows == 0:
@@ -111,7 +112,7 @@ class Lane:
         self._shift.proven = self._shift.proven or (done.rows > 0 and not searching)
         self._attempts.failures, self._shift.progressed = 0, True
         self._rows_cap = min(self._gate.job.batch.max_rows, self._rows_cap * 2)
-        self._gate.learn(done, before.stripe)
+        self._gate.learn(done, before.stripe, self._laying.spare_share(before))
         self._tell(before, cut, done)
         self.scan = self._laying.judge(before, self.scan, done)
         return None

@@ -5,10 +5,12 @@ from __future__ import annotations
 from backfill.core import layout
 from backfill.core.batch import Filled
 from backfill.core.due import SPARSE_DUE
-from backfill.core.events import LaidOut
+from backfill.core.events import LaidOut, Waited
 from backfill.core.layout import Heap, Luck
-from backfill.core.page import Shape, later_share
+from backfill.core.page import Shape, later_share, spare_share
+from backfill.core.reason import Kind, Reason
 from backfill.core.scan import Scan, give_up_stripes, lay_out
+from backfill.core.units import format_duration
 from backfill.errors import Refused
 from backfill.gate import Gate
 from backfill.looking import Looking
@@ -29,6 +31,25 @@ class Laying:
         self._shape: Shape | None = None
         self._later_rows = self._later_hot = 0
         self._window_rows = self._window_wal_bytes = 0
+        self._stripe, self._stripe_began_s = (0, 0), shift.around.now_s()
+
+    def spare_share(self, scan: Scan) -> float:
+        """Return how much of the room of rows that leave their pages no later stripe of their window fills."""
+        return spare_share(self._shape, scan.layout.sizes) if self._shape and scan.stripes > 1 else 1.0
+
+    async def rest(self, scan: Scan) -> None:
+        """Where a stripe begins, let the last one's old versions be prunable first, if that takes but a moment."""
+        if scan.stripe == 0 or not scan.stripe_untouched or self._stripe == (scan.window_start, scan.stripe):
+            return
+        now_s, snapshots_s = self._shift.around.now_s(), self._gate.snapshots_s
+        took_s, self._stripe_began_s = now_s - self._stripe_began_s, now_s
+        self._stripe = (scan.window_start, scan.stripe)
+        rest_s = layout.rest_s(took_s, snapshots_s)
+        if rest_s > 0:
+            over = f"{format_duration(snapshots_s)} > {format_duration(took_s)} since the last stripe"
+            self._shift.around.record(Waited(self._gate.job.name, Reason(Kind.REST, f"snapshots last {over}"), rest_s))
+            await self._shift.around.sleep(rest_s)
+            self._stripe_began_s += rest_s
 
     async def lay_out(self, scan: Scan) -> Scan:
         """Decide about the window that begins here; where rows are few there is nothing to decide."""
@@ -36,6 +57,7 @@ class Laying:
         if scan.pass_number > 1 or looking.sparse or not scan.window_untouched or looking.laid_out == scan.window_start:
             return scan
         looking.laid_out = scan.window_start
+        self._stripe_began_s = self._shift.around.now_s()
         self._later_rows = self._later_hot = 0
         row_wal_bytes = gate.pace.cost.wal_bytes(0)
         if self._window_rows:  # a whole window's: its first stripe is dear and its last ones are cheap

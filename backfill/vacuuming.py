@@ -30,9 +30,9 @@ class Vacuuming:
             self._done(job, Vacuumed(self.around.now_s() - began_s, stopped="the session ended"))
         self._memory = Memory(rest_until_s=self._memory.rest_until_s, vain=self._memory.vain)
 
-    def learn(self, filled: Filled) -> None:
-        """Learn from a batch how many row versions left their page."""
-        moved = filled.rows - filled.rows_hot
+    def learn(self, filled: Filled, spare_share: float) -> None:
+        """Learn from a batch how many row versions left room on their page that nothing else fills."""
+        moved = round((filled.rows - filled.rows_hot) * spare_share)
         self._memory = vacuum.learn(
             self._memory,
             self.around.now_s(),

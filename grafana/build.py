@@ -110,7 +110,7 @@ def speed() -> Row:
 def why() -> Row:
     """Return: what does it wait for."""
     waits = [Target(rate("wait_seconds_total", "job, reason"), "{{reason}} ({{job}})")]
-    held_back = "Share of time held back, by reason. window and wal_rate are the ordinary pace."
+    held_back = "Share of time held back, by reason. window, wal_rate and rest are the ordinary pace."
     retries = [
         Target(rate("retries_total", "job, reason"), "{{reason}} ({{job}})"),
         Target(worst("failures_in_a_row", "job"), "failures in a row ({{job}})"),

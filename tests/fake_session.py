@@ -23,7 +23,7 @@ from backfill.core.page import Shape, residues
 from backfill.core.reason import Reason
 from backfill.core.scan import Layout, Scan, Tid, advance, begin, begin_pass, restart
 from backfill.core.scout import Cut, Scouted, make_grid
-from backfill.core.signals import Replica, Signals, Vacuumed
+from backfill.core.signals import Replica, Signals, Upkeep, Vacuumed
 from backfill.core.vacuum import Cost
 from backfill.errors import Diverges, Halted, LeafGone, Lost, Refused, Rewritten, Superseded
 from backfill.ports import Stopped, Surroundings
@@ -116,6 +116,7 @@ class FakeDatabase:
     insert_lsn: int = 1 << 30
     replicas_seen: tuple[str, ...] = ()
     replicas: Callable[[FakeDatabase], tuple[Replica, ...]] = lambda _: ()
+    upkeep: Upkeep = Upkeep()
     accidents: defaultdict[str, deque[Exception | Callable[[], None]]] = field(
         default_factory=lambda: defaultdict(deque)
     )
@@ -280,7 +281,8 @@ class FakeSession:
     async def read_signals(self) -> Signals:
         self._enter("read_signals")
         data = self.database
-        return Signals(data.clock.now_s, data.insert_lsn, data.insert_lsn, visible=True, replicas=data.replicas(data))
+        lsn, seen = data.insert_lsn, data.replicas(data)
+        return Signals(data.clock.now_s, lsn, lsn, visible=True, replicas=seen, upkeep=data.upkeep)
 
     async def read_shape(self, scan: Scan) -> Shape | None:
         self._enter("read_shape")

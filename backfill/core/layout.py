@@ -23,6 +23,8 @@ CHECKPOINT_SHARE = 0.25
 """Part of the WAL between two checkpoints that a window may write."""
 REST = 2.0
 """A stripe lasts so many times as long as the transactions that it should outlast."""
+REST_MAX_S = 0.15
+"""The longest rest between two stripes."""
 ROW_WAL_BYTES, MOVED_SHARE = 400.0, 0.28
 """WAL of a row in stripes without what its index entries cost, and the share of rows that have any: both measured."""
 JUDGED_ROWS = 400
@@ -96,6 +98,16 @@ def decide(
     if len(chosen.sizes) == 1:
         return Layout(why=_about(shape, chosen, stripes))
     return Layout(chosen.sizes, pages, f"{_about(shape, chosen, stripes)}; windows of {pages:,} pages{by}")
+
+
+def rest_s(took_s: float, snapshots_s: float) -> float:
+    """Return how long a page rests before its next stripe: until snapshots from before the last one are gone.
+
+    The last stripes of a window are so quick that transactions beside us outlive them. Where that would take longer
+    than a moment, or than the last stripe took, wider windows have to help.
+    """
+    missing_s = snapshots_s - took_s
+    return missing_s if 0 < missing_s <= min(REST_MAX_S, took_s) else 0.0
 
 
 def pays(pages: int, rows: int, rows_hot: int, expected_share: float) -> bool | None:

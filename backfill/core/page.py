@@ -9,7 +9,7 @@ page over the stripes by their line pointers, evenly however many rows a page ho
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 USABLE_BYTES = 8168
@@ -57,9 +57,17 @@ class Stripes:
     hot_share: float
 
 
-@lru_cache(maxsize=256)
 def best(shape: Shape, indexes: int, stripes: int | None = None, *, entry_wal_bytes: int = INDEX_WAL_BYTES) -> Stripes:
-    """Return the stripes that cost least, or the best of exactly so many; an index entry costs so much here."""
+    """Return the stripes that cost least, or the best of exactly so many; an index entry costs so much here.
+
+    Pages that differ by less than half a row are taken for the same, so that few windows need a search of their own.
+    """
+    alike = replace(shape, rows=round(shape.rows * 2) / 2, due=round(shape.due * 2) / 2)
+    return _best(alike, indexes, stripes, entry_wal_bytes)
+
+
+@lru_cache(maxsize=256)
+def _best(shape: Shape, indexes: int, stripes: int | None, entry_wal_bytes: int) -> Stripes:
     due = max(1, round(shape.due))
     counts = range(1, STRIPES_MAX + 1) if stripes is None else (stripes,)
     found = []
@@ -84,6 +92,16 @@ def later_share(shape: Shape, sizes: tuple[int, ...], stripe: int) -> float:
     """Return the share of the rows of the second up to this stripe that should stay on their page."""
     scaled, later = _scaled(shape, sizes), slice(1, stripe + 1)
     return 1 - sum(_moved(shape, scaled)[later]) / max(1, sum(scaled[later]))
+
+
+@lru_cache(maxsize=256)
+def spare_share(shape: Shape, sizes: tuple[int, ...]) -> float:
+    """Return the share of the room of rows that leave their page that no later stripe fills: a vacuum's gain."""
+    scaled, free = _scaled(shape, sizes), shape.free_bytes
+    for size in scaled:
+        free = _after(shape, free, size)
+    left_bytes = sum(_moved(shape, scaled)) * shape.row_bytes
+    return min(1.0, max(0.0, free) / left_bytes) if left_bytes else 1.0
 
 
 def dearer(shape: Shape, sizes: tuple[int, ...], indexes: int, entry_wal_bytes: int = INDEX_WAL_BYTES) -> float:

@@ -17,6 +17,7 @@ class Kind(StrEnum):
     LAG_BYTES = "lag_bytes"  # a replica is behind by bytes
     WINDOW = "window"  # the bytes on the way fill the window; the ordinary pace
     WAL_RATE = "wal_rate"  # max_wal_rate
+    REST = "rest"  # pages rest between two stripes; the ordinary pace
     MISSING = "missing"  # a replica that we counted on is not there
     BLIND = "blind"  # a signal could not be read
     SLOT = "slot"  # a replication slot retains too much WAL

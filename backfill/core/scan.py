@@ -94,7 +94,12 @@ class Scan:
     @property
     def window_untouched(self) -> bool:
         """Whether nothing of the window is done: it may be laid out anew."""
-        return self.stripe == 0 and self.next == Tid(self.window_start) and not self.pass_done
+        return self.stripe == 0 and self.stripe_untouched and not self.pass_done
+
+    @property
+    def stripe_untouched(self) -> bool:
+        """Whether nothing of the window's stripe is done."""
+        return self.next == Tid(self.window_start)
 
     @property
     def segment_pages(self) -> int:

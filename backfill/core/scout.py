@@ -8,6 +8,7 @@ row upward can be kept by cutting between slices.
 from __future__ import annotations
 
 import sys
+from bisect import bisect_left
 from dataclasses import dataclass
 
 from backfill.core.scan import Scan, Tid
@@ -76,10 +77,10 @@ def cut(scouted: Scouted, scan: Scan, rows: int) -> Cut | None:
     bounds, counts = scouted.grid.bounds, scouted.counts
     ends = (*bounds[1:], scouted.grid.end)
     taken, low, high = 0, scan.next, scan.next
-    for index, bound in enumerate(bounds):
-        if bound < scan.next:
-            continue
-        found = _left(scouted, counts[index], scan)
+    all_left, stripe = scan.last_stripe and scouted.stripe == scan.stripe, scan.stripe
+    for index in range(bisect_left(bounds, scan.next), len(bounds)):
+        bound = bounds[index]
+        found = sum(counts[index]) if all_left else counts[index][stripe]
         if taken + found > rows:
             return _cut(scan, bound, taken, low, high) if taken else None
         if found:
@@ -100,11 +101,10 @@ def covers(scouted: Scouted | None, scan: Scan) -> bool:
         scouted is not None
         and scouted.stripe <= scan.stripe
         and scan.next < scouted.grid.end
-        and scan.next in scouted.grid.bounds
+        and _holds(scouted.grid.bounds, scan.next)
     )
 
 
-def _left(scouted: Scouted, by_stripe: tuple[int, ...], scan: Scan) -> int:
-    if scan.last_stripe and scouted.stripe == scan.stripe:
-        return sum(by_stripe)
-    return by_stripe[scan.stripe]
+def _holds(bounds: tuple[Tid, ...], place: Tid) -> bool:
+    index = bisect_left(bounds, place)
+    return index < len(bounds) and bounds[index] == place

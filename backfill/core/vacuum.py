@@ -4,8 +4,9 @@
     Stop(reason)    end the one that runs
     Leave(reason)   go on as it is
 
-What asks for a vacuum is `moved`: row versions that found no room in their page (updates that were not HOT). The
-server's count of dead tuples comes a second late, when a small table is done already.
+What asks for a vacuum is `moved`: row versions that found no room in their page (updates that were not HOT) and left
+theirs to nobody; what the next stripes of their window fill needs no vacuum. The server's count of dead tuples comes
+a second late, when a small table is done already.
 One starts where a window begins: in mid-window it would give the room that later stripes need to rows of other pages.
 """
 
@@ -134,7 +135,7 @@ def calm_of(limits: Throttle, pace: Pace, signals: Signals, trouble: Reason | No
 
 
 def learn(memory: Memory, now_s: float, *, moved: int, took_s: float, insert_lsn: int, wal_bytes: int) -> Memory:
-    """Return the memory after a batch of which `moved` row versions left their page."""
+    """Return the memory after a batch of which `moved` row versions left room on their page."""
     if memory.moved == 0:
         memory = replace(memory, since_s=now_s - took_s, since_lsn=insert_lsn - wal_bytes)
     return replace(memory, moved=memory.moved + moved)

@@ -6,6 +6,7 @@ Counters and histograms add up events; gauges show the folded state, as `observe
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from prometheus_client import (
@@ -17,10 +18,11 @@ from prometheus_client import (
     ProcessCollector,
     disable_created_metrics,
 )
+from prometheus_client.core import GaugeMetricFamily
 
 from backfill.core.events import BatchDone, BatchRefused, Event, Retried, Started, VacuumDone, Waited
 from backfill.core.reason import Kind
-from backfill.observe.series import Series, gauges
+from backfill.observe.series import gauges
 from backfill.observe.status import Status, begin, fold
 
 PREFIX = "backfill_"
@@ -92,30 +94,37 @@ class Metrics:
         # A process-wide switch: `_created` would double every counter's series.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self._counters: dict[str, Counter] = {}
-        self._gauges: dict[str, Gauge] = {}
         self._histograms: dict[str, Histogram] = {}
         for metric in METRICS:
             name, labels = PREFIX + metric.name, ("job", *metric.labels)
             if metric.kind is Counter:
                 self._counters[metric.name] = Counter(name, metric.help, labels, registry=registry)
-            elif metric.kind is Gauge:
-                self._gauges[metric.name] = Gauge(name, metric.help, labels, registry=registry)
-            else:
+            elif metric.kind is Histogram:
                 self._histograms[metric.name] = Histogram(
                     name, metric.help, labels, registry=registry, buckets=metric.buckets
                 )
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
         self._jobs: dict[str, Status] = {}
-        self._shown: dict[str, set[Series]] = {}
         self._retry_reasons: set[str] = set()
+        registry.register(self)
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Yield the gauges of every job as it stands: they are asked for a few times a minute, events come faster."""
+        families = {
+            metric.name: GaugeMetricFamily(PREFIX + metric.name, metric.help, labels=("job", *metric.labels))
+            for metric in METRICS
+            if metric.kind is Gauge
+        }
+        for status in self._jobs.values():
+            for (name, labels), value in gauges(status):
+                families[name].add_metric(labels, value)
+        yield from families.values()
 
     def record(self, event: Event, at_s: float) -> None:
-        """Add the event up, and show the state that it leads to."""
+        """Add the event up, and keep the state that it leads to."""
         self._count(event)
-        status = fold(self._jobs.get(event.job) or begin(event.job, at_s), event, at_s)
-        self._jobs[event.job] = status
-        self._show(status)
+        self._jobs[event.job] = fold(self._jobs.get(event.job) or begin(event.job, at_s), event, at_s)
 
     def _count(self, event: Event) -> None:
         match event:
@@ -152,11 +161,3 @@ class Metrics:
             return "other"
         self._retry_reasons.add(reason)
         return reason
-
-    def _show(self, status: Status) -> None:
-        shown = dict(gauges(status))
-        for name, labels in self._shown.get(status.job, set()) - shown.keys():
-            self._gauges[name].remove(*labels)
-        for (name, labels), value in shown.items():
-            self._gauges[name].labels(*labels).set(value)
-        self._shown[status.job] = set(shown)

@@ -14,7 +14,7 @@ from backfill.core.reason import Kind
 from backfill.core.units import format_duration, format_rate
 
 LOCK_WAIT_TOLD_S = 1.0
-PACING = frozenset({Kind.WINDOW, Kind.WAL_RATE})
+PACING = frozenset({Kind.WINDOW, Kind.WAL_RATE, Kind.REST})
 """Waits that are the ordinary pace, not trouble."""
 BLINDING = frozenset({Kind.MISSING, Kind.BLIND, Kind.CONNECTION})
 """Waits because something cannot be seen: the worst kind."""

@@ -64,7 +64,7 @@ class State(StrEnum):
 
 
 ENDED = frozenset({State.DONE, State.UNCONVERGED, State.STOPPED, State.HALTED, State.FAILED})
-PACE = frozenset({Kind.WINDOW, Kind.WAL_RATE})
+PACE = frozenset({Kind.WINDOW, Kind.WAL_RATE, Kind.REST})
 """Waits that are the ordinary pace: a job held by them is running."""
 
 

@@ -17,7 +17,7 @@ from backfill.core.table import difference
 from backfill.errors import Halted, JobError, Refused
 from backfill.pg import catalog, checkpoint, jobstate, lock, rejected, setup
 from backfill.pg.beside import Beside
-from backfill.pg.compression import insist, read_offer
+from backfill.pg.compression import compressing, insist, read_offer
 from backfill.pg.heap import heap_of
 from backfill.pg.lane import DatabaseLane
 from backfill.pg.leaves import check_leaf, read_leaves
@@ -187,7 +187,8 @@ class Database(DatabaseLane):
         try:
             job, leaf = self.job.name, str(self._leaf)
             kept = await rejected.settle(self.connection, self._statements, job, leaf, self._epoch, pass_number)
-            return await read_verification(self.connection, self._statements, kept)
+            async with compressing(self.connection, self._compression):
+                return await read_verification(self.connection, self._statements, kept)
         finally:
             self._verifying = False
 

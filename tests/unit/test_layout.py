@@ -96,6 +96,26 @@ def test_stripes_pay_when_later_ones_stay_on_their_pages(pages: int, rows: int, 
     assert layout.pays(pages, rows, hot, 0.8) is paid
 
 
+@pytest.mark.parametrize(
+    ("took_s", "snapshots_s", "rest_s"),
+    [
+        (0.12, 0.15, pytest.approx(0.03)),
+        (0.5, 0.15, 0.0),
+        (0.12, 0.0, 0.0),
+        (0.01, 0.15, 0.0),
+        (0.2, 1.9, 0.0),
+        (0.2, 0.35, pytest.approx(0.15)),
+    ],
+)
+def test_pages_rest_for_a_moment_where_that_outlasts_the_transactions_beside_us(took_s, snapshots_s, rest_s):
+    assert layout.rest_s(took_s, snapshots_s) == rest_s
+
+
+@given(st.floats(0, 100), st.floats(0, 100))
+def test_a_rest_at_most_doubles_the_time_of_a_stripe(took_s, snapshots_s):
+    assert 0 <= layout.rest_s(took_s, snapshots_s) <= min(took_s, layout.REST_MAX_S)
+
+
 def test_each_failure_in_a_row_is_followed_by_more_plain_windows_and_then_by_another_try():
     luck, plain = Luck(), []
     for _ in range(9):

@@ -120,7 +120,7 @@ def test_two_faults_in_turn_do_not_flood(lines):
     assert len(lines.tell(*pairs)) == 2
 
 
-@pytest.mark.parametrize("kind", [Kind.WINDOW, Kind.WAL_RATE, Kind.LOCK, Kind.RETRY, Kind.CONNECTION])
+@pytest.mark.parametrize("kind", [Kind.WINDOW, Kind.WAL_RATE, Kind.REST, Kind.LOCK, Kind.RETRY, Kind.CONNECTION])
 def test_the_ordinary_pace_and_what_is_told_already_are_no_news(lines, kind):
     assert lines.tell((0.0, told.started()), *((0.1, told.waited(kind)) for _ in range(5)))[1:] == []
 

@@ -18,6 +18,7 @@ from backfill.core.page import (
     later_share,
     mask,
     residues,
+    spare_share,
 )
 
 USERS = Shape(rows=61, due=61, row_bytes=128, updated_bytes=168)
@@ -55,6 +56,31 @@ def test_a_full_page_of_rows_that_grow_makes_room_little_by_little_and_then_take
     assert list(stripes.sizes[widest:]) == sorted(stripes.sizes[widest:], reverse=True)
     assert stripes.sizes[0] <= USERS.rows * 0.1
     assert stripes.hot_share > 0.7
+
+
+def room_left(shape: Shape, stripes: tuple[int, ...]) -> float:
+    """Return the share of what moved rows left on their page that is free when the last stripe is pruned."""
+    due = round(shape.due)
+    stayed = updated_in_place(shape, stripes)
+    kept = (round(shape.rows) - due) * shape.row_bytes + stayed * shape.updated_bytes
+    free = USABLE_BYTES - kept - POINTER_BYTES * (round(shape.rows) + stayed)
+    return max(0.0, free) / ((due - stayed) * shape.row_bytes)
+
+
+def test_what_rows_that_left_leave_behind_is_mostly_filled_by_the_stripes_after_them():
+    stripes = best(USERS, indexes=2).sizes
+    assert spare_share(USERS, stripes) == pytest.approx(room_left(USERS, stripes), abs=0.03)
+    assert spare_share(USERS, stripes) < 0.2
+
+
+def test_a_plain_update_leaves_the_room_of_every_row_that_moved():
+    assert spare_share(USERS, (61,)) > 0.9
+    assert spare_share(Shape(rows=10, due=10, row_bytes=100, updated_bytes=120), (10,)) == 1.0
+
+
+@given(shapes(), sizes)
+def test_the_spare_room_is_a_share(shape, stripes):
+    assert 0.0 <= spare_share(shape, stripes) <= 1.0
 
 
 def test_without_indexes_all_that_has_to_move_moves_at_once():

@@ -66,7 +66,7 @@ def test_state_and_why(told_events, state, why):
 
 
 def test_pace_is_not_a_fault():
-    assert {Kind.WINDOW, Kind.WAL_RATE} == PACE
+    assert {Kind.WINDOW, Kind.WAL_RATE, Kind.REST} == PACE
 
 
 def test_a_batch_moves_the_figures():

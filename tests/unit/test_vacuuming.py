@@ -53,10 +53,10 @@ class Run:
         self.job = job(**keys)
         self.vacuuming = Vacuuming(self.clock.around(self.events.append))
 
-    def fill(self, rows: int, *, hot: int = 0) -> None:
+    def fill(self, rows: int, *, hot: int = 0, spare_share: float = 1.0) -> None:
         self.clock.now_s += 0.1
         scan = Scan(end_page=100)
-        self.vacuuming.learn(Filled(scan, rows, 0, hot, 1000, 9 * MB, 0.1, ()))
+        self.vacuuming.learn(Filled(scan, rows, 0, hot, 1000, 9 * MB, 0.1, ()), spare_share)
 
     def tend(
         self,
@@ -82,6 +82,16 @@ def test_rows_that_stay_on_their_page_ask_for_nothing():
     run.fill(50_000, hot=45_000)
     run.tend()
     assert (run.server.costs, run.events) == ([], [])
+
+
+def test_room_that_later_stripes_fill_asks_for_nothing():
+    run = Run()
+    run.fill(20_000, hot=0, spare_share=0.1)
+    run.tend()
+    assert run.server.costs == []
+    run.fill(20_000, hot=0, spare_share=0.8)
+    run.tend()
+    assert len(run.server.costs) == 1
 
 
 def test_one_starts_is_told_and_its_end_is_told_and_kept_once():

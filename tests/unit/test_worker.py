@@ -35,6 +35,7 @@ from backfill.core.events import (
     Waited,
 )
 from backfill.core.reason import Kind
+from backfill.core.signals import Upkeep
 from backfill.errors import BackfillError, Diverges, Halted, LockHeld, Lost, Refused, Superseded
 from backfill.filling import PASSES_MAX
 from backfill.gate import Gate
@@ -321,6 +322,22 @@ def test_stretches_without_rows_are_skipped_without_asking_to_write():
     assert len(loop.told(BatchDone)) == len(database.batches) == 1
     assert (database.calls.count("read_due"), database.calls.count("save_place")) == (5, 4)
     assert database.calls.count("read_signals") < 10
+
+
+def test_pages_rest_between_stripes_until_the_transactions_beside_us_are_over():
+    database = made(400, max_rows=400, upkeep=Upkeep(oldest_snapshot_s=0.008))
+    loop = Loop(database)
+    loop.run()
+    rests = [event for event in loop.told(Waited) if event.reason.kind is Kind.REST]
+    assert [event.delay_s > 0 for event in rests] == [True] * 3
+    assert rests[0].reason.text.startswith("snapshots last ")
+    assert database.fills == dict.fromkeys(range(400), 1)
+
+
+def test_without_transactions_beside_us_nothing_rests():
+    loop = Loop(made(400, max_rows=400))
+    loop.run()
+    assert not loop.told(Waited)
 
 
 def test_few_rows_are_found_in_one_read_and_updated_by_their_addresses():
