@@ -253,11 +253,10 @@ def test_one_bad_row_of_many_and_three_in_a_row_cost_a_search_each_and_no_row_tw
     assert (finished["rows_total"], finished["rows_rejected"], finished["rows_unconverged"]) == (rows - 4, 4, 0)
 
 
-@pytest.mark.parametrize("layout", ["lanes: 2", "batch: {stripes: 1}"])
-def test_every_row_bad_halts_at_the_bound(database, tmp_path, layout):
+def test_every_row_bad_halts_at_the_bound(database, tmp_path):
     make_users(database, 3000)
     database.query("alter table users add check (handle is null)")
-    job = users_job(tmp_path, SKIP, "max_rejected: 20", layout)
+    job = users_job(tmp_path, SKIP, "max_rejected: 20", "lanes: 2")
     ended = backfill("run", job, "--http", "off", dsn=database.dsn)
     assert ended.code == 4, ended
     assert "(max_rejected): so many refused rows are no longer exceptions; the last one is " in ended.stderr
@@ -300,7 +299,7 @@ def test_killed_between_rejections_the_next_worker_goes_on_with_their_count(data
 @pytest.mark.oldest
 @pytest.mark.timeout(120)
 def test_a_row_that_is_too_slow_is_named_or_set_aside_and_the_others_are_filled(database, tmp_path):
-    make_users(database, 16)
+    make_users(database, 7)
     expression = "CASE WHEN id = 7 THEN (SELECT 'slow' FROM pg_sleep(20)) ELSE username END"
     limits = ("statement_timeout: 1s", "lock_timeout: 500ms")
     text = job_text("slow", "users", {"handle": expression}, "handle IS NULL", *limits)
