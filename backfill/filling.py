@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from backfill.again import Again
 from backfill.attempts import Attempts
 from backfill.core.batch import Opened, Verification, counted
 from backfill.core.events import PassDone, TableRewritten, Verified
 from backfill.core.retry import Remedy
-from backfill.core.scan import Scan, Tid
+from backfill.core.scan import Scan
 from backfill.errors import BackfillError, Refused, Rewritten
 from backfill.gate import Gate
 from backfill.lane import Lane
@@ -27,21 +28,18 @@ class Filling:
         self._record = gate.around.record
         self._attempts = attempts
         self._lanes: list[Lane] = []
-        self._known: frozenset[Tid] = frozenset()
 
     async def run(self, sessions: tuple[LaneSession, ...], opened: Opened) -> Verification:
         """Fill the leaf; return the last verification: rows left are those that cannot converge, or that are set aside.
 
-        A pass that had ended before tells nothing of rows that were set aside then: they may be mended, so another one
-        tries them again.
+        Those that an earlier run has set aside are tried first: the pass that set them aside may be behind them.
         """
+        await self.try_again()
         self._lanes = [
             Lane(session, self._shift, self._gate, opened.heap, scan)
-            for session, scan in zip(sessions, opened.scans, strict=True)
+            for session, scan in zip(sessions, self._shift.scans, strict=True)
         ]
-        await self._begin(opened.scans)
-        if all(scan.pass_done for scan in opened.scans) and self._known:
-            await self._new_pass()
+        await self._begin(self._shift.scans)
         untouched = 0
         for _ in range(PASSES_MAX):
             await self._run_pass()
@@ -87,9 +85,15 @@ class Filling:
     async def _begin(self, scans: tuple[Scan, ...]) -> None:
         self._shift.move(scans)
         rejected = await self._attempts.until_done(self.session.read_rejected)
-        self._known = frozenset(one.tid for one in rejected)
+        known = frozenset(one.tid for one in rejected)
         for lane, scan in zip(self._lanes, scans, strict=True):
-            lane.begin(scan, self._known)
+            lane.begin(scan, known)
+
+    async def try_again(self) -> None:
+        """Try the rows of the leaf that are set aside, by the session that holds its checkpoints."""
+        scan = self._shift.scans[0]
+        leaf = scan.leaf or str(self._gate.job.table)
+        self._shift.place(await Again(self.session, self._gate, self._attempts).try_all(leaf, scan))
 
     async def prove(self) -> Verification:
         """Read the whole leaf once, behind a pass of which the shift has the places."""

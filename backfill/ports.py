@@ -136,3 +136,12 @@ class Session(LaneSession, Protocol):
 
     async def read_rejected(self) -> tuple[Rejected, ...]:
         """Return the rows of the leaf that are set aside."""
+
+    async def find_rejected(self, row: Rejected) -> Tid | None:
+        """Return where such a row is now; None where it is gone or matches `where` no more."""
+
+    async def forget_rejected(self, scan: Scan, row: Rejected) -> None:
+        """Set such a row aside no more."""
+
+    async def keep_rejected(self, scan: Scan, row: Rejected, error: Refused) -> None:
+        """Keep such a row that was refused again, with what was said this time."""

@@ -183,7 +183,8 @@ class FakeDatabase:
 
     def set_aside(self) -> tuple[Rejected, ...]:
         """Return what is set aside of the leaf that is open."""
-        return tuple(row for (leaf, _), row in self.rejected.items() if leaf == self.leaf)
+        found = (row for (leaf, _), row in self.rejected.items() if leaf == self.leaf)
+        return tuple(sorted(found, key=lambda row: row.tid))
 
     def take_over(self) -> None:
         """Another worker claims the checkpoint."""

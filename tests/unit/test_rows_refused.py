@@ -235,12 +235,20 @@ def test_a_row_that_was_filled_deleted_or_moved_meanwhile_is_set_aside_no_more()
     assert (finished.rows_rejected, aside(database)) == (1, [30])
 
 
-def test_a_pass_that_has_ended_with_rows_aside_is_followed_by_another_before_the_proof():
-    database = made(30, bad=(10,))
-    run = Run(database)
-    run.run()
-    run.run()
-    assert [event.pass_number for event in run.told(PassDone)] == [2]
+def test_rows_that_an_earlier_run_has_set_aside_are_tried_before_anything_else():
+    database = made(100, bad=tuple(range(10, 30)), max_rejected=7, max_rows=10, pages=users(100, page=100))
+    run = Run(database, batch={"rows": 10, "min_rows": 1, "max_rows": 10, "stripes": 1})
+    with pytest.raises(Halted):
+        run.run()
+    assert aside(database) == list(range(10, 17))
+    database.refuse = refusing(12)
+    finished = run.run()
+    assert [(event.key, event.result) for event in run.told(RowRetried)] == [
+        (str(row), "refused" if row == 12 else "filled") for row in range(10, 17)
+    ]
+    assert (finished.rows_rejected, aside(database)) == (1, [12])
+    assert [event.pass_number for event in run.told(PassDone)] == [1]
+    assert database.fills == {row: 1 for row in range(100) if row != 12}
 
 
 def test_partitions_are_counted_together():
@@ -257,6 +265,7 @@ def test_partitions_are_counted_together():
     assert [event.rows_rejected for event in run.told(RowRejected)] == [1, 2, 3]
     assert "public.users_1 25: violates" in finished.why
     assert run.run().rows_rejected == 3
+    assert run.told(PassDone) != []
 
 
 def test_a_row_that_is_too_slow_is_tried_three_times_alone_and_then_named():

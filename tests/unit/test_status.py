@@ -181,6 +181,8 @@ def test_a_running_job_is_told_whole():
         "eta_s": 42.0,
         "rows_total": 5000,
         "rows_unconverged": 0,
+        "rows_rejected": 0,
+        "failures_in_a_row": 1,
         "rows_s": pytest.approx(813.2, abs=0.05),
         "batch_rows": 5000,
         "wal_compression": "zstd",

@@ -236,6 +236,12 @@ def test_progress_is_whole_only_when_nothing_is_left():
             "verified in 1s: 3 rows still match and cannot converge, 2 have no partner",
         ),
         (told.retried(message=""), "retry 1 in 100ms, 55P03: "),
+        (
+            told.verified(rows_left=5, rows_rejected=5),
+            "verified in 1s: 5 rows still match, 5 are refused by the server",
+        ),
+        (told.batch_refused(), "500 rows refused together, 23514: violates it"),
+        (told.row_rejected(), 'row {"id": 7} is set aside, 3 are: violates it'),
         (told.lock_taken(waited_s=12.0), "lock taken after 12s"),
     ],
 )
