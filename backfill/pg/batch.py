@@ -23,6 +23,7 @@ from backfill.core.table import Table
 from backfill.errors import Diverges
 from backfill.pg.checkpoint import blame, fields_of
 from backfill.pg.compression import compress
+from backfill.pg.pooler import insist_on_process
 from backfill.pg.session import Connection, translated
 from backfill.pg.sqlfile import statement
 from backfill.pg.statements import Statements
@@ -43,7 +44,7 @@ async def run_batch(
     """Update and checkpoint; return what was committed, or Overfull. `values` are those of a row function.
 
     Raises Superseded or Rewritten when the checkpoint would not move, Diverges when `where` stays true for every
-    row of a job's first batch. In each of these cases nothing was changed.
+    row of a job's first batch, Halted when the session is no session. In each of these cases nothing was changed.
     """
     started_s = time.monotonic()
     scan, cut = order.scan, order.cut
@@ -96,6 +97,7 @@ async def _fill(
     before, row = await measured.fetchone(), await update.fetchone()
     assert row is not None, "an aggregate has one row"
     assert before is not None, "a select without FROM has one row"
+    insist_on_process(connection.server_pid, before["pid"])
     refused = compressing is not None and await compressing.fetchone() is None
     rows, unconverged = row["rows"], row["rows_unconverged"]
     if rows > job.batch.max_rows:

@@ -19,7 +19,7 @@ from psycopg.types.json import Jsonb
 
 from backfill.core.signals import Vacuumed
 from backfill.core.vacuum import Cost, watch
-from backfill.errors import DatabaseError, Refused
+from backfill.errors import DatabaseError, Halted, Refused
 from backfill.pg.asking import Asking
 from backfill.pg.compression import compress
 from backfill.pg.session import Connection, connect, translated, worker_name
@@ -71,7 +71,7 @@ class Vacuum:
     @property
     def pid(self) -> int:
         """The server process of the one that runs, 0 for none."""
-        return 0 if self._connection is None else self._connection.info.backend_pid
+        return 0 if self._connection is None else self._connection.server_pid
 
     def start(self, statement: Composed, cost: Cost, compression: str | None = None) -> None:
         """Begin one, its full-page images compressed as those of the batches are; there must be none."""
@@ -142,7 +142,7 @@ class Vacuum:
             with translated(connection):
                 await connection.execute(static("set_vacuum"), {"settings": Jsonb(_settings(cost))})
                 await compress(connection, compression, local=False)
-                watching = asyncio.create_task(self._watch(connection.info.backend_pid))
+                watching = asyncio.create_task(self._watch(connection.server_pid))
                 await connection.execute(statement)
         finally:
             self._connection = None
@@ -156,7 +156,7 @@ class Vacuum:
         while True:
             await asyncio.sleep(WATCH_EVERY_S)
             waiting = None
-            with suppress(DatabaseError):
+            with suppress(DatabaseError, Halted):
                 waiting = await self._asking.read_waiting(pid)
             stop = watch(waiting, time.monotonic() - self._tended_s)
             if stop is not None or self._stopped is not None:
