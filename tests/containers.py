@@ -258,7 +258,8 @@ class _Yard:
     def _container(self, name: str, **more: Any) -> tuple[DockerContainer, int]:
         port = _free_port()
         made = DockerContainer(self.image).with_kwargs(labels={LABEL: _OWNER}, shm_size="256m", **more)
-        made.ports[5432] = ("127.0.0.1", port)  # type: ignore[assignment] - as the engine's client takes it
+        ports: dict[Any, Any] = made.ports
+        ports["5432/tcp"] = ("127.0.0.1", port)
         settings = _SETTINGS | {"cluster_name": name}
         made.with_command(["postgres", *(part for pair in settings.items() for part in ("-c", "=".join(pair)))])
         return made, port
