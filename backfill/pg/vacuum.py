@@ -64,6 +64,7 @@ class Vacuum:
         self._asking = Asking(dsn, standby=False)
         self._task: asyncio.Task[Vacuumed] | None = None
         self._connection: Connection | None = None
+        self._cancelling = asyncio.Lock()
         self._ended: Vacuumed | None = None
         self._stopped: str | None = None
         self._tended_s = 0.0
@@ -147,7 +148,8 @@ class Vacuum:
         finally:
             self._connection = None
             if watching is not None:
-                watching.cancel()
+                async with self._cancelling:  # a request that is given up half way is the end of PgBouncer 1.18
+                    watching.cancel()
                 await asyncio.gather(watching, return_exceptions=True)
             await connection.close()
 
@@ -164,9 +166,11 @@ class Vacuum:
                 await self._cancel()
 
     async def _cancel(self) -> None:
-        if self._connection is not None:
+        connection = self._connection
+        if connection is not None:
             with suppress(DatabaseError), translated():
-                await self._connection.cancel_safe(timeout=STOP_MAX_S)
+                async with self._cancelling:
+                    await connection.cancel_safe(timeout=STOP_MAX_S)
 
 
 def _settings(cost: Cost) -> dict[str, str]:

@@ -11,6 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from backfill.core.signals import Signals
 from backfill.core.vacuum import Cost
 from backfill.errors import Halted, Refused
 from backfill.pg import pooler as pooling
@@ -89,21 +90,20 @@ async def test_our_vacuum_behind_a_pooler_gives_way_to_whoever_waits(database: D
         run_sql(database, "delete from users where id % 2 = 0")
         await worker.start_vacuum(Cost(1, 100.0))
         progress = "select pid from pg_stat_progress_vacuum"
-        await until(worker, lambda: database.query(progress))
+        await until(worker, lambda _: database.query(progress))
         assert database.query(progress) == [(worker._observer.vacuum.pid,)]
         assert (await worker.read_signals()).upkeep.vacuumed_by is None
         await asyncio.to_thread(run_sql, database, "alter table users add column more int")
-        ended = (await worker.read_signals()).vacuumed
+        ended = (await until(worker, lambda seen: seen.vacuumed)).vacuumed
     assert ended is not None
     assert ended.stopped == "sessions waiting for it 1 > 0"
 
 
-async def until(worker: Session, condition: Callable[[], object]) -> None:
+async def until(worker: Session, condition: Callable[[Signals], object]) -> Signals:
     """Wait as a worker does: it reads all the while, or its vacuum would end."""
     for _ in range(500):
-        if condition():
-            return
-        await worker.read_signals()
+        if condition(seen := await worker.read_signals()):
+            return seen
         await asyncio.sleep(0.02)
     raise AssertionError("not in time")
 
