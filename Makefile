@@ -1,11 +1,12 @@
 # Every target makes its own .venv first: with uv where it is, else with python3 and pip. Nothing else is needed.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-majors test-oldest check lint bench bench-throttle sim mutations lock clean
+.PHONY: help demo test test-majors test-oldest test-docker plants check lint bench bench-throttle sim mutations lock clean
 
 PYTHON ?= python3
 UV := $(shell command -v uv 2>/dev/null)
 BIN := .venv/bin
 ROWS ?= 300000
+TAG ?= 17
 STAMPS := .venv/.stamps
 SOURCES := pyproject.toml uv.lock requirements.lock requirements-dev.lock
 
@@ -19,13 +20,17 @@ test: $(STAMPS)/dev ## all tests, on servers that they make themselves
 	@$(BIN)/python -m tests.majors --if-possible >/dev/null
 	$(BIN)/python -m pytest -q -n 2 tests/unit tests/sim
 	$(BIN)/python -m pytest -q -n 2 tests/integration
-	$(BIN)/python -m pytest -q tests/acceptance
+	$(BIN)/python -m pytest -q -n 2 -m "not alone" tests/acceptance
+	$(BIN)/python -m pytest -q -m alone tests/acceptance
 
 test-majors: $(STAMPS)/dev ## integration and acceptance tests on PostgreSQL 14 to 18 in turn (MAJORS="14 17")
 	@$(call on-majors,$(or $(MAJORS),--if-possible),tests/acceptance)
 
 test-oldest: $(STAMPS)/dev ## the same on PostgreSQL 14, of acceptance what differs by server
 	@$(call on-majors,--if-possible 14,-m oldest tests/acceptance)
+
+test-docker: $(STAMPS)/dev ## what is marked docker, on servers in containers of postgres:TAG (TAG=17)
+	$(BIN)/python -m pytest -q -n 2 --pg docker:$(TAG) tests/integration tests/acceptance
 
 check: lint ## lint, types, direction of imports, unit tests, simulation
 	$(BIN)/python -m pytest -q -n 2 tests/unit tests/sim
@@ -44,6 +49,9 @@ bench-throttle: $(STAMPS)/dev ## the throttle against the laws of others, half a
 
 sim: $(STAMPS)/dev ## the throttle in simulated worlds: docs/sim/scenarios.svg anew, and a table (a minute or three)
 	@$(BIN)/python -m tests.sim.pictures
+
+plants: $(STAMPS)/dev ## the throttle before all 2,000 random plants, of which the tests take a quarter
+	ALL_PLANTS=1 $(BIN)/python -m pytest -q -n 2 tests/sim/test_any_plant.py
 
 mutations: $(STAMPS)/dev ## break the throttle on purpose; a test has to notice each (a minute or two)
 	@$(BIN)/python -m tests.sim.mutations

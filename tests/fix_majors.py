@@ -16,6 +16,7 @@ import pytest
 from backfill.errors import BackfillError
 from backfill.sandbox import Sandbox, Server
 from backfill.sandbox.binaries import find_binaries
+from tests.fix_docker import chosen_tag
 from tests.majors import VERSIONS, binaries, major_of, why_absent
 
 Bares = Callable[[int], Server]
@@ -39,7 +40,9 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["BACKFILL_PG_BIN"] = str(binaries(major).directory)
 
 
-def pytest_report_header() -> str:
+def pytest_report_header(config: pytest.Config) -> str | None:
+    if chosen_tag(config):
+        return None
     try:
         found = find_binaries()
     except BackfillError as error:

@@ -3,6 +3,7 @@
 `cluster`   a primary and two standbys, `replica-a` behind `link_a` and `replica-b` behind `link_b`.
 `database`  a fresh database on that primary, dropped after the test.
 
+With `--pg docker` both are in containers, for the tests that are marked so.
 Whatever a test did to links and replicas through them is undone after it; promoting one is not: a test
 that promotes or loses a server makes a sandbox of its own.
 """
@@ -19,6 +20,8 @@ from psycopg import sql
 
 from backfill.pg.query import query
 from backfill.sandbox import Link, Sandbox, Server, Standby
+from tests.fix_docker import chosen_tag
+from tests.places import Clustered, Primary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,7 +61,7 @@ class Database:
     """A database of one test."""
 
     name: str
-    primary: Server
+    primary: Primary
 
     @property
     def dsn(self) -> str:
@@ -71,6 +74,7 @@ class Database:
 
     def dsn_through(self, link: Link) -> str:
         """Return conninfo of the superuser whose packets take a link."""
+        assert isinstance(self.primary, Server), "clients of a container take no link"
         return self.primary.dsn_through(link, dbname=self.name)
 
     def query(self, statement: LiteralString, *parameters: object) -> list[tuple[Any, ...]]:
@@ -79,7 +83,13 @@ class Database:
 
 
 @pytest.fixture(scope="session")
-def cluster() -> Iterator[Cluster]:
+def cluster(request: pytest.FixtureRequest) -> Iterator[Clustered]:
+    if tag := chosen_tag(request.config):
+        from tests.containers import running_cluster  # noqa: PLC0415 - only where containers are asked for
+
+        with running_cluster(tag) as made:
+            yield made
+        return
     with Sandbox() as sandbox:
         primary = sandbox.primary()
         link_a, link_b = sandbox.link(primary), sandbox.link(primary)
@@ -89,7 +99,7 @@ def cluster() -> Iterator[Cluster]:
 
 
 @pytest.fixture
-def database(cluster: Cluster) -> Iterator[Database]:
+def database(cluster: Clustered) -> Iterator[Database]:
     name = f"test_{secrets.token_hex(6)}"
     with psycopg.connect(cluster.primary.dsn, autocommit=True) as connection:
         # The way before 15, where it is a choice: it writes no megabytes of WAL for a test to wonder at.

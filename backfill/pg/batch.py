@@ -20,6 +20,7 @@ from backfill.core.table import Table
 from backfill.errors import Diverges
 from backfill.pg.checkpoint import blame, fields_of
 from backfill.pg.compression import compress
+from backfill.pg.pooler import insist_on_process
 from backfill.pg.reads import range_of, untried
 from backfill.pg.session import Connection, translated
 from backfill.pg.sqlfile import statement
@@ -69,7 +70,7 @@ async def run_batch(batch: Batch) -> Filled | Overfull:
     """Update and checkpoint; return what was committed, or Overfull.
 
     Raises Superseded or Rewritten when the checkpoint would not move, Diverges when `where` stays true for every
-    row of a job's first batch. In each of these cases nothing was changed.
+    row of a job's first batch, Halted when the session is no session. In each of these cases nothing was changed.
     """
     started_s = time.monotonic()
     connection = batch.connection
@@ -114,6 +115,7 @@ async def _fill(batch: Batch) -> Filled:
     before, row = await measured.fetchone(), await update.fetchone()
     assert row is not None, "an aggregate has one row"
     assert before is not None, "a select without FROM has one row"
+    insist_on_process(connection.server_pid, before["pid"])
     refused = compressing is not None and await compressing.fetchone() is None
     rows, unconverged = row["rows"], row["rows_unconverged"]
     if rows > batch.job.batch.max_rows:

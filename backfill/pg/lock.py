@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 
+from backfill.pg.pooler import insist_on_process
 from backfill.pg.session import Connection, translated
 from backfill.pg.sqlfile import statement
 
@@ -23,7 +24,9 @@ async def try_lock(connection: Connection, job: str, table: str) -> str | None:
     with translated(connection):
         cursor = await connection.execute(statement("try_lock"), keys)
         row = await cursor.fetchone()
-        held_key = row[0] if row else None
+        assert row is not None, "a select without FROM has one row"
+        held_key, pid = row
+        insist_on_process(connection.server_pid, pid)
         if held_key is None:
             return None
         return await _holder(connection, held_key, None if held_key == keys["job_key"] else table)

@@ -20,8 +20,7 @@ from psycopg.rows import DictRow, TupleRow, dict_row
 from backfill.core.job import Job
 from backfill.core.redact import redact
 from backfill.errors import JobError, Lost, Refused
-
-Connection = AsyncConnection[TupleRow]
+from backfill.pg.pooler import insist_on_session
 
 INSUFFICIENT_PRIVILEGE = "42501"
 
@@ -37,6 +36,7 @@ _BOUNDS = {
 """A half-open link is noticed within about 20 s, and a multi-host DSN leads to the primary."""
 
 _SET = b"""SELECT
+    pg_backend_pid(),
     set_config('statement_timeout', %(statement_timeout)s, false),
     set_config('lock_timeout', %(lock_timeout)s, false),
     set_config('idle_in_transaction_session_timeout', '60s', false),
@@ -46,13 +46,23 @@ _SET = b"""SELECT
     set_config('row_security', 'off', false),
     set_config('TimeZone', 'UTC', false),
     (SELECT set_config(name, '1s', false) FROM pg_settings WHERE name = 'client_connection_check_interval'),
-    (SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'transaction_timeout')"""
+    (SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'transaction_timeout')
+WHERE %(told_pid)s::int IS NULL OR pg_backend_pid() = %(told_pid)s"""
 """What a role or a database has as its defaults would cut the final read short or make batches fail. Settings that
 not every server has are set where they are there.
 
 Custom plans: a generic one takes a few pages for a fixed share of the table, and then reads all of a second table
 that `where` or `set` looks into, for each batch.
+
+With `told_pid`, the process that the protocol named, nothing is set in another one: that is a pooler's, and may be
+anybody's next.
 """
+
+
+class Connection(AsyncConnection[TupleRow]):
+    """A session of ours; `server_pid` is the process that has its settings and its locks."""
+
+    server_pid = 0
 
 
 def resolve_dsn(option: str | None, environment: dict[str, str]) -> str:
@@ -80,29 +90,50 @@ def worker_name(job: str) -> str:
 
 
 async def connect(dsn: str, *, application_name: str, job: Job | None = None) -> Connection:
-    """Open a session in autocommit with every timeout set; raises Lost when there is no server to be had."""
-    given = conninfo_to_dict(dsn)
-    bounds = {name: value for name, value in _BOUNDS.items() if name not in given}
-    with translated():
-        connection = await AsyncConnection.connect(
-            # UTF-8 whatever the environment says: a job file is, and every name may be.
-            make_conninfo(dsn, **bounds, application_name=application_name, client_encoding="UTF8"),
-            autocommit=True,
-            # What is prepared in a pipeline that an error aborts is believed there, and is not.
-            prepare_threshold=None,
-        )
-        try:
-            await connection.execute(_SET, _settings(job))
-        except BaseException:
-            await connection.close()
-            raise
+    """Open a session in autocommit with every timeout set.
+
+    Raises Lost when there is no server to be had, Halted when a pooler gives us no session.
+    """
+    connection = await _open(dsn, application_name)
+    try:
+        with translated(connection):
+            # Behind a pooler the protocol names a process that there is not.
+            pid = await _set(connection, job, told_pid=connection.info.backend_pid)
+            if pid is None:
+                await insist_on_session(connection, lambda: _open(dsn, "backfill:pooler"))
+                pid = await _set(connection, job)
+        assert pid is not None, "without a condition there is one row"
+    except BaseException:
+        await connection.close()
+        raise
+    connection.server_pid = pid
     return connection
 
 
 async def bound(connection: Connection, job: Job) -> None:
     """Set the timeouts of a session anew."""
     with translated(connection):
-        await connection.execute(_SET, _settings(job))
+        await _set(connection, job)
+
+
+async def _open(dsn: str, application_name: str) -> Connection:
+    given = conninfo_to_dict(dsn)
+    bounds = {name: value for name, value in _BOUNDS.items() if name not in given}
+    with translated():
+        return await Connection.connect(
+            # UTF-8 whatever the environment says: a job file is, and every name may be.
+            make_conninfo(dsn, **bounds, application_name=application_name, client_encoding="UTF8"),
+            autocommit=True,
+            # What is prepared in a pipeline that an error aborts is believed there, and is not.
+            prepare_threshold=None,
+        )
+
+
+async def _set(connection: Connection, job: Job | None, *, told_pid: int | None = None) -> int | None:
+    """Set what holds in every session of ours; return the process that it was set in, None where it was not."""
+    cursor = await connection.execute(_SET, _settings(job) | {"told_pid": told_pid})
+    row = await cursor.fetchone()
+    return int(row[0]) if row else None
 
 
 def _settings(job: Job | None) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from psycopg.types.json import Jsonb
 
 from backfill.core.signals import Vacuumed
 from backfill.core.vacuum import Cost, watch
-from backfill.errors import DatabaseError, Refused
+from backfill.errors import DatabaseError, Halted, Refused
 from backfill.pg.asking import Asking
 from backfill.pg.compression import compress
 from backfill.pg.session import Connection, connect, translated, worker_name
@@ -64,6 +64,7 @@ class Vacuum:
         self._asking = Asking(dsn, standby=False)
         self._task: asyncio.Task[Vacuumed] | None = None
         self._connection: Connection | None = None
+        self._cancelling = asyncio.Lock()
         self._ended: Vacuumed | None = None
         self._stopped: str | None = None
         self._tended_s = 0.0
@@ -71,7 +72,7 @@ class Vacuum:
     @property
     def pid(self) -> int:
         """The server process of the one that runs, 0 for none."""
-        return 0 if self._connection is None else self._connection.info.backend_pid
+        return 0 if self._connection is None else self._connection.server_pid
 
     def start(self, statement: Composed, cost: Cost, compression: str | None = None) -> None:
         """Begin one, its full-page images compressed as those of the batches are; there must be none."""
@@ -142,12 +143,13 @@ class Vacuum:
             with translated(connection):
                 await connection.execute(static("set_vacuum"), {"settings": Jsonb(_settings(cost))})
                 await compress(connection, compression, local=False)
-                watching = asyncio.create_task(self._watch(connection.info.backend_pid))
+                watching = asyncio.create_task(self._watch(connection.server_pid))
                 await connection.execute(statement)
         finally:
             self._connection = None
             if watching is not None:
-                watching.cancel()
+                async with self._cancelling:  # a request that is given up half way is the end of PgBouncer 1.18
+                    watching.cancel()
                 await asyncio.gather(watching, return_exceptions=True)
             await connection.close()
 
@@ -156,7 +158,7 @@ class Vacuum:
         while True:
             await asyncio.sleep(WATCH_EVERY_S)
             waiting = None
-            with suppress(DatabaseError):
+            with suppress(DatabaseError, Halted):
                 waiting = await self._asking.read_waiting(pid)
             stop = watch(waiting, time.monotonic() - self._tended_s)
             if stop is not None or self._stopped is not None:
@@ -164,9 +166,11 @@ class Vacuum:
                 await self._cancel()
 
     async def _cancel(self) -> None:
-        if self._connection is not None:
+        connection = self._connection
+        if connection is not None:
             with suppress(DatabaseError), translated():
-                await self._connection.cancel_safe(timeout=STOP_MAX_S)
+                async with self._cancelling:
+                    await connection.cancel_safe(timeout=STOP_MAX_S)
 
 
 def _settings(cost: Cost) -> dict[str, str]:

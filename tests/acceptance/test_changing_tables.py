@@ -11,6 +11,8 @@ import pytest
 from tests.acceptance.command import job_text, write
 from tests.acceptance.worker import left, make_users, run_job, write_job
 
+pytestmark = pytest.mark.docker
+
 PACED = "throttle: {max_wal_rate: 100kB/s}"
 
 GONE = {

@@ -9,6 +9,7 @@ import pytest
 from tests.acceptance.worker import COMMAND
 
 
+@pytest.mark.alone
 @pytest.mark.timeout(120)
 def test_the_demo_shows_a_throttled_killed_and_resumed_backfill_and_ends_0():
     done = subprocess.run(

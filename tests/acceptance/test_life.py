@@ -9,6 +9,8 @@ import pytest
 
 from tests.acceptance.worker import left, make_users, run_job, write_job
 
+pytestmark = pytest.mark.docker
+
 SLOW = {"  max_wal_rate: 1GB/s": "  max_wal_rate: 200kB/s"}
 
 

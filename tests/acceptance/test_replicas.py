@@ -14,6 +14,8 @@ from tests.acceptance.worker import left, make_users, run_job, write_job
 
 RATE_BYTES_S = 4_000_000
 BUDGET = "  max_lag: 2s\n  max_wal_rate: 1GB/s"
+PACED = {"  max_wal_rate: 1GB/s": "  max_wal_rate: 2MB/s"}
+"""Some seconds of work, wherever the servers are: only a sandbox's link has a rate."""
 
 
 class LagWatch:
@@ -56,6 +58,7 @@ class LagWatch:
         self._thread.join(10)
 
 
+@pytest.mark.alone
 @pytest.mark.timeout(120)
 def test_a_narrow_link_is_used_and_its_replica_stays_inside_the_budget(cluster, database, tmp_path):
     make_users(database, 200_000)
@@ -74,13 +77,12 @@ def test_a_narrow_link_is_used_and_its_replica_stays_inside_the_budget(cluster, 
     assert watch.worst_s <= 2.0, f"worst lag {watch.worst_s:.2f}s"
 
 
+@pytest.mark.docker
 @pytest.mark.timeout(120)
 def test_a_cut_link_stops_the_next_batch_with_the_replicas_name_and_heals_by_itself(cluster, database, tmp_path):
-    make_users(database, 200_000)
-    cluster.link_b.limit(RATE_BYTES_S)
-    with run_job(database.dsn, write_job(tmp_path)) as worker:
+    make_users(database, 50_000)
+    with run_job(database.dsn, write_job(tmp_path, **PACED)) as worker:
         worker.until("BatchDone")
-        cluster.link_b.cut()
         cluster.link_b.refuse()
         waited = next(
             event for event in worker.each() if event["event"] == "Waited" and event["reason"]["kind"] == "missing"
@@ -101,11 +103,11 @@ def test_a_cut_link_stops_the_next_batch_with_the_replicas_name_and_heals_by_its
     assert left(database) == 0
 
 
+@pytest.mark.docker
 @pytest.mark.timeout(60)
 def test_a_frozen_replica_stops_the_work_and_is_named_with_its_lag(cluster, database, tmp_path):
-    make_users(database, 200_000)
-    cluster.link_b.limit(RATE_BYTES_S)
-    job = write_job(tmp_path, **{"  max_wal_rate: 1GB/s": "  max_lag: 1s"})
+    make_users(database, 50_000)
+    job = write_job(tmp_path, **{"  max_wal_rate: 1GB/s": "  max_lag: 1s\n  max_wal_rate: 2MB/s"})
     with run_job(database.dsn, job) as worker:
         worker.until("BatchDone")
         cluster.link_b.freeze()
@@ -119,6 +121,7 @@ def test_a_frozen_replica_stops_the_work_and_is_named_with_its_lag(cluster, data
     assert left(database) == 0
 
 
+@pytest.mark.docker
 def test_a_required_replica_that_never_was_there_is_a_fault_with_its_name(database, tmp_path):
     make_users(database, 1000)
     job = write_job(tmp_path, **{"  max_wal_rate: 1GB/s": "  replicas: {require: [replica-z]}"})
@@ -131,6 +134,7 @@ def test_a_required_replica_that_never_was_there_is_a_fault_with_its_name(databa
         assert worker.all_of("BatchDone") == []
 
 
+@pytest.mark.docker
 def test_a_paused_replica_that_is_ignored_does_not_hold_the_work_back(cluster, database, tmp_path):
     make_users(database, 20_000)
     cluster.replica_b.pause()

@@ -29,9 +29,9 @@ from backfill.pg.session import Connection, connect
 from backfill.pg.statements import Statements
 from backfill.ports import Surroundings
 from backfill.runner import Runner
-from backfill.sandbox import Server
 from tests.factories import admission, run_order
 from tests.fix_pg import Database
+from tests.places import Primary
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -57,7 +57,7 @@ def function_job(directory: Path, module: str, *, inputs: Sequence[str] = ("user
     return job_file(directory / "job.yaml", **{"set": {"handle": "python"}, "python": python} | keys)
 
 
-def create_database(primary: Server) -> Database:
+def create_database(primary: Primary) -> Database:
     """Make a database of a server."""
     name = f"test_{secrets.token_hex(6)}"
     with psycopg.connect(primary.dsn, autocommit=True) as connection:
@@ -71,7 +71,7 @@ def drop_database(database: Database) -> None:
         connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(database.name)))
 
 
-def run_sql(database: Database | Server | str, *statements: str) -> None:
+def run_sql(database: Database | Primary | str, *statements: str) -> None:
     """Run statements as superuser, or as whom a DSN names, each a transaction of its own."""
     with psycopg.connect(database if isinstance(database, str) else database.dsn, autocommit=True) as connection:
         for statement in statements:

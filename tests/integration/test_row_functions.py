@@ -490,7 +490,7 @@ async def test_no_transaction_is_open_while_the_function_works(users: Database, 
             tasks.start_soon(worker.map_rows, scan, cut)
             await anyio.sleep(0.6)
             seen = "select state, backend_xmin is null, backend_xid is null from pg_stat_activity where pid = %s"
-            assert users.query(seen, worker.connection.info.backend_pid) == [("idle", True, True)]
+            assert users.query(seen, worker.connection.server_pid) == [("idle", True, True)]
 
 
 @pytest.mark.parametrize(
