@@ -17,7 +17,7 @@ from backfill.core.batch import Filled
 from backfill.core.events import BatchDone, PassDone, Retried
 from backfill.core.jobfile import JobFile
 from backfill.core.scout import Cut
-from backfill.errors import BackfillError, Diverges, FunctionError, JobError, Refused
+from backfill.errors import BackfillError, Diverges, FunctionError, JobError, Refused, RowRefused
 from backfill.pg.database import Database as Session
 from backfill.pg.planner import make_plan
 from tests.fix_pg import Database
@@ -363,7 +363,7 @@ async def test_a_value_that_its_column_does_not_take_fails_and_is_not_cut_off(
         "create domain short_text as varchar(4)",
         f"alter table users drop handle, add handle {kind}",
     )
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(RowRefused) as caught:
         await run(users.dsn, job_of(tmp_path, f"def f(rows):\n    return [{given} for _ in rows]\n"))
     assert words in str(caught.value)
 

@@ -25,7 +25,7 @@ from tests.integration.jobs import job_file, make_users, run, run_sql
 
 pytestmark = pytest.mark.anyio
 
-TABLES = ["batch", "event", "job", "scan"]
+TABLES = ["batch", "event", "job", "rejected", "scan"]
 
 
 @pytest.fixture
@@ -182,7 +182,7 @@ async def test_the_script_can_be_run_again(users: Database, role: str):
         "usage on schema backfill",
         *(
             f"{right} on backfill.{table}"
-            for right, table in zip(["select", "insert", "update", "delete"], TABLES, strict=True)
+            for right, table in zip(["select", "insert", "update", "delete", "select"], TABLES, strict=True)
         ),
     ],
 )
