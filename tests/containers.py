@@ -22,6 +22,7 @@ from testcontainers.core.config import testcontainers_config
 from testcontainers.core.container import DockerContainer
 from testcontainers.core.network import Network
 
+from backfill.errors import BackfillError
 from backfill.pg.query import query
 from backfill.sandbox.conninfo import conninfo
 from backfill.sandbox.server import _free_port
@@ -32,6 +33,7 @@ LABEL = "backfill.tests.owner"
 _OWNER = f"{socket.gethostname()}:{os.getpid()}"
 _PING_S = 5
 _READY_S, _STREAMING_S, _STOP_S = 60.0, 30.0, 10
+_PAUSES = 5
 
 # For throw-away data; and who is cut off is missed within seconds.
 _SETTINGS = {
@@ -103,7 +105,10 @@ class ContainerServer:
         """Start it and return when it takes connections; nothing when it runs."""
         if self._state != "running":
             self.docker.start()
-        wait_until(self._answers, f"server {self.name!r} takes connections", _READY_S)
+        try:
+            wait_until(self._answers, f"server {self.name!r} takes connections", _READY_S)
+        except BackfillError as error:
+            raise BackfillError(f"{error}\n{self.docker.logs().decode()[-2000:]}") from None
 
     def stop(self) -> None:
         """Shut it down."""
@@ -119,7 +124,7 @@ class ContainerServer:
     def freeze(self) -> None:
         """Pause the container: connections stay open, nothing answers."""
         if self._state == "running":
-            self.docker.pause()
+            _pause(self.docker)
 
     def thaw(self) -> None:
         """Let a frozen one go on."""
@@ -197,7 +202,7 @@ class ContainerLink:
     def restore(self) -> None:
         """Undo both."""
         if self.cut_off:
-            self.network.connect(self.standby.docker)
+            _attach(self.network, self.standby.docker)
             self.cut_off = False
         self.standby.thaw()
 
@@ -267,7 +272,30 @@ class _Yard:
     def _run(self, container: DockerContainer, alias: str) -> None:
         self.stack.callback(container.stop)
         container.start()
-        self.network.connect(container.get_wrapped_container().id, [alias])
+        _attach(self.network._network, container.get_wrapped_container(), aliases=[alias])
+
+
+def _pause(container: Any) -> None:
+    """Pause a container; on a busy machine an engine now and then fails at it the first time."""
+    for left in reversed(range(_PAUSES)):
+        try:
+            container.pause()
+        except APIError:
+            if not left:
+                raise
+        else:
+            return
+
+
+def _attach(network: Any, container: Any, aliases: list[str] | None = None) -> None:
+    """Put a container on a network, frozen if it runs: half way the name is known and packets take another way, for ever."""
+    container.reload()
+    running = container.status == "running"
+    if running:
+        _pause(container)
+    network.connect(container, aliases=aliases)
+    if running:
+        container.unpause()
 
 
 @contextmanager

@@ -11,8 +11,6 @@ import pytest
 from tests.acceptance.command import job_text, write
 from tests.acceptance.worker import left, make_users, run_job, write_job
 
-pytestmark = pytest.mark.docker
-
 PACED = "throttle: {max_wal_rate: 100kB/s}"
 
 GONE = {
@@ -71,6 +69,7 @@ def test_what_is_gone_under_a_worker_ends_it_with_the_server_s_words(database, t
     assert database.query("select distinct state from backfill.job") == [("failed",)]
 
 
+@pytest.mark.docker
 @pytest.mark.oldest
 @pytest.mark.timeout(120)
 def test_a_table_that_is_rewritten_emptied_and_changed_all_the_while_is_filled_to_the_end(database, tmp_path):
@@ -87,6 +86,7 @@ def test_a_table_that_is_rewritten_emptied_and_changed_all_the_while_is_filled_t
     assert "the table was rewritten (VACUUM FULL, CLUSTER, TRUNCATE or an ALTER TABLE)" in rewritten
 
 
+@pytest.mark.docker
 def test_a_locked_row_is_waited_for_with_its_reason_and_filled_when_it_is_free(database, tmp_path):
     make_users(database, 1000)
     path = write_job(tmp_path, **{"throttle:": "lock_timeout: 50ms\nthrottle:"})

@@ -9,11 +9,10 @@ import pytest
 
 from tests.acceptance.worker import left, make_users, run_job, write_job
 
-pytestmark = pytest.mark.docker
-
 SLOW = {"  max_wal_rate: 1GB/s": "  max_wal_rate: 200kB/s"}
 
 
+@pytest.mark.docker
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_signal_ends_the_batch_in_flight_and_leaves_the_checkpoint(database, tmp_path, number, code):
     make_users(database, 20_000)
@@ -36,6 +35,7 @@ def test_a_signal_ends_the_batch_in_flight_and_leaves_the_checkpoint(database, t
     assert left(database) == 0
 
 
+@pytest.mark.docker
 @pytest.mark.oldest
 def test_a_second_signal_cancels_the_statement_and_rolls_it_back(database, tmp_path):
     make_users(database, 2000)
@@ -65,6 +65,7 @@ def test_a_second_signal_cancels_the_statement_and_rolls_it_back(database, tmp_p
     assert filled < 2000
 
 
+@pytest.mark.docker
 def test_a_second_worker_waits_names_the_holder_and_takes_over_when_it_is_killed(database, tmp_path):
     make_users(database, 20_000)
     job = write_job(tmp_path, **SLOW)
@@ -95,6 +96,7 @@ def test_a_second_job_on_the_same_table_waits_for_the_first(database, tmp_path):
             assert "which fills table public.users for another job" in refused.stderr
 
 
+@pytest.mark.docker
 @pytest.mark.oldest
 def test_a_terminated_session_is_opened_again_and_nothing_is_lost(database, tmp_path):
     make_users(database, 50_000)
@@ -138,6 +140,7 @@ def test_a_role_without_pg_monitor_is_told_the_grant_that_mends_it_before_any_ba
         database.query(f"drop role {role}")
 
 
+@pytest.mark.docker
 def test_a_role_blinded_in_mid_run_stops_the_next_batch_and_goes_on_when_it_sees_again(database, tmp_path):
     make_users(database, 50_000)
     role = f"half_{database.name}"

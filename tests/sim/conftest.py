@@ -1,5 +1,7 @@
 """Hypothesis finds the same examples everywhere, however slow the machine; with RANDOM_PLANTS set, others each time.
 
+A quarter of the plants is tried, with ALL_PLANTS (`make plants`) or RANDOM_PLANTS each of them.
+
 A plant takes tens of milliseconds: shrinking one would take minutes and tell little more than its first failure.
 """
 
