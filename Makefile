@@ -24,10 +24,10 @@ test: $(STAMPS)/dev ## all tests, on servers that they make themselves
 	$(BIN)/python -m pytest -q -m alone tests/acceptance
 
 test-majors: $(STAMPS)/dev ## integration and acceptance tests on PostgreSQL 14 to 18 in turn (MAJORS="14 17")
-	@$(call on-majors,$(or $(MAJORS),--if-possible),tests/acceptance)
+	@$(call on-majors,$(or $(MAJORS),--if-possible),tests/integration,tests/acceptance)
 
-test-oldest: $(STAMPS)/dev ## the same on PostgreSQL 14, of acceptance what differs by server
-	@$(call on-majors,--if-possible 14,-m oldest tests/acceptance)
+test-oldest: $(STAMPS)/dev ## the same on PostgreSQL 14, as far as it differs by server
+	@$(call on-majors,--if-possible 14,--ignore-glob '*/test_sandbox*' tests/integration,-m oldest -n 2 tests/acceptance)
 
 test-docker: $(STAMPS)/dev ## what is marked docker, on servers in containers of postgres:TAG (TAG=17)
 	$(BIN)/python -m pytest -q --pg docker:$(TAG) tests/integration tests/acceptance
@@ -73,14 +73,14 @@ $(STAMPS)/dev: $(SOURCES)
 	@$(call install,sandbox$(comma)dev)
 	@mkdir -p $(STAMPS) && touch $@ $(STAMPS)/demo
 
-# The integration tests and $(2) on each major that $(1) asks for; one that fails does not keep the others from their turn.
+# Tests of integration $(2) and of acceptance $(3) on each major that $(1) asks for; a failure keeps no other from its turn.
 define on-majors
 majors=$$($(BIN)/python -m tests.majors $(1)) || exit 1; \
 failed=; \
 for major in $$majors; do \
 	echo "PostgreSQL $$major"; \
-	$(BIN)/python -m pytest -q -n 2 --major $$major tests/integration || failed="$$failed $$major"; \
-	$(BIN)/python -m pytest -q --major $$major $(2) || failed="$$failed $$major"; \
+	$(BIN)/python -m pytest -q -n 2 --major $$major $(2) || failed="$$failed $$major"; \
+	$(BIN)/python -m pytest -q --major $$major $(3) || failed="$$failed $$major"; \
 done; \
 if [ -n "$$failed" ]; then echo "failed on PostgreSQL:$$failed" >&2; exit 1; fi
 endef
