@@ -7,9 +7,11 @@ process that made a container or a network: what a killed one left goes with the
 
 from __future__ import annotations
 
+import gc
 import os
 import secrets
 import socket
+import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -67,6 +69,14 @@ exec gosu postgres "$@"
 
 def why_absent() -> str | None:
     """Return why no containers can be made here, None when they can."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # the client forgets a socket that found nobody
+        why = _ping()
+        gc.collect()
+    return why
+
+
+def _ping() -> str | None:
     try:
         client = docker.from_env(timeout=_PING_S)
         try:
