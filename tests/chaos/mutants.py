@@ -7,7 +7,6 @@ and then is `backfill`. What is replaced is a text that has to be there exactly 
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -116,11 +115,6 @@ MUTANTS = (
     Mutant("missing-is-well", "a replica out of view stops the work", missing_is_well, "standby-link-cut", Broken.AWAY),
 )
 BY_NAME = {mutant.name: mutant for mutant in MUTANTS}
-
-
-def apply_in_vain(name: str) -> None:
-    """Switch a protection off in a process that does nothing else; raise CalledProcessError where it is not there."""
-    subprocess.run([sys.executable, "-m", __name__, name, "--version"], check=True, capture_output=True, timeout=60)
 
 
 if __name__ == "__main__":
