@@ -150,8 +150,11 @@ EDITS: tuple[LiteralString, ...] = (
     "filenode = 1",
     "lanes = lanes + 1",
     "end_page = end_page / 2",
+    "sizes = '{}'",
+    "window_start = 0, window_end = 0, end_page = 1",
+    "stripe = 12",
 )
-"""Everything but what was counted."""
+"""Everything but what was counted; the last three are no places at all."""
 
 
 def _edit_checkpoint(stage: Stage) -> None:
