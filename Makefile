@@ -1,12 +1,14 @@
 # Every target makes its own .venv first: with uv where it is, else with python3 and pip. Nothing else is needed.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-majors test-oldest test-docker plants check lint bench bench-throttle sim mutations lock clean
+.PHONY: help demo test test-majors test-oldest test-docker plants check lint bench bench-throttle sim mutations chaos lock clean
 
 PYTHON ?= python3
 UV := $(shell command -v uv 2>/dev/null)
 BIN := .venv/bin
 ROWS ?= 300000
 TAG ?= 17
+ROUNDS ?= 200
+SEED ?= 1
 STAMPS := .venv/.stamps
 SOURCES := pyproject.toml uv.lock requirements.lock requirements-dev.lock
 
@@ -55,6 +57,9 @@ plants: $(STAMPS)/dev ## the throttle before all 2,000 random plants, of which t
 
 mutations: $(STAMPS)/dev ## break the throttle on purpose; a test has to notice each (a minute or two)
 	@$(BIN)/python -m tests.sim.mutations
+
+chaos: $(STAMPS)/dev ## whatever can happen to a worker, drawn from a seed (ROUNDS=200 SEED=1, half an hour); --mutants by FLAGS=
+	@$(BIN)/python -m tests.chaos --rounds $(ROUNDS) --seed $(SEED) $(FLAGS)
 
 lock: ## resolve the pinned versions anew (needs uv)
 	uv lock

@@ -102,6 +102,18 @@ class Scan:
         return self.next == Tid(self.window_start)
 
     @property
+    def possible(self) -> bool:
+        """Whether a worker can have left it so: what somebody has edited may be no place at all."""
+        layout, lanes = self.layout, 0 <= self.lane < self.lanes
+        sizes = sum(layout.sizes) > 0 and min(layout.sizes) >= 0 and layout.window_pages > 0
+        inside = self.pass_done or (
+            0 <= self.window_start < self.window_end <= self.end_page
+            and 0 <= self.stripe < self.stripes
+            and Tid(self.window_start) <= self.next <= self.window_limit
+        )
+        return lanes and sizes and inside and self.pass_number > 0
+
+    @property
     def segment_pages(self) -> int:
         """Pages of a segment: a lane has every so-manieth of them to itself."""
         return max(1, min(SEGMENT_PAGES, -(-self.end_page // self.lanes))) if self.lanes > 1 else max(1, self.end_page)
@@ -109,6 +121,8 @@ class Scan:
     @property
     def pages_done(self) -> float:
         """Pages of this lane's segments that are done in this pass, parts of them by stripes."""
+        if not self.possible:
+            return 0.0
         before = _own_pages(self, min(self.window_start, self.end_page))
         if self.pass_done:
             return before

@@ -125,6 +125,8 @@ class Database(DatabaseLane):
             why = difference(claimed[0].identity, table.identity)
             if why is None and (len(claimed), claimed[0].scan.lanes) != (lanes, lanes):
                 why = f"it was begun with lanes: {claimed[0].scan.lanes}"
+            if why is None and not all(scan.possible for scan in scans):
+                why = "its checkpoint was changed by hand to a place that cannot be"
         if not claimed or why is not None:
             last = await checkpoint.read_sequence(connection, self.job.name)
             fresh = _fresh(table.pages, lanes, scans or (Scan(table.pages, leaf=leaf, sequence=last),))

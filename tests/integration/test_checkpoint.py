@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, LiteralString
 
 import pytest
 
@@ -217,6 +217,18 @@ async def test_a_rewrite_between_two_workers_is_told_when_the_second_opens(users
     async with session(users.dsn, JOB) as worker:
         opened = await open_leaf(worker)
         assert opened.rewritten == "the table was rewritten (VACUUM FULL, CLUSTER, TRUNCATE or an ALTER TABLE)"
+        assert (opened.scans[0].next, opened.scans[0].rows_total, opened.resumed) == (Tid(0), left.rows_total, True)
+        await fill(worker, opened.scans[0], Cut(opened.scans[0].window_limit, 1))
+
+
+@pytest.mark.parametrize("edit", ["sizes = '{}'", "window_end = window_start", "stripe = 12", "next_tid = '(9999,0)'"])
+async def test_a_checkpoint_that_was_edited_to_no_place_at_all_begins_anew(users: Database, edit: LiteralString):
+    async with session(users.dsn, JOB) as worker:
+        left = await first_batch(worker)
+    users.query("update backfill.scan set " + edit)
+    async with session(users.dsn, JOB) as worker:
+        opened = await open_leaf(worker)
+        assert opened.rewritten == "its checkpoint was changed by hand to a place that cannot be"
         assert (opened.scans[0].next, opened.scans[0].rows_total, opened.resumed) == (Tid(0), left.rows_total, True)
         await fill(worker, opened.scans[0], Cut(opened.scans[0].window_limit, 1))
 

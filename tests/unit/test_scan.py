@@ -195,3 +195,37 @@ def test_a_window_may_be_laid_out_anew_until_something_of_it_is_done():
     assert lay_out(scan, Layout((1,), 10)).window_end == 10
     assert not advance(scan, Tid(1)).window_untouched
     assert not advance(scan, Tid(100)).window_untouched
+
+
+@given(st.integers(0, 40_000), st.sampled_from(STRIPES), st.integers(1, 3))
+def test_every_place_that_a_lane_comes_to_is_possible(end_page: int, stripes: int, lanes: int):
+    for lane in range(lanes):
+        begun = begin(end_page, stripes, lane=lane, lanes=lanes)
+        places = [*walk(begun), restart(begun, end_page, equal(1)), begin_pass(begun, end_page + 1)]
+        assert all(place.possible for place in places)
+        assert all(advance(place, place.window_limit).possible for place in places if not place.pass_done)
+
+
+IMPOSSIBLE = (
+    {"layout": Layout(())},
+    {"layout": Layout((0, 0))},
+    {"layout": Layout((1, -1, 3))},
+    {"layout": Layout(window_pages=0)},
+    {"window_end": 0},
+    {"window_end": 20_000},
+    {"window_start": -1},
+    {"stripe": 8},
+    {"stripe": -1},
+    {"next": Tid(9_000)},
+    {"lanes": 0},
+    {"lane": 1},
+    {"pass_number": 0},
+)
+
+
+@pytest.mark.parametrize("edit", IMPOSSIBLE, ids=str)
+def test_a_place_that_no_worker_leaves_is_not_possible_and_counts_as_nothing_done(edit):
+    edited = replace(begin(10_000, 8), **edit)
+    assert not edited.possible
+    assert edited.pages_done == 0
+    assert progress_ratio((edited,)) == 0
