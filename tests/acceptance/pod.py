@@ -16,7 +16,7 @@ from typing import Any
 from tests.acceptance.command import backfill
 from tests.acceptance.worker import COMMAND
 
-WAIT_S = 30.0
+WAIT_S = 60.0
 
 
 class Pod:

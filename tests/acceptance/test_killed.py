@@ -9,12 +9,12 @@ import pytest
 from tests.acceptance.worker import left, make_users, run_job, write_job
 from tests.fix_docker import chosen_tag
 
-KILLS, ROWS = 20, 1_000_000
+KILLS, ROWS = 20, 400_000
 KILLS_IN_CONTAINERS, ROWS_IN_CONTAINERS = 4, 100_000
 
 
 @pytest.mark.docker
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(480)
 def test_kills_at_random_moments_update_each_row_exactly_once(database, tmp_path, pytestconfig):
     in_containers = chosen_tag(pytestconfig) is not None
     kills, rows = (KILLS_IN_CONTAINERS, ROWS_IN_CONTAINERS) if in_containers else (KILLS, ROWS)
