@@ -76,7 +76,7 @@ class Gate:
 
     @property
     def rows_in_time(self) -> int:
-        """Rows that take half of statement_timeout, by what one takes lately: a batch that is ended has done nothing."""
+        """Rows that take half of statement_timeout, as one takes lately: a batch that is ended has done nothing."""
         row_s = self.pace.cost.row_s
         return sys.maxsize if not row_s else max(1, int(TIMEOUT_SHARE * self.job.statement_timeout_s / row_s))
 
