@@ -6,6 +6,7 @@ is taken from it.
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 
 import anyio
@@ -28,6 +29,8 @@ from backfill.errors import JobError
 from backfill.ports import LaneSession, Surroundings
 from backfill.vacuuming import Vacuuming
 
+TIMEOUT_SHARE = 0.5
+"""Of statement_timeout that a batch is meant to take at most, whatever `min_rows` would like."""
 MEASURE_SPACING_S = 0.1
 SAVE_SPACING_S = 1.0
 SNAPSHOT_SHORT_S, SNAPSHOTS_KEPT = 2.0, 10
@@ -70,6 +73,12 @@ class Gate:
     def rows_wished(self, stripe: int) -> int:
         """Return the rows that the next batch would have if it were admitted now."""
         return sizing.rows_wished(self.job.throttle, self.job.batch, self.pace, stripe).rows
+
+    @property
+    def rows_in_time(self) -> int:
+        """Rows that take half of statement_timeout, as one takes lately: a batch that is ended has done nothing."""
+        row_s = self.pace.cost.row_s
+        return sys.maxsize if not row_s else max(1, int(TIMEOUT_SHARE * self.job.statement_timeout_s / row_s))
 
     @property
     def snapshots_s(self) -> float:

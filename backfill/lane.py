@@ -56,7 +56,8 @@ class Lane:
         if not self._suspecting.active:
             self.scan = await self._laying.lay_out(self.scan)
             await self._laying.rest(self.scan)
-        rows = min(self._gate.rows_wished(self.scan.stripe), self._rows_cap, self.session.rows_at_once)
+        rows = min(self._gate.rows_wished(self.scan.stripe), self._gate.rows_in_time)
+        rows = min(rows, self._rows_cap, self.session.rows_at_once)
         cut = await self._cut(rows)
         if cut.rows == 0:
             await self._skip(cut.end)

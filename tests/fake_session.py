@@ -106,6 +106,7 @@ class FakeDatabase:
     foreseeing: bool = True
     refuse: Callable[[Row], Refused | None] = takes_all
     max_rejected: int = 1000
+    row_s: float = ROW_S
     rejected: dict[tuple[str, str], Rejected] = field(default_factory=dict)
     tries: list[tuple[int, ...]] = field(default_factory=list)
     shape_pages: int = 4096
@@ -410,7 +411,7 @@ class FakeSession:
         for tid, row in after.items():
             data.pages[tid.page][tid.offset - 1] = row
             data.fills[row["id"]] += 1
-        took_s = ROW_S * len(tids)
+        took_s = data.row_s * len(tids)
         data.clock.now_s += took_s
         data.insert_lsn += WAL_BYTES * len(tids)
         data.batches.append(len(tids))

@@ -9,7 +9,7 @@ from psycopg.rows import dict_row
 
 from backfill.core.leaf import Extent
 from backfill.core.scan import Scan
-from backfill.errors import JobError
+from backfill.errors import Halted, JobError
 from backfill.pg.checkpoint import scan_of
 from backfill.pg.session import Connection, connect, translated
 from backfill.pg.sqlfile import statement
@@ -58,9 +58,14 @@ async def read_status(dsn: str, job: str | None) -> list[JobStatus]:
 
 
 async def has_jobs(connection: Connection) -> bool:
-    """Whether a worker ever ran in this database."""
-    cursor = await connection.execute("SELECT to_regclass('backfill.job') IS NOT NULL")
-    return await cursor.fetchone() == (True,)
+    """Whether a worker ever ran in this database; raises Halted where it was one of an older version."""
+    cursor = await connection.execute(
+        "SELECT to_regclass('backfill.job') IS NOT NULL, to_regclass('backfill.rejected') IS NOT NULL"
+    )
+    found = await cursor.fetchone()
+    if found == (True, False):
+        raise Halted("schema backfill is of an older version; the next worker brings it up to date, or: backfill init")
+    return found == (True, True)
 
 
 def unknown(job: str) -> JobError:

@@ -10,7 +10,7 @@ from backfill.core.events import Finished
 from backfill.core.reason import Kind, Reason
 from backfill.core.scan import Tid, progress_ratio
 from backfill.core.scout import Cut
-from backfill.errors import Refused
+from backfill.errors import Halted, Refused
 from backfill.pg.session import worker_name
 from backfill.pg.status import JobStatus, read_status
 from backfill.sandbox.wait import wait_until
@@ -45,6 +45,27 @@ def wait_for_end(database: Database) -> None:
 async def test_where_no_worker_ever_ran_there_are_no_jobs(users: Database):
     assert await read_status(users.dsn, None) == []
     assert await read_status(users.dsn, "users-handle") == []
+
+
+async def test_a_state_of_an_older_version_is_told_as_such(users: Database):
+    async with session(users.dsn, JOB):
+        run_sql(users, "drop table backfill.rejected")
+        with pytest.raises(
+            Halted, match="of an older version; the next worker brings it up to date, or: backfill init"
+        ):
+            await read_status(users.dsn, None)
+
+
+async def test_rows_that_are_set_aside_are_told_with_a_few_of_them(users: Database):
+    job = job_file(on_row_error="skip", throttle={"replicas": {"ignore": ["*"]}})
+    run_sql(users, "alter table users add check (handle not in ('user7', 'user9'))")
+    await run(users.dsn, job)
+    status = await only(users)
+    assert (status.state, status.rows_rejected, status.rows_unconverged) == ("unconverged", 2, 0)
+    assert {told.partition(": new row")[0] for told in status.rejected} == {
+        f'public.users {{"id": {row}}}' for row in (7, 9)
+    }
+    assert all('violates check constraint "users_handle_check"' in told for told in status.rejected)
 
 
 async def test_a_job_at_work_tells_its_place_its_pace_and_its_worker(users: Database):

@@ -83,6 +83,11 @@ def test_a_retry_is_loud_before_its_wait_reaches_the_bound():
     assert retry.BACKOFF_S * 2**retry.RETRIES_LOUD < retry.BACKOFF_MAX_S
 
 
+def test_what_only_waits_waits_longer_than_what_is_tried_and_a_batch_leaves_time_for_its_commit():
+    assert retry.BACKOFF_MAX_S < retry.PATIENT_MAX_S
+    assert 0 < gate.TIMEOUT_SHARE < retry.TIMER_SHARE < 1
+
+
 def test_one_scout_covers_a_window_at_the_default_batch():
     pages_a_slice = min(scout.SLICE_PAGES_MAX, batch().rows // scout.LINE_POINTERS_MAX)
     assert scout.SLICES_MAX * pages_a_slice >= scan.WINDOW_PAGES

@@ -286,6 +286,23 @@ def test_a_row_that_is_too_slow_is_set_aside_like_any_other():
     assert database.fills == {row: 1 for row in range(100) if row != 37}
 
 
+def test_where_every_row_is_slow_batches_are_as_small_as_the_timeout_wants_and_none_is_refused_for_it():
+    """300 rows of 0.2 s: a batch of more than 75 is ended after 15 s. That is known after the first."""
+    database = made(300, max_rows=128)
+    refused = database.tries
+
+    def slow(row: Row) -> Refused | None:
+        database.clock.now_s += 0.2
+        return TIMEOUT if len(refused[-1]) > 75 else None
+
+    database.refuse = slow
+    database.row_s = 0.2
+    run = Run(database, "fail")
+    assert run.run().state == "done"
+    assert len(run.told(BatchRefused)) <= 2
+    assert database.fills == dict.fromkeys(range(300), 1)
+
+
 def test_a_batch_that_a_person_cancels_is_tried_again_as_it_is():
     database = made()
     database.accidents["run_batch"].append(CANCEL)
