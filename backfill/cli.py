@@ -135,7 +135,9 @@ def plan(
     typer.echo(json.dumps(made.to_dict()) if json_lines else planning.plan_text(made, planning.width()))
 
 
-@app.command(epilog=_epilog("Exit codes: 0 told, however the jobs stand; 1 no database; 2 no such job"))
+@app.command(
+    epilog=_epilog("Exit codes: 0 told, however the jobs stand; 1 no database; 2 no such job; 4 no right to look")
+)
 def status(
     job: Annotated[
         str | None, typer.Argument(help="A job's name; all jobs without.", metavar="JOB", show_default=False)
@@ -164,7 +166,9 @@ def status(
         explaining.show_decisions(anyio.run(read_decisions, _dsn(dsn), job, last), json_lines=json_lines)
 
 
-@app.command(epilog=_epilog("Next: backfill status JOB --explain. Exit codes: 0 told; 2 no such job or limit"))
+@app.command(
+    epilog=_epilog("Next: backfill status JOB --explain. Exit codes: 0 told; 2 no such job or limit; 4 no right to")
+)
 def tune(
     job: Annotated[str, typer.Argument(help="The name of a job that was started.", metavar="JOB")],
     limits: Annotated[
@@ -189,7 +193,12 @@ def tune(
     explaining.show_limits(found, json_lines=json_lines)
 
 
-@app.command(epilog=_epilog("Next: backfill plan JOB.yaml. It is safe to run again"))
+@app.command(
+    epilog=_epilog(
+        "Next: backfill plan JOB.yaml. It is safe to run again",
+        "Exit codes: 0; 1 no database; 2 no such role; 4 no right to",
+    )
+)
 def init(
     dsn: Dsn = None,
     print_only: Annotated[bool, typer.Option("--print", help="Print the statements for a DBA; no database.")] = False,

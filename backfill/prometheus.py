@@ -7,6 +7,8 @@ import math
 import urllib.error
 import urllib.parse
 import urllib.request
+from contextlib import suppress
+from http.client import HTTPException
 from typing import Any
 
 from backfill.errors import BackfillError
@@ -28,19 +30,21 @@ def read(url: str, query: str) -> float:
             return value_of(json.loads(answer.read(ANSWER_BYTES_MAX)))
     except urllib.error.HTTPError as error:
         raise Unanswered(f"prometheus answers {error.code} {error.reason}") from None
-    except (OSError, ValueError) as error:
+    except (OSError, HTTPException, ValueError, RecursionError) as error:
         raise Unanswered(f"prometheus cannot be asked: {getattr(error, 'reason', None) or error}") from None
 
 
 def value_of(answer: Any) -> float:
     """Return the value of an answer: of a scalar, or the highest of a vector; raise Unanswered for none or NaN."""
-    match answer:
-        case {"status": "success", "data": {"resultType": "scalar", "result": [_, value]}}:
-            values = [float(value)]
-        case {"status": "success", "data": {"resultType": "vector", "result": series}}:
-            values = [float(one["value"][1]) for one in series]
-        case _:
-            raise Unanswered("prometheus gives neither a scalar nor a vector")
+    values: list[float] | None = None
+    with suppress(ValueError, TypeError, LookupError):  # what it answers is not in our hands
+        match answer:
+            case {"status": "success", "data": {"resultType": "scalar", "result": [_, value]}}:
+                values = [float(value)]
+            case {"status": "success", "data": {"resultType": "vector", "result": series}}:
+                values = [float(one["value"][1]) for one in series]
+    if values is None:
+        raise Unanswered("prometheus gives neither a scalar nor a vector")
     if not values:
         raise Unanswered("prometheus has no series for the query")
     if any(math.isnan(one) for one in values):

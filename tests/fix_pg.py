@@ -58,15 +58,21 @@ class Cluster:
 
 @dataclass(frozen=True)
 class Database:
-    """A database of one test."""
+    """A database of one test, and the role that commands work as, where it has one."""
 
     name: str
     primary: Primary
+    worker: str = "postgres"
 
     @property
     def dsn(self) -> str:
         """Conninfo of the superuser."""
         return self.dsn_for()
+
+    @property
+    def worker_dsn(self) -> str:
+        """Conninfo of that role."""
+        return self.dsn_for(self.worker)
 
     def dsn_for(self, user: str = "postgres", password: str | None = None) -> str:
         """Return conninfo of any role."""

@@ -22,6 +22,8 @@ from backfill.core.units import shown
 
 CHARACTERS_MAX = 1_000_000
 DEPTH_MAX = 8
+NODES_MAX = 5_000
+"""More than a table of 1,600 columns takes. To judge each of a million would take minutes."""
 
 _LONG_ESCAPE = re.compile(r"\\U[0-9a-fA-F]{8}")
 
@@ -77,7 +79,7 @@ def _unreadable(text: str, error: Exception) -> Problem:
 def _check_events(text: str) -> tuple[list[Problem], bool]:
     """Return the problems that events show, and whether nodes may be composed: not where they would nest or grow."""
     problems: list[Problem] = []
-    sound, depth, documents = True, 0, 0
+    sound, depth, documents, nodes = True, 0, 0, 0
     for event in yaml.parse(text, yaml.SafeLoader):
         index = event.start_mark.index if event.start_mark else 0
         if isinstance(event, yaml.DocumentStartEvent):
@@ -91,6 +93,9 @@ def _check_events(text: str) -> tuple[list[Problem], bool]:
         if depth > DEPTH_MAX:
             return [*problems, Problem(index, f"nested deeper than {DEPTH_MAX} levels")], False
         if isinstance(event, yaml.NodeEvent):
+            nodes += 1
+            if nodes > NODES_MAX:
+                return [*problems, Problem(index, f"more than {NODES_MAX} keys and values; a job file has few")], False
             if message := _node_fault(event):
                 problems.append(Problem(index, message))
             sound = sound and not isinstance(event, yaml.AliasEvent)

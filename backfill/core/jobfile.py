@@ -24,6 +24,9 @@ from backfill.core.keys import known
 from backfill.core.position import find, line_column, source_index
 from backfill.errors import JobError
 
+PROBLEMS_MAX = 50
+"""Mistakes that are told one by one: more than that is another kind of file."""
+
 _CUT_OFF = re.compile(r"[ \t]+(#(?:>>?|-))[ \t]*'")
 
 
@@ -68,7 +71,10 @@ def load(text: str, file: str) -> JobFile:
 
 def _error(file: str, text: str, problems: list[Problem]) -> JobError:
     ordered = sorted(dict.fromkeys(problems), key=lambda one: one.index)
-    lines = [f"{file}:{line_column(text, one.index)}: {one.message}" for one in ordered]
+    told, more = ordered[:PROBLEMS_MAX], ordered[PROBLEMS_MAX:]
+    if more:
+        told.append(Problem(more[0].index, f"{len(more)} more mistakes from here on"))
+    lines = [f"{file}:{line_column(text, one.index)}: {one.message}" for one in told]
     return JobError("\n".join(lines))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from fnmatch import fnmatchcase
+from itertools import islice
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -98,8 +99,7 @@ class Replicas(Model):
         found = [
             Contradiction((("require", place),), f"'{name}' is required, but ignored by '{pattern}'")
             for place, name in enumerate(self.require)
-            for pattern in self.ignore
-            if fnmatchcase(name, pattern)
+            for pattern in islice((one for one in self.ignore if fnmatchcase(name, one)), 1)
         ]
         if found:
             raise contradictory(found)

@@ -7,8 +7,10 @@ Lines and columns count from 1, in characters, as editors show them. A scalar's 
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from yaml.scanner import Scanner
@@ -59,12 +61,19 @@ def find(root: MappingNode, path: tuple[str | int, ...]) -> Place:
 
 
 def _pair(node: MappingNode, step: str | int) -> tuple[Node, Node] | None:
-    pairs: dict[str, tuple[Node, Node]] = {}
-    for key, value in node.value:
-        pairs.setdefault(key.value if isinstance(key, ScalarNode) else "", (key, value))
+    pairs = _pairs(node)
     if isinstance(step, int):
         return list(pairs.values())[step] if step < len(pairs) else None
     return pairs.get(step) or next((pair for key, pair in pairs.items() if _names(key, step)), None)
+
+
+@lru_cache(maxsize=8)
+def _pairs(node: MappingNode) -> dict[str, tuple[Node, Node]]:
+    """Return a mapping's pairs by key, kept for the next of many mistakes."""
+    pairs: dict[str, tuple[Node, Node]] = {}
+    for key, value in node.value:
+        pairs.setdefault(key.value if isinstance(key, ScalarNode) else "", (key, value))
+    return pairs
 
 
 def _names(key: str, column: str) -> bool:
@@ -76,10 +85,18 @@ def _names(key: str, column: str) -> bool:
 
 def line_column(text: str, index: int) -> str:
     """Return `line:column` of the character at `index`."""
-    line, begin = 1, len(_BYTE_ORDER_MARK) if text.startswith(_BYTE_ORDER_MARK) else 0
-    for found in _BREAK.finditer(text, 0, index):
-        line, begin = line + 1, found.end()
-    return f"{line}:{max(index - begin, 0) + 1}"
+    if index == 0:
+        return "1:1"
+    begins = _begins(text)
+    line = bisect_right(begins, max(index, begins[0]))
+    return f"{line}:{max(index - begins[line - 1], 0) + 1}"
+
+
+@lru_cache(maxsize=1)
+def _begins(text: str) -> tuple[int, ...]:
+    """Return where each line begins; of the last text only, which is asked about again and again."""
+    first = len(_BYTE_ORDER_MARK) if text.startswith(_BYTE_ORDER_MARK) else 0
+    return (first, *(found.end() for found in _BREAK.finditer(text)))
 
 
 def source_index(text: str, node: ScalarNode, offset: int) -> int:

@@ -12,11 +12,9 @@ MASK = "***"
 
 # A raw password may hold what a URL forbids, so the mask runs to the last @ of the word; a postgres URL may
 # even hold spaces, and there a port is told from a password by what follows its digits.
-_URL = re.compile(
-    r"(?P<head>[a-z][a-z0-9+.-]*://[^\s:/@?#]*:)\S*@"
-    r"|(?P<postgres>postgres(?:ql)?://[^\s:/@?#]*:)(?!\d+(?:[/?,;\s]|$))[^\n]*@",
-    re.IGNORECASE,
-)
+_WORDS, _LINES = re.compile(r"\S+"), re.compile(r"[^\n]+")
+_URL = re.compile(r"(?<![a-z0-9+.-])[a-z0-9+.-]++://[^\s:/@?#]*:", re.IGNORECASE)
+_POSTGRES = re.compile(r"postgres(?:ql)?://[^\s:/@?#]*:(?!\d+(?:[/?,;\s]|$))(?!\*\*\*@)", re.IGNORECASE)
 _QUOTED = r"""\\'.*?\\'|\\".*?\\"|'(?:\\.|[^'\\])*(?:'|\Z)|"(?:\\.|[^"\\])*(?:"|\Z)"""
 _WORD = re.compile(
     rf"""
@@ -29,5 +27,12 @@ _WORD = re.compile(
 
 def redact(text: str) -> str:
     """Return the text with every password in it replaced by `***`."""
-    text = _URL.sub(lambda match: f"{match['head'] or match['postgres']}{MASK}@", text)
+    text = _LINES.sub(lambda line: _masked(line[0], _POSTGRES), _WORDS.sub(lambda word: _masked(word[0], _URL), text))
     return _WORD.sub(lambda match: f"{match['word'] or match['head']}{MASK}", text)
+
+
+def _masked(part: str, head: re.Pattern[str]) -> str:
+    """Mask what stands between a URL's user and the last @, which is looked for first: a long text takes no longer."""
+    end = part.rfind("@")
+    begin = head.search(part) if end >= 0 else None
+    return f"{part[: begin.end()]}{MASK}{part[end:]}" if begin and begin.end() <= end else part

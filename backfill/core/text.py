@@ -117,6 +117,8 @@ def parse_url(value: object) -> str:
     url = _text(value)
     if not re.fullmatch(r"https?://[^\s/?#]+[^\s?#]*", url):
         raise sentence(f"not an address: {shown(url)}; write one such as http://prometheus:9090")
+    if "@" in url.split("/")[2]:
+        raise sentence("an address with a user or a password, which would not be sent; remove what stands before '@'")
     return url.rstrip("/")
 
 

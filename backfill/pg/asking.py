@@ -92,5 +92,6 @@ class Asking:
         if self._connection is None or self._connection.closed:
             dsn = make_conninfo(self.dsn, target_session_attrs="any") if self._standby else self.dsn
             self._connection = await connect(dsn, application_name="backfill:ask")
-            await self._connection.execute(_ASK, {"timeout": f"{TIMEOUT_S:.0f}s"})
+            with translated(self._connection):
+                await self._connection.execute(_ASK, {"timeout": f"{TIMEOUT_S:.0f}s"})
         return self._connection

@@ -8,7 +8,8 @@ from datetime import datetime
 from psycopg.rows import dict_row
 
 from backfill.core.decision import Inputs
-from backfill.pg.session import connect, translated
+from backfill.pg.allowed import TO_LOOK, allowed
+from backfill.pg.session import connect
 from backfill.pg.sqlfile import statement
 
 
@@ -35,7 +36,7 @@ class Explained:
 async def read_decisions(dsn: str, job: str, count: int) -> list[Explained]:
     """Return the last decisions and events of a job that has run, the newest last."""
     async with await connect(dsn, application_name="backfill:status") as connection:
-        with translated(connection):
+        with allowed(connection, *TO_LOOK):
             async with connection.cursor(row_factory=dict_row) as cursor:
                 await cursor.execute(statement("read_decisions"), {"job": job, "count": count})
                 rows = await cursor.fetchall()

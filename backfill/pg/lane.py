@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from backfill.core.batch import Described, Filled, Moved, Order, Overfull
@@ -22,7 +23,8 @@ from backfill.pg.batch import Batch, run_batch
 from backfill.pg.compression import compressing
 from backfill.pg.mapper import Mapper
 from backfill.pg.observer import Observer
-from backfill.pg.session import Connection, bound
+from backfill.pg.privilege import with_grant
+from backfill.pg.session import Connection, bound, translated
 from backfill.pg.statements import Statements, vacuum_of
 
 
@@ -63,20 +65,23 @@ class DatabaseLane:
 
     async def read_shape(self, scan: Scan) -> Shape | None:
         """Look at the first pages of the scan's window; None where no row there is due."""
-        return await reads.read_shape(self.connection, self._statements, scan)
+        async with self._granting():
+            return await reads.read_shape(self.connection, self._statements, scan)
 
     async def read_scout(self, scan: Scan, rows: int, pages: int) -> Scouted:
         """Count matching rows from the scan's place on, in slices that hold at most `rows`, of so many pages."""
-        async with compressing(self.connection, self._compression):
+        async with self._granting(), compressing(self.connection, self._compression):
             return await reads.read_scout(self.connection, self._statements, scan, rows, pages)
 
     async def read_due(self, scan: Scan, pages: int) -> Due:
         """Find the rows to do from the scan's place on, in at most so many pages of the lane's own."""
-        return await reads.read_due(self.connection, self._statements, scan, reach(scan, pages))
+        async with self._granting():
+            return await reads.read_due(self.connection, self._statements, scan, reach(scan, pages))
 
     async def read_rows(self, scan: Scan, cut: Cut) -> Due:
         """Find the rows of a batch, or the first of very many."""
-        return await reads.read_rows(self.connection, self._statements, scan, cut)
+        async with self._granting():
+            return await reads.read_rows(self.connection, self._statements, scan, cut)
 
     def stop_foreseeing(self) -> bool:
         """Ask no more of a row what the UPDATE would make of it; return whether that was asked."""
@@ -98,7 +103,8 @@ class DatabaseLane:
                 scan = replace(scan, layout=Layout(), stripe=0, next=order.cut.tids[0])
             values = await self._mapper.values(connection, statements, scan, order.cut)
         self._compression = order.admission.compression
-        return await run_batch(Batch(connection, statements, self.job, self._table, order, charge, values))
+        async with self._granting():
+            return await run_batch(Batch(connection, statements, self.job, self._table, order, charge, values))
 
     async def describe(self, tid: Tid, *, values: bool) -> Described | None:
         """Return a row's key, and with `values` what it would be set to; None where there is no row any more."""
@@ -150,7 +156,16 @@ class DatabaseLane:
         """Cancel the statement that runs now; its transaction is rolled back. So is the job's function."""
         if self._mapper:
             self._mapper.kill()
-        await self.connection.cancel_safe(timeout=5)
+        with translated():
+            await self.connection.cancel_safe(timeout=5)
+
+    @asynccontextmanager
+    async def _granting(self) -> AsyncGenerator[None, None]:
+        """Let what the role may not do any more be told with the GRANT."""
+        try:
+            yield
+        except Refused as error:
+            raise await with_grant(self.connection, error, self._table.name.name) from None
 
     async def close(self) -> None:
         """Close the session, and end the process of the job's function."""

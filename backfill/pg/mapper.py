@@ -13,6 +13,7 @@ from typing import Any
 
 from backfill.core.jobfile import JobFile
 from backfill.core.page import mask
+from backfill.core.redact import redact
 from backfill.core.retry import FUNCTION_DIED
 from backfill.core.scan import Scan, Tid
 from backfill.core.scout import Cut
@@ -70,10 +71,12 @@ class Mapper:
             try:
                 await self._process.open()
             except Unloadable as error:
-                raise JobError(f"{self._place(at_function=error.at_function)}: {error}") from None
+                raise JobError(f"{self._place(at_function=error.at_function)}: {redact(str(error))}") from None
             except Died as error:
                 if deaths == DEATHS_MAX:
-                    raise JobError(f"{self._place()}: the process that imports {python.function} {error}") from None
+                    raise JobError(
+                        f"{self._place()}: the process that imports {python.function} {redact(str(error))}"
+                    ) from None
             else:
                 return
 
@@ -149,7 +152,7 @@ class Mapper:
         try:
             texts = await self._process.map([row.inputs for row in read], self.timeout_s)
         except Unloadable as error:  # it was there when the run began
-            raise FunctionError(f"{self._place(at_function=error.at_function)}: {error}") from None
+            raise FunctionError(f"{self._place(at_function=error.at_function)}: {redact(str(error))}") from None
         except Fault as error:
             tid = None if error.row is None else read[error.row].tid
             raise await self._fault(connection, statements, str(error), tid) from None
@@ -158,7 +161,7 @@ class Mapper:
             self._suspects, self.rows_at_once = len(read), max(1, len(read) // 8)
             if self._deaths == DEATHS_MAX:
                 raise await self._fault(connection, statements, f"{error}, {DEATHS_MAX} times", read[0].tid) from None
-            raise Refused(f"function {self._function}: its process {error}", FUNCTION_DIED) from None
+            raise Refused(f"function {self._function}: its process {redact(str(error))}", FUNCTION_DIED) from None
         self._deaths, self._suspects = 0, max(0, self._suspects - len(read))
         if not self._suspects:
             in_good_time = int(len(read) * CALL_S / max(time.monotonic() - began_s, 1e-6))
@@ -166,7 +169,7 @@ class Mapper:
         return texts
 
     async def _fault(self, connection: Connection, statements: Statements, what: str, tid: Tid | None) -> FunctionError:
-        where = f"{self._place(at_function=True)}: function {self._function}"
+        where, what = f"{self._place(at_function=True)}: function {self._function}", redact(what)
         if tid is None:
             return FunctionError(f"{where} {what}; for no row by itself, only for all of a batch")
         with translated(connection):

@@ -21,6 +21,7 @@ from backfill.core.units import format_duration
 from backfill.errors import Refused
 from backfill.pg.compression import compress
 from backfill.pg.preflight import below
+from backfill.pg.privilege import with_grant
 from backfill.pg.reads import read_scout
 from backfill.pg.session import Connection, translated
 from backfill.pg.sqlfile import statement
@@ -54,7 +55,7 @@ async def measure(connection: Connection, job: Job, table: Table, statements: St
                 if compressed or not offer.method:
                     break
     except Refused as error:
-        why = str(error).splitlines()[0]
+        why = str(await with_grant(connection, error, table.name.name)).splitlines()[0]
         return Costs(plain, uncompressed=why) if plain else Costs(unmeasured=why)
     if plain is None:
         over = time.monotonic() - began_s >= SEARCH_S

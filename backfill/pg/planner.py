@@ -53,87 +53,93 @@ async def make_plan(dsn: str, job_file: JobFile, *, measuring: bool = True) -> P
 
     Without `measuring` no batch is run.
     """
+    name = worker_name(job_file.job.name)
+    async with await connect(dsn, application_name=name, job=job_file.job) as connection:
+        with translated(connection):
+            return await _plan(connection, job_file, measuring=measuring)
+
+
+async def _plan(connection: Connection, job_file: JobFile, *, measuring: bool) -> Plan:
     job = job_file.job
-    async with await connect(dsn, application_name=worker_name(job.name), job=job) as connection:
-        await connection.set_read_only(True)
-        server = await setup.read_server(connection)
-        setup.check_server(server)
-        root = await catalog.read_table(connection, job_file, server.role)
-        offer = await compression.read_offer(connection, job, server)
-        compression.insist(job_file, offer)
-        async with connection.transaction(force_rollback=True):
-            await connection.execute("SET LOCAL transaction_read_only = off")  # EXPLAIN of an UPDATE asks for it
-            statements, table = await preflight.prepare(connection, job_file, root), root
-            listed = await read_leaves(connection, job_file, server.role)
-            largest = max(listed, key=lambda leaf: leaf.pages, default=None)
-            for leaf in listed:
-                if leaf.name != job.table and (leaf.differs or leaf is largest):
-                    one = await catalog.read_table(connection, job_file, server.role, leaf.name)
-                    prepared = await preflight.prepare(connection, job_file, one)
-                    table, statements = (one, prepared) if leaf is largest else (table, statements)
-            await preflight.accept_sources(connection, job_file)
-            explained = await preflight.explain(connection, statements.update, statements.no_values)
-            about_others = await _about_others(connection, job_file, table, statements)
-            searched = await preflight.nodes(connection, Matching(job, table, foreseen=False).searching())
-        signals = await probe.read_signals(connection, table_oid=table.identity.oid, aurora=server.aurora)
-        costs = Costs(unmeasured=_unmeasured(job, signals, table, measuring=measuring))
-        if not costs.unmeasured:
-            costs = await measure(connection, job, table, statements, offer)
-        heap = heap_of(job, table, server)
-        layouts = await read_layouts(connection, job, table, statements, heap)
-        # Of several leaves the others are taken to be as the largest one.
-        leaves = sum(leaf.pages for leaf in listed) / table.pages if table.pages and listed else 1.0
-        rows_to_do = round(searched[0]["Plan Rows"] * leaves) if table.rows_estimated else None
-        rate_bytes_s = job.throttle.max_wal_rate_bytes_s
-        total_bytes = round(await _total_bytes(connection, table) * leaves)
-        checkpoint_bytes = min(heap.checkpoint_bytes, heap.checkpoint_s * rate_bytes_s)
-        ratio = image_ratio(costs.plain, costs.compressed)
-        ground = Ground(rows_to_do, total_bytes, checkpoint_bytes, rate_bytes_s) if rows_to_do is not None else None
-        notices = [
-            *_about_batch(costs),
-            *_about_table(job_file, table, statements),
-            *about_others,
-            *await _about_functions(connection, job_file),
-            *_about_replicas(job_file, signals),
-            *_about_upkeep(job_file, signals),
-        ]
-        if not server.has_state and not server.may_create:
-            notices.append("schema backfill is missing and this role may not create it: see backfill init --print")
-        return Plan(
-            job=job.name,
-            table=str(job.table),
-            pages=sum(leaf.pages for leaf in listed),
-            size_bytes=sum(leaf.pages for leaf in listed) * setup.PAGE_BYTES,
-            rows_estimated=sum(leaf.rows_estimated for leaf in listed),
-            total_bytes=total_bytes,
-            rows_to_do=rows_to_do,
-            key=table.key,
-            foreseen=statements.foreseen,
-            replicas=(
-                *(one.name for one in signals.replicas if counted(job.throttle, one.name)),
-                *map(replica_name, job.throttle.replicas.direct),
-            ),
-            stripes=max((len(one.sizes) for one in layouts), default=1),
-            layouts=tuple(one.why for one in layouts),
-            costs=costs,
-            forecast=forecast(ground, costs.plain),
-            forecast_compressed=None if ratio is None else forecast(ground, costs.plain, ratio),
-            image_ratio=ratio,
-            max_wal_rate_bytes_s=rate_bytes_s,
-            notices=tuple(notices),
-            samples=tuple(await _samples(connection, job_file, table, statements)),
-            statements=tuple(
-                (title, _text(connection, composed))
-                for name, title in _TITLES.items()
-                # A row function's batches go by address only to find a row that is refused.
-                if not (job.python and name.startswith("update_rows"))
-                and (composed := getattr(statements, name)) is not None
-            ),
-            explained=explained,
-            shown=str(table.name),
-            leaf_count=len(listed),
-            leaves=tuple((str(leaf.name), leaf.pages * setup.PAGE_BYTES) for leaf in listed[:LEAVES_TOLD]),
-        )
+    await connection.set_read_only(True)
+    server = await setup.read_server(connection)
+    setup.check_server(server)
+    root = await catalog.read_table(connection, job_file, server.role)
+    offer = await compression.read_offer(connection, job, server)
+    compression.insist(job_file, offer)
+    async with connection.transaction(force_rollback=True):
+        await connection.execute("SET LOCAL transaction_read_only = off")  # EXPLAIN of an UPDATE asks for it
+        statements, table = await preflight.prepare(connection, job_file, root), root
+        listed = await read_leaves(connection, job_file, server.role)
+        largest = max(listed, key=lambda leaf: leaf.pages, default=None)
+        for leaf in listed:
+            if leaf.name != job.table and (leaf.differs or leaf is largest):
+                one = await catalog.read_table(connection, job_file, server.role, leaf.name)
+                prepared = await preflight.prepare(connection, job_file, one)
+                table, statements = (one, prepared) if leaf is largest else (table, statements)
+        await preflight.accept_sources(connection, job_file)
+        explained = await preflight.explain(connection, statements.update, statements.no_values)
+        about_others = await _about_others(connection, job_file, table, statements)
+        searched = await preflight.nodes(connection, Matching(job, table, foreseen=False).searching())
+    signals = await probe.read_signals(connection, table_oid=table.identity.oid, aurora=server.aurora)
+    costs = Costs(unmeasured=_unmeasured(job, signals, table, measuring=measuring))
+    if not costs.unmeasured:
+        costs = await measure(connection, job, table, statements, offer)
+    heap = heap_of(job, table, server)
+    layouts = await read_layouts(connection, job, table, statements, heap)
+    # Of several leaves the others are taken to be as the largest one.
+    leaves = sum(leaf.pages for leaf in listed) / table.pages if table.pages and listed else 1.0
+    rows_to_do = round(searched[0]["Plan Rows"] * leaves) if table.rows_estimated else None
+    rate_bytes_s = job.throttle.max_wal_rate_bytes_s
+    total_bytes = round(await _total_bytes(connection, table) * leaves)
+    checkpoint_bytes = min(heap.checkpoint_bytes, heap.checkpoint_s * rate_bytes_s)
+    ratio = image_ratio(costs.plain, costs.compressed)
+    ground = Ground(rows_to_do, total_bytes, checkpoint_bytes, rate_bytes_s) if rows_to_do is not None else None
+    notices = [
+        *_about_batch(costs),
+        *_about_table(job_file, table, statements),
+        *about_others,
+        *await _about_functions(connection, job_file),
+        *_about_replicas(job_file, signals),
+        *_about_upkeep(job_file, signals),
+    ]
+    if not server.has_state and not server.may_create:
+        notices.append("schema backfill is missing and this role may not create it: see backfill init --print")
+    return Plan(
+        job=job.name,
+        table=str(job.table),
+        pages=sum(leaf.pages for leaf in listed),
+        size_bytes=sum(leaf.pages for leaf in listed) * setup.PAGE_BYTES,
+        rows_estimated=sum(leaf.rows_estimated for leaf in listed),
+        total_bytes=total_bytes,
+        rows_to_do=rows_to_do,
+        key=table.key,
+        foreseen=statements.foreseen,
+        replicas=(
+            *(one.name for one in signals.replicas if counted(job.throttle, one.name)),
+            *map(replica_name, job.throttle.replicas.direct),
+        ),
+        stripes=max((len(one.sizes) for one in layouts), default=1),
+        layouts=tuple(one.why for one in layouts),
+        costs=costs,
+        forecast=forecast(ground, costs.plain),
+        forecast_compressed=None if ratio is None else forecast(ground, costs.plain, ratio),
+        image_ratio=ratio,
+        max_wal_rate_bytes_s=rate_bytes_s,
+        notices=tuple(notices),
+        samples=tuple(await _samples(connection, job_file, table, statements)),
+        statements=tuple(
+            (title, _text(connection, composed))
+            for name, title in _TITLES.items()
+            # A row function's batches go by address only to find a row that is refused.
+            if not (job.python and name.startswith("update_rows"))
+            and (composed := getattr(statements, name)) is not None
+        ),
+        explained=explained,
+        shown=str(table.name),
+        leaf_count=len(listed),
+        leaves=tuple((str(leaf.name), leaf.pages * setup.PAGE_BYTES) for leaf in listed[:LEAVES_TOLD]),
+    )
 
 
 async def _samples(connection: Connection, job_file: JobFile, table: Table, statements: Statements) -> list[str]:

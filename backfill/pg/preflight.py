@@ -14,14 +14,16 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.sql import SQL, Composed
 
 from backfill.core.jobfile import JobFile
+from backfill.core.privilege import denied
 from backfill.core.redact import redact
 from backfill.core.table import Table
-from backfill.errors import JobError
+from backfill.errors import DatabaseError, JobError, Refused
 from backfill.pg.clauses import NOTHING, expression, joined_of, name_of, target_of
 from backfill.pg.joined import check_joined
 from backfill.pg.mapped import read_mapped
 from backfill.pg.matching import Matching
-from backfill.pg.session import Connection, translated
+from backfill.pg.privilege import mended
+from backfill.pg.session import INSUFFICIENT_PRIVILEGE, Connection, translated
 from backfill.pg.sqlfile import statement as static
 from backfill.pg.statements import Statements, compose
 
@@ -29,6 +31,7 @@ Path = tuple[str | int, ...]
 
 _ANYWHERE = {"low": "(0,0)", "high": "(1,0)", "mask": 0, "stripes": [0], "bounds": ["(0,0)"], "rejected": []}
 NO_VALUES: dict[str, Any] = {}
+UNDEFINED_TABLE, QUERY_CANCELED = "42P01", "57014"
 _OURS_TO_SAY = ("42", "22", "0A", "54", "2F", "P0")
 """Classes of SQLSTATE that blame the expression: syntax or access, data, feature, limit, routine."""
 
@@ -71,7 +74,8 @@ async def prepare(connection: Connection, job_file: JobFile, table: Table) -> St
             statements = replace(statements, unforeseen=compose(replace(matching, foreseen=False), stable=stable))
     error = await _refused(connection, SQL("EXPLAIN ") + statements.update, statements.no_values)
     if error:  # no expression's fault: a rule on the table
-        raise JobError(f"{job_file.at('table')}: table '{table.name}' cannot be filled: {_words(error)}")
+        said = await _said(connection, error, "")
+        raise JobError(f"{job_file.at('table')}: table '{table.name}' cannot be filled: {said}")
     return statements
 
 
@@ -125,9 +129,22 @@ async def volatile_functions(connection: Connection, text: str) -> list[str]:
 async def _accept(
     connection: Connection, job_file: JobFile, path: Path, head: Composed, text: str, tail: Composed = NOTHING
 ) -> None:
-    error = await _refused(connection, head + expression(text) + tail)
-    if error:
-        raise JobError(f"{_place(connection, job_file, path, head, text, error)}: {_words(error)}")
+    try:
+        error = await _refused(connection, head + expression(text) + tail)
+    except Refused as refused:
+        if refused.sqlstate != QUERY_CANCELED:
+            raise
+        said = str(refused).partition("\n")[0]
+        raise DatabaseError(f"{job_file.at(*path)}: {said}; a part of it is evaluated to plan it") from None
+    if error is None:
+        return
+    position = _position(connection, head, error)
+    if error.sqlstate == UNDEFINED_TABLE and position is not None and position < 0:
+        gone = f"{_words(error)}; it was dropped or renamed while the job was checked"
+        raise JobError(f"{job_file.at('table')}: {gone}")
+    # Behind the text stands our own parenthesis: what is wrong with that is how the text ends.
+    place = job_file.at(*path, offset=min(position or 0, len(text) - 1))
+    raise JobError(f"{place}: {await _said(connection, error, text)}")
 
 
 async def _refused(
@@ -145,20 +162,19 @@ async def _refused(
     return None
 
 
-def _place(
-    connection: Connection,
-    job_file: JobFile,
-    path: Path,
-    head: Composed,
-    text: str,
-    error: psycopg.Error,
-) -> str:
+def _position(connection: Connection, head: Composed, error: psycopg.Error) -> int | None:
+    """Return the character of the text that the server points at, negative for what stands before it."""
+    if error.diag.statement_position is None:
+        return None
     sent_before = head.as_string(connection).replace("%%", "%") + "(\n"
-    position = int(error.diag.statement_position or 0) - 1 - len(sent_before)
-    # Behind the text stands our own parenthesis: what is wrong with that is how the text ends.
-    return job_file.at(*path, offset=min(position, len(text) - 1))
+    return int(error.diag.statement_position) - 1 - len(sent_before)
+
+
+async def _said(connection: Connection, error: psycopg.Error, text: str) -> str:
+    words = _words(error)
+    return await mended(connection, words, denied(words), text) if error.sqlstate == INSUFFICIENT_PRIVILEGE else words
 
 
 def _words(error: psycopg.Error) -> str:
     words = error.diag.message_primary or str(error)
-    return f"{words}; {error.diag.message_hint}" if error.diag.message_hint else words
+    return redact(f"{words}; {error.diag.message_hint}" if error.diag.message_hint else words)

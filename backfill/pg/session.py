@@ -15,11 +15,14 @@ from typing import Any
 import psycopg
 from psycopg import AsyncConnection, AsyncCursor
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.pq import Conninfo
 from psycopg.rows import DictRow, TupleRow, dict_row
 
 from backfill.core.job import Job
 from backfill.core.redact import redact
+from backfill.core.unreachable import told
 from backfill.errors import JobError, Lost, Refused
+from backfill.pg.encoding import escape_unknown
 from backfill.pg.pooler import insist_on_session
 
 INSUFFICIENT_PRIVILEGE = "42501"
@@ -119,14 +122,26 @@ async def bound(connection: Connection, job: Job) -> None:
 async def _open(dsn: str, application_name: str) -> Connection:
     given = conninfo_to_dict(dsn)
     bounds = {name: value for name, value in _BOUNDS.items() if name not in given}
-    with translated():
-        return await Connection.connect(
-            # UTF-8 whatever the environment says: a job file is, and every name may be.
-            make_conninfo(dsn, **bounds, application_name=application_name, client_encoding="UTF8"),
-            autocommit=True,
-            # What is prepared in a pipeline that an error aborts is believed there, and is not.
-            prepare_threshold=None,
-        )
+    try:
+        with translated():
+            connection = await Connection.connect(
+                # UTF-8 whatever the environment says: a job file is, and every name may be.
+                make_conninfo(dsn, **bounds, application_name=application_name, client_encoding="UTF8"),
+                autocommit=True,
+                # What is prepared in a pipeline that an error aborts is believed there, and is not.
+                prepare_threshold=None,
+            )
+    except Lost as error:
+        raise Lost(told(str(error), _user(given))) from error
+    escape_unknown(connection)
+    return connection
+
+
+def _user(given: dict[str, Any]) -> str | None:
+    """Return who asks for a session: the conninfo's user, else libpq's own default."""
+    defaults = {one.keyword: one.val for one in Conninfo.get_defaults()}
+    default = defaults.get(b"user")
+    return given.get("user") or (default.decode(errors="replace") if default else None)
 
 
 async def _set(connection: Connection, job: Job | None, *, told_pid: int | None = None) -> int | None:

@@ -12,11 +12,12 @@ from psycopg.rows import class_row
 from psycopg.sql import SQL, Identifier
 
 from backfill.core.identifier import quote
-from backfill.errors import Halted, Refused
+from backfill.errors import BackfillError, Halted, JobError, Refused
 from backfill.pg.lock import lock_key
 from backfill.pg.session import INSUFFICIENT_PRIVILEGE, Connection, connect, translated
 from backfill.pg.sqlfile import statement
 
+UNDEFINED_OBJECT = "42704"
 VERSION_MIN = 140000
 PAGE_BYTES = 8192
 """What `core.scout` counts line pointers by; other sizes are a build option that packages do not use."""
@@ -119,10 +120,32 @@ def _commented(text: str) -> str:
 
 
 async def init(dsn: str, role: str | None) -> None:
-    """Create the state schema, and give a role the least rights that a worker needs beside those on its tables."""
+    """Create the state schema, and give a role the least rights that a worker needs beside those on its tables.
+
+    Raises Halted where who asks may not, JobError where there is no such role; nothing was changed then.
+    """
     async with await connect(dsn, application_name="backfill:init") as connection:
-        await create_state(connection)
-        if role is not None:
-            grants = SQL(statement("grants").decode()).format(role=Identifier(role))
+        server = await read_server(connection)
+        if not server.has_state and not server.may_create:
+            grant = f"GRANT CREATE ON DATABASE {quote(server.database)} TO {quote(server.role)};"
+            raise Halted(f"role {server.role!r} may not create schema backfill; run: {grant}")
+        try:
             with translated(connection):
-                await connection.execute(grants)
+                async with connection.transaction():
+                    await create_state(connection)
+                    if role is not None:
+                        await connection.execute(SQL(statement("grants").decode()).format(role=Identifier(role)))
+        except Refused as error:
+            raise _uninitialised(server, role, error) from None
+
+
+def _uninitialised(server: Server, role: str | None, error: Refused) -> BackfillError:
+    if error.sqlstate == UNDEFINED_OBJECT and role is not None:
+        return JobError(f"role {role!r} does not exist; run: CREATE ROLE {quote(role)} LOGIN;")
+    if error.sqlstate != INSUFFICIENT_PRIVILEGE:
+        return error
+    said, given = str(error).partition("\n")[0], f" --role {quote(role)}" if role else ""
+    return Halted(
+        f"role {server.role!r} may not do all of this: {said};"
+        f" as a superuser run what this prints: backfill init --print{given}"
+    )

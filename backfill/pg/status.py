@@ -10,8 +10,9 @@ from psycopg.rows import dict_row
 from backfill.core.leaf import Extent
 from backfill.core.scan import Scan
 from backfill.errors import Halted, JobError
+from backfill.pg.allowed import TO_LOOK, allowed
 from backfill.pg.checkpoint import scan_of
-from backfill.pg.session import Connection, connect, translated
+from backfill.pg.session import Connection, connect
 from backfill.pg.sqlfile import statement
 
 
@@ -47,9 +48,12 @@ class JobStatus:
 
 
 async def read_status(dsn: str, job: str | None) -> list[JobStatus]:
-    """Return the jobs of the database, or the one of that name; none where no worker ever ran."""
+    """Return the jobs of the database, or the one of that name; none where no worker ever ran.
+
+    Raises Halted where the role may not look.
+    """
     async with await connect(dsn, application_name="backfill:status") as connection:
-        with translated(connection):
+        with allowed(connection, *TO_LOOK):
             if not await has_jobs(connection):
                 return []
             async with connection.cursor(row_factory=dict_row) as rows:

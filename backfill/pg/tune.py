@@ -10,7 +10,8 @@ from psycopg.types.json import Jsonb
 
 from backfill.core.job import Job
 from backfill.core.tuning import shown_limits, tuned
-from backfill.pg.session import connect, translated
+from backfill.pg.allowed import TO_TUNE, allowed
+from backfill.pg.session import connect
 from backfill.pg.sqlfile import statement
 from backfill.pg.status import has_jobs, unknown
 
@@ -27,10 +28,10 @@ class Limits:
 async def tune(dsn: str, name: str, changes: Mapping[str, str], *, reset: bool) -> Limits:
     """Change limits of a job, or with none only tell them; `reset` takes all earlier changes back first.
 
-    Raises JobError for a job that never started, and where the limits would not agree.
+    Raises JobError for a job that never started, and where the limits would not agree; Halted where a right is missing.
     """
     async with await connect(dsn, application_name="backfill:tune") as connection:
-        with translated(connection):
+        with allowed(connection, *TO_TUNE):
             async with connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
                 row = None
                 if await has_jobs(connection):

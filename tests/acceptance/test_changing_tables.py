@@ -17,6 +17,10 @@ GONE = {
     "dropped": ("drop table {table}", 'relation "public.dropped" does not exist'),
     "renamed": ("alter table {table} rename to elsewhere", 'relation "public.renamed" does not exist'),
     "narrowed": ("alter table {table} drop column handle", 'column "handle" does not exist'),
+    "retyped": (
+        "alter table {table} alter column handle type int using null",
+        'column "handle" is of type integer but expression is of type text',
+    ),
     "relabelled": ("alter table {table} rename username to login", 'column "username" does not exist'),
     "frozen": (
         "alter table {table} add check (handle is null) not valid",
@@ -57,7 +61,7 @@ def test_what_is_gone_under_a_worker_ends_it_with_the_server_s_words(database, t
                 " from generate_series(1, 30000) i"
             )
             path = write(tmp_path / table, job_text(table, table, {"handle": "username"}, "handle IS NULL", PACED))
-            workers[table] = stack.enter_context(run_job(database.dsn, path))
+            workers[table] = stack.enter_context(run_job(database.worker_dsn, path))
         for table, (statement, words) in GONE.items():
             workers[table].until("BatchDone")
             database.query(statement.replace("{table}", table))
@@ -75,7 +79,7 @@ def test_what_is_gone_under_a_worker_ends_it_with_the_server_s_words(database, t
 def test_a_table_that_is_rewritten_emptied_and_changed_all_the_while_is_filled_to_the_end(database, tmp_path):
     make_users(database, 30_000)
     path = write_job(tmp_path, **{"1GB/s": "300kB/s"})
-    with run_job(database.dsn, path) as worker, psycopg.connect(database.dsn, autocommit=True) as connection:
+    with run_job(database.worker_dsn, path) as worker, psycopg.connect(database.dsn, autocommit=True) as connection:
         for statement in REWRITTEN:
             worker.until("BatchDone")
             connection.execute(statement.encode())
@@ -92,7 +96,7 @@ def test_a_locked_row_is_waited_for_with_its_reason_and_filled_when_it_is_free(d
     path = write_job(tmp_path, **{"throttle:": "lock_timeout: 50ms\nthrottle:"})
     with psycopg.connect(database.dsn) as idle:
         idle.execute("update users set email = 'held' where id = 500")
-        with run_job(database.dsn, path) as worker:
+        with run_job(database.worker_dsn, path) as worker:
             first = worker.until("Retried", reason="55P03")
             assert "canceling statement due to lock timeout" in first["message"]
             waited = worker.until("Waited", timeout_s=10)
@@ -114,7 +118,7 @@ def test_a_batch_that_takes_too_long_is_made_smaller_until_it_fits(database, tmp
         "throttle:": "lock_timeout: 100ms\nstatement_timeout: 1s\nbatch: {stripes: 1}\nthrottle:",
     }
     began_s = time.monotonic()
-    with run_job(database.dsn, write_job(tmp_path, **slow)) as worker:
+    with run_job(database.worker_dsn, write_job(tmp_path, **slow)) as worker:
         assert worker.end() == 0, worker.stderr
     assert time.monotonic() - began_s < 30
     [refused, *again] = worker.all_of("BatchRefused")

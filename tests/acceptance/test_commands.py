@@ -56,6 +56,7 @@ def quoted(name):
 
 def test_what_init_prints_is_what_init_does_may_be_run_again_and_suffices_for_a_job(database, tmp_path, role):
     make_users(database, 500)
+    database.query("drop schema backfill cascade")
     printed = backfill("init", "--print", "--role", role)
     assert printed.code == 0
     for _ in range(2):
@@ -63,7 +64,7 @@ def test_what_init_prints_is_what_init_does_may_be_run_again_and_suffices_for_a_
     made = database.query(SHAPE)
     database.query("drop schema backfill cascade")
     for _ in range(2):
-        done = backfill("init", "--role", role, dsn=database.dsn)
+        done = backfill("init", "--role", role, dsn=database.dsn)  # as the DBA would
         assert (done.code, done.stdout) == (0, f"schema backfill is there, role {role} may use it\n")
     assert database.query(SHAPE) == made
     database.query(f"grant select (id, username, handle), update (handle) on users to {quoted(role)}")
@@ -84,7 +85,7 @@ def test_plan_and_status_answer_people_and_machines_alike(database, tmp_path):
     make_users(database, 500)
     path = write(tmp_path / "job.yaml")
     before = fingerprint(database)
-    text, plan = all_at_once([["plan", path], ["plan", path, "--json"]], dsn=database.dsn)
+    text, plan = all_at_once([["plan", path], ["plan", path, "--json"]], dsn=database.worker_dsn)
     assert fingerprint(database) == before
     planned = json.loads(plan.stdout)
     assert (planned["job"], planned["table"], planned["key"]) == ("users-handle", "public.users", ["id"])
@@ -92,9 +93,9 @@ def test_plan_and_status_answer_people_and_machines_alike(database, tmp_path):
     for title, statement in planned["statements"]:
         assert f"-- {title}\n{statement};" in text.stdout
     assert "Tid Range Scan on users" in text.stdout
-    with run_job(database.dsn, path) as worker:
+    with run_job(database.worker_dsn, path) as worker:
         assert worker.end() == 0
-    text, one = all_at_once([["status"], ["status", "users-handle", "--json"]], dsn=database.dsn)
+    text, one = all_at_once([["status"], ["status", "users-handle", "--json"]], dsn=database.worker_dsn)
     told = json.loads(one.stdout)
     assert (told["state"], told["rows_total"], told["progress_ratio"], told["worker"]) == ("done", 500, 1.0, None)
     assert text.stdout.splitlines()[1].split()[:6] == ["users-handle", "public.users", "done", "1", "100.0%", "500"]
@@ -105,7 +106,7 @@ def test_a_job_may_be_run_again_with_other_limits_but_not_with_another_where(dat
     path = write(tmp_path / "job.yaml")
 
     def run(*arguments):
-        with run_job(database.dsn, path, *arguments) as worker:
+        with run_job(database.worker_dsn, path, *arguments) as worker:
             return worker.end(), worker
 
     code, worker = run()
@@ -146,14 +147,14 @@ def test_several_jobs_run_in_turn_and_a_row_left_in_any_of_them_is_not_forgotten
         write(tmp_path / f"{name}.yaml", job_text(f"job-{name}", name, {"handle": "username"}, "handle IS NULL"))
         for name in "abc"
     ]
-    with run_job(database.dsn, paths[0], str(paths[1])) as worker:
+    with run_job(database.worker_dsn, paths[0], str(paths[1])) as worker:
         assert worker.end() == 3, worker.stderr
     assert [(one["job"], one["state"]) for one in worker.all_of("Finished")] == [
         ("job-a", "unconverged"),
         ("job-b", "done"),
     ]
     database.query("drop table b")
-    with run_job(database.dsn, paths[0], str(paths[1]), str(paths[2])) as worker:
+    with run_job(database.worker_dsn, paths[0], str(paths[1]), str(paths[2])) as worker:
         assert worker.end() == 2
     assert database.query("select count(handle) from c") == [(0,)]
 
@@ -164,7 +165,7 @@ def test_a_reader_that_ends_stops_the_run_at_its_checkpoint(database, tmp_path, 
     path = write(tmp_path / "job.yaml", JOB.replace("1GB/s", "500kB/s"))
     process = subprocess.Popen(
         [*COMMAND, "run", str(path), "--http", "off", *(["--json"] if stream == "stdout" else [])],
-        env=environment(DATABASE_URL=database.dsn),
+        env=environment(DATABASE_URL=database.worker_dsn),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -187,7 +188,7 @@ def test_a_reader_that_ends_stops_the_run_at_its_checkpoint(database, tmp_path, 
     [(filled,)] = database.query("select count(*) from users where handle is not null")
     assert (state, rows_total) == ("stopped", filled)
     if stream == "stdout":
-        assert backfill("run", write(path), "--http", "off", dsn=database.dsn).code == 0
+        assert backfill("run", write(path), "--http", "off", dsn=database.worker_dsn).code == 0
         assert left(database) == 0
 
 
@@ -197,7 +198,7 @@ def test_streams_homes_languages_and_directories_may_be_missing(database, tmp_pa
     gone = tmp_path / "gone"
     gone.mkdir()
     ascii_only = {"LC_ALL": "C", "LANG": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
-    plain = environment(DATABASE_URL=database.dsn)
+    plain = environment(DATABASE_URL=database.worker_dsn)
     run = [*COMMAND, "run", str(path), "--http", "off"]
 
     def shell(script, *command, env=plain, **options):
@@ -217,7 +218,7 @@ def test_streams_homes_languages_and_directories_may_be_missing(database, tmp_pa
     assert (code, said) == (1, "backfill: output cannot be written: no space left on device\n")
     database.query("create table \"naïve →\" as select 1 as id, 'u' as username, null::text as handle")
     odd = write(tmp_path / "odd.yaml", job_text("odd", '"naïve →"', {"handle": "username || '→'"}, "handle IS NULL"))
-    env = environment(DATABASE_URL=database.dsn, HOME=None, PATH=None, **ascii_only)
+    env = environment(DATABASE_URL=database.worker_dsn, HOME=None, PATH=None, **ascii_only)
     for one in all_at_once([["plan", odd], ["run", odd, "--json", "--http", "off"], ["run", "--help"]], env=env):
         assert one.code == 0, one
     assert backfill("status", env=env).code == 0

@@ -20,7 +20,7 @@ MOVING = 50_000
 def test_ten_percent_null_sources_end_with_their_exact_number_and_exit_3(database, tmp_path):
     make_users(database, ROWS, username="case when i %% 10 <> 0 then 'user' || i end")
     job = write_job(tmp_path)
-    with run_job(database.dsn, job) as worker:
+    with run_job(database.worker_dsn, job) as worker:
         assert worker.end() == 3, worker.stderr
         [finished] = worker.all_of("Finished")
     assert finished["state"] == "unconverged"
@@ -31,7 +31,7 @@ def test_ten_percent_null_sources_end_with_their_exact_number_and_exit_3(databas
     assert left(database) == 0
     assert database.query("select state, rows_unconverged from backfill.job") == [("unconverged", ROWS // 10)]
     # Each row was updated once, also those that did not converge: a pass for them would never end.
-    with run_job(database.dsn, job) as again:
+    with run_job(database.worker_dsn, job) as again:
         assert again.end() == 3
         assert again.all_of("BatchDone") == []
         assert again.all_of("Finished")[0]["rows_unconverged"] == ROWS // 10
@@ -48,7 +48,7 @@ def test_joined_rows_are_filled_and_those_without_a_partner_end_with_their_exact
         + "using: {table: accounts, as: a, on: a.user_id = users.id}\n",
     )
     lonely = ROWS // 40
-    with run_job(database.dsn, job) as worker:
+    with run_job(database.worker_dsn, job) as worker:
         assert worker.end() == 3, worker.stderr
         [finished] = worker.all_of("Finished")
     assert (finished["state"], finished["rows_unconverged"], finished["passes"]) == ("unconverged", lonely, 1)
@@ -65,7 +65,7 @@ def test_joined_rows_are_filled_and_those_without_a_partner_end_with_their_exact
     )
     assert database.query(wrong) == [(0,)]
     database.query("insert into accounts select id, 'late' from users where handle is null and id > 10")
-    with run_job(database.dsn, job) as again:
+    with run_job(database.worker_dsn, job) as again:
         assert again.end() == 3
         [finished] = again.all_of("Finished")
     assert (finished["rows_unconverged"], finished["samples"]) == (1, ['{"id": 10}'])
@@ -92,7 +92,7 @@ def test_rows_that_clients_move_all_the_while_are_not_missed(database, tmp_path)
     for thread in threads:
         thread.start()
     try:
-        with run_job(database.dsn, write_job(tmp_path, max_wal_rate="max_wal_rate")) as worker:
+        with run_job(database.worker_dsn, write_job(tmp_path, max_wal_rate="max_wal_rate")) as worker:
             code = worker.end()
     finally:
         stop.set()
@@ -108,7 +108,7 @@ def test_rows_that_clients_move_all_the_while_are_not_missed(database, tmp_path)
 def test_a_table_whose_rows_are_all_filled_is_only_read(database, tmp_path):
     make_users(database, 10_000)
     database.query("update users set handle = username")
-    with run_job(database.dsn, write_job(tmp_path)) as worker:
+    with run_job(database.worker_dsn, write_job(tmp_path)) as worker:
         assert worker.end() == 0
     assert worker.all_of("BatchDone") == []
     assert database.query("select rows_total from backfill.scan") == [(0,)]
@@ -119,7 +119,7 @@ def test_updates_that_a_trigger_suppresses_end_the_job_with_the_reason(database,
     make_users(database, 1000)
     database.query("create function nothing() returns trigger language plpgsql as 'begin return null; end'")
     database.query("create trigger suppress before update on users for each row execute function nothing()")
-    with run_job(database.dsn, write_job(tmp_path)) as worker:
+    with run_job(database.worker_dsn, write_job(tmp_path)) as worker:
         assert worker.end() == 1
     assert "1,000 rows match 'where' and no UPDATE reaches them: a trigger or a rule suppresses it" in worker.stderr
     assert len(worker.all_of("Verified")) == 2

@@ -104,7 +104,7 @@ def test_a_row_that_cannot_be_written_is_named_in_the_server_s_words_and_the_res
         make(database, table, prepare)
         text = job_text(table.replace("_", "-"), table, {"handle": expression}, condition(table))
         write(tmp_path / f"{table}.yaml", text)
-    ended = [line for line in serve_until(tmp_path, database.dsn, len(FAILING)) if line["event"] == "job_ended"]
+    ended = [line for line in serve_until(tmp_path, database.worker_dsn, len(FAILING)) if line["event"] == "job_ended"]
     assert [one["exit_code"] for one in ended] == [1] * len(FAILING)
     for (table, (_, _, words)), one in zip(sorted(FAILING.items()), ended, strict=True):
         [(address,)] = database.query(f"select ctid::text from {table} where id = 700")
@@ -122,7 +122,7 @@ def test_a_row_that_cannot_be_written_is_named_in_the_server_s_words_and_the_res
         if table != "wrong_leaf":
             assert database.query(f"select count(handle) from {table}") == [(rows_total,)]
     assert database.query("select count(*) from backfill.rejected") == [(0,)]
-    shown = backfill("status", dsn=database.dsn)
+    shown = backfill("status", dsn=database.worker_dsn)
     assert (shown.code, shown.stdout.count("failed ")) == (0, len(FAILING))
     assert "row 700: [/red] 100%" in shown.stdout
 
@@ -147,7 +147,7 @@ def test_rows_that_cannot_be_written_are_set_aside_and_filled_when_they_are_mend
         make(database, table, prepare)
         text = job_text(table.replace("_", "-"), table, {"handle": expression}, "handle IS NULL", "on_row_error: skip")
         files[table] = write(tmp_path / f"{table}.yaml", text)
-    ended = backfill("run", *files.values(), "--http", "off", dsn=database.dsn)
+    ended = backfill("run", *files.values(), "--http", "off", dsn=database.worker_dsn)
     assert ended.code == 3, ended
     for table, path in files.items():
         [(leaf, key, message)] = database.query(
@@ -166,22 +166,22 @@ def test_rows_that_cannot_be_written_are_set_aside_and_filled_when_they_are_mend
         assert len([line for line in told if line["event"] == "row_rejected"]) == 1
         if table not in ("checked", "no_reference"):
             continue
-        again = backfill("retry-rejected", path, dsn=database.dsn)
+        again = backfill("retry-rejected", path, dsn=database.worker_dsn)
         assert again.code == 3, again
         assert f"{table.replace('_', '-')}: 0 filled, 0 gone, 1 refused; unconverged: 1 row was refused" in again.stdout
         assert words[0] in again.stdout
-    shown = backfill("status", dsn=database.dsn).stdout
+    shown = backfill("status", dsn=database.worker_dsn).stdout
     assert shown.count("1 row was refused by the server, kept in backfill.rejected") >= len(files)
     for table in files:
         with psycopg.connect(database.dsn, autocommit=True) as connection:
             connection.execute(MENDED[table].encode())
     commands = [("retry-rejected", path) for path in files.values()]
-    for table, again in zip(files, all_at_once(commands, dsn=database.dsn), strict=True):
+    for table, again in zip(files, all_at_once(commands, dsn=database.worker_dsn), strict=True):
         if table == "no_number":  # the row has moved, and its address was all that it was known by
             assert again.code == 3, again
             assert "0 filled, 1 gone, 0 refused; stopped: " in again.stdout
             assert "go on with backfill run" in again.stdout
-            assert backfill("run", files[table], "--http", "off", dsn=database.dsn).code == 0
+            assert backfill("run", files[table], "--http", "off", dsn=database.worker_dsn).code == 0
         else:
             assert (again.code, again.stderr) == (0, ""), again
             assert "1 filled, 0 gone, 0 refused; done: every row is filled" in again.stdout
@@ -197,14 +197,14 @@ def test_a_failed_job_goes_on_where_it_stood_once_its_row_is_mended(database, tm
     database.query("alter table users add check (copy <> 'u1999')")
     path = write(tmp_path / "job.yaml", job_text("mended", "users", {"copy": "handle"}, "copy IS NULL"))
     command = ("run", path, "--json", "--http", "off")
-    ended = backfill(*command, dsn=database.dsn)
+    ended = backfill(*command, dsn=database.worker_dsn)
     assert ended.code == 1
     said = 'is refused by the server: new row for relation "users" violates check constraint "users_copy_check"\n'
     assert re.match(rf"backfill: row \(\d+,\d+\) of public\.users {re.escape(said)}", ended.stderr)
     assert all(line.startswith("backfill: ") for line in ended.stderr.splitlines())
     [(done,)] = database.query("select count(copy) from users")
     database.query("update users set handle = 'mended' where id = 1999")
-    ended = backfill(*command, dsn=database.dsn)
+    ended = backfill(*command, dsn=database.worker_dsn)
     assert ended.code == 0, ended
     assert '"resumed": true' in ended.stdout
     assert database.query("select count(*) from users where copy is distinct from handle") == [(0,)]
@@ -227,7 +227,7 @@ def count_updates(database):
     """Write down each row that is updated and commits."""
     database.query("create unlogged table touched (id bigint)")
     database.query(
-        "create function count_update() returns trigger language plpgsql as"
+        "create function count_update() returns trigger language plpgsql security definer as"
         " 'begin insert into touched values (new.id); return null; end'"
     )
     database.query("create trigger counted after update on users for each row execute function count_update()")
@@ -239,7 +239,7 @@ def test_one_bad_row_of_many_and_three_in_a_row_cost_a_search_each_and_no_row_tw
     make_users(database, rows)
     count_updates(database)
     database.query("alter table users add check (handle not in ('user41000', 'user20001', 'user20002', 'user20003'))")
-    with run_job(database.dsn, users_job(tmp_path, SKIP)) as worker:
+    with run_job(database.worker_dsn, users_job(tmp_path, SKIP)) as worker:
         assert worker.end() == 3, worker.stderr
     bad = [20_001, 20_002, 20_003, 41_000]
     assert aside(database) == [("public.users", f'{{"id": {row}}}') for row in bad]
@@ -257,14 +257,14 @@ def test_every_row_bad_halts_at_the_bound(database, tmp_path):
     make_users(database, 3000)
     database.query("alter table users add check (handle is null)")
     job = users_job(tmp_path, SKIP, "max_rejected: 20", "lanes: 2")
-    ended = backfill("run", job, "--http", "off", dsn=database.dsn)
+    ended = backfill("run", job, "--http", "off", dsn=database.worker_dsn)
     assert ended.code == 4, ended
     assert "(max_rejected): so many refused rows are no longer exceptions; the last one is " in ended.stderr
     assert 20 <= len(aside(database)) <= 21
     assert database.query("select count(handle) from users") == [(0,)]
     assert database.query("select state from backfill.job") == [("halted",)]
     database.query("alter table users drop constraint users_handle_check")
-    assert backfill("run", job, "--http", "off", dsn=database.dsn).code == 0
+    assert backfill("run", job, "--http", "off", dsn=database.worker_dsn).code == 0
     assert aside(database) == []
 
 
@@ -278,7 +278,7 @@ def test_killed_between_rejections_the_next_worker_goes_on_with_their_count(data
     chance, kills = random.Random(4), 0
     job = users_job(tmp_path, SKIP, "max_rejected: 20", "lanes: 2")
     while True:
-        with run_job(database.dsn, job) as worker:
+        with run_job(database.worker_dsn, job) as worker:
             allowance = chance.randint(1, 4) if kills < 3 else None
             for event in worker.each():
                 if event["event"] == "RowRejected" and allowance is not None:
@@ -303,13 +303,13 @@ def test_a_row_that_is_too_slow_is_named_or_set_aside_and_the_others_are_filled(
     expression = "CASE WHEN id = 7 THEN (SELECT 'slow' FROM pg_sleep(20)) ELSE username END"
     limits = ("statement_timeout: 1s", "lock_timeout: 500ms")
     text = job_text("slow", "users", {"handle": expression}, "handle IS NULL", *limits)
-    ended = backfill("run", write(tmp_path / "slow.yaml", text), "--http", "off", dsn=database.dsn)
+    ended = backfill("run", write(tmp_path / "slow.yaml", text), "--http", "off", dsn=database.worker_dsn)
     assert ended.code == 1
     said = 'row {"id": 7} of public.users takes longer than statement_timeout 1s, 3 times alone: '
     assert json.loads(ended.stderr.splitlines()[-1])["why"].startswith(said)
     assert database.query("select count(*) from users where handle is null") != [(0,)]
     text = job_text("slow", "users", {"handle": expression}, "handle IS NULL", *limits, SKIP)
-    ended = backfill("run", write(tmp_path / "slow.yaml", text), "--http", "off", dsn=database.dsn)
+    ended = backfill("run", write(tmp_path / "slow.yaml", text), "--http", "off", dsn=database.worker_dsn)
     assert ended.code == 3, ended
     assert aside(database) == [("public.users", '{"id": 7}')]
     assert database.query("select sqlstate from backfill.rejected") == [("57014",)]
@@ -324,7 +324,7 @@ def test_partitions_keep_their_rows_apart_and_one_that_is_mended_is_filled_by_th
     database.query("insert into users select i, 'user' || i from generate_series(0, 2999) i")
     database.query("alter table users add constraint short check (handle not in ('user5', 'user1005', 'user1006'))")
     job = users_job(tmp_path, SKIP)
-    ended = backfill("run", job, "--http", "off", "--json", dsn=database.dsn)
+    ended = backfill("run", job, "--http", "off", "--json", dsn=database.worker_dsn)
     assert ended.code == 3, ended
     assert aside(database) == [
         ("public.users_0", '{"id": 5}'),
@@ -333,28 +333,28 @@ def test_partitions_keep_their_rows_apart_and_one_that_is_mended_is_filled_by_th
     ]
     assert 'public.users_1 {\\"id\\": 1005}: new row for relation' in ended.stdout
     database.query("update users set username = 'mended' where id in (5, 1005)")
-    ended = backfill("run", job, "--http", "off", dsn=database.dsn)
+    ended = backfill("run", job, "--http", "off", dsn=database.worker_dsn)
     assert ended.code == 3, ended
     assert aside(database) == [("public.users_1", '{"id": 1006}')]
     assert database.query("select id from users where handle is null") == [(1006,)]
     database.query("delete from users where id = 1006")
-    again = backfill("retry-rejected", job, "--json", dsn=database.dsn)
+    again = backfill("retry-rejected", job, "--json", dsn=database.worker_dsn)
     assert again.code == 0, again
     told = [json.loads(line) for line in again.stdout.splitlines()]
     assert [(one["key"], one["result"]) for one in told if one["event"] == "RowRetried"] == [('{"id": 1006}', "gone")]
-    assert backfill("run", job, "--http", "off", dsn=database.dsn).code == 0
+    assert backfill("run", job, "--http", "off", dsn=database.worker_dsn).code == 0
 
 
 def test_trying_again_tells_who_has_the_lock_and_that_a_job_never_began(database, tmp_path):
     make_users(database, 20_000)
     job = users_job(tmp_path, SKIP, "throttle: {max_wal_rate: 64kB/s}")
-    ended = backfill("retry-rejected", job, dsn=database.dsn)
+    ended = backfill("retry-rejected", job, dsn=database.worker_dsn)
     assert (ended.code, ended.stdout) == (2, "")
     assert "job 'users-handle' was never started in this database" in ended.stderr
-    with running(database.dsn, "run", str(job), "--json", "--http", "off") as worker:
+    with running(database.worker_dsn, "run", str(job), "--json", "--http", "off") as worker:
         worker.until("BatchDone")
         began_s = time.monotonic()
-        ended = backfill("retry-rejected", job, dsn=database.dsn)
+        ended = backfill("retry-rejected", job, dsn=database.worker_dsn)
         assert time.monotonic() - began_s < 20
         assert ended.code == 75
         assert "job 'users-handle' is locked by backfill:users-handle@" in ended.stderr

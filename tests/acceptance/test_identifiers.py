@@ -80,7 +80,7 @@ def test_any_name_of_a_schema_a_table_and_columns_is_filled_and_told_right(datab
                 f"{sql_name(target)} IS NULL",
             )
             jobs.append(write(tmp_path / f"{number:02}.yaml", text))
-    with run_job(database.dsn, jobs[0], *map(str, jobs[1:])) as worker:
+    with run_job(database.worker_dsn, jobs[0], *map(str, jobs[1:])) as worker:
         assert worker.end() == 3, worker.stderr
     ends = worker.all_of("Finished")
     assert [end["rows_unconverged"] for end in ends] == [1] * len(NAMES)
@@ -95,10 +95,10 @@ def test_any_name_of_a_schema_a_table_and_columns_is_filled_and_told_right(datab
             ).fetchone()
             assert row == (20, 19)
         assert connection.execute("select count(*) from victim").fetchone() == (0,)
-    shown = backfill("status", dsn=database.dsn)
+    shown = backfill("status", dsn=database.worker_dsn)
     assert (shown.code, shown.stdout.count("cannot converge")) == (0, len(NAMES))
     assert "[red]bold[/red]" in shown.stdout
-    planned = backfill("plan", jobs[NAMES.index("%(low)s %s %% %b")], dsn=database.dsn)
+    planned = backfill("plan", jobs[NAMES.index("%(low)s %s %% %b")], dsn=database.worker_dsn)
     assert planned.code == 0
     assert 'UPDATE ONLY "%(low)s %s %% %b"."$1" SET' in planned.stdout
 
@@ -120,7 +120,7 @@ def test_any_expression_means_what_it_means_in_sql(database, tmp_path):
             jobs.append(
                 write(tmp_path / f"{number:02}.yaml", job_text(f"job-{number}", f"t{number}", {"handle": text}, where))
             )
-    with run_job(database.dsn, jobs[0], *map(str, jobs[1:])) as worker:
+    with run_job(database.worker_dsn, jobs[0], *map(str, jobs[1:])) as worker:
         assert worker.end() == 0, worker.stderr
     with psycopg.connect(database.dsn, autocommit=True) as connection:
         for number in range(len(EXPRESSIONS)):

@@ -21,7 +21,7 @@ def test_kills_at_random_moments_update_each_row_exactly_once(database, tmp_path
     make_users(database, rows)
     database.query("create unlogged table touched (id bigint)")
     database.query(
-        "create function count_update() returns trigger language plpgsql as"
+        "create function count_update() returns trigger language plpgsql security definer as"
         " 'begin insert into touched values (new.id); return null; end'"
     )
     database.query("create trigger counted after update on users for each row execute function count_update()")
@@ -30,7 +30,7 @@ def test_kills_at_random_moments_update_each_row_exactly_once(database, tmp_path
     killed = 0
     rows_before = 0
     while True:
-        with run_job(database.dsn, job) as worker:
+        with run_job(database.worker_dsn, job) as worker:
             rows_here = 0
             # A share of what is left, so that all kills find work to interrupt; sometimes before the first batch.
             allowance = chance.uniform(0, 2 * (rows - rows_before) / (kills - killed + 1)) if killed < kills else None

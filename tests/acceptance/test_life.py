@@ -16,7 +16,7 @@ SLOW = {"  max_wal_rate: 1GB/s": "  max_wal_rate: 200kB/s"}
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_signal_ends_the_batch_in_flight_and_leaves_the_checkpoint(database, tmp_path, number, code):
     make_users(database, 20_000)
-    with run_job(database.dsn, write_job(tmp_path, **SLOW)) as worker:
+    with run_job(database.worker_dsn, write_job(tmp_path, **SLOW)) as worker:
         worker.until("BatchDone")
         worker.send(number)
         began_s = time.monotonic()
@@ -28,7 +28,7 @@ def test_a_signal_ends_the_batch_in_flight_and_leaves_the_checkpoint(database, t
     assert database.query("select rows_total, state from backfill.scan, backfill.job") == [(filled, "stopped")]
     assert 0 < filled < 20_000
     assert database.query("select count(*) from pg_locks where locktype = 'advisory'") == [(0,)]
-    with run_job(database.dsn, write_job(tmp_path)) as worker:
+    with run_job(database.worker_dsn, write_job(tmp_path)) as worker:
         assert worker.end() == 0
     assert worker.all_of("Started")[0]["resumed"] is True
     assert sum(event["rows"] for event in worker.all_of("BatchDone")) == 20_000 - filled
@@ -46,7 +46,7 @@ def test_a_second_signal_cancels_the_statement_and_rolls_it_back(database, tmp_p
             "throttle:": "statement_timeout: 1h\nthrottle:",
         },
     )
-    with run_job(database.dsn, job) as worker:
+    with run_job(database.worker_dsn, job) as worker:
         worker.until("Started")
         deadline_s = time.monotonic() + 10
         while database.query(
@@ -69,13 +69,13 @@ def test_a_second_signal_cancels_the_statement_and_rolls_it_back(database, tmp_p
 def test_a_second_worker_waits_names_the_holder_and_takes_over_when_it_is_killed(database, tmp_path):
     make_users(database, 20_000)
     job = write_job(tmp_path, **SLOW)
-    with run_job(database.dsn, job) as first:
+    with run_job(database.worker_dsn, job) as first:
         first.until("BatchDone")
-        with run_job(database.dsn, job, "--no-wait") as refused:
+        with run_job(database.worker_dsn, job, "--no-wait") as refused:
             assert refused.end() == 75
             assert f":{first.process.pid} (pid " in refused.stderr
             assert refused.stderr.startswith("backfill: job 'users-handle' is locked by backfill:users-handle@")
-        with run_job(database.dsn, write_job(tmp_path)) as second:
+        with run_job(database.worker_dsn, write_job(tmp_path)) as second:
             waiting = second.until("LockWaiting")
             assert f":{first.process.pid} (pid " in waiting["holder"]
             first.kill()
@@ -88,10 +88,10 @@ def test_a_second_worker_waits_names_the_holder_and_takes_over_when_it_is_killed
 
 def test_a_second_job_on_the_same_table_waits_for_the_first(database, tmp_path):
     make_users(database, 20_000)
-    with run_job(database.dsn, write_job(tmp_path, **SLOW)) as first:
+    with run_job(database.worker_dsn, write_job(tmp_path, **SLOW)) as first:
         first.until("BatchDone")
         other = write_job(tmp_path, **{"users-handle": "another-name"})
-        with run_job(database.dsn, other, "--no-wait") as refused:
+        with run_job(database.worker_dsn, other, "--no-wait") as refused:
             assert refused.end() == 75
             assert "which fills table public.users for another job" in refused.stderr
 
@@ -100,7 +100,7 @@ def test_a_second_job_on_the_same_table_waits_for_the_first(database, tmp_path):
 @pytest.mark.oldest
 def test_a_terminated_session_is_opened_again_and_nothing_is_lost(database, tmp_path):
     make_users(database, 50_000)
-    with run_job(database.dsn, write_job(tmp_path, **{"1GB/s": "8MB/s"})) as worker:
+    with run_job(database.worker_dsn, write_job(tmp_path, **{"1GB/s": "8MB/s"})) as worker:
         for _ in range(3):
             worker.until("BatchDone")
             database.query(
@@ -116,51 +116,45 @@ def test_a_terminated_session_is_opened_again_and_nothing_is_lost(database, tmp_
 @pytest.mark.oldest
 def test_a_role_without_pg_monitor_is_told_the_grant_that_mends_it_before_any_batch(database, tmp_path):
     make_users(database, 1000)
-    role = f"blind_{database.name}"
-    database.query(f"create role {role} login")
-    try:
-        database.query(f"grant select, update on users to {role}")
-        database.query(f"grant create on database {database.name} to {role}")
-        job = write_job(tmp_path)
-        with run_job(database.dsn_for(user=role), job) as worker:
-            assert worker.end() == 4
-        grant = f"GRANT pg_monitor TO {role};"
-        assert worker.stderr == (
-            f"backfill: role '{role}' cannot see replication, and blind means stop; run: {grant}\n"
-        )
-        assert worker.all_of("BatchDone") == []
-        assert database.query("select to_regclass('backfill.job')") == [(None,)]
-        database.query(grant)
-        with run_job(database.dsn_for(user=role), job) as worker:
-            assert worker.end() == 0, worker.stderr
-        assert left(database) == 0
-    finally:
-        database.query("drop schema if exists backfill cascade")
-        database.query(f"drop owned by {role}")
-        database.query(f"drop role {role}")
+    database.query(f"revoke pg_monitor from {database.worker}")
+    job = write_job(tmp_path)
+    with run_job(database.worker_dsn, job) as worker:
+        assert worker.end() == 4
+    grant = f"GRANT pg_monitor TO {database.worker};"
+    assert worker.stderr == (
+        f"backfill: role '{database.worker}' cannot see replication, and blind means stop; run: {grant}\n"
+    )
+    assert worker.all_of("BatchDone") == []
+    assert database.query("select name from backfill.job") == []
+    database.query(grant)
+    with run_job(database.worker_dsn, job) as worker:
+        assert worker.end() == 0, worker.stderr
+    assert left(database) == 0
 
 
 @pytest.mark.docker
 def test_a_role_blinded_in_mid_run_stops_the_next_batch_and_goes_on_when_it_sees_again(database, tmp_path):
     make_users(database, 50_000)
-    role = f"half_{database.name}"
-    database.query(f"create role {role} login")
-    try:
-        database.query(f"grant pg_monitor to {role}")
-        database.query(f"grant select, update on users to {role}")
-        database.query(f"grant create on database {database.name} to {role}")
-        with run_job(database.dsn_for(user=role), write_job(tmp_path, **{"1GB/s": "4MB/s"})) as worker:
-            worker.until("BatchDone")
-            database.query(f"revoke pg_monitor from {role}")
-            waited = next(
-                event for event in worker.each() if event["event"] == "Waited" and event["reason"]["kind"] == "blind"
-            )
-            assert waited["reason"]["text"] == "replication is hidden from this role: it lacks pg_monitor"
-            database.query(f"grant pg_monitor to {role}")
-            worker.until("BatchDone")
-            assert worker.end() == 0, worker.stderr
-        assert left(database) == 0
-    finally:
-        database.query("drop schema if exists backfill cascade")
-        database.query(f"drop owned by {role}")
-        database.query(f"drop role {role}")
+    with run_job(database.worker_dsn, write_job(tmp_path, **{"1GB/s": "4MB/s"})) as worker:
+        worker.until("BatchDone")
+        database.query(f"revoke pg_monitor from {database.worker}")
+        waited = next(
+            event for event in worker.each() if event["event"] == "Waited" and event["reason"]["kind"] == "blind"
+        )
+        assert waited["reason"]["text"] == "replication is hidden from this role: it lacks pg_monitor"
+        database.query(f"grant pg_monitor to {database.worker}")
+        worker.until("BatchDone")
+        assert worker.end() == 0, worker.stderr
+    assert left(database) == 0
+
+
+def test_a_role_that_may_create_the_state_needs_no_init(database, tmp_path):
+    make_users(database, 1000)
+    database.query("drop schema backfill cascade")
+    database.query(f"grant create on database {database.name} to {database.worker}")
+    with run_job(database.worker_dsn, write_job(tmp_path)) as worker:
+        assert worker.end() == 0, worker.stderr
+    assert database.query("select nspowner::regrole::text from pg_namespace where nspname = 'backfill'") == [
+        (database.worker,)
+    ]
+    assert left(database) == 0

@@ -38,7 +38,7 @@ def capped(cap, rows):
         create table {{table}} (filled bool);
         insert into {{table}} select null from generate_series(1, {rows});
         create table {{table}}_seen (transaction xid8);
-        create function {{table}}_note() returns trigger language plpgsql as
+        create function {{table}}_note() returns trigger language plpgsql security definer as
             $$ begin insert into {{table}}_seen values (pg_current_xact_id()); return null; end $$;
         create trigger seen after update on {{table}} for each row execute function {{table}}_note()
         """,
@@ -121,6 +121,7 @@ ODD = {
     "max_rows_1": capped(1, 40),
     "max_rows_10": capped(10, 700),
     "max_rows_300": capped(300, 6000),
+    "no_rows": Odd(users(0), 0, right="select count(*) = 0 from {table}"),
     "all_filled": Odd(users(1000) + "; update {table} set handle = username", 0),
     "last_page_alone": Odd(
         users(5000, values="select i, 'u' || i, 'u' || i from generate_series(1, {rows}) i")
@@ -197,7 +198,7 @@ ODD = {
         create table {table}_log (id int);
         create function {table}_before() returns trigger language plpgsql as
             $$ begin new.touched = now(); new.handle = upper(new.handle); return new; end $$;
-        create function {table}_after() returns trigger language plpgsql as
+        create function {table}_after() returns trigger language plpgsql security definer as
             $$ begin insert into {table}_log values (new.id); return null; end $$;
         create trigger b before update on {table} for each row execute function {table}_before();
         create trigger a after update on {table} for each row execute function {table}_after()
@@ -270,7 +271,7 @@ def test_each_odd_table_is_filled_right_by_one_run(database, tmp_path):
                 table.replace("_", "-"), f"public.{table}", named, where.replace("{table}", table), *odd.more
             )
             paths.append(write(tmp_path / f"{table}.yaml", text))
-    with run_job(database.dsn, paths[0], *map(str, paths[1:])) as worker:
+    with run_job(database.worker_dsn, paths[0], *map(str, paths[1:])) as worker:
         code = worker.end()
     ended = {event["job"].replace("-", "_"): event for event in worker.all_of("Finished")}
     assert code == 0, f"{list(ended)[-1]}: {worker.stderr}"

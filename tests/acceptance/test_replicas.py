@@ -64,7 +64,7 @@ def test_a_narrow_link_is_used_and_its_replica_stays_inside_the_budget(cluster, 
     make_users(database, 200_000)
     cluster.link_b.limit(RATE_BYTES_S)
     job = write_job(tmp_path, **{"  max_wal_rate: 1GB/s": BUDGET})
-    with LagWatch(database.dsn, "replica-b") as watch, run_job(database.dsn, job) as worker:
+    with LagWatch(database.dsn, "replica-b") as watch, run_job(database.worker_dsn, job) as worker:
         worker.until("BatchDone")
         # From the first second to the end of the first pass: the ramp and the final read write no WAL to carry.
         time.sleep(1)
@@ -81,7 +81,7 @@ def test_a_narrow_link_is_used_and_its_replica_stays_inside_the_budget(cluster, 
 @pytest.mark.timeout(120)
 def test_a_cut_link_stops_the_next_batch_with_the_replicas_name_and_heals_by_itself(cluster, database, tmp_path):
     make_users(database, 50_000)
-    with run_job(database.dsn, write_job(tmp_path, **PACED)) as worker:
+    with run_job(database.worker_dsn, write_job(tmp_path, **PACED)) as worker:
         worker.until("BatchDone")
         cluster.link_b.refuse()
         waited = next(
@@ -108,7 +108,7 @@ def test_a_cut_link_stops_the_next_batch_with_the_replicas_name_and_heals_by_its
 def test_a_frozen_replica_stops_the_work_and_is_named_with_its_lag(cluster, database, tmp_path):
     make_users(database, 50_000)
     job = write_job(tmp_path, **{"  max_wal_rate: 1GB/s": "  max_lag: 1s\n  max_wal_rate: 2MB/s"})
-    with run_job(database.dsn, job) as worker:
+    with run_job(database.worker_dsn, job) as worker:
         worker.until("BatchDone")
         cluster.link_b.freeze()
         waited = next(
@@ -125,7 +125,7 @@ def test_a_frozen_replica_stops_the_work_and_is_named_with_its_lag(cluster, data
 def test_a_required_replica_that_never_was_there_is_a_fault_with_its_name(database, tmp_path):
     make_users(database, 1000)
     job = write_job(tmp_path, **{"  max_wal_rate: 1GB/s": "  replicas: {require: [replica-z]}"})
-    with run_job(database.dsn, job) as worker:
+    with run_job(database.worker_dsn, job) as worker:
         waited = worker.until("Waited")
         assert waited["reason"] == {
             "kind": "missing",
@@ -139,6 +139,6 @@ def test_a_paused_replica_that_is_ignored_does_not_hold_the_work_back(cluster, d
     make_users(database, 20_000)
     cluster.replica_b.pause()
     job = write_job(tmp_path, **{"  max_wal_rate: 1GB/s": '  max_lag: 1s\n  replicas: {ignore: ["replica-b"]}'})
-    with run_job(database.dsn, job) as worker:
+    with run_job(database.worker_dsn, job) as worker:
         assert worker.end() == 0, worker.stderr
     assert left(database) == 0

@@ -58,18 +58,18 @@ def test_killed_worker_killed_function_and_a_stop_leave_each_row_updated_once(da
     make_users(database, ROWS)
     database.query("create unlogged table touched (id bigint)")
     database.query(
-        "create function count_update() returns trigger language plpgsql as"
+        "create function count_update() returns trigger language plpgsql security definer as"
         " 'begin insert into touched values (new.id); return null; end'"
     )
     database.query("create trigger counted after update on users for each row execute function count_update()")
     job = write_job(tmp_path)
-    with run_job(database.dsn, job) as killed:
+    with run_job(database.worker_dsn, job) as killed:
         for _ in range(3):
             killed.until("BatchDone")
         [function] = functions_of(killed.process.pid)
         killed.kill()
         assert gone(function)
-    with run_job(database.dsn, job) as stopped:
+    with run_job(database.worker_dsn, job) as stopped:
         for _ in range(2):
             stopped.until("BatchDone")
         [function] = functions_of(stopped.process.pid)
@@ -77,7 +77,7 @@ def test_killed_worker_killed_function_and_a_stop_leave_each_row_updated_once(da
         assert stopped.end() == 143, stopped.stderr
         assert stopped.all_of("Retried") == []
         assert gone(function)
-    with run_job(database.dsn, job) as last:
+    with run_job(database.worker_dsn, job) as last:
         for _ in range(2):
             last.until("BatchDone")
         [function] = functions_of(last.process.pid)
@@ -96,7 +96,7 @@ def test_a_function_that_hangs_ends_with_the_worker_that_waited_for_it(database,
     make_users(database, 100)
     begun = tmp_path / "begun"
     job = write_job(tmp_path, f"def make_handle(rows):\n    open({str(begun)!r}, 'w')\n    while True:\n        pass\n")
-    with run_job(database.dsn, job) as worker:
+    with run_job(database.worker_dsn, job) as worker:
         worker.until("Started")
         deadline_s = time.monotonic() + 20
         while not begun.exists():
@@ -112,12 +112,12 @@ def test_the_worked_example_is_planned_and_run(database, tmp_path):
         shutil.copy(EXAMPLES / name, tmp_path)
     database.query("create table users (id int primary key, name text, slug text, slug_made_at timestamptz)")
     database.query("insert into users values (1, 'Jörg Größe'), (2, 'Łukasz  Đ.'), (3, '???'), (4, null)")
-    plan = backfill("plan", tmp_path / "users-slug.yaml", dsn=database.dsn)
+    plan = backfill("plan", tmp_path / "users-slug.yaml", dsn=database.worker_dsn)
     assert plan.code == 0, plan.stderr
     assert "function  name = 'Jörg Größe', id = 1 → slug = 'jorg-grosse-1'\n" in plan.stdout
     assert "          name = '???', id = 3 → slug = NULL\n" in plan.stdout
     assert database.query("select count(slug) from users") == [(0,)]
-    run = backfill("run", tmp_path / "users-slug.yaml", "--http", "off", dsn=database.dsn)
+    run = backfill("run", tmp_path / "users-slug.yaml", "--http", "off", dsn=database.worker_dsn)
     assert run.code == 3, run.stderr
     assert 'for example {\\"id\\": 3}' in run.stderr
     assert database.query("select id, slug from users where slug_made_at is not null order by id") == [
@@ -130,13 +130,13 @@ def test_the_worked_example_is_planned_and_run(database, tmp_path):
 def test_a_function_that_is_wrong_is_told_with_its_place(database, tmp_path):
     make_users(database, 1000)
     job = write_job(tmp_path, "def make_handles(rows):\n    return []\n")
-    missing = backfill("run", job, dsn=database.dsn)
+    missing = backfill("run", job, dsn=database.worker_dsn)
     assert missing.code == 2
     assert f"{job}:8:28: module 'handles' has no function 'make_handle'; did you mean 'make_handles'?" in missing.stderr
-    assert database.query("select to_regnamespace('backfill')") == [(None,)]
+    assert database.query("select name from backfill.job") == []
     write_job(tmp_path, "def make_handle(rows):\n    return [str(1 / (row['id'] - 2)) for row in rows]\n")
     for command in ("plan", "run"):
-        ended = backfill(command, job, dsn=database.dsn)
+        ended = backfill(command, job, dsn=database.worker_dsn)
         assert ended.code == 1
         assert f"{job}:8:28: function handles:make_handle raised ZeroDivisionError: division by zero" in ended.stderr
         assert "handles.py:2); for row {" in ended.stderr

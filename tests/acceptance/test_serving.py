@@ -70,7 +70,7 @@ def test_serve_runs_all_jobs_in_name_order_stays_up_and_takes_new_files(database
         JOB.replace("table: public.users", "table: public.usres").replace("users-handle", "users-wrong")
     )
     (jobs / ".hidden.yaml").write_text("not a job")
-    with serving(database.dsn, jobs) as (process, url, log):
+    with serving(database.worker_dsn, jobs) as (process, url, log):
         wait_for(log, lambda line: line["event"] == "finished" and line["job"] == "users-login")
         assert left(database) == 0
         assert database.query("select count(*) from users where login is distinct from username") == [(0,)]

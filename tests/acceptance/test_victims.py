@@ -15,10 +15,12 @@ from tests.acceptance.command import backfill
 from tests.acceptance.pod import pod
 from tests.acceptance.worker import make_users, write_job
 from tests.fix_pg import Cluster, Database
+from tests.roles import employ
 
 SLOW = "  max_wal_rate: 512kB/s"
 ROWS = 120_000
 """So many, so slowly, outlast every test here, also where each command takes seconds to start."""
+WORKER = "worker"
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -41,13 +43,14 @@ def archiving() -> Iterator[Server]:
     }
     with Sandbox() as sandbox:
         server = sandbox.primary(settings=settings)
+        employ(server.dsn, WORKER)
         make_users(server, ROWS)
         yield server
 
 
 def test_a_replica_that_is_stopped(cluster: Cluster, database: Database, tmp_path: Path):
     make_users(database, ROWS)
-    with pod(database.dsn, slow(tmp_path)) as worker:
+    with pod(database.worker_dsn, slow(tmp_path)) as worker:
         cluster.replica_b.stop()
         worker.stops("missing", "replica-b is not replicating: it is not in pg_stat_replication")
         assert worker.metric("backfill_replicas_missing") == 1
@@ -58,7 +61,7 @@ def test_a_replica_that_is_stopped(cluster: Cluster, database: Database, tmp_pat
 
 @pytest.mark.oldest
 def test_a_slot_that_is_lost(archiving: Server, tmp_path: Path):
-    with pod(archiving.dsn, slow(tmp_path)) as worker:
+    with pod(archiving.dsn_for(user=WORKER), slow(tmp_path)) as worker:
         archiving.query("select pg_create_logical_replication_slot('debezium', 'pgoutput')")
         deadline_s = time.monotonic() + 30
         while archiving.query("select wal_status from pg_replication_slots") != [("lost",)]:
@@ -71,7 +74,7 @@ def test_a_slot_that_is_lost(archiving: Server, tmp_path: Path):
 
 
 def test_a_consumer_that_confirms_nothing(archiving: Server, tmp_path: Path):
-    with pod(archiving.dsn, slow(tmp_path, "max_slot_lag: 2MB")) as worker:
+    with pod(archiving.dsn_for(user=WORKER), slow(tmp_path, "max_slot_lag: 2MB")) as worker:
         archiving.query("select pg_create_logical_replication_slot('debezium', 'pgoutput')")
         worker.stops("slot", "slot debezium lag ")
         assert worker.metric("backfill_slot_lag_bytes", slot="debezium") > 1024**2
@@ -82,7 +85,7 @@ def test_a_consumer_that_confirms_nothing(archiving: Server, tmp_path: Path):
 
 
 def test_an_archiver_that_fails(archiving: Server, tmp_path: Path):
-    with pod(archiving.dsn, slow(tmp_path)) as worker:
+    with pod(archiving.dsn_for(user=WORKER), slow(tmp_path)) as worker:
         archiving.configure({"archive_command": "false"})
         archiving.query("select pg_switch_wal()")
         worker.stops("archive", "archiver fails: its last try did, 16MB wait for it")
@@ -95,37 +98,25 @@ def test_an_archiver_that_fails(archiving: Server, tmp_path: Path):
 
 def test_a_role_that_is_blinded(cluster: Cluster, database: Database, tmp_path: Path):
     make_users(database, ROWS)
-    role = f"blind_{database.name}"
-    for statement in (
-        "create role {} login",
-        "grant pg_monitor to {}",
-        "grant select, update on users to {}",
-        f"grant create on database {database.name} to {{}}",
-    ):
-        database.query(statement.format(role))
-    try:
-        with pod(database.dsn_for(user=role), slow(tmp_path)) as worker:
-            database.query(f"revoke pg_monitor from {role}")
-            worker.stops("blind", "replication is hidden from this role: it lacks pg_monitor")
-            database.query(f"grant pg_monitor to {role}")
-            worker.heals()
-    finally:
-        database.query(f"drop owned by {role}")
-        database.query(f"drop role {role}")
+    with pod(database.worker_dsn, slow(tmp_path)) as worker:
+        database.query(f"revoke pg_monitor from {database.worker}")
+        worker.stops("blind", "replication is hidden from this role: it lacks pg_monitor")
+        database.query(f"grant pg_monitor to {database.worker}")
+        worker.heals()
 
 
 @pytest.mark.oldest
 def test_sessions_that_queue_behind_our_locks(cluster: Cluster, database: Database, tmp_path: Path):
     """An ALTER TABLE waits for each batch; what stops us is told, and is over when nobody waits any more."""
     make_users(database, ROWS)
-    with pod(database.dsn, slow(tmp_path)) as worker, psycopg.connect(database.dsn, autocommit=True) as other:
+    with pod(database.worker_dsn, slow(tmp_path)) as worker, psycopg.connect(database.dsn, autocommit=True) as other:
         other.execute("set lock_timeout = '5s'")
         deadline_s = time.monotonic() + 30
         while not worker.logged("blocked sessions 1 > 0"):
             assert time.monotonic() < deadline_s, worker.log.read_text()
             other.execute("alter table users alter column email set statistics 100; lock table users in share mode")
         assert worker.metric("backfill_wait_seconds_total", reason="blocked") > 0
-        explained = backfill("status", "users-handle", "--explain", "--last", "500", dsn=database.dsn)
+        explained = backfill("status", "users-handle", "--explain", "--last", "500", dsn=database.worker_dsn)
         assert "blocked sessions 1 > 0" in explained.stdout
         assert database.query("select max(blocked_sessions) from backfill.batch") == [(1,)]
         worker.until(lambda: worker.metric("backfill_blocked_sessions") == 0, "nobody waits")
@@ -137,7 +128,7 @@ def test_a_probe_over_its_limit_and_one_that_fails(cluster: Cluster, database: D
     database.query("create table brake (value float8)")
     database.query("insert into brake values (1)")
     probe = "probes: [{name: brake, sql: SELECT value FROM brake, max: 5, every: 200ms}]"
-    with pod(database.dsn, slow(tmp_path, probe)) as worker:
+    with pod(database.worker_dsn, slow(tmp_path, probe)) as worker:
         database.query("update brake set value = 9.5")
         worker.stops("probe", "probe brake 9.5 > 5")
         assert worker.metric("backfill_probe_value", probe="brake") == 9.5
@@ -151,11 +142,11 @@ def test_a_probe_over_its_limit_and_one_that_fails(cluster: Cluster, database: D
 
 def test_limits_are_tuned_while_it_runs(cluster: Cluster, database: Database, tmp_path: Path):
     make_users(database, 2 * ROWS)
-    with pod(database.dsn, slow(tmp_path)) as worker:
-        ended = backfill("tune", "users-handle", "max_wal_rate=8MB/s", "batch.max_rows=700", dsn=database.dsn)
+    with pod(database.worker_dsn, slow(tmp_path)) as worker:
+        ended = backfill("tune", "users-handle", "max_wal_rate=8MB/s", "batch.max_rows=700", dsn=database.worker_dsn)
         assert (ended.code, ended.stderr) == (2, "backfill: 'min_rows' 1000 is above 'max_rows' 700\n")
         changes = ("max_wal_rate=16kB/s", "batch.rows=50", "batch.min_rows=1", "batch.max_rows=50", "lock_timeout=2s")
-        ended = backfill("tune", "users-handle", *changes, dsn=database.dsn)
+        ended = backfill("tune", "users-handle", *changes, dsn=database.worker_dsn)
         assert ended.code == 0, ended.stderr
         assert "max_wal_rate             16kB/s   (was 512kB/s)   (the job file says 512kB/s)" in ended.stdout
         worker.until(lambda: any(line["event"] == "tuned" for line in worker.lines()), "the change is told")
@@ -163,7 +154,7 @@ def test_limits_are_tuned_while_it_runs(cluster: Cluster, database: Database, tm
         after = "select max(rows) from backfill.batch where sequence > %s + 1 having count(*) > 2"
         worker.until(lambda: database.query(after, last), "three more batches")
         assert database.query(after, last)[0][0] <= 50
-        ended = backfill("tune", "users-handle", "--reset", dsn=database.dsn)
+        ended = backfill("tune", "users-handle", "--reset", dsn=database.worker_dsn)
         assert ended.code == 0, ended.stderr
         assert "max_wal_rate            512kB/s   (was 16kB/s)" in ended.stdout
         worker.until(lambda: len([one for one in worker.lines() if one["event"] == "tuned"]) == 2, "it is taken back")
@@ -173,23 +164,23 @@ def test_limits_are_tuned_while_it_runs(cluster: Cluster, database: Database, tm
 def test_what_was_tuned_holds_for_the_next_run(cluster: Cluster, database: Database, tmp_path: Path):
     make_users(database, ROWS)
     job = slow(tmp_path)
-    with pod(database.dsn, job):
+    with pod(database.worker_dsn, job):
         pass
-    assert backfill("tune", "users-handle", "max_lag=3s", dsn=database.dsn).code == 0
-    with pod(database.dsn, job) as worker:
+    assert backfill("tune", "users-handle", "max_lag=3s", dsn=database.worker_dsn).code == 0
+    with pod(database.worker_dsn, job) as worker:
         [told] = [line for line in worker.lines() if line["event"] == "tuned"]
     assert (told["changes"], told["max_lag_s"], told["refused"]) == (["max_lag=3s"], 3.0, None)
 
 
 def test_decisions_are_explained_with_what_they_were_taken_from(cluster: Cluster, database: Database, tmp_path: Path):
     make_users(database, ROWS)
-    with pod(database.dsn, slow(tmp_path)) as worker:
+    with pod(database.worker_dsn, slow(tmp_path)) as worker:
         worker.works()
-    ended = backfill("status", "users-handle", "--explain", "--last", "5", dsn=database.dsn)
+    ended = backfill("status", "users-handle", "--explain", "--last", "5", dsn=database.worker_dsn)
     assert ended.code == 0, ended.stderr
     assert "limited by" in ended.stdout
     assert "users-handle: layout " in ended.stdout
-    lines = backfill("status", "users-handle", "--explain", "--json", "--last", "50", dsn=database.dsn).stdout
+    lines = backfill("status", "users-handle", "--explain", "--json", "--last", "50", dsn=database.worker_dsn).stdout
     told = [json.loads(line) for line in lines.splitlines()]
     batches = [one for one in told if one["kind"] is None]
     assert 0 < len(batches) <= 50
@@ -206,8 +197,8 @@ def test_decisions_are_explained_with_what_they_were_taken_from(cluster: Cluster
 
 
 def test_what_cannot_be_explained_or_tuned(database: Database):
-    assert "no job 'x' in this database" in backfill("tune", "x", "max_lag=5s", dsn=database.dsn).stderr
-    ended = backfill("status", "--explain", dsn=database.dsn)
+    assert "no job 'x' in this database" in backfill("tune", "x", "max_lag=5s", dsn=database.worker_dsn).stderr
+    ended = backfill("status", "--explain", dsn=database.worker_dsn)
     assert (ended.code, ended.stderr) == (2, "backfill: --explain is about one job; name it\n")
-    ended = backfill("tune", "x", "max_leg=5s", dsn=database.dsn)
+    ended = backfill("tune", "x", "max_leg=5s", dsn=database.worker_dsn)
     assert (ended.code, ended.stderr) == (2, "backfill: unknown limit 'max_leg'; did you mean 'max_lag'?\n")

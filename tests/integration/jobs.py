@@ -32,6 +32,7 @@ from backfill.runner import Runner
 from tests.factories import admission, run_order
 from tests.fix_pg import Database
 from tests.places import Primary
+from tests.roles import dismiss, employ_first
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -58,15 +59,18 @@ def function_job(directory: Path, module: str, *, inputs: Sequence[str] = ("user
 
 
 def create_database(primary: Primary) -> Database:
-    """Make a database of a server."""
+    """Make a database of a server, and a worker for the whole jobs that run in it."""
     name = f"test_{secrets.token_hex(6)}"
     with psycopg.connect(primary.dsn, autocommit=True) as connection:
         connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
-    return Database(name, primary)
+    database = Database(name, primary, f"worker_{name}")
+    employ_first(database.dsn, database.worker)
+    return database
 
 
 def drop_database(database: Database) -> None:
-    """Drop it, whoever is connected."""
+    """Drop it, whoever is connected, and its worker."""
+    dismiss(database.dsn, database.worker)
     with psycopg.connect(database.primary.dsn, autocommit=True) as connection:
         connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(database.name)))
 

@@ -383,7 +383,7 @@ async def test_a_batch_takes_rows_of_its_own_table_alone_where_others_inherit(us
         "create table heirs () inherits (users)",
         "insert into heirs select i, 'heir', '' from generate_series(5001, 5100) i",
     )
-    finished, _ = await run(users.dsn, of_stripes(4))
+    finished, _ = await run(users.worker_dsn, of_stripes(4))
     assert (finished.state, finished.rows_total) == ("done", ROWS + 100)
     assert users.query("select leaf, sum(rows) from backfill.batch group by 1 order by 1") == [
         ("public.heirs", 100),
@@ -467,7 +467,7 @@ async def test_a_table_by_any_name_with_any_columns_is_filled(shared: Database):
         set={'"100%"': "replace(\"Üser.%\", '%', $$\\%$$) -- %(low)s", '"O\'Key"': '"Id%s" % 7'},
         where='("100%" IS NULL AND "Üser.%" LIKE \'%x\') OR "O\'Key" IS NULL',
     )
-    finished, _ = await run(shared.dsn, job)
+    finished, _ = await run(shared.worker_dsn, job)
     assert (finished.state, finished.rows_total) == ("done", 500)
     wrong = f'select 1 from {ODD} where "O\'Key" is distinct from "Id%s" % 7 or "100%" is distinct from replace("Üser.%", \'%\', \'\\%\')'
     with psycopg.connect(shared.dsn) as connection:
@@ -505,7 +505,7 @@ async def test_a_column_of_any_type_is_filled(shared: Database, kind: str):
     )
     alone = {"replicas": {"ignore": ["*"]}}
     job = job_file(table="typed", set={"handle": value}, batch={"stripes": 1}, throttle=alone)
-    finished, _ = await run(shared.dsn, job)
+    finished, _ = await run(shared.worker_dsn, job)
     assert (finished.state, finished.rows_total) == ("done", 300)
     assert shared.query("select handle::text from typed where id in (1, 300) order by id") == [(first,), (last,)]
     assert shared.query("select count(handle) from typed") == [(300,)]

@@ -441,6 +441,6 @@ async def test_other_lanes_begin_the_pass_again_and_keep_what_was_counted(users:
         for one in done:
             with pytest.raises(Superseded):
                 await worker.save_place(one.scan)
-    finished, _ = await run(users.dsn, job(after))
+    finished, _ = await run(users.worker_dsn, job(after))
     assert finished.state == "done"
     assert (finished.rows_total, filled(users)) == (ROWS, ROWS)

@@ -74,7 +74,7 @@ async def test_the_read_returns_every_row_to_do_in_its_range_in_order(users: Dat
 async def test_a_sparse_table_is_read_once_to_find_its_rows_and_once_as_proof(users: Database):
     pages, due = pages_of(users), ROWS // 2000
     before = page_reads(users, 0)
-    finished, events = await run(users.dsn, job_file())
+    finished, events = await run(users.worker_dsn, job_file())
     after = page_reads(users, due)
     assert (finished.state, finished.rows_total, finished.passes) == ("done", due, 1)
     assert [type(event) for event in events if isinstance(event, PassDone | Verified)] == [PassDone, Verified]
@@ -85,7 +85,7 @@ async def test_with_an_index_on_the_condition_the_table_is_not_read_at_all(users
     run_sql(users, "create index users_todo on users (id) where handle is null", "vacuum analyze users")
     pages, due = pages_of(users), ROWS // 2000
     before = page_reads(users, 0)
-    finished, _ = await run(users.dsn, job_file())
+    finished, _ = await run(users.worker_dsn, job_file())
     assert (finished.state, finished.rows_total) == ("done", due)
     assert page_reads(users, due) - before <= 0.1 * pages + 2 * due * PAGE_READS_ROW
 
@@ -104,7 +104,7 @@ async def test_rows_that_became_due_or_moved_since_the_read_are_left_to_the_next
         assert done.rows == len(found.tids) - 1
         assert done.scan.pass_done
         assert (await worker.verify(1)).rows_left == 1001
-    finished, _ = await run(users.dsn, job)
+    finished, _ = await run(users.worker_dsn, job)
     assert (finished.state, finished.passes) == ("done", 2)
     assert users.query("select count(*) from users where handle is distinct from username") == [(0,)]
 
@@ -113,7 +113,7 @@ async def test_rows_that_lie_together_are_laid_out_in_stripes_from_their_first_p
     first = 36_000
     fill_users(users, f"id > {first}")
     [(page,)] = users.query("select min((ctid::text::point)[0])::int from users where handle is null")
-    finished, events = await run(users.dsn, job_file(batch={"rows": 500, "max_rows": 500}))
+    finished, events = await run(users.worker_dsn, job_file(batch={"rows": 500, "max_rows": 500}))
     assert (finished.state, finished.rows_total) == ("done", ROWS - first)
     [*_, laid_out] = [event for event in events if isinstance(event, LaidOut)]
     assert len(laid_out.sizes) > 1

@@ -100,7 +100,7 @@ TRIGGER = (
 @pytest.mark.parametrize("meant", MEANT)
 async def test_a_row_is_filled_by_a_partner_that_ends_it_or_it_is_counted(users: Database, meant: str):
     means = MEANT[meant]
-    finished, events = await run(users.dsn, joining(where=means.where))
+    finished, events = await run(users.worker_dsn, joining(where=means.where))
     stuck = [one for one in USERS if means.to_do(*one) and not means.mended(*one)]
     for (before, partners), now in zip(USERS, handles(users), strict=True):
         if not means.to_do(before, partners):
@@ -126,7 +126,7 @@ async def test_where_nothing_is_foreseen_the_passes_end_all_the_same(users: Data
     for number, means in enumerate(MEANT.values()):
         job = joining(where=means.where, name=f"job-{number}")
         assert not (await make_plan(users.dsn, job)).foreseen
-        finished, events = await run(users.dsn, job)
+        finished, events = await run(users.worker_dsn, job)
         left = [now for now, (_, partners) in zip(handles(users), USERS, strict=True) if means.to_do(now, partners)]
         assert (finished.state, finished.rows_unconverged) == ("unconverged", len(left))
         assert len(left) >= len([one for one in USERS if means.to_do(*one) and not means.mended(*one)])
@@ -154,7 +154,7 @@ async def test_a_scout_counts_rows_and_not_pairs_so_that_the_cap_is_exact(users:
 
 async def test_a_table_of_which_no_row_has_a_partner_is_only_read(users: Database):
     run_sql(users, "delete from accounts")
-    finished, events = await run(users.dsn, joining())
+    finished, events = await run(users.worker_dsn, joining())
     lonely = len([handle for handle, _ in USERS if handle is None])
     assert (finished.state, finished.rows_total, finished.rows_unconverged) == ("unconverged", 0, lonely)
     assert finished.why.startswith(
@@ -162,14 +162,14 @@ async def test_a_table_of_which_no_row_has_a_partner_is_only_read(users: Databas
     )
     assert told(events, BatchDone) == []
     run_sql(users, "insert into accounts select id, 'late' from users where id % 2 = 0")
-    finished, events = await run(users.dsn, joining())
+    finished, events = await run(users.worker_dsn, joining())
     assert finished.rows_total == len([None for handle in handles(users) if handle == "late"]) > 0
     assert finished.rows_unconverged == lonely - finished.rows_total
 
 
 async def test_a_condition_on_the_joined_table_asks_for_joined_rows_only(users: Database):
     job = joining(where="handle IS NULL AND nick <> 'b'")
-    finished, _ = await run(users.dsn, job)
+    finished, _ = await run(users.worker_dsn, job)
     assert (finished.state, finished.why) == ("done", "every row is filled")
     wanted = [{"a", "b2"} & set(partners) if handle is None else {handle} for handle, partners in USERS]
     assert all(now in names if names else now is None for now, names in zip(handles(users), wanted, strict=True))
@@ -178,7 +178,9 @@ async def test_a_condition_on_the_joined_table_asks_for_joined_rows_only(users: 
 async def test_a_first_batch_in_which_no_partner_ends_a_row_is_rolled_back_and_shown(users: Database):
     before = users.query("select ctid, xmin, handle from users order by place")
     with pytest.raises(JobError) as caught:
-        await run(users.dsn, joining(set={"handle": "NULL"}, where="handle IS DISTINCT FROM nick AND nick = 'a'"))
+        await run(
+            users.worker_dsn, joining(set={"handle": "NULL"}, where="handle IS DISTINCT FROM nick AND nick = 'a'")
+        )
     assert "for example row (0," in str(caught.value)
     assert '} → {"handle": null}' in str(caught.value)
     assert users.query("select ctid, xmin, handle from users order by place") == before
@@ -206,7 +208,7 @@ async def test_what_can_be_read_can_be_joined(users: Database, kind: str):
     run_sql(users, "drop schema if exists reports cascade", "create schema reports")
     run_sql(users, *(text.replace("joined", "reports.joined") for text in READ[kind]))
     using = {"table": "reports.joined", "as": "j", "on": "j.user_id = users.id"}
-    finished, _ = await run(users.dsn, joining(using=using, set={"handle": "j.nick"}))
+    finished, _ = await run(users.worker_dsn, joining(using=using, set={"handle": "j.nick"}))
     fillable = [one for one in USERS if one[0] is None and any(one[1])]
     assert (finished.state, finished.rows_unconverged) == (
         "unconverged",
@@ -226,7 +228,7 @@ async def test_a_table_joined_with_itself_is_filled_from_row_to_row(shared: Data
     )
     using = {"table": "places", "as": "other", "on": "other.id = places.parent"}
     job = joining(table="places", set={"root": "other.root"}, where="places.root IS NULL", using=using)
-    finished, _ = await run(shared.dsn, job)
+    finished, _ = await run(shared.worker_dsn, job)
     assert (finished.state, finished.rows_unconverged) == ("unconverged", 11)
     wrong = "select count(*) from places where root is distinct from left(id::text, 1)::int"
     assert shared.query(wrong + " and id <> 77 and id / 10 <> 77") == [(0,)]
@@ -251,7 +253,7 @@ async def test_names_of_any_kind_are_joined(shared: Database):
     )
     plan = await make_plan(shared.dsn, job)
     assert not [notice for notice in plan.notices if "partner" in notice]
-    finished, _ = await run(shared.dsn, job)
+    finished, _ = await run(shared.worker_dsn, job)
     assert (finished.state, finished.rows_total) == ("done", 50)
     wrong = 'select count(*) from "Sho%p"."Us.ers %s" where "Ha""ndle%" is distinct from id || \'%\' || id % 7'
     with psycopg.connect(shared.dsn) as connection:
@@ -401,7 +403,7 @@ async def test_set_is_asked_of_partners_only_whatever_the_order_in_which_the_ser
         "insert into accounts select i, 'x' from generate_series(1000, 9000) i",
         "analyze accounts",
     )
-    finished, _ = await run(users.dsn, joining(set={"n": "nick::int"}, where=where))
+    finished, _ = await run(users.worker_dsn, joining(set={"n": "nick::int"}, where=where))
     left = users.query("select count(*) from users where n is null")
     assert left == [(6 + NUMBERLESS + (len(USERS) - NUMBERLESS - 6) // 2,)]
     assert finished.rows_unconverged == (left[0][0] if where == "n IS NULL" else 0)

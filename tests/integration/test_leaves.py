@@ -104,7 +104,7 @@ async def test_every_partition_is_filled_as_a_table_of_its_own(empty: Database, 
     leaves = list(TREES[tree])
     by = leaves.pop(0).removeprefix("by ") if leaves[0].startswith("by ") else "range (id)"
     partitioned(empty, *leaves, by=by)
-    finished, events = await run(empty.dsn, job_file(lanes=lanes))
+    finished, events = await run(empty.worker_dsn, job_file(lanes=lanes))
     assert (finished.state, finished.rows_total) == ("done", 3000)
     assert empty.query(LEFT) == [(0,)]
     names = [one.split()[0] for one in leaves if not one.startswith("upper")]
@@ -124,9 +124,9 @@ async def test_every_partition_is_filled_as_a_table_of_its_own(empty: Database, 
 
 async def test_a_job_that_is_done_makes_a_pass_over_all_leaves_when_it_is_run_again(empty: Database):
     partitioned(empty, *ranges(3))
-    await run(empty.dsn, job_file())
+    await run(empty.worker_dsn, job_file())
     run_sql(empty, "update users set handle = null where id in (1, 1500, 3000)")
-    finished, events = await run(empty.dsn, job_file())
+    finished, events = await run(empty.worker_dsn, job_file())
     assert (finished.state, finished.rows_total) == ("done", 3003)
     assert [event.resumed for event in of(events, LeafStarted)] == [True] * 3
     assert empty.query(LEFT) == [(0,)]
@@ -151,7 +151,7 @@ async def test_leaves_that_differ_are_filled_by_the_columns_of_their_parent(empt
         set={"handle": "coalesce(users.username, of_user(users))"},
         where="users.handle IS NULL AND EXISTS (SELECT FROM generate_series(1, 1) n WHERE n < users.id + 1)",
     )
-    finished, _ = await run(empty.dsn, job)
+    finished, _ = await run(empty.worker_dsn, job)
     assert (finished.state, finished.rows_total) == ("done", 3000)
     assert empty.query("select bool_and(handle = username) from users_1") == [(True,)]
     assert empty.query("select bool_and(handle = upper(username)) from users_2") == [(True,)]
@@ -168,7 +168,7 @@ async def test_what_inherits_is_filled_too_with_columns_of_its_own(empty: Databa
     with psycopg.connect(empty.dsn, autocommit=True) as other:
         other.execute("create temporary table passing () inherits (users)")
         other.execute("insert into passing (id, username) values (1, 'not ours')")
-        finished, events = await run(empty.dsn, job_file(set={"handle": "users.username"}))
+        finished, events = await run(empty.worker_dsn, job_file(set={"handle": "users.username"}))
         assert other.execute("select count(handle) from only passing").fetchone() == (0,)
     assert (finished.state, finished.rows_total) == ("done", 1500)
     assert [event.leaf for event in of(events, LeafDone)] == ["public.users", "public.child", "public.grandchild"]
@@ -178,7 +178,7 @@ async def test_what_inherits_is_filled_too_with_columns_of_its_own(empty: Databa
 async def test_rows_that_cannot_converge_are_summed_and_sampled_over_all_leaves(empty: Database):
     partitioned(empty, *ranges(3))
     run_sql(empty, "update users set username = null where id in (7, 1007, 1008, 2007)")
-    finished, events = await run(empty.dsn, job_file())
+    finished, events = await run(empty.worker_dsn, job_file())
     assert (finished.state, finished.rows_unconverged) == ("unconverged", 4)
     assert "4 rows cannot converge" in finished.why
     assert sorted(one.split(" (")[0] for one in finished.samples) == [
@@ -287,7 +287,7 @@ async def test_a_job_on_a_leaf_waits_until_that_leaf_is_free(empty: Database):
         assert "public.users_1: backfill:alone@" in waits[0]
         assert "fills table public.users_1 for another job" in waits[0]
         assert empty.query("select count(handle) from users") == [(1000,)]
-    finished, events = await run(empty.dsn, job_file())
+    finished, events = await run(empty.worker_dsn, job_file())
     assert (finished.state, finished.rows_total) == ("done", 3000)
     assert [event.number for event in of(events, LeafStarted)] == [2, 3], "the first one was done"
 
@@ -363,7 +363,7 @@ async def test_a_foreign_partition_that_comes_during_the_run_halts_it(empty: Dat
     with pytest.raises(Halted, match=r"leaf 'public.away' of table 'public.users' is a foreign table"):
         await told(empty.dsn, job_file(), attach)
     run_sql(empty, "drop foreign data wrapper nowhere cascade")
-    finished, events = await run(empty.dsn, job_file())
+    finished, events = await run(empty.worker_dsn, job_file())
     assert (finished.state, of(events, LeafStarted)) == ("done", []), "all were done before"
 
 
@@ -381,7 +381,7 @@ async def test_a_column_of_a_partition_key_is_refused(empty: Database, key: str)
     job = job_file(set={"handle": "username", column: column})
     of_table = "public.upper" if column == "username" else "public.users"
     with pytest.raises(JobError) as caught:
-        await run(empty.dsn, job)
+        await run(empty.worker_dsn, job)
     assert f"column '{column}' is in the partition key of '{of_table}'" in str(caught.value)
     assert str(caught.value).startswith("job.yaml:3:")
 
@@ -393,7 +393,7 @@ async def test_mistakes_are_told_once_at_the_place_in_the_job_file(empty: Databa
         "public.users.username": 'invalid reference to FROM-clause entry for table "users"',
     }.items():
         with pytest.raises(JobError) as caught:
-            await run(empty.dsn, job_file(set={"handle": expression}))
+            await run(empty.worker_dsn, job_file(set={"handle": expression}))
         assert str(caught.value).startswith("job.yaml:3:18: " + words)
 
 
@@ -427,7 +427,7 @@ async def test_a_role_needs_its_rights_on_every_leaf(empty: Database):
 
 async def test_a_table_without_any_partition_is_done_at_once(empty: Database):
     run_sql(empty, f"{PARENT} partition by range (id)")
-    finished, events = await run(empty.dsn, job_file())
+    finished, events = await run(empty.worker_dsn, job_file())
     assert (finished.state, finished.rows_total) == ("done", 0)
     assert [type(event) for event in events][-2:] == [Started, Finished]
 

@@ -15,10 +15,11 @@ from psycopg.sql import SQL
 from backfill.core.jobfile import JobFile, load
 from backfill.core.table import Table
 from backfill.errors import JobError, Refused
+from backfill.pg.catalog import read_table
 from backfill.pg.clauses import expression, name_of, target_of
 from backfill.pg.matching import Matching
 from backfill.pg.planner import make_plan
-from backfill.pg.preflight import volatile_functions
+from backfill.pg.preflight import prepare, volatile_functions
 from tests.fix_pg import Database
 from tests.integration.jobs import connected, job_file, prepared, run_sql
 
@@ -136,6 +137,20 @@ async def test_a_table_with_a_rule_is_refused_before_its_first_batch(users: Data
         with pytest.raises(JobError) as caught:
             await prepared(connection, job)
     assert str(caught.value).startswith("job.yaml:2:9: table 'public.ruled' cannot be filled: DO ALSO rules are not")
+
+
+@pytest.mark.parametrize("gone", ["alter table {} rename to elsewhere", "drop table {}"])
+async def test_a_table_that_goes_away_while_it_is_checked_is_told_at_its_name(users: Database, gone: str):
+    run_sql(users, "drop table if exists passing, elsewhere", "create table passing (username text, handle text)")
+    job = job_file(table="passing")
+    async with connected(users.dsn, job) as connection:
+        table = await read_table(connection, job, "postgres")
+        run_sql(users, gone.format("passing"))
+        with pytest.raises(JobError) as caught:
+            await prepare(connection, job, table)
+    assert str(caught.value) == (
+        'job.yaml:2:9: relation "public.passing" does not exist; it was dropped or renamed while the job was checked'
+    )
 
 
 async def test_what_is_not_the_job_file_s_fault_is_not_blamed_on_it(users: Database):

@@ -322,7 +322,7 @@ async def test_a_check_a_unique_index_and_a_deferred_reference_are_searched_in_a
         "analyze users",
     )
     job = job_file(batch={"stripes": stripes, "rows": 300, "max_rows": 500, "min_rows": 50}, lanes=lanes, **SKIP)
-    finished, events = await run(users.dsn, job)
+    finished, events = await run(users.worker_dsn, job)
     assert (finished.state, finished.rows_rejected) == ("unconverged", 3)
     refused = {key: sqlstate for key, sqlstate, _ in rejected(users)}
     assert refused == {'{"id": 700}': "23503", '{"id": 900}': "23514"} | {
@@ -341,13 +341,13 @@ async def test_a_value_of_a_row_function_that_the_server_refuses_is_told_with_it
     run_sql(users, "alter table users add check (handle <> 'user900')")
     keys: dict[str, Any] = {"throttle": SKIP["throttle"]}
     with pytest.raises(RowRefused) as raised:
-        await run(users.dsn, function_job(tmp_path, module, **keys))
+        await run(users.worker_dsn, function_job(tmp_path, module, **keys))
     assert str(raised.value).startswith(
         'row {"id": 900} of public.users is refused by the server: new row for relation'
     )
     assert 'it would be set to {"handle": "user900"}' in str(raised.value)
     job = function_job(tmp_path, module, **SKIP)
-    finished, _ = await run(users.dsn, job)
+    finished, _ = await run(users.worker_dsn, job)
     assert finished.rows_rejected == 1
     assert users.query("select id from users where handle is null") == [(900,)]
     assert await again(users, job) == {'{"id": 900}': "refused"}
@@ -376,7 +376,7 @@ async def test_what_a_row_would_be_set_to_is_told_or_why_not(users: Database):
     for expression, said in words.items():
         job = job_file(set={"handle": expression}, name=f"job-{len(said)}", throttle=SKIP["throttle"])
         with pytest.raises(RowRefused) as raised:
-            await run(users.dsn, job)
+            await run(users.worker_dsn, job)
         assert 'row {"id": 900} of public.users is refused by the server: ' in str(raised.value)
         assert said in str(raised.value)
 
@@ -385,7 +385,7 @@ async def test_a_condition_that_fails_on_a_row_is_searched_down_to_it(users: Dat
     run_sql(users, "update users set username = id where id <> 900", "vacuum full users")
     job = job_file(where="handle IS NULL AND username::int > 0", **SKIP)
     with pytest.raises(RowRefused) as raised:
-        await run(users.dsn, job)
+        await run(users.worker_dsn, job)
     assert str(raised.value).startswith(
         '\'where\' fails on row {"id": 900} of public.users: invalid input syntax for type integer: "user900"'
     )
@@ -433,7 +433,7 @@ async def test_rows_of_a_partition_that_is_gone_are_forgotten(users: Database):
 
 async def test_events_of_a_search_tell_its_first_batch_and_the_row(users: Database):
     run_sql(users, "alter table users add check (handle <> 'user900')")
-    _, events = await run(users.dsn, job_file(**SKIP))
+    _, events = await run(users.worker_dsn, job_file(**SKIP))
     first, *_ = told(events, BatchRefused)
     assert (first.reason, first.rows) == ("23514", first.rows_searched)
     assert 'violates check constraint "users_handle_check"' in first.message

@@ -97,7 +97,7 @@ async def whole(worker: Session) -> tuple[Any, Cut]:
 
 
 async def test_a_job_is_filled_by_its_function(users: Database, tmp_path: Path):
-    finished, events = await run(users.dsn, job_of(tmp_path))
+    finished, events = await run(users.worker_dsn, job_of(tmp_path))
     assert (finished.state, finished.rows_total, wrong(users)) == ("done", ROWS, 0)
     assert [one.rows for one in events if isinstance(one, PassDone)] == [ROWS]
 
@@ -105,7 +105,7 @@ async def test_a_job_is_filled_by_its_function(users: Database, tmp_path: Path):
 @pytest.mark.parametrize("keys", [{"lanes": 3}, {"batch": {"stripes": 8, "max_rows": 50}}], ids=str)
 async def test_stripes_and_lanes_give_each_row_its_own_value(users: Database, tmp_path: Path, keys: dict[str, Any]):
     touched(users)
-    finished, _ = await run(users.dsn, job_of(tmp_path, **keys))
+    finished, _ = await run(users.worker_dsn, job_of(tmp_path, **keys))
     assert (finished.state, wrong(users)) == ("done", 0)
     assert users.query("select count(*), count(distinct id) from touched") == [(ROWS, ROWS)]
 
@@ -190,7 +190,7 @@ async def test_a_table_rewritten_between_reading_and_updating_keeps_what_it_has(
         with pytest.raises(BackfillError, match="was rewritten"):
             await fill(worker, scan, cut)
     assert users.query("select count(*) from users where handle is not null") == [(0,)]
-    finished, _ = await run(users.dsn, job)
+    finished, _ = await run(users.worker_dsn, job)
     assert (finished.state, wrong(users)) == ("done", 0)
 
 
@@ -208,7 +208,7 @@ async def test_values_that_were_held_serve_smaller_batches(users: Database, tmp_
 
 async def test_rows_that_the_function_gives_nothing_for_are_stuck(users: Database, tmp_path: Path):
     run_sql(users, "update users set username = null where id % 100 = 0")
-    finished, _ = await run(users.dsn, job_of(tmp_path))
+    finished, _ = await run(users.worker_dsn, job_of(tmp_path))
     assert (finished.state, finished.rows_unconverged) == ("unconverged", ROWS // 100)
     assert finished.why.startswith("10 rows cannot converge: 'where' stays true for them after the update;")
     assert wrong(users) == 0
@@ -216,7 +216,7 @@ async def test_rows_that_the_function_gives_nothing_for_are_stuck(users: Databas
 
 async def test_a_function_that_converges_no_row_is_stopped_at_its_first_batch(users: Database, tmp_path: Path):
     with pytest.raises(Diverges) as caught:
-        await run(users.dsn, job_of(tmp_path, "def f(rows):\n    return [None] * len(rows)\n"))
+        await run(users.worker_dsn, job_of(tmp_path, "def f(rows):\n    return [None] * len(rows)\n"))
     assert 'row {"id": ' in str(caught.value)
     assert '{"handle": null} → {"handle": null}' in str(caught.value)
 
@@ -229,14 +229,14 @@ async def test_rows_that_a_trigger_keeps_as_they_are_end_the_run(users: Database
         "create trigger skip before update on users for each row execute function skip()",
     )
     with pytest.raises(BackfillError, match="they change while the function works, or a trigger or a rule"):
-        await run(users.dsn, job_of(tmp_path))
+        await run(users.worker_dsn, job_of(tmp_path))
 
 
 async def test_several_columns_and_sql_beside_them(users: Database, tmp_path: Path):
     run_sql(users, 'alter table users add size int, add note varchar(20), add "Half" numeric(10, 2)')
     module = "def f(rows):\n    return [{'handle': r['username'], 'Half': r['id'] / 2} for r in rows]\n"
     assigned = {"size": "length(username)", "handle": "python", "note": "'by ' || username", '"Half"': "python"}
-    finished, _ = await run(users.dsn, job_of(tmp_path, module, inputs=["username", "id"], set=assigned))
+    finished, _ = await run(users.worker_dsn, job_of(tmp_path, module, inputs=["username", "id"], set=assigned))
     assert finished.state == "done"
     right = "handle = username and size = length(username) and note = 'by ' || username and \"Half\" = id / 2.0"
     assert users.query(f"select count(*) from users where {right}") == [(ROWS,)]
@@ -331,7 +331,7 @@ async def test_values_of_every_kind_come_back_as_they_were(many_types: Database,
     module = f"def f(rows):\n    return [{{'done': True, {names}}} for row in rows]\n"
     assigned = dict.fromkeys(("done", *(f"to_{name}" for name in TYPES)), "python")
     job = job_of(tmp_path, module, table="kinds", inputs=list(TYPES), set=assigned, where="done IS NULL")
-    finished, _ = await run(many_types.dsn, job)
+    finished, _ = await run(many_types.worker_dsn, job)
     assert (finished.state, finished.rows_total) == ("done", 2)
     for name in TYPES:
         same = f"select id from kinds where {name}::text is distinct from to_{name}::text"
@@ -364,14 +364,14 @@ async def test_a_value_that_its_column_does_not_take_fails_and_is_not_cut_off(
         f"alter table users drop handle, add handle {kind}",
     )
     with pytest.raises(RowRefused) as caught:
-        await run(users.dsn, job_of(tmp_path, f"def f(rows):\n    return [{given} for _ in rows]\n"))
+        await run(users.worker_dsn, job_of(tmp_path, f"def f(rows):\n    return [{given} for _ in rows]\n"))
     assert words in str(caught.value)
 
 
 async def test_a_function_that_raises_ends_the_run_with_the_row(users: Database, tmp_path: Path):
     module = "def f(rows):\n    return [('%d' % (1 / (r['id'] - 700))) and r['username'].upper() for r in rows]\n"
     with pytest.raises(FunctionError) as caught:
-        await run(users.dsn, job_of(tmp_path, module, inputs=["username", "id"]))
+        await run(users.worker_dsn, job_of(tmp_path, module, inputs=["username", "id"]))
     assert str(caught.value) == (
         f"{tmp_path}/job.yaml:5:33: function functions:f raised ZeroDivisionError: division by zero"
         f" ({tmp_path}/functions.py:2); for row " + '{"id": 700}'
@@ -384,7 +384,7 @@ async def test_a_function_that_raises_ends_the_run_with_the_row(users: Database,
 
 async def test_a_list_that_is_too_short_ends_the_run(users: Database, tmp_path: Path):
     with pytest.raises(FunctionError, match="returned 0 items for 1 rows; for row") as caught:
-        await run(users.dsn, job_of(tmp_path, "def f(rows):\n    return [r['username'] for r in rows][:-1]\n"))
+        await run(users.worker_dsn, job_of(tmp_path, "def f(rows):\n    return [r['username'] for r in rows][:-1]\n"))
     assert '{"id": 1}' in str(caught.value)
     assert users.query("select count(*) from users where handle is not null") == [(0,)]
 
@@ -397,7 +397,7 @@ async def test_a_function_that_prints_and_reads_does_no_harm(users: Database, tm
         "    assert sys.stdin.read() == ''\n"
         "    return [row['username'].upper() for row in rows]\n"
     )
-    finished, _ = await run(users.dsn, job_of(tmp_path, module))
+    finished, _ = await run(users.worker_dsn, job_of(tmp_path, module))
     assert (finished.state, wrong(users)) == ("done", 0)
 
 
@@ -425,7 +425,7 @@ async def test_a_process_that_is_killed_is_started_again(users: Database, tmp_pa
 
         tasks.start_soon(kill)
         job = job_of(tmp_path, module, inputs=["username", "id"])
-        finished, events = await run(users.dsn, job)
+        finished, events = await run(users.worker_dsn, job)
         tasks.cancel_scope.cancel()
     assert (finished.state, finished.rows_total, wrong(users)) == ("done", ROWS, 0)
     retried = [one for one in events if isinstance(one, Retried)]
@@ -452,7 +452,7 @@ async def test_a_row_that_ends_the_process_each_time_is_found(users: Database, t
     module += "    return [r['username'].upper() for r in rows]\n"
     limits = {"statement_timeout": "1s", "lock_timeout": "500ms"}
     with pytest.raises(FunctionError) as caught:
-        await run(users.dsn, job_of(tmp_path, module, inputs=["username", "id"], **limits))
+        await run(users.worker_dsn, job_of(tmp_path, module, inputs=["username", "id"], **limits))
     assert words in str(caught.value)
     assert str(caught.value).endswith('2 times; for row {"id": 300}')
     assert users.query("select count(*), max(id) from users where handle = upper(username)") == [(299, 299)]
@@ -460,7 +460,7 @@ async def test_a_row_that_ends_the_process_each_time_is_found(users: Database, t
 
 async def test_a_slow_function_is_given_as_many_rows_as_it_maps_in_a_second(users: Database, tmp_path: Path):
     module = "import time\ndef f(rows):\n    time.sleep(0.002 * len(rows))\n    return [r['username'].upper() for r in rows]\n"
-    finished, events = await run(users.dsn, job_of(tmp_path, module))
+    finished, events = await run(users.worker_dsn, job_of(tmp_path, module))
     rows = [one.rows for one in events if isinstance(one, BatchDone)]
     assert finished.state == "done"
     assert max(rows) <= 500
@@ -510,7 +510,7 @@ async def test_a_function_or_an_input_that_is_not_there_is_told_before_anything_
 ):
     job = job_of(tmp_path, python=python)
     with pytest.raises(JobError) as caught:
-        await run(users.dsn, job)
+        await run(users.worker_dsn, job)
     assert str(caught.value).startswith(f"{job.file}:{place}: {words.format(directory=tmp_path)}")
     with pytest.raises(JobError, match="^" + str(caught.value)[:40]):
         await make_plan(users.dsn, job)
@@ -519,12 +519,12 @@ async def test_a_function_or_an_input_that_is_not_there_is_told_before_anything_
 
 async def test_a_module_that_ends_its_process_is_the_job_file_s_fault(users: Database, tmp_path: Path):
     with pytest.raises(JobError, match="the process that imports functions:f ended with exit code 5"):
-        await run(users.dsn, job_of(tmp_path, "import os\nos._exit(5)\n"))
+        await run(users.worker_dsn, job_of(tmp_path, "import os\nos._exit(5)\n"))
 
 
 async def test_a_condition_may_name_what_we_call_our_values(users: Database, tmp_path: Path):
     run_sql(users, "alter table users add backfill_tid text default 'mine', add backfill_0 text")
-    finished, _ = await run(users.dsn, job_of(tmp_path, where="handle IS NULL AND backfill_tid = 'mine'"))
+    finished, _ = await run(users.worker_dsn, job_of(tmp_path, where="handle IS NULL AND backfill_tid = 'mine'"))
     assert (finished.state, wrong(users)) == ("done", 0)
 
 

@@ -89,7 +89,7 @@ async def test_a_server_is_read_as_it_is(cluster: Cluster, users: Database):
 async def test_a_standby_is_refused(cluster: Cluster, users: Database):
     cluster.replica_a.wait_replayed()
     dsn = cluster.replica_a.dsn_for(dbname=users.name)
-    with pytest.raises(Lost, match="read-only"):  # libpq looks for one that may be written to
+    with pytest.raises(Lost, match="read-only by a setting; give a DSN of the primary"):
         async with Session(dsn, job_file()):
             pass
     with pytest.raises(Halted, match="the server is a standby; give a DSN of the primary"):

@@ -10,7 +10,7 @@ from backfill.core.events import Finished
 from backfill.core.reason import Kind, Reason
 from backfill.core.scan import Tid, progress_ratio
 from backfill.core.scout import Cut
-from backfill.errors import Halted, Refused
+from backfill.errors import Halted
 from backfill.pg.session import worker_name
 from backfill.pg.status import JobStatus, read_status
 from backfill.sandbox.wait import wait_until
@@ -138,7 +138,7 @@ async def test_jobs_are_told_by_name_all_or_one(users: Database):
     try:
         long = "z" * 63
         for name, table in (("b-users", "users"), (long, "orders")):
-            finished, _ = await run(users.dsn, job_file(name=name, table=table))
+            finished, _ = await run(users.worker_dsn, job_file(name=name, table=table))
             assert finished.state == "done"
         told = {status.job: status for status in await read_status(users.dsn, None)}
         assert [*told] == ["b-users", long]
@@ -155,7 +155,9 @@ async def test_a_role_without_rights_on_the_state_is_told_so(users: Database):
         await open_leaf(worker)
     run_sql(users, "create role shy login")
     try:
-        with pytest.raises(Refused, match="permission denied for schema backfill"):
+        with pytest.raises(Halted, match="role 'shy' may not read schema backfill; run: GRANT ") as caught:
             await read_status(users.dsn_for("shy"), None)
+        run_sql(users, str(caught.value).partition("run: ")[2])
+        assert await read_status(users.dsn_for("shy"), "nobody") == []
     finally:
-        run_sql(users, "drop role shy")
+        run_sql(users, "drop owned by shy", "drop role shy")

@@ -136,6 +136,10 @@ ADDED = [
         "5:51: not an address: 'p'; write one such as http://prometheus:9090",
     ),
     (
+        "throttle: {probes: [{name: a, max: 1, prometheus: 'http://u:secret@p:9090', query: up}]}",
+        "5:52: an address with a user or a password, which would not be sent; remove what stands before '@'",
+    ),
+    (
         "throttle: {probes: [{name: a, max: 1, sql: '1'}, {name: a, max: 2, sql: '2'}]}",
         "5:57: probe 'a' is there twice",
     ),

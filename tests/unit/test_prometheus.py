@@ -32,6 +32,10 @@ def test_a_scalar_is_a_value():
         (vector("1", "NaN"), "prometheus says NaN"),
         ({"status": "success", "data": {"resultType": "matrix", "result": []}}, "neither a scalar nor a vector"),
         ([], "neither a scalar nor a vector"),
+        ({"status": "success", "data": {"resultType": "vector", "result": [{}]}}, "neither a scalar nor a vector"),
+        ({"status": "success", "data": {"resultType": "vector", "result": "x"}}, "neither a scalar nor a vector"),
+        ({"status": "success", "data": {"resultType": "scalar", "result": [1, "x"]}}, "neither a scalar nor a vector"),
+        ({"status": "success", "data": {"resultType": "scalar", "result": [1, None]}}, "neither a scalar nor a vector"),
     ],
 )
 def test_no_number_is_told(answer, words: str):
@@ -46,7 +50,10 @@ class _Answers(BaseHTTPRequestHandler):
         if asked.path != "/prom/api/v1/query" or query == "bad":
             self.send_error(400)
             return
-        body = b"<html>" if query == "html" else json.dumps(vector("7")).encode()
+        if query == "nonsense":
+            self.wfile.write(b"what?\r\n\r\n")
+            return
+        body = {"html": b"<html>", "deep": b"[" * 500_000}.get(query, json.dumps(vector("7")).encode())
         self.send_response(200)
         self.end_headers()
         self.wfile.write(body)
@@ -77,6 +84,12 @@ def test_what_the_server_refuses_is_told(url: str):
 def test_what_is_no_prometheus_is_told(url: str):
     with pytest.raises(Unanswered, match="prometheus cannot be asked: Expecting value"):
         read(url, "html")
+
+
+@pytest.mark.parametrize("query", ["nonsense", "deep"])
+def test_what_is_no_answer_is_told(url: str, query: str):
+    with pytest.raises(Unanswered, match="prometheus cannot be asked: "):
+        read(url, query)
 
 
 def test_nobody_there_is_told():

@@ -1,0 +1,55 @@
+"""Words for a session that was not to be had."""
+
+from __future__ import annotations
+
+import pytest
+
+from backfill.core.unreachable import told
+
+HERE = 'connection failed: connection to server at "127.0.0.1", port 5432 failed: '
+PRIMARY = "it is a standby, or read-only by a setting; give a DSN of the primary, or one that lists all hosts"
+
+
+@pytest.mark.parametrize(
+    ("said", "advice"),
+    [
+        ("session is read-only", PRIMARY),
+        ("server is in hot standby mode", PRIMARY),
+        ('FATAL:  role "A b" is not permitted to log in', 'run: ALTER ROLE "A b" LOGIN;'),
+        (
+            'FATAL:  permission denied for database "Shop"\nDETAIL:  User does not have CONNECT privilege.',
+            'run: GRANT CONNECT ON DATABASE "Shop" TO "o\'neil";',
+        ),
+        (
+            "server does not support SSL, but SSL was required",
+            "switch TLS on there (ssl = on), or do not ask for it: sslmode=prefer",
+        ),
+        (
+            "SSL error: certificate verify failed",
+            "give sslrootcert=FILE with the CA that signed the server's certificate",
+        ),
+        (
+            'server certificate for "a" does not match host name "b"',
+            "give a host that the certificate names; hostaddr=ADDRESS says where it is",
+        ),
+    ],
+)
+def test_what_is_known_ends_with_what_to_do_in_one_line(said: str, advice: str):
+    first = " ".join((HERE + said).partition("\n")[0].split())
+    assert told(HERE + said, "o'neil") == f"{first}; {advice}"
+
+
+def test_of_several_hosts_all_are_told():
+    said = "Multiple connection attempts failed. All failures were:\n- a: Connection refused\n- b: session is read-only"
+    assert told(HERE + "session is read-only\n" + said) == " ".join(
+        f"{HERE} session is read-only {said}; {PRIMARY}".split()
+    )
+
+
+@pytest.mark.parametrize("said", ["Connection refused\n\tIs the server running?", "", "sitzung ist nur lesbar"])
+def test_what_is_not_known_stays_as_it_is(said: str):
+    assert told(HERE + said, "u") == HERE + said
+
+
+def test_who_asked_may_be_unknown():
+    assert told('permission denied for database "d"').endswith("; run: GRANT CONNECT ON DATABASE d TO the role;")
