@@ -90,7 +90,6 @@ def test_a_table_that_is_rewritten_emptied_and_changed_all_the_while_is_filled_t
     assert "the table was rewritten (VACUUM FULL, CLUSTER, TRUNCATE or an ALTER TABLE)" in rewritten
 
 
-@pytest.mark.docker
 def test_a_locked_row_is_waited_for_with_its_reason_and_filled_when_it_is_free(database, tmp_path):
     make_users(database, 1000)
     path = write_job(tmp_path, **{"throttle:": "lock_timeout: 50ms\nthrottle:"})

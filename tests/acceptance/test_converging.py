@@ -104,7 +104,6 @@ def test_rows_that_clients_move_all_the_while_are_not_missed(database, tmp_path)
     assert worker.all_of("Finished")[0]["passes"] == len(worker.all_of("Verified"))
 
 
-@pytest.mark.docker
 def test_a_table_whose_rows_are_all_filled_is_only_read(database, tmp_path):
     make_users(database, 10_000)
     database.query("update users set handle = username")
@@ -114,7 +113,6 @@ def test_a_table_whose_rows_are_all_filled_is_only_read(database, tmp_path):
     assert database.query("select rows_total from backfill.scan") == [(0,)]
 
 
-@pytest.mark.docker
 def test_updates_that_a_trigger_suppresses_end_the_job_with_the_reason(database, tmp_path):
     make_users(database, 1000)
     database.query("create function nothing() returns trigger language plpgsql as 'begin return null; end'")
