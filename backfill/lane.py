@@ -48,7 +48,7 @@ class Lane:
         self.scan = scan
         self._looking.forget()
         self._suspecting.forget()
-        self._suspecting.known = known
+        self._suspecting.known = set(known)
 
     async def _advance(self) -> None:
         """Move the place on: over a stretch without work, or by one batch."""

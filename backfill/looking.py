@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Awaitable, Callable
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import TypeVar
 
@@ -59,7 +60,7 @@ class Looking:
         """Go on with the addresses that were read if a batch was taken by them."""
         self._due = self._due if cut.tids else None
 
-    async def cut(self, scan: Scan, rows: int, known: frozenset[Tid]) -> Cut:
+    async def cut(self, scan: Scan, rows: int, known: AbstractSet[Tid]) -> Cut:
         """Return the next batch of at most `rows`; reads when what was read does not reach or is too coarse.
 
         Of rows that are found one by one those that are `known` stand alone.
@@ -87,7 +88,7 @@ class Looking:
         self._scout_pages = min(sys.maxsize, 2 * self._scout_pages)
         return read
 
-    async def _pick(self, scan: Scan, rows: int, known: frozenset[Tid]) -> Cut:
+    async def _pick(self, scan: Scan, rows: int, known: AbstractSet[Tid]) -> Cut:
         """Return the next batch of rows that are few; leaves it to stripes where they turn out to be many."""
         if self._due is None or not due.covers(self._due, scan):
             crowded = self._due is not None and self._due.crowded and self._due.end == scan.next

@@ -28,7 +28,7 @@ class Suspecting:
         self._attempts = attempts
         self._suspects: Suspects | None = None
         self._timeouts = 0
-        self.known: frozenset[Tid] = frozenset()
+        self.known: set[Tid] = set()
 
     @property
     def active(self) -> bool:
@@ -87,7 +87,7 @@ class Suspecting:
             job, leaf = self._gate.job, scan.leaf or str(self._gate.job.table)
             told = RowRejected(job.name, leaf, moved.key, error.sqlstate, str(error), moved.rows_rejected)
             self._shift.around.record(told)
-        self.known |= {cut.tids[0]}  # the last stripe of its window meets it again
+        self.known.add(cut.tids[0])  # the last stripe of its window meets it again
         return moved.scan
 
     async def _refusal(self, scan: Scan, cut: Cut, error: Refused) -> RowRefused:

@@ -138,7 +138,7 @@ class Job(Model):
         default="fail",
         description="What a row that the server refuses does: end the run, or be set aside in backfill.rejected.",
     )
-    max_rejected: Annotated[int, whole(1, 1_000_000, 1000)] = Field(
+    max_rejected: Annotated[int, whole(1, 100_000, 1000)] = Field(
         default=1000, description="Rows that are set aside at most; one more halts the job."
     )
 

@@ -10,6 +10,7 @@ about log2(n) refusals, neighbours share most of theirs, and where every row is 
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from itertools import groupby
 
@@ -45,7 +46,7 @@ class Suspects:
     deducing: bool = True
 
 
-def suspect(rows: Due, *, deducing: bool, known: frozenset[Tid] = frozenset()) -> Suspects:
+def suspect(rows: Due, *, deducing: bool, known: AbstractSet[Tid] = frozenset()) -> Suspects:
     """Return the search through the rows of a batch that was refused; those that were refused before stand alone."""
     if known.isdisjoint(rows.tids):
         return _halved(Suspects(rows, (Group(len(rows.tids), blamed=True),), deducing))
@@ -81,7 +82,7 @@ def refused(suspects: Suspects, rows: int) -> Suspects:
     return _halved(replace(suspects, groups=(Group(rows, blamed=True), *rest, *others)))
 
 
-def apart(found: Due, scan: Scan, rows: int, known: frozenset[Tid]) -> Cut:
+def apart(found: Due, scan: Scan, rows: int, known: AbstractSet[Tid]) -> Cut:
     """Return the next batch of rows that are few, in which a row that was refused before stands alone."""
     batch = due.pick(found, scan, rows)
     place = next((place for place, tid in enumerate(batch.tids) if tid in known), None)

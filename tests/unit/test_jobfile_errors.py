@@ -100,7 +100,7 @@ ADDED = [
     ("vacuum: full", "5:9: 'vacuum' is 'full'; allowed are auto, off"),
     ("sync: trigger", "5:1: 'sync' other than none is not supported by this version; remove it"),
     ("on_row_error: ignore", "5:15: 'on_row_error' is 'ignore'; allowed are fail, skip"),
-    ("max_rejected: 0", "5:15: 'max_rejected' is '0'; allowed are 1 to 1000000"),
+    ("max_rejected: 0", "5:15: 'max_rejected' is '0'; allowed are 1 to 100000"),
     ("throttle: {max_blocked_sessions: -1}", "5:34: 'max_blocked_sessions' is '-1'; allowed are 0 to 10000"),
     (
         "throttle: {max_slot_lag: 5}",
