@@ -58,7 +58,7 @@ plants: $(STAMPS)/dev ## the throttle before all 2,000 random plants, of which t
 mutations: $(STAMPS)/dev ## break the throttle on purpose; a test has to notice each (a minute or two)
 	@$(BIN)/python -m tests.sim.mutations
 
-chaos: $(STAMPS)/dev ## whatever can happen to a worker, drawn from a seed (ROUNDS=200 SEED=1, half an hour); --mutants by FLAGS=
+chaos: $(STAMPS)/dev ## whatever can happen to a worker, drawn from a seed (ROUNDS=200 SEED=1; FLAGS=--mutants)
 	@$(BIN)/python -m tests.chaos --rounds $(ROUNDS) --seed $(SEED) $(FLAGS)
 
 lock: ## resolve the pinned versions anew (needs uv)

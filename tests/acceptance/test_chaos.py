@@ -17,7 +17,7 @@ from tests.chaos.schedule import Plan, schedule
 from tests.chaos.servers import MAKERS, CannotBeHadError, Servers, shared
 from tests.chaos.stage import OURS, Stage
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(240)
 
 APART = ("kill-vacuum", "term-vacuum", "ten-workers")
 ROUNDS = (

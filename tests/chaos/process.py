@@ -17,7 +17,7 @@ from backfill.errors import BackfillError
 from backfill.sandbox.wait import wait_until
 
 ROOT = Path(__file__).parents[2]
-END_S = 60.0
+END_S = 120.0
 
 
 class EndedEarlyError(BackfillError):
@@ -79,7 +79,7 @@ class Worker:
         """Return the waits of these kinds so far."""
         return [(at_s, event) for at_s, event in self.told("Waited") if event["reason"]["kind"] in kinds]
 
-    def wait(self, condition: Callable[[], object], what: str, timeout_s: float = 30.0) -> None:
+    def wait(self, condition: Callable[[], object], what: str, timeout_s: float = END_S / 2) -> None:
         """Return once a condition holds; raise EndedEarlyError where the worker ends before, BackfillError when late."""
         wait_until(lambda: condition() or not self.living, f"worker {self.pid}: {what}", timeout_s)
         if not self.living:

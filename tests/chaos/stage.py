@@ -29,8 +29,8 @@ from tests.chaos.tables import JOB, SETUP, Table, run
 RUN_S = 4.0
 """How long a run on the brakes lasts, more or less: so there is a middle for things to happen in."""
 ROW_WAL_BYTES = 500
-REACH_S = 30.0
-PATIENCE_S = 20
+REACH_S = 60.0
+PATIENCE_S = 40
 """How long the campaign itself waits for a lock."""
 OURS: LiteralString = "starts_with(application_name, 'backfill:') and datname = current_database()"
 FAST = '{"max_wal_rate": "1GB/s"}'
