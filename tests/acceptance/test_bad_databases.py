@@ -563,12 +563,13 @@ def test_a_way_to_the_server_that_leads_nowhere_is_told_with_what_mends_it(clust
         database.worker_dsn: f"run: GRANT CONNECT ON DATABASE {name} TO {worker};",
     }
     try:
-        for dsn, said in dsns.items():
-            for one in all_at_once([["status"], ["init"]], dsn=dsn):
-                assert one.code == 1, one
-                assert one.stderr.startswith("backfill: connection failed: ")
-                assert one.stderr.endswith(f"; {said}\n")
-                assert one.stderr.count("\n") == 1
+        commands = [["status"], ["init"], ["status"], ["status"]]
+        ends = all_at_once([[*command, "--dsn", dsn] for command, dsn in zip(commands, dsns, strict=True)])
+        for said, one in zip(dsns.values(), ends, strict=True):
+            assert one.code == 1, one
+            assert one.stderr.startswith("backfill: connection failed: ")
+            assert one.stderr.endswith(f"; {said}\n")
+            assert one.stderr.count("\n") == 1
         database.query(said.partition("run: ")[2])
         assert backfill("status", dsn=database.worker_dsn).code == 0
     finally:
@@ -597,8 +598,8 @@ def encoded(database: Database):
 
 @pytest.mark.timeout(120)
 def test_a_database_of_another_encoding_takes_what_it_can_hold(encoded, tmp_path: Path):
-    latin, cyrillic, none = encoded("LATIN1"), encoded("WIN1251"), encoded("SQL_ASCII")
-    for one in (latin, cyrillic, none):
+    latin, none = encoded("LATIN1"), encoded("SQL_ASCII")
+    for one in (latin, none):
         make_users(one, 300)
         with run_job(one.worker_dsn, write_job(tmp_path)) as worker:
             assert worker.end() == 0, worker.stderr

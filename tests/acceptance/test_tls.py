@@ -89,15 +89,13 @@ def test_a_job_runs_to_its_end_over_tls_in_all_its_sessions(secured: Secured, tm
 
 
 def refused(directory: Path, *dsns: str) -> list[Ended]:
-    """Return how `run` and `status` end for each; soon, in one line, with 1."""
+    """Return how `status` ends for each, and last how `run` does for the last one: soon, in one line, with 1."""
     path, began_s = write(directory / "job.yaml"), time.monotonic()
-    commands = [
-        [*command, "--dsn", dsn]
-        for dsn in dsns
-        for command in (["run", str(path), "--json", "--http", "off"], ["status"])
-    ]
-    ends = all_at_once(commands)
-    assert time.monotonic() - began_s < 10 * len(dsns)
+    run = ["run", str(path), "--json", "--http", "off"]
+    ends = all_at_once(
+        [[*command, "--dsn", dsn] for command, dsn in [*((["status"], one) for one in dsns), (run, dsns[-1])]]
+    )
+    assert time.monotonic() - began_s < 30
     for one in ends:
         assert one.code == 1, one
         assert one.stderr.startswith("backfill: connection failed: connection to server at ")
@@ -118,10 +116,9 @@ def test_a_certificate_that_proves_nothing_is_told_with_what_would(secured: Secu
         ),
         secured.dsn(sslrootcert=missing): f'root certificate file "{missing}" does not exist',
     }
-    for (dsn, words), one in zip(
-        [item for item in said.items() for _ in range(2)], refused(tmp_path, *said), strict=True
-    ):
-        assert words in one.stderr, dsn
+    words = [*said.values(), [*said.values()][-1]]
+    for expected, one in zip(words, refused(tmp_path, *said), strict=True):
+        assert expected in one.stderr
 
 
 def test_a_server_without_tls_is_not_taken_for_one_that_has_it(secured: Secured, tmp_path: Path, cluster: Cluster):
