@@ -36,7 +36,7 @@ def _stop(step: str, stage: Stage) -> None:
         elif step not in ("random", "vacuum") and stage.chance.random() < 0.5:
             wait_until(lambda: not worker.living or worker.told("Stopping"), "it stops", 10)
             worker.send(signal.SIGTERM)
-            stage.ended(worker, STOPPED)
+            stage.ended(worker, STOPPED, -signal.SIGTERM)  # the same to a shell: it met a worker on its last steps
         release()
         if worker.pid in stage.expected:
             # Python's own end where modules still load, and 0 where it had ended at that moment.
