@@ -13,7 +13,7 @@ from tests.acceptance.worker import JOB, left, make_users, run_job, write_job
 
 ROWS = 200_000
 CLIENTS = 8
-MOVING = 50_000
+MOVING = 20_000
 
 
 @pytest.mark.timeout(120)
