@@ -13,7 +13,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import anyio
-from prometheus_client import CollectorRegistry
 from rich.console import Console
 from rich.table import Table
 
@@ -27,9 +26,6 @@ from backfill.observe.board import Board
 from backfill.observe.ending import end_table
 from backfill.observe.glyphs import glyphs_for
 from backfill.observe.live import Live
-from backfill.observe.logger import configure
-from backfill.observe.logs import Logs
-from backfill.observe.metrics import Metrics
 from backfill.pg.status import JobStatus
 from backfill.serving import serve
 
@@ -134,6 +130,9 @@ def _shown(options: Options, tell: Tell) -> Iterator[Shown]:
 
 
 def _logged() -> Shown:
+    from backfill.observe.logger import configure  # noqa: PLC0415 - a fifth of the start of each command
+    from backfill.observe.logs import Logs  # noqa: PLC0415 - the same
+
     log = configure(sys.stderr)
 
     def tell(error: BackfillError) -> None:
@@ -179,19 +178,21 @@ class _Http:
     def __init__(self, options: Options, readers: list[Reader], listening: Callable[[tuple[str, int]], None]) -> None:
         self._options = options
         self._listening = listening
-        self._registry = CollectorRegistry()
-        self._board = Board()
+        self._readers = readers
         self._settled = anyio.Event()
-        readers.extend([Metrics(self._registry).record, self._board.record])
 
     async def serve(self) -> None:
         """Serve until cancelled; a default address that is taken is told, a wanted one is an error."""
         if self._options.http is None:
             self._settled.set()
             return
-        from backfill.observe import server, web  # noqa: PLC0415 - starlette and uvicorn, only where they serve
+        from prometheus_client import CollectorRegistry  # noqa: PLC0415 - it and what follows, only where they serve
 
-        app = web.build(self._board, self._registry, clock=time.monotonic, silence_max_s=SILENCE_MAX_S)
+        from backfill.observe import metrics, server, web  # noqa: PLC0415
+
+        registry, board = CollectorRegistry(), Board()
+        self._readers.extend([metrics.Metrics(registry).record, board.record])
+        app = web.build(board, registry, clock=time.monotonic, silence_max_s=SILENCE_MAX_S)
         try:
             await server.serve(app, *self._options.http, started=self._started)
         except OSError as error:

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import asdict, dataclass, field
-from typing import Any
-
-from structlog.typing import FilteringBoundLogger
+from typing import TYPE_CHECKING, Any
 
 from backfill.core.events import (
     BatchDone,
@@ -33,6 +31,9 @@ from backfill.core.events import (
 from backfill.core.reason import Kind
 from backfill.core.retry import RETRIES_LOUD
 from backfill.observe.status import PACE, State
+
+if TYPE_CHECKING:
+    from structlog.typing import FilteringBoundLogger
 
 QUIET_S = 10.0
 """The same wait is told again, and progress is told, this often."""
