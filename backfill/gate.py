@@ -20,7 +20,7 @@ from backfill.core.events import Unreplicated, Waited
 from backfill.core.job import Job
 from backfill.core.ledger import Ledger
 from backfill.core.pace import Pace
-from backfill.core.reason import Kind, Reason
+from backfill.core.reason import PACE, Kind, Reason
 from backfill.core.scan import Scan
 from backfill.core.signals import Signals, Upkeep, located
 from backfill.core.telling import decided, measured, retuned
@@ -36,8 +36,6 @@ SAVE_SPACING_S = 1.0
 SNAPSHOT_SHORT_S, SNAPSHOTS_KEPT = 2.0, 10
 """Snapshots up to this age are outlasted; so many readings of them tell how old they get."""
 NO_OFFER = Offer()
-PACING = (Kind.WINDOW, Kind.WAL_RATE)
-"""Waits that are the ordinary pace."""
 
 
 class Gate:
@@ -121,7 +119,7 @@ class Gate:
                         waited_for=waited_for or None,
                         compression=compression,
                     )
-                paced = paced or decision.reason.kind in PACING
+                paced = paced or decision.reason.kind in PACE
                 await self.save(session, decision.reason)
                 self.around.record(Waited(self.job.name, decision.reason, decision.delay_s))
                 waited_s, waited_for = waited_s + decision.delay_s, waited_for or str(decision.reason)
@@ -162,7 +160,7 @@ class Gate:
 
     async def save(self, session: LaneSession, reason: Reason | None) -> None:
         """Keep `status` fresh without a write a poll: at once for another kind, else each second, never when calm."""
-        kind = None if reason is None or reason.kind in PACING else reason.kind
+        kind = None if reason is None or reason.kind in PACE else reason.kind
         wanted = (kind, self.pace.expected)
         now_s = self.around.now_s()
         if wanted == self._saved and (kind is None or now_s - self._saved_s < SAVE_SPACING_S):

@@ -30,6 +30,10 @@ class Kind(StrEnum):
     CONNECTION = "connection"  # no connection to the database
 
 
+PACE = frozenset({Kind.WINDOW, Kind.WAL_RATE, Kind.REST})
+"""The ordinary pace: a job held by these is running."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reason:
     """One wait, told in the grammar above."""

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 from backfill.core.limits import Throttle
 from backfill.core.pace import Pace
-from backfill.core.reason import Kind, Reason
+from backfill.core.reason import PACE, Kind, Reason
 from backfill.core.signals import Signals, Upkeep, Vacuumed
 from backfill.core.units import format_duration, format_rate, format_size
 
@@ -123,7 +123,7 @@ def calm_of(limits: Throttle, pace: Pace, signals: Signals, trouble: Reason | No
     rates = [one.rate_bytes_s for one in pace.flows]
     known = [rate for rate in rates if rate]
     lag_shares = (max(one.lag_s / limits.max_lag_s, one.unreplayed_bytes / limits.max_lag_bytes) for one in pace.flows)
-    paced = trouble is not None and trouble.kind in (Kind.WINDOW, Kind.WAL_RATE)
+    paced = trouble is not None and trouble.kind in PACE
     return Calm(
         visible=signals.visible,
         trouble=None if paced else trouble,

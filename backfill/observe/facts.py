@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from backfill.core.reason import PACE
 from backfill.core.units import format_duration, format_size
-from backfill.observe.news import PACING
 from backfill.observe.standing import LONG_S, QUIET_S, recent, silence_s
 from backfill.observe.view import View
 
@@ -43,7 +43,7 @@ def eta(view: View, now_s: float) -> str | None:
     if view.batch is None or view.batch.eta_s is None or silence_s(view, now_s) >= QUIET_S:
         return None
     wait = view.wait
-    stuck = wait is not None and wait.kind not in PACING and now_s - wait.start_s >= LONG_S
+    stuck = wait is not None and wait.kind not in PACE and now_s - wait.start_s >= LONG_S
     return format_duration(max(0, round(view.batch.eta_s))) + (", waiting" if stuck else "")
 
 

@@ -28,9 +28,9 @@ from backfill.core.events import (
     VacuumUnable,
     Waited,
 )
-from backfill.core.reason import Kind
+from backfill.core.reason import PACE, Kind
 from backfill.core.retry import RETRIES_LOUD
-from backfill.observe.status import PACE, State
+from backfill.observe.status import State
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger

@@ -10,12 +10,10 @@ from enum import StrEnum
 
 from backfill.core import events
 from backfill.core.events import Event
-from backfill.core.reason import Kind
+from backfill.core.reason import PACE, Kind
 from backfill.core.units import format_duration, format_rate
 
 LOCK_WAIT_TOLD_S = 1.0
-PACING = frozenset({Kind.WINDOW, Kind.WAL_RATE, Kind.REST})
-"""Waits that are the ordinary pace, not trouble."""
 BLINDING = frozenset({Kind.MISSING, Kind.BLIND, Kind.CONNECTION})
 """Waits because something cannot be seen: the worst kind."""
 TOLD_ELSEWHERE = frozenset({Kind.RETRY, Kind.LOCK})
@@ -65,14 +63,14 @@ def tell_wait(event: events.Waited | events.LockWaiting) -> News | None:
     """Return the news that a wait begins; None for the ordinary pace and for what has its own event."""
     if isinstance(event, events.LockWaiting):
         return News(f"waiting for the lock, held by {event.holder}", Tone.WARN)
-    if event.reason.kind in PACING or event.reason.kind in TOLD_ELSEWHERE:
+    if event.reason.kind in PACE or event.reason.kind in TOLD_ELSEWHERE:
         return None
     return News(f"waiting: {event.reason.text}", wait_tone(event.reason.kind), f"wait {event.reason.kind}")
 
 
 def wait_tone(kind: Kind) -> Tone:
     """Return how a wait of this kind is meant."""
-    if kind in PACING:
+    if kind in PACE:
         return Tone.CALM
     return Tone.BAD if kind in BLINDING else Tone.WARN
 

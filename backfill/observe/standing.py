@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from backfill.core.reason import PACE
 from backfill.core.units import format_duration
-from backfill.observe.news import PACING, TONES, Tone, wait_tone
+from backfill.observe.news import TONES, Tone, wait_tone
 from backfill.observe.view import PACE_S, SHARE_S, SLOT_S, Slot, View, Wait
 
 LINGER_S = 1.0
@@ -99,7 +100,7 @@ def _end(view: View) -> Standing | None:
 
 
 def _trouble(wait: Wait | None, now_s: float) -> Standing | None:
-    if wait is None or not wait.open or wait.kind in PACING:
+    if wait is None or not wait.open or wait.kind in PACE:
         return None
     return Standing("waits", wait.text, wait_tone(wait.kind), now_s - wait.start_s)
 
@@ -129,4 +130,4 @@ def _told_wait(view: View, now_s: float) -> Wait | None:
     last = view.waits[-1] if view.waits else None
     if last is None or now_s - last.end_s >= LINGER_S:
         return None
-    return last if last.open or last.kind in PACING else None
+    return last if last.open or last.kind in PACE else None

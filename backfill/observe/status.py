@@ -41,7 +41,7 @@ from backfill.core.events import (
     Verified,
     Waited,
 )
-from backfill.core.reason import Kind
+from backfill.core.reason import PACE, Kind
 from backfill.core.units import format_duration
 
 RATE_SPAN_S = 10.0
@@ -64,8 +64,6 @@ class State(StrEnum):
 
 
 ENDED = frozenset({State.DONE, State.UNCONVERGED, State.STOPPED, State.HALTED, State.FAILED})
-PACE = frozenset({Kind.WINDOW, Kind.WAL_RATE, Kind.REST})
-"""Waits that are the ordinary pace: a job held by them is running."""
 
 
 @dataclass(frozen=True, slots=True)

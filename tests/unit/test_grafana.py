@@ -10,9 +10,9 @@ import pytest
 import yaml
 from prometheus_client import Counter, Histogram
 
-from backfill.core.reason import Kind
+from backfill.core.reason import PACE, Kind
 from backfill.observe.metrics import METRICS, PREFIX
-from backfill.observe.status import PACE, State
+from backfill.observe.status import State
 
 ROOT = Path(__file__).parents[2]
 BUILD = runpy.run_path(str(ROOT / "grafana" / "build.py"))

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from backfill import __version__
 from backfill.core import events
 from backfill.core.events import ProbeReading
-from backfill.core.reason import Kind
+from backfill.core.reason import PACE, Kind
 from backfill.observe.board import Board
-from backfill.observe.status import ENDED, PACE, Rate, State, begin, fold
+from backfill.observe.status import ENDED, Rate, State, begin, fold
 from tests.unit import told
 
 
