@@ -46,8 +46,9 @@ class Laying:
         self._stripe = (scan.window_start, scan.stripe)
         rest_s = layout.rest_s(took_s, snapshots_s)
         if rest_s > 0:
-            over = f"{format_duration(snapshots_s)} > {format_duration(took_s)} since the last stripe"
-            self._shift.around.record(Waited(self._gate.job.name, Reason(Kind.REST, f"snapshots last {over}"), rest_s))
+            over = f"{format_duration(layout.REACH * snapshots_s)} > {format_duration(took_s)} since the last stripe"
+            reason = Reason(Kind.REST, f"snapshots reach back {over}")
+            self._shift.around.record(Waited(self._gate.job.name, reason, rest_s))
             await self._shift.around.sleep(rest_s)
             self._stripe_began_s += rest_s
 

@@ -21,8 +21,8 @@ from backfill.core.units import format_duration, format_size
 WINDOW_PAGES_MIN = 512
 CHECKPOINT_SHARE = 0.25
 """Part of the WAL between two checkpoints that a window may write."""
-REST = 2.0
-"""A stripe lasts so many times as long as the transactions that it should outlast."""
+REACH = 2.0
+"""A snapshot keeps what ran when it was taken from being pruned, so versions outlive two transactions in a row."""
 REST_MAX_S = 0.15
 """The longest rest between two stripes."""
 ROW_WAL_BYTES, MOVED_SHARE = 400.0, 0.28
@@ -89,7 +89,7 @@ def decide(
     entry_wal_bytes = _entry_wal_bytes(heap, row_wal_bytes, before)
     chosen = best(shape, heap.indexes, stripes, entry_wal_bytes=entry_wal_bytes)
     pages, by = _window(heap, shape, row_wal_bytes, wal_rate_bytes_s)
-    rested = min(WINDOW_PAGES, _stepped(REST * outlast_rows / chosen.sizes[0]))
+    rested = min(WINDOW_PAGES, _stepped(REACH * outlast_rows / chosen.sizes[0]))
     rested = max(rested, min(WINDOW_PAGES, pages * luck.wider))
     if rested > pages:
         pages, by = rested, ", to outlast the transactions beside it"
@@ -101,12 +101,12 @@ def decide(
 
 
 def rest_s(took_s: float, snapshots_s: float) -> float:
-    """Return how long a page rests before its next stripe: until snapshots from before the last one are gone.
+    """Return how long a page rests before its next stripe: until snapshots that see the last one as running are gone.
 
     The last stripes of a window are so quick that transactions beside us outlive them. Where that would take longer
     than a moment, or than the last stripe took, wider windows have to help.
     """
-    missing_s = snapshots_s - took_s
+    missing_s = REACH * snapshots_s - took_s
     return missing_s if 0 < missing_s <= min(REST_MAX_S, took_s) else 0.0
 
 

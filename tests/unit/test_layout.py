@@ -99,12 +99,12 @@ def test_stripes_pay_when_later_ones_stay_on_their_pages(pages: int, rows: int, 
 @pytest.mark.parametrize(
     ("took_s", "snapshots_s", "rest_s"),
     [
-        (0.12, 0.15, pytest.approx(0.03)),
-        (0.5, 0.15, 0.0),
+        (0.2, 0.15, pytest.approx(0.1)),
+        (0.3, 0.15, 0.0),
         (0.12, 0.0, 0.0),
         (0.01, 0.15, 0.0),
         (0.2, 1.9, 0.0),
-        (0.2, 0.35, pytest.approx(0.15)),
+        (0.2, 0.175, pytest.approx(0.15)),
     ],
 )
 def test_pages_rest_for_a_moment_where_that_outlasts_the_transactions_beside_us(took_s, snapshots_s, rest_s):

@@ -330,7 +330,7 @@ def test_pages_rest_between_stripes_until_the_transactions_beside_us_are_over():
     loop.run()
     rests = [event for event in loop.told(Waited) if event.reason.kind is Kind.REST]
     assert [event.delay_s > 0 for event in rests] == [True] * 3
-    assert rests[0].reason.text.startswith("snapshots last ")
+    assert rests[0].reason.text.startswith("snapshots reach back ")
     assert database.fills == dict.fromkeys(range(400), 1)
 
 
