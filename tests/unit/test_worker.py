@@ -325,7 +325,7 @@ def test_stretches_without_rows_are_skipped_without_asking_to_write():
 
 
 def test_pages_rest_between_stripes_until_the_transactions_beside_us_are_over():
-    database = made(400, max_rows=400, upkeep=Upkeep(oldest_snapshot_s=0.008))
+    database = made(400, max_rows=400, upkeep=Upkeep(oldest_snapshot_s=0.004))
     loop = Loop(database)
     loop.run()
     rests = [event for event in loop.told(Waited) if event.reason.kind is Kind.REST]
