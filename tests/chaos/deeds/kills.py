@@ -10,6 +10,7 @@ import psycopg
 
 from backfill.sandbox.wait import wait_until
 from tests.chaos.catalogue import STEPS
+from tests.chaos.process import Worker
 from tests.chaos.stage import Deed, Stage
 from tests.chaos.steps import STEPS as HELD
 
@@ -39,8 +40,21 @@ def _stop(step: str, stage: Stage) -> None:
             stage.ended(worker, STOPPED, -signal.SIGTERM)  # the same to a shell: it met a worker on its last steps
         release()
         if worker.pid in stage.expected:
+            worker.end()
             # Python's own end where modules still load, and 0 where it had ended at that moment.
-            stage.ended(worker, *((STOPPED, -15, 0) if step == "random" else (STOPPED,)))
+            usual = (STOPPED, -15, 0) if step == "random" else (STOPPED,)
+            stage.ended(worker, *usual, *([0] if _on_its_last_batch(stage, worker) else []))
+
+
+def _on_its_last_batch(stage: Stage, worker: Worker) -> bool:
+    """Whether nothing was left to do when what ran at the signal was over: then it may say that all is done."""
+    behind = [
+        event
+        for _, stopping in worker.told("Stopping")
+        for _, event in worker.told("BatchDone")
+        if event["at"] > stopping["at"]
+    ]
+    return len(behind) <= stage.plan.lanes and bool(worker.told("Finished", state="done"))
 
 
 def _kill_backend(stage: Stage) -> None:
