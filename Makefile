@@ -2,6 +2,9 @@
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-majors test-oldest test-docker plants check lint bench bench-throttle sim mutations chaos lock clean
 
+# Tests start commands by the hundred: without kept bytecode each compiles all that it imports, which is half its time.
+unexport PYTHONDONTWRITEBYTECODE
+
 PYTHON ?= python3
 UV := $(shell command -v uv 2>/dev/null)
 BIN := .venv/bin
@@ -27,10 +30,10 @@ test: $(STAMPS)/dev ## all tests, on servers that they make themselves
 	$(BIN)/python -m pytest -q -m alone tests/acceptance
 
 test-majors: $(STAMPS)/dev ## integration and acceptance tests on PostgreSQL 14 to 18 in turn (MAJORS="14 17")
-	@$(call on-majors,$(or $(MAJORS),--if-possible),tests/integration,tests/acceptance)
+	@$(call on-majors,$(or $(MAJORS),--if-possible),tests/integration,-m "not alone" tests/acceptance,-m alone tests/acceptance)
 
 test-oldest: $(STAMPS)/dev ## the same on PostgreSQL 14, as far as it differs by server
-	@$(call on-majors,--if-possible 14,$(OLDEST:%=tests/integration/test_%.py),-m oldest -n 2 tests/acceptance)
+	@$(call on-majors,--if-possible 14,$(OLDEST:%=tests/integration/test_%.py),-m "oldest and not alone" tests/acceptance,-m "oldest and alone" tests/acceptance)
 
 test-docker: $(STAMPS)/dev ## what is marked docker, on servers in containers of postgres:TAG (TAG=17)
 	$(BIN)/python -m pytest -q --pg docker:$(TAG) tests/integration tests/acceptance
@@ -79,21 +82,23 @@ $(STAMPS)/dev: $(SOURCES)
 	@$(call install,sandbox$(comma)dev)
 	@mkdir -p $(STAMPS) && touch $@ $(STAMPS)/demo
 
-# Tests of integration $(2) and of acceptance $(3) on each major that $(1) asks for; a failure keeps no other from its turn.
+# Tests of integration $(2), of acceptance $(3) and those that want to be alone $(4) on each major that $(1) asks for; a
+# failure keeps no other from its turn. pytest says 5 where there is no such test.
 define on-majors
 majors=$$($(BIN)/python -m tests.majors $(1)) || exit 1; \
 failed=; \
 for major in $$majors; do \
 	echo "PostgreSQL $$major"; \
 	$(BIN)/python -m pytest -q -n 2 --major $$major $(2) || failed="$$failed $$major"; \
-	$(BIN)/python -m pytest -q --major $$major $(3) || failed="$$failed $$major"; \
+	$(BIN)/python -m pytest -q -n 2 --major $$major $(3) || failed="$$failed $$major"; \
+	$(BIN)/python -m pytest -q --major $$major $(4) || [ $$? = 5 ] || failed="$$failed $$major"; \
 done; \
 if [ -n "$$failed" ]; then echo "failed on PostgreSQL:$$failed" >&2; exit 1; fi
 endef
 
 comma := ,
 ifdef UV
-install = echo "installing into .venv with uv" && $(UV) sync -q --frozen --python "$(PYTHON)" $(patsubst %,--extra %,$(subst $(comma), ,$(1)))
+install = echo "installing into .venv with uv" && $(UV) sync -q --frozen --compile-bytecode --python "$(PYTHON)" $(patsubst %,--extra %,$(subst $(comma), ,$(1)))
 else
 install = echo "installing into .venv with pip" && $(PYTHON) -m venv .venv \
 	&& $(BIN)/python -m pip install -q --disable-pip-version-check -c requirements-dev.lock -e '.[$(1)]'

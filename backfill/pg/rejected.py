@@ -18,7 +18,7 @@ from backfill.core.scout import Cut
 from backfill.errors import Halted, Refused
 from backfill.pg.checkpoint import Fenced, blame, fields_of, moved
 from backfill.pg.reads import read_key
-from backfill.pg.session import Connection, dict_rows
+from backfill.pg.session import Connection, dict_rows, untimed
 from backfill.pg.sqlfile import statement
 from backfill.pg.statements import Statements
 
@@ -83,9 +83,9 @@ async def settle(
         rows = await _read(cursor, job, leaf)
         if not rows:
             return ()
-        await cursor.execute("SET LOCAL statement_timeout = 0")
-        await cursor.execute("SET LOCAL enable_seqscan = off")
-        await cursor.execute(statements.kept, {"tids": [str(row.tid) for row in rows]})
+        async with untimed(connection):
+            await cursor.execute("SET LOCAL enable_seqscan = off")
+            await cursor.execute(statements.kept, {"tids": [str(row.tid) for row in rows]})
         kept = {Tid.parse(one["ctid"]) for one in await cursor.fetchall()}
         gone = [row.key for row in rows if row.tid not in kept]
         await cursor.execute(statement("delete_rejected_rows"), fence | {"keys": gone})

@@ -10,22 +10,27 @@ import socket
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 from psycopg import AsyncConnection, AsyncCursor
+from psycopg.abc import PQGen
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import Conninfo
 from psycopg.rows import DictRow, TupleRow, dict_row
 
 from backfill.core.job import Job
 from backfill.core.redact import redact
+from backfill.core.units import format_duration
 from backfill.core.unreachable import told
 from backfill.errors import JobError, Lost, Refused
 from backfill.pg.encoding import escape_unknown
 from backfill.pg.pooler import insist_on_session
 
 INSUFFICIENT_PRIVILEGE = "42501"
+T = TypeVar("T")
+TIMEOUT_S = 15.0
+"""The statement_timeout of a session without a job."""
 
 _BOUNDS = {
     "connect_timeout": "10",
@@ -37,6 +42,10 @@ _BOUNDS = {
     "target_session_attrs": "read-write",
 }
 """A half-open link is noticed within about 20 s, and a multi-host DSN leads to the primary."""
+ANSWER_S = 20.0
+"""What an answer may take beyond two statements that each take all of statement_timeout."""
+WAIT_INTERVAL_S = 0.1
+"""psycopg's own: how often a wait looks up for Ctrl-C."""
 
 _SET = b"""SELECT
     pg_backend_pid(),
@@ -63,9 +72,29 @@ anybody's next.
 
 
 class Connection(AsyncConnection[TupleRow]):
-    """A session of ours; `server_pid` is the process that has its settings and its locks."""
+    """A session of ours; `server_pid` is the process that has its settings and its locks.
+
+    No answer takes longer than `answer_s`, None for any time: a proxy that stands still keeps the link up for ever.
+    """
 
     server_pid = 0
+    answer_s: float | None = None
+
+    async def wait(
+        self,
+        gen: PQGen[T],
+        interval: float = WAIT_INTERVAL_S,
+        timeout: float | None = None,  # noqa: ASYNC109 - psycopg's own
+    ) -> T:
+        """Wait for an answer; give the session up where none comes in time."""
+        bound_s = self.answer_s if timeout is None else None
+        try:
+            return await super().wait(gen, interval, timeout if bound_s is None else bound_s)
+        except psycopg.errors._WaitTimeout:  # noqa: SLF001 - named by the method that this overrides
+            if bound_s is None:
+                raise
+            self.pgconn.finish()  # it may answer yet, and then to another question
+            raise psycopg.OperationalError(f"no answer within {format_duration(bound_s)}") from None
 
 
 def resolve_dsn(option: str | None, environment: dict[str, str]) -> str:
@@ -146,6 +175,7 @@ def _user(given: dict[str, Any]) -> str | None:
 
 async def _set(connection: Connection, job: Job | None, *, told_pid: int | None = None) -> int | None:
     """Set what holds in every session of ours; return the process that it was set in, None where it was not."""
+    connection.answer_s = 2 * (job.statement_timeout_s if job else TIMEOUT_S) + ANSWER_S
     cursor = await connection.execute(_SET, _settings(job) | {"told_pid": told_pid})
     row = await cursor.fetchone()
     return int(row[0]) if row else None
@@ -153,10 +183,21 @@ async def _set(connection: Connection, job: Job | None, *, told_pid: int | None 
 
 def _settings(job: Job | None) -> dict[str, Any]:
     return {
-        "statement_timeout": f"{round((job.statement_timeout_s if job else 15.0) * 1000)}ms",
+        "statement_timeout": f"{round((job.statement_timeout_s if job else TIMEOUT_S) * 1000)}ms",
         "lock_timeout": f"{round((job.lock_timeout_s if job else 1.0) * 1000)}ms",
         "synchronous_commit": job.synchronous_commit if job else "off",
     }
+
+
+@asynccontextmanager
+async def untimed(connection: Connection) -> AsyncIterator[None]:
+    """Let statements of a transaction take as long as they take."""
+    bound_s, connection.answer_s = connection.answer_s, None
+    try:
+        await connection.execute("SET LOCAL statement_timeout = 0")
+        yield
+    finally:
+        connection.answer_s = bound_s
 
 
 @contextmanager

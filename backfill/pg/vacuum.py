@@ -143,6 +143,7 @@ class Vacuum:
             with translated(connection):
                 await connection.execute(static("set_vacuum"), {"settings": Jsonb(_settings(cost))})
                 await compress(connection, compression, local=False)
+                connection.answer_s = None  # a vacuum takes what it takes
                 watching = asyncio.create_task(self._watch(connection.server_pid))
                 await connection.execute(statement)
         finally:

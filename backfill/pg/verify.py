@@ -6,7 +6,7 @@ import time
 
 from backfill.core.batch import Rejected, Verification
 from backfill.core.leaf import SAMPLES_KEPT
-from backfill.pg.session import Connection, translated
+from backfill.pg.session import Connection, translated, untimed
 from backfill.pg.statements import Statements
 
 
@@ -19,8 +19,7 @@ async def read_verification(
     """
     began_s = time.monotonic()
     with translated(connection):
-        async with connection.transaction():
-            await connection.execute("SET LOCAL statement_timeout = 0")
+        async with connection.transaction(), untimed(connection):
             cursor = await connection.execute(statements.verify, {"rejected": [str(one.tid) for one in rejected]})
             row = await cursor.fetchone()
     assert row is not None, "an aggregate has one row"

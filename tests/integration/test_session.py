@@ -11,7 +11,7 @@ from psycopg.sql import SQL, Identifier, Literal
 
 from backfill.core.scout import Cut
 from backfill.errors import JobError, Lost, Refused
-from backfill.pg.session import connect, resolve_dsn, translated, worker_name
+from backfill.pg.session import connect, resolve_dsn, translated, untimed, worker_name
 from tests.fix_pg import Cluster, Database
 from tests.integration.jobs import asleep, connected, fill, job_file, make_users, open_leaf, run_sql, session
 
@@ -113,6 +113,34 @@ async def test_what_the_server_says_no_to_is_refused_with_its_sqlstate(database:
         database.query("select pg_terminate_backend(%s::int, 10000)", row[0])
         with pytest.raises(Lost), translated(connection):
             await connection.execute("select 1")
+
+
+async def test_a_proxy_that_stands_still_and_keeps_the_link_up_loses_the_session_in_time(
+    cluster: Cluster, database: Database
+):
+    link = cluster.sandbox.link(cluster.primary)
+    connection = await connect(database.dsn_through(link), application_name="backfill:test")
+    try:
+        assert connection.answer_s == pytest.approx(50)
+        connection.answer_s = 0.3
+        link.freeze()
+        with pytest.raises(Lost, match="no answer within 300ms"), translated(connection):
+            async with connection.transaction(), connection.pipeline():
+                await connection.execute("select 1")
+        assert connection.closed
+    finally:
+        link.restore()
+        await connection.close()
+
+
+async def test_what_may_take_any_time_is_waited_for(database: Database):
+    connection = await connect(database.dsn, application_name="backfill:test")
+    connection.answer_s = 0.3
+    async with connection, connection.transaction(), untimed(connection):
+        await connection.execute("select pg_sleep(0.6)")
+        cursor = await connection.execute("show statement_timeout")
+        assert await cursor.fetchone() == ("0",)
+    assert connection.answer_s == pytest.approx(0.3)
 
 
 def test_a_dsn_is_found_or_asked_for():
