@@ -12,7 +12,7 @@ from typing import Any
 
 import anyio
 
-from backfill.core.events import Event, Stopping
+from backfill.core.events import Event, Finished, Stopping
 from backfill.core.jobfile import JobFile
 from backfill.errors import BackfillError
 from backfill.pg.database import Database
@@ -67,40 +67,37 @@ class App:
 
     async def run_one(self, job_file: JobFile, tell: Callable[[BackfillError], None]) -> int:
         """Run one job to its end; return its exit code, after telling what ended it early."""
-        self.job = job_file.job.name
-        around = Surroundings(record=self.record, now_s=time.monotonic, sleep=self.stop.sleep, jitter=random.random)
         restart = [self.restart]
-        runner = Runner(
-            job_file.job,
-            lambda: self._session(job_file, restart),
-            around,
-            wait_for_lock=self.wait_for_lock,
-        )
-        try:
-            finished = await runner.run()
-        except Stopped as error:
-            error.exit_code = self.stop.exit_code
-            tell(error)
-            return error.exit_code
-        except BackfillError as error:
-            tell(error)
-            return error.exit_code
-        finally:
-            self.job = ""
-        return UNCONVERGED if finished.state == "unconverged" else 0
+
+        async def run(around: Surroundings) -> Finished:
+            job, wait = job_file.job, self.wait_for_lock
+            return await Runner(job, lambda: self._session(job_file, restart), around, wait_for_lock=wait).run()
+
+        return await self._ended(job_file, run, tell)
 
     async def retry_rejected(self, job_file: JobFile, tell: Callable[[BackfillError], None]) -> int:
         """Try the rows again that a job has set aside; return the exit code: 0 only where the job is done then."""
+
+        async def run(around: Surroundings) -> Finished:
+            async with self._session(job_file, [False]) as session:
+                return await Retrying(job_file.job, session, around).run()
+
+        return await self._ended(job_file, run, tell)
+
+    async def _ended(
+        self,
+        job_file: JobFile,
+        run: Callable[[Surroundings], Awaitable[Finished]],
+        tell: Callable[[BackfillError], None],
+    ) -> int:
+        """Run something of a job; return its exit code, after telling what ended it early."""
         self.job = job_file.job.name
         around = Surroundings(record=self.record, now_s=time.monotonic, sleep=self.stop.sleep, jitter=random.random)
         try:
-            async with self._session(job_file, [False]) as session:
-                finished = await Retrying(job_file.job, session, around).run()
-        except Stopped as error:
-            error.exit_code = self.stop.exit_code
-            tell(error)
-            return error.exit_code
+            finished = await run(around)
         except BackfillError as error:
+            if isinstance(error, Stopped):
+                error.exit_code = self.stop.exit_code
             tell(error)
             return error.exit_code
         finally:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import replace
 
+from backfill.account import Account
 from backfill.attempts import Attempts
 from backfill.core.batch import Verification
 from backfill.core.events import Finished
 from backfill.core.job import Job
 from backfill.core.leaf import Extent, Leaf, summed
-from backfill.core.outcome import outcome
-from backfill.errors import BackfillError, DatabaseError, Halted, LockHeld
+from backfill.errors import BackfillError, DatabaseError, LockHeld
 from backfill.filling import Filling
 from backfill.gate import Gate
-from backfill.ports import Stopped, Surroundings
+from backfill.ports import Surroundings
 from backfill.runner import JobSession
 from backfill.shift import Shift
 
@@ -29,7 +28,7 @@ class Retrying:
         self._gate = Gate(job, around)
         self._attempts = Attempts(session, around, self._gate)
         self._shift = Shift(around)
-        self._began_s = around.now_s()
+        self._account = Account(job, self._gate, around, around.now_s())
         self._begun = False
 
     async def run(self) -> Finished:
@@ -38,8 +37,7 @@ class Retrying:
             finished = await self._run()
         except BackfillError as error:
             if self._begun:
-                state = "halted" if isinstance(error, Halted) else "stopped" if isinstance(error, Stopped) else "failed"
-                finished = self._finished(state, str(error))
+                finished = self._account.broken_off(self._shift, error)
                 with suppress(DatabaseError):  # the error is the one to tell
                     await self._session.save_end(finished)
                 self._around.record(finished)
@@ -63,15 +61,8 @@ class Retrying:
         known = [proof for proof in proofs if proof is not None]
         if len(known) < len(leaves):
             why = "every row that was set aside was tried again, but the job is not done: go on with backfill run"
-            return self._finished("stopped", why)
-        found = summed(known)
-        return replace(
-            self._finished(*outcome(self._job, found)),
-            rows_unconverged=found.rows_left - found.rows_rejected,
-            samples=found.samples,
-            rows_rejected=found.rows_rejected,
-            rejected=found.rejected,
-        )
+            return self._account.left(self._shift, "stopped", why)
+        return self._account.proven(self._shift, summed(known))
 
     async def _retry(self, leaf: Leaf) -> Verification | None:
         """Try the rows of a leaf again; return its proof, None where it is not done."""
@@ -93,17 +84,3 @@ class Retrying:
             proof = proof.of_leaf(leaf.name)
         await self._attempts.until_done(lambda: session.close_leaf(leaf.name, proof))
         return proof
-
-    def _finished(self, state: str, why: str) -> Finished:
-        tally = self._shift.tally
-        return Finished(
-            job=self._job.name,
-            state=state,
-            why=why,
-            rows_total=tally.rows_total,
-            rows_unconverged=tally.rows_unconverged,
-            passes=self._shift.passes,
-            wal_bytes=tally.wal_bytes,
-            worst_lag_s=self._gate.worst_lag_s,
-            elapsed_s=self._around.now_s() - self._began_s,
-        )

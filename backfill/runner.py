@@ -7,18 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, suppress
-from dataclasses import replace
 from typing import Protocol
 
-from backfill.core.batch import Verification
+from backfill.account import Account
 from backfill.core.events import Finished, Retried, Waited
 from backfill.core.job import Job
-from backfill.core.outcome import outcome
 from backfill.core.reason import Kind, Reason
 from backfill.core.retry import Remedy, backoff_s, remedy
-from backfill.errors import BackfillError, DatabaseError, Halted, LockHeld, Lost, Refused, Superseded
+from backfill.errors import BackfillError, DatabaseError, Halted, Lost, Refused, Superseded
 from backfill.gate import Gate
-from backfill.ports import Session, Stopped, Surroundings
+from backfill.ports import Session, Surroundings
 from backfill.shift import Shift
 from backfill.worker import Worker
 
@@ -49,7 +47,7 @@ class Runner:
         self._connect = connect
         self._wait_for_lock = wait_for_lock
         self._gate = Gate(job, around)
-        self._began_s = around.now_s()
+        self._account = Account(job, self._gate, around, around.now_s())
         self._worker: Worker | None = None
         self._worked = False
         self._failures = 0
@@ -59,7 +57,7 @@ class Runner:
         try:
             finished = await self._attempt()
         except BackfillError as error:
-            self.around.record(self._ending(error))
+            self.around.record(self._account.broken_off(self._shift, error))
             raise
         self.around.record(finished)
         return finished
@@ -83,7 +81,7 @@ class Runner:
         worker = self._worker = Worker(self.job, session, self.around, self._gate)
         try:
             await worker.lock(wait=self._wait_for_lock)
-            finished = self._done(await worker.run())
+            finished = self._account.proven(worker.shift, await worker.run())
         except (Lost, Superseded):
             self._worked = self._worked or worker.shift.progressed
             self._failures = 0 if worker.shift.progressed else self._failures
@@ -91,7 +89,7 @@ class Runner:
         except BackfillError as error:
             if worker.opened:
                 with suppress(DatabaseError):  # the run's own error is the one to tell
-                    await session.save_end(self._ending(error))
+                    await session.save_end(self._account.broken_off(self._shift, error))
             raise
         finally:
             await self._gate.vacuuming.rest(session, self.job, "the run ends")
@@ -108,37 +106,6 @@ class Runner:
         self.around.record(Waited(self.job.name, Reason(Kind.CONNECTION, f"no session: {error}"), delay_s))
         await self.around.sleep(delay_s)
 
-    def _done(self, verification: Verification) -> Finished:
-        state, why = outcome(self.job, verification)
-        ended = self._finished(state, why)
-        return replace(
-            ended,
-            rows_unconverged=verification.rows_left - verification.rows_rejected,
-            samples=verification.samples or ended.samples,
-            rows_rejected=verification.rows_rejected,
-            rejected=verification.rejected,
-        )
-
-    def _ending(self, error: BackfillError) -> Finished:
-        state = "failed"
-        if isinstance(error, Stopped | LockHeld):
-            state = "stopped"
-        elif isinstance(error, Halted):
-            state = "halted"
-        return self._finished(state, str(error))
-
-    def _finished(self, state: str, why: str) -> Finished:
-        shift = self._worker.shift if self._worker else Shift(self.around)
-        done = shift.tally
-        return Finished(
-            job=self.job.name,
-            state=state,
-            why=why,
-            rows_total=done.rows_total,
-            rows_unconverged=done.rows_unconverged,
-            passes=shift.passes,
-            wal_bytes=done.wal_bytes,
-            worst_lag_s=self._gate.worst_lag_s,
-            elapsed_s=self.around.now_s() - self._began_s,
-            samples=shift.samples,
-        )
+    @property
+    def _shift(self) -> Shift:
+        return self._worker.shift if self._worker else Shift(self.around)
