@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
+from backfill.core.identifier import LETTER
 from backfill.core.units import shown
 
-_WORD = r"[A-Za-z_\u0080-\U0010ffff]"
 _TOKEN = re.compile(
     rf"""
     (?P<space>      [ \t\n\r\f\v]++ )
@@ -23,11 +23,11 @@ _TOKEN = re.compile(
       # E'…' reaches over a line break into its next part, and its backslashes with it.
       | [eE]'(?:[^'\\]|\\(?s:.)|'')*+'(?:[ \t\f\v]*+[\n\r]\s*+'(?:[^'\\]|\\(?s:.)|'')*+')*+ )
   | (?P<name>       "(?:[^"]|"")*+" )
-  | (?P<dollar>     \$(?P<tag>(?:{_WORD}(?:{_WORD}|[0-9])*+)?)\$(?s:.*?)\$(?P=tag)\$ )
-  | (?P<unclosed>   [eE]?' | " | \$(?:{_WORD}(?:{_WORD}|[0-9])*+)?\$ )
+  | (?P<dollar>     \$(?P<tag>(?:{LETTER}(?:{LETTER}|[0-9])*+)?)\$(?s:.*?)\$(?P=tag)\$ )
+  | (?P<unclosed>   [eE]?' | " | \$(?:{LETTER}(?:{LETTER}|[0-9])*+)?\$ )
   | (?P<parameter>  \$[0-9]++ )
-  | (?P<word>       {_WORD}(?:{_WORD}|[0-9$])*+ )
-  | (?P<number>     [0-9]++(?:{_WORD}|[0-9.])*+ )
+  | (?P<word>       {LETTER}(?:{LETTER}|[0-9$])*+ )
+  | (?P<number>     [0-9]++(?:{LETTER}|[0-9.])*+ )
   | (?P<symbol>     . )
     """,
     re.VERBOSE,
