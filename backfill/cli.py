@@ -150,7 +150,8 @@ def status(
     last: Annotated[int, typer.Option("--last", min=1, max=1500, help="With --explain: so many decisions.")] = 20,
 ) -> None:
     """Show how jobs stand, what they wait for and who works on them, from any machine."""
-    from backfill.pg.status import read_status, unknown  # noqa: PLC0415 - other commands start faster without
+    from backfill import explaining  # noqa: PLC0415 - other commands start faster without
+    from backfill.pg.status import read_status, unknown  # noqa: PLC0415 - as above
 
     if explain and job is None:
         raise JobError("--explain is about one job; name it")
@@ -158,9 +159,8 @@ def status(
     if job is not None and not found:
         raise unknown(job)
     if not (explain and json_lines):
-        console.show_status(found, json_lines=json_lines, explained=explain)
+        explaining.show_status(found, json_lines=json_lines, explained=explain)
     if explain and job is not None:
-        from backfill import explaining  # noqa: PLC0415 - as above
         from backfill.pg.decisions import read_decisions  # noqa: PLC0415 - as above
 
         explaining.show_decisions(anyio.run(read_decisions, _dsn(dsn), job, last), json_lines=json_lines)

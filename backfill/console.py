@@ -9,24 +9,21 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import anyio
 from rich.console import Console
-from rich.table import Table
 
 from backfill.app import App, Reader, alongside
 from backfill.core.events import Event, Finished, RowRetried, Started, to_dict
 from backfill.core.jobfile import JobFile
 from backfill.core.redact import redact
-from backfill.core.units import format_duration
 from backfill.errors import BackfillError, JobError
 from backfill.observe.board import Board
 from backfill.observe.ending import end_table
 from backfill.observe.glyphs import glyphs_for
 from backfill.observe.live import Live
-from backfill.pg.status import JobStatus
 from backfill.serving import serve
 
 HTTP_DEFAULT = "127.0.0.1:9464"
@@ -220,46 +217,3 @@ def print_error(error: BackfillError) -> None:
     lines = [_CONTROL.sub(" ", line) for line in redact(str(error)).splitlines()]
     with suppress(OSError):  # the exit code tells it, too
         sys.stderr.write("".join(f"backfill: {line}\n" for line in lines))
-
-
-def show_status(found: list[JobStatus], *, json_lines: bool, explained: bool = False) -> None:
-    """Print how jobs stand; `explained`: with how their windows are laid out, and why."""
-    if json_lines:
-        for one in found:
-            sys.stdout.write(json.dumps(asdict(one)) + "\n")
-        return
-    if not found:
-        sys.stdout.write("no job has run in this database\n")
-        return
-    # Names and reasons are what somebody wrote: neither markup nor control characters of theirs count.
-    console = Console(width=None if sys.stdout.isatty() else 160, markup=False, emoji=False, highlight=False)
-    clean = glyphs_for(console.encoding).clean
-    table = Table(box=None, pad_edge=False)
-    for title in ("job", "table", "state", "pass", "done", "rows", "rows/s", "last sign"):
-        table.add_column(title, justify="right" if title in ("pass", "done", "rows", "rows/s") else "left")
-    for one in found:
-        table.add_row(
-            *(one.job, clean(_table(one)), one.state, str(one.pass_number), f"{one.progress_ratio:.1%}"),
-            *(f"{one.rows_total:,}", f"{one.rows_s:,.0f}", f"{format_duration(one.idle_s)} ago"),
-        )
-    console.print(table)
-    for one in found:
-        for told in _standing(one, explained=explained):
-            console.print(f"{one.job}: {clean(told)}", soft_wrap=True)
-
-
-def _standing(one: JobStatus, *, explained: bool) -> Iterator[str]:
-    """Yield what is to say about a job in sentences: what it waits for, its vacuum, its layout, its worker."""
-    yield from filter(None, (one.reason, one.vacuum))
-    if one.rows_rejected:
-        were = "row was" if one.rows_rejected == 1 else "rows were"
-        yield f"{one.rows_rejected:,} {were} refused by the server, kept in backfill.rejected"
-        yield from (f"refused: {told}" for told in one.rejected)
-    yield from (f"layout {why}" for why in sorted(set(one.layouts)) if explained)
-    if one.worker:
-        yield f"worker {one.worker}"
-
-
-def _table(one: JobStatus) -> str:
-    leaf = f" (leaf {one.leaf_number:,} of {one.leaves:,}: {one.leaf})"
-    return one.table + leaf if one.leaf and one.state not in ("done", "unconverged") else one.table

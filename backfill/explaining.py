@@ -1,10 +1,10 @@
-"""What `status --explain` and `tune` print: decisions with their inputs, limits with what they were."""
+"""What `status`, `status --explain` and `tune` print: jobs, decisions with their inputs, limits with what they were."""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 
 from rich.console import Console
@@ -13,9 +13,36 @@ from rich.table import Table
 from backfill.core.units import format_duration, format_rate, format_size
 from backfill.observe.glyphs import glyphs_for
 from backfill.pg.decisions import Explained
+from backfill.pg.status import JobStatus
 from backfill.pg.tune import Limits
 
 WIDTH = 160
+
+
+def show_status(found: list[JobStatus], *, json_lines: bool, explained: bool = False) -> None:
+    """Print how jobs stand; `explained`: with how their windows are laid out, and why."""
+    if json_lines:
+        for one in found:
+            sys.stdout.write(json.dumps(asdict(one)) + "\n")
+        return
+    if not found:
+        sys.stdout.write("no job has run in this database\n")
+        return
+    # Names and reasons are what somebody wrote: neither markup nor control characters of theirs count.
+    console = Console(width=None if sys.stdout.isatty() else WIDTH, markup=False, emoji=False, highlight=False)
+    clean = glyphs_for(console.encoding).clean
+    table = Table(box=None, pad_edge=False)
+    for title in ("job", "table", "state", "pass", "done", "rows", "rows/s", "last sign"):
+        table.add_column(title, justify="right" if title in ("pass", "done", "rows", "rows/s") else "left")
+    for one in found:
+        table.add_row(
+            *(one.job, clean(_leaf(one)), one.state, str(one.pass_number), f"{one.progress_ratio:.1%}"),
+            *(f"{one.rows_total:,}", f"{one.rows_s:,.0f}", f"{format_duration(one.idle_s)} ago"),
+        )
+    console.print(table)
+    for one in found:
+        for told in _standing(one, explained=explained):
+            console.print(f"{one.job}: {clean(told)}", soft_wrap=True)
 
 
 def show_decisions(found: Sequence[Explained], *, json_lines: bool) -> None:
@@ -74,3 +101,20 @@ def show_limits(limits: Limits, *, json_lines: bool) -> None:
         changed = f"   (was {before or 'none'})" if before != value else ""
         differs = f"   (the job file says {file or 'none'})" if file != value else ""
         sys.stdout.write(f"{name:20} {value or 'none':>10}{changed}{differs}\n")
+
+
+def _standing(one: JobStatus, *, explained: bool) -> Iterator[str]:
+    """Yield what is to say about a job in sentences: what it waits for, its vacuum, its layout, its worker."""
+    yield from filter(None, (one.reason, one.vacuum))
+    if one.rows_rejected:
+        were = "row was" if one.rows_rejected == 1 else "rows were"
+        yield f"{one.rows_rejected:,} {were} refused by the server, kept in backfill.rejected"
+        yield from (f"refused: {told}" for told in one.rejected)
+    yield from (f"layout {why}" for why in sorted(set(one.layouts)) if explained)
+    if one.worker:
+        yield f"worker {one.worker}"
+
+
+def _leaf(one: JobStatus) -> str:
+    leaf = f" (leaf {one.leaf_number:,} of {one.leaves:,}: {one.leaf})"
+    return one.table + leaf if one.leaf and one.state not in ("done", "unconverged") else one.table

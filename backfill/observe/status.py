@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from math import exp
 from typing import assert_never
 
 from backfill.core.events import (
@@ -43,8 +42,8 @@ from backfill.core.events import (
 )
 from backfill.core.reason import PACE, Kind
 from backfill.core.units import format_duration
+from backfill.observe.rate import Rate
 
-RATE_SPAN_S = 10.0
 HOT_BATCHES = 64
 DECISIONS_KEPT = 50
 
@@ -64,27 +63,6 @@ class State(StrEnum):
 
 
 ENDED = frozenset({State.DONE, State.UNCONVERGED, State.STOPPED, State.HALTED, State.FAILED})
-
-
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """Rows a second over the last seconds: an average that fades, also while nothing happens."""
-
-    since_s: float
-    at_s: float
-    rows_s: float = 0.0
-
-    def add(self, rows: int, now_s: float) -> Rate:
-        """Return the rate with these rows in it."""
-        return replace(self, at_s=now_s, rows_s=self._faded(now_s) + rows / RATE_SPAN_S)
-
-    def read(self, now_s: float) -> float:
-        """Return the rate now; a young rate is divided by the part of the span that it has seen."""
-        seen = 1 - exp(-(now_s - self.since_s) / RATE_SPAN_S)
-        return self._faded(now_s) / seen if seen > 0 else 0.0
-
-    def _faded(self, now_s: float) -> float:
-        return self.rows_s * exp(-(now_s - self.at_s) / RATE_SPAN_S)
 
 
 @dataclass(frozen=True, slots=True)

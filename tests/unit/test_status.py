@@ -12,7 +12,8 @@ from backfill.core import events
 from backfill.core.events import ProbeReading
 from backfill.core.reason import PACE, Kind
 from backfill.observe.board import Board
-from backfill.observe.status import ENDED, Rate, State, begin, fold
+from backfill.observe.rate import Rate
+from backfill.observe.status import ENDED, State, begin, fold
 from tests.unit import told
 
 
