@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, LiteralString
+from typing import Any, LiteralString, TypeVar
 
 import psycopg
 from psycopg.sql import SQL, Composed, Identifier, Literal
@@ -38,6 +38,18 @@ FAST = '{"max_wal_rate": "1GB/s"}'
 Row = tuple[Any, ...]
 Connection = psycopg.Connection[Row]
 Statement = LiteralString | Composed
+T = TypeVar("T")
+
+DEADLOCKS = 3
+"""DROP of a partitioned table locks from its indexes down, and so meets a query of a partition the other way round."""
+
+
+def _undeadlocked(step: Callable[[], T]) -> T:
+    """Take a step, again where the server chose it to end a deadlock."""
+    for _ in range(DEADLOCKS - 1):
+        with suppress(psycopg.errors.DeadlockDetected):
+            return step()
+    return step()
 
 
 @dataclass
@@ -91,7 +103,7 @@ class Stage:
     def query(self, text: Statement, *parameters: object) -> list[Row]:
         """Run one statement as superuser, on a session that is kept; again on another one where it was lost."""
         try:
-            return self._ask(text, *parameters)
+            return _undeadlocked(lambda: self._ask(text, *parameters))
         except psycopg.OperationalError:
             if self._asking is None or not self._asking.closed:
                 raise
@@ -107,7 +119,7 @@ class Stage:
     def transact(self, *statements: Composed) -> None:
         """Run statements in one transaction, on a table that a worker is at."""
         with self.connection(autocommit=True) as connection:
-            run(connection, list(statements))
+            _undeadlocked(lambda: run(connection, list(statements)))
 
     def open(self) -> None:
         """Make role, database, state schema and table, and let the application begin."""
