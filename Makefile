@@ -13,6 +13,8 @@ TAG ?= 17
 OLDEST := batch catalog checkpoint contract lock probe rejected session setup vacuum verify
 ROUNDS ?= 200
 SEED ?= 1
+# Tests on servers wait for them now and then, so three of them keep two cores busy; the long ones may come last.
+AT_ONCE := -n 3 --dist worksteal
 STAMPS := .venv/.stamps
 SOURCES := pyproject.toml uv.lock requirements.lock requirements-dev.lock
 
@@ -25,8 +27,8 @@ demo: $(STAMPS)/demo ## a real backfill of a replicated table, throttled, killed
 test: $(STAMPS)/dev ## all tests, on servers that they make themselves
 	@$(BIN)/python -m tests.majors --if-possible >/dev/null
 	$(BIN)/python -m pytest -q -n 2 tests/unit tests/sim
-	$(BIN)/python -m pytest -q -n 2 tests/integration
-	$(BIN)/python -m pytest -q -n 2 -m "not alone" tests/acceptance
+	$(BIN)/python -m pytest -q $(AT_ONCE) tests/integration
+	$(BIN)/python -m pytest -q $(AT_ONCE) -m "not alone" tests/acceptance
 	$(BIN)/python -m pytest -q -m alone tests/acceptance
 
 test-majors: $(STAMPS)/dev ## integration and acceptance tests on PostgreSQL 14 to 18 in turn (MAJORS="14 17")
@@ -89,8 +91,8 @@ majors=$$($(BIN)/python -m tests.majors $(1)) || exit 1; \
 failed=; \
 for major in $$majors; do \
 	echo "PostgreSQL $$major"; \
-	$(BIN)/python -m pytest -q -n 2 --major $$major $(2) || failed="$$failed $$major"; \
-	$(BIN)/python -m pytest -q -n 2 --major $$major $(3) || failed="$$failed $$major"; \
+	$(BIN)/python -m pytest -q $(AT_ONCE) --major $$major $(2) || failed="$$failed $$major"; \
+	$(BIN)/python -m pytest -q $(AT_ONCE) --major $$major $(3) || failed="$$failed $$major"; \
 	$(BIN)/python -m pytest -q --major $$major $(4) || [ $$? = 5 ] || failed="$$failed $$major"; \
 done; \
 if [ -n "$$failed" ]; then echo "failed on PostgreSQL:$$failed" >&2; exit 1; fi
