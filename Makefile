@@ -38,7 +38,7 @@ test-oldest: $(STAMPS)/dev ## the same on PostgreSQL 14, as far as it differs by
 	@$(call on-majors,--if-possible 14,$(OLDEST:%=tests/integration/test_%.py),-m "oldest and not alone" tests/acceptance,-m "oldest and alone" tests/acceptance)
 
 test-docker: $(STAMPS)/dev ## what is marked docker, on servers in containers of postgres:TAG (TAG=17)
-	$(BIN)/python -m pytest -q --pg docker:$(TAG) tests/integration tests/acceptance
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal --pg docker:$(TAG) tests/integration tests/acceptance
 
 check: lint ## lint, types, direction of imports, unit tests, simulation
 	$(BIN)/python -m pytest -q -n 2 tests/unit tests/sim
