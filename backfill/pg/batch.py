@@ -24,7 +24,7 @@ from backfill.pg.pooler import insist_on_process
 from backfill.pg.reads import range_of, untried
 from backfill.pg.session import Connection, translated
 from backfill.pg.sqlfile import statement
-from backfill.pg.statements import Statements
+from backfill.pg.statements import Statements, lock_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +106,8 @@ async def _fill(batch: Batch) -> Filled:
     async with connection.pipeline():
         if order.admission.flush and batch.job.synchronous_commit == "off":
             await connection.execute("SET LOCAL synchronous_commit = local")
+        if batch.table.name != batch.job.table:
+            await connection.execute(lock_of(batch.job.table))
         compressing = await compress(connection, order.admission.compression)
         if batch.cut.tids:  # of very many addresses the planner thinks that reading the whole table were cheaper
             await connection.execute("SET LOCAL enable_seqscan = off")

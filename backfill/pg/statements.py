@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from psycopg.sql import SQL, Composed, Identifier, Literal
 
 from backfill.core.due import TIDS_MAX
+from backfill.core.identifier import TableName
 from backfill.core.table import Table
 from backfill.pg.clauses import (
     NOTHING,
@@ -109,6 +110,15 @@ def vacuum_of(table: Table, version: int) -> Composed:
     options += ["SKIP_DATABASE_STATS"] if version >= SKIP_DATABASE_STATS_FROM else []
     target = Identifier(table.name.schema, table.name.name)
     return SQL("VACUUM ({}) {}").format(SQL(", ").join(map(SQL, options)), target)
+
+
+def lock_of(table: TableName) -> Composed:
+    """Return the LOCK of the table whose leaf a batch is about to update, on the way from above as DDL takes it.
+
+    The UPDATE of a partition locks what is above it by itself, but behind the partition, for its constraint
+    (generate_partition_qual in partcache.c): a deadlock with whoever changes the table as a whole.
+    """
+    return SQL("LOCK TABLE ONLY {} IN ACCESS SHARE MODE").format(Identifier(table.schema, table.name))
 
 
 def _scout(matching: Matching, *, again: bool) -> Composed:

@@ -12,7 +12,17 @@ import psycopg
 import pytest
 from psycopg.sql import SQL
 
-from backfill.core.events import BatchDone, Event, Finished, LeafDone, LeafGone, LeafStarted, LockWaiting, Started
+from backfill.core.events import (
+    BatchDone,
+    Event,
+    Finished,
+    LeafDone,
+    LeafGone,
+    LeafStarted,
+    LockWaiting,
+    Retried,
+    Started,
+)
 from backfill.core.identifier import TableName
 from backfill.core.jobfile import JobFile
 from backfill.errors import Halted, JobError
@@ -244,6 +254,38 @@ async def test_a_partition_that_goes_while_it_is_at_work_is_left_alone(empty: Da
         assert 0 < filled < 1000
     leaves = [event.leaf for event in of(events, LeafDone)]
     assert leaves == ["public.users_0", "public.users_2", *(["public.users_9"] if how == "renamed" else [])]
+
+
+async def test_a_batch_locks_from_above_as_ddl_does_so_that_they_cannot_meet_half_way(empty: Database):
+    """A first UPDATE of a partition locks the parent for the constraint, behind the partition, were it not locked already."""
+    partitioned(empty, *ranges(2))
+    waiting = "select true from pg_locks where relation = 'users'::regclass and not granted"
+    ended: list[str] = []
+
+    def change() -> None:
+        with psycopg.connect(empty.dsn) as connection:
+            connection.execute("lock table only users in access exclusive mode")
+            locked.set()
+            while not connection.execute(waiting).fetchall():
+                time.sleep(0.01)
+            connection.execute("set local lock_timeout = '500ms'")
+            connection.execute("lock table users in access exclusive mode")
+            ended.append("locked")
+
+    locked = threading.Event()
+    thread = threading.Thread(target=change)
+
+    def act(event: Event) -> None:
+        if isinstance(event, LeafStarted) and event.number == 1:
+            thread.start()
+            assert locked.wait(10)
+
+    finished, events = await told(empty.worker_dsn, job_file(lock_timeout="10s"), act)
+    await anyio.to_thread.run_sync(thread.join)
+    assert ended == ["locked"]
+    assert of(events, Retried) == []
+    assert finished.state == "done"
+    assert empty.query(LEFT) == [(0,)]
 
 
 async def test_a_partition_that_goes_before_its_turn_costs_nothing(empty: Database):

@@ -16,7 +16,7 @@ from backfill.core.job import Assignment, Job
 from backfill.core.table import Column, Identity, Table
 from backfill.pg.mapped import mapped_of
 from backfill.pg.matching import Matching
-from backfill.pg.statements import Statements, compose, vacuum_of
+from backfill.pg.statements import Statements, compose, lock_of, vacuum_of
 from tests import factories
 
 GOLDEN = Path(__file__).with_name("golden")
@@ -124,6 +124,12 @@ def vacuums() -> str:
 
 def test_the_vacuum_of_a_table():
     assert vacuums() == (GOLDEN / "vacuum.sql").read_text(encoding="utf-8")
+
+
+def test_the_lock_above_a_leaf():
+    assert lock_of(ODD).as_string() == "LOCK TABLE ONLY {}.{} IN ACCESS SHARE MODE".format(
+        *('"{}"'.format(part.replace('"', '""')) for part in (ODD.schema, ODD.name))
+    )
 
 
 def test_every_golden_text_has_its_case():
