@@ -100,7 +100,7 @@ def test_rows_that_clients_move_all_the_while_are_not_missed(database, tmp_path)
             thread.join(20)
     assert code == 0, worker.stderr
     assert left(database) == 0
-    assert sum(updates) > 500
+    assert sum(updates) > 1000
     assert worker.all_of("Finished")[0]["passes"] == len(worker.all_of("Verified"))
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, LiteralString, TypeVar
+from typing import Any, LiteralString
 
 import psycopg
 from psycopg.sql import SQL, Composed, Identifier, Literal
@@ -38,18 +38,6 @@ FAST = '{"max_wal_rate": "1GB/s"}'
 Row = tuple[Any, ...]
 Connection = psycopg.Connection[Row]
 Statement = LiteralString | Composed
-T = TypeVar("T")
-
-DEADLOCKS = 3
-"""DROP of a partitioned table locks from its indexes down, and so meets a query of a partition the other way round."""
-
-
-def _undeadlocked(step: Callable[[], T]) -> T:
-    """Take a step, again where the server chose it to end a deadlock."""
-    for _ in range(DEADLOCKS - 1):
-        with suppress(psycopg.errors.DeadlockDetected):
-            return step()
-    return step()
 
 
 @dataclass
@@ -103,7 +91,7 @@ class Stage:
     def query(self, text: Statement, *parameters: object) -> list[Row]:
         """Run one statement as superuser, on a session that is kept; again on another one where it was lost."""
         try:
-            return _undeadlocked(lambda: self._ask(text, *parameters))
+            return self._ask(text, *parameters)
         except psycopg.OperationalError:
             if self._asking is None or not self._asking.closed:
                 raise
@@ -119,7 +107,7 @@ class Stage:
     def transact(self, *statements: Composed) -> None:
         """Run statements in one transaction, on a table that a worker is at."""
         with self.connection(autocommit=True) as connection:
-            _undeadlocked(lambda: run(connection, list(statements)))
+            run(connection, list(statements))
 
     def open(self) -> None:
         """Make role, database, state schema and table, and let the application begin."""

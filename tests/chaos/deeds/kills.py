@@ -11,7 +11,7 @@ import psycopg
 from backfill.sandbox.wait import wait_until
 from tests.chaos.catalogue import STEPS
 from tests.chaos.process import Worker
-from tests.chaos.stage import Deed, Stage
+from tests.chaos.stage import REACH_S, Deed, Stage
 from tests.chaos.steps import STEPS as HELD
 
 KILLED, STOPPED = -9, 143
@@ -40,7 +40,7 @@ def _stop(step: str, stage: Stage) -> None:
             stage.ended(worker, STOPPED, -signal.SIGTERM)  # the same to a shell: it met a worker on its last steps
         release()
         if worker.pid in stage.expected:
-            worker.end()
+            worker.end(REACH_S)
             # Python's own end where modules still load, and 0 where it had ended at that moment.
             usual = (STOPPED, -15, 0) if step == "random" else (STOPPED,)
             stage.ended(worker, *usual, *([0] if _on_its_last_batch(stage, worker) else []))
