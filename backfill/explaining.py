@@ -10,6 +10,7 @@ from dataclasses import asdict
 from rich.console import Console
 from rich.table import Table
 
+from backfill.core.outcome import refused
 from backfill.core.units import format_duration, format_rate, format_size
 from backfill.observe.glyphs import glyphs_for
 from backfill.pg.decisions import Explained
@@ -28,9 +29,7 @@ def show_status(found: list[JobStatus], *, json_lines: bool, explained: bool = F
     if not found:
         sys.stdout.write("no job has run in this database\n")
         return
-    # Names and reasons are what somebody wrote: neither markup nor control characters of theirs count.
-    console = Console(width=None if sys.stdout.isatty() else WIDTH, markup=False, emoji=False, highlight=False)
-    clean = glyphs_for(console.encoding).clean
+    console, clean = _console()
     table = Table(box=None, pad_edge=False)
     for title in ("job", "table", "state", "pass", "done", "rows", "rows/s", "last sign"):
         table.add_column(title, justify="right" if title in ("pass", "done", "rows", "rows/s") else "left")
@@ -51,8 +50,7 @@ def show_decisions(found: Sequence[Explained], *, json_lines: bool) -> None:
         for one in found:
             sys.stdout.write(json.dumps(asdict(one) | {"at": one.at.isoformat()}) + "\n")
         return
-    console = Console(width=None if sys.stdout.isatty() else WIDTH, markup=False, emoji=False, highlight=False)
-    clean = glyphs_for(console.encoding).clean
+    console, clean = _console()
     table = Table(box=None, pad_edge=False)
     for title in ("at", "rows", "limited by", "replica", "lag", "on the way", "window", "replays", "B/row", "waited"):
         right = title not in ("at", "limited by", "replica", "waited")
@@ -103,12 +101,17 @@ def show_limits(limits: Limits, *, json_lines: bool) -> None:
         sys.stdout.write(f"{name:20} {value or 'none':>10}{changed}{differs}\n")
 
 
+def _console() -> tuple[Console, Callable[[str], str]]:
+    """Return where to print, and how: in what somebody wrote, neither markup nor control characters count."""
+    console = Console(width=None if sys.stdout.isatty() else WIDTH, markup=False, emoji=False, highlight=False)
+    return console, glyphs_for(console.encoding).clean
+
+
 def _standing(one: JobStatus, *, explained: bool) -> Iterator[str]:
     """Yield what is to say about a job in sentences: what it waits for, its vacuum, its layout, its worker."""
     yield from filter(None, (one.reason, one.vacuum))
     if one.rows_rejected:
-        were = "row was" if one.rows_rejected == 1 else "rows were"
-        yield f"{one.rows_rejected:,} {were} refused by the server, kept in backfill.rejected"
+        yield refused(one.rows_rejected)
         yield from (f"refused: {told}" for told in one.rejected)
     yield from (f"layout {why}" for why in sorted(set(one.layouts)) if explained)
     if one.worker:

@@ -15,12 +15,14 @@ def outcome(job: Job, found: Verification) -> tuple[str, str]:
         examples = ", ".join(found.samples)
         told.append(f"{stuck:,} rows cannot converge: {_cause(job, found, stuck)}; for example {examples}")
     if found.rows_rejected:
-        were = "row was" if found.rows_rejected == 1 else "rows were"
-        examples = "; ".join(found.rejected)
-        told.append(
-            f"{found.rows_rejected:,} {were} refused by the server, kept in backfill.rejected; for example {examples}"
-        )
+        told.append(f"{refused(found.rows_rejected)}; for example {'; '.join(found.rejected)}")
     return "unconverged", "; ".join(told)
+
+
+def refused(rows: int) -> str:
+    """Return what became of rows that the server refuses."""
+    were = "row was" if rows == 1 else "rows were"
+    return f"{rows:,} {were} refused by the server, kept in backfill.rejected"
 
 
 def _cause(job: Job, found: Verification, stuck: int) -> str:

@@ -87,12 +87,12 @@ class Connection(AsyncConnection[TupleRow]):
         timeout: float | None = None,  # noqa: ASYNC109 - psycopg's own
     ) -> T:
         """Wait for an answer; give the session up where none comes in time."""
-        bound_s = self.answer_s if timeout is None else None
+        bound_s = self.answer_s
+        if timeout is not None or bound_s is None:
+            return await super().wait(gen, interval, timeout)
         try:
-            return await super().wait(gen, interval, timeout if bound_s is None else bound_s)
+            return await super().wait(gen, interval, bound_s)
         except psycopg.errors._WaitTimeout:  # noqa: SLF001 - named by the method that this overrides
-            if bound_s is None:
-                raise
             self.pgconn.finish()  # it may answer yet, and then to another question
             raise psycopg.OperationalError(f"no answer within {format_duration(bound_s)}") from None
 
