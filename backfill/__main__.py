@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import signal
 
-from backfill.argv import hide_password
-from backfill.streams import settle
+from backfill.cli.argv import reexec_without_password
+from backfill.service.stdio import open_closed_streams
 
 
 def main() -> None:
     """Run the command line."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # to stop us while modules load is no error of ours
-    hide_password()
-    settle()
-    from backfill.cli import main as run  # noqa: PLC0415 - its imports would be paid twice
+    reexec_without_password()
+    open_closed_streams()
+    from backfill.cli.root import main as run  # noqa: PLC0415 - its imports would be paid twice
 
     run()
 

@@ -7,7 +7,10 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 
-from backfill.core.events import BatchDone, Event, Measured, Started
+from backfill.events.batch import BatchDone
+from backfill.events.event import Event
+from backfill.events.job import Started
+from backfill.events.throttle import SignalsRead
 from backfill.sandbox import Server
 from bench.laws import DoublingSleep, Efficiency, FixedSleep, Law, OnOff, SoftHard
 from bench.rivals import obey
@@ -75,7 +78,7 @@ def _progress(at_s: float, event: Event) -> Iterator[Progress]:
             yield Progress(at_s)
         case BatchDone():
             yield Progress(at_s, rows=event.rows)
-        case Measured():
+        case SignalsRead():
             yield Progress(at_s, window_bytes=event.wal_budget_bytes)
         case _:
             pass

@@ -17,9 +17,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median, quantiles
 
-from backfill.core.events import BatchDone, Measured, Started
-from backfill.core.units import format_rate, parse_duration, parse_rate
+from backfill.events.batch import BatchDone
+from backfill.events.job import Started
+from backfill.events.throttle import SignalsRead
 from backfill.sandbox import Link, Sandbox, Server
+from backfill.values.units import format_rate, parse_duration, parse_rate
 from bench.chart import Panel, draw
 from bench.rivals import RIVALS
 from bench.subject import job_file, make_users, run, wait_replayed
@@ -103,7 +105,7 @@ class Course:
                 match event:
                     case Started():
                         trace.began_s = at_s
-                    case Measured():
+                    case SignalsRead():
                         trace.windows.append((at_s, event.wal_budget_bytes))
                     case BatchDone():
                         yield at_s, event.rows

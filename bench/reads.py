@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import psycopg
 
-from backfill.core.events import PassDone, Started, Verified
+from backfill.events.job import PassDone, Started, Verified
 from backfill.sandbox import Sandbox
 from backfill.sandbox.wait import wait_until
 from bench.engine import rivals

@@ -12,7 +12,7 @@ from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from backfill.core.events import Event, from_dict
+from backfill.events.event import Event, from_dict
 from backfill.sandbox import Server
 
 JOB = """\

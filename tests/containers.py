@@ -24,11 +24,11 @@ from testcontainers.core.config import testcontainers_config
 from testcontainers.core.container import DockerContainer
 from testcontainers.core.network import Network
 
-from backfill.errors import BackfillError
-from backfill.pg.query import query
 from backfill.sandbox.conninfo import conninfo
+from backfill.sandbox.query import query
 from backfill.sandbox.server import _free_port
 from backfill.sandbox.wait import wait_until
+from backfill.values.errors import BackfillError
 
 IMAGE = "postgres"
 LABEL = "backfill.tests.owner"

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from backfill.core.batch import Filled, Order, Overfull
-from backfill.core.decision import Admission, Inputs
-from backfill.core.job import Job
-from backfill.core.limits import Batch, Throttle
-from backfill.core.scan import Scan
-from backfill.core.scout import Cut
-from backfill.core.signals import Archiver, Replica, Signals, Slot
-from backfill.ports import LaneSession
+from backfill.engine.ports import LaneSession
+from backfill.jobfile.job import Job
+from backfill.jobfile.limits import BatchLimits, ThrottleLimits
+from backfill.table.batch import BatchRequest, BatchResult, TooManyRows
+from backfill.table.checkpoint import Checkpoint
+from backfill.table.row_counts import BatchRange
+from backfill.throttle.decision import Admission, Inputs
+from backfill.throttle.signals import Archiver, Replica, ReplicationSlot, Signals
 
 MB = 1024 * 1024
 
@@ -24,20 +24,20 @@ def job(**changed: Any) -> Job:
     )
 
 
-def limits(**changed: Any) -> Throttle:
-    return Throttle.model_validate(changed)
+def limits(**changed: Any) -> ThrottleLimits:
+    return ThrottleLimits.model_validate(changed)
 
 
-def batch(**changed: Any) -> Batch:
-    return Batch.model_validate(changed)
+def batch(**changed: Any) -> BatchLimits:
+    return BatchLimits.model_validate(changed)
 
 
 def replica(name: str = "replica-a", replay_lsn: int | None = 0, state: str | None = "streaming") -> Replica:
     return Replica(name, state, replay_lsn)
 
 
-def slot(name: str = "slot-a", wal_status: str | None = "reserved", retained_bytes: int | None = 0) -> Slot:
-    return Slot(name, wal_status, retained_bytes)
+def slot(name: str = "slot-a", wal_status: str | None = "reserved", retained_bytes: int | None = 0) -> ReplicationSlot:
+    return ReplicationSlot(name, wal_status, retained_bytes)
 
 
 def archiver(backlog_bytes: int = 0, *, failing: bool = False) -> Archiver:
@@ -72,8 +72,10 @@ def admission(
     return Admission(rows, "max_rows", inputs, flush, waited_s, waited_for, compression)
 
 
-async def run_order(session: LaneSession, scan: Scan, cut: Cut, admitted: Admission) -> Filled | Overfull:
+async def run_order(
+    session: LaneSession, scan: Checkpoint, cut: BatchRange, admitted: Admission
+) -> BatchResult | TooManyRows:
     """Run one batch as a lane does that is alone: all WAL is its own, and a job's first batch is its trial."""
     before = (await session.read_signals()).insert_lsn
-    order = Order(scan, cut, admitted, trial=scan.rows_total == 0)
+    order = BatchRequest(scan, cut, admitted, trial=scan.rows_total == 0)
     return await session.run_batch(order, lambda position: position - before)

@@ -13,20 +13,39 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from backfill.core.batch import Described, Filled, Moved, Opened, Order, Overfull, Rejected, Verification
-from backfill.core.due import Due, gather, reach
-from backfill.core.events import Event, Finished
-from backfill.core.job import Job
-from backfill.core.layout import Heap
-from backfill.core.leaf import Begun, Leaf, Tally
-from backfill.core.page import Shape, residues
-from backfill.core.reason import Reason
-from backfill.core.scan import Layout, Scan, Tid, advance, begin, begin_pass, restart
-from backfill.core.scout import Cut, Scouted, make_grid
-from backfill.core.signals import Replica, Signals, Upkeep, Vacuumed
-from backfill.core.vacuum import Cost
-from backfill.errors import Diverges, Halted, LeafGone, Lost, Refused, Rewritten, Superseded
-from backfill.ports import Stopped, Surroundings
+from backfill.engine.ports import JobStart, Runtime
+from backfill.events.event import Event
+from backfill.events.job import Finished
+from backfill.jobfile.job import Job
+from backfill.table.batch import (
+    BatchRequest,
+    BatchResult,
+    OpenedLeaf,
+    RejectedRow,
+    RowDescription,
+    RowSetAside,
+    TooManyRows,
+    Verification,
+)
+from backfill.table.checkpoint import Checkpoint, Layout, Tid, advance, begin, begin_pass, restart
+from backfill.table.leaves import Leaf, Totals
+from backfill.table.row_counts import BatchRange, RowCounts, make_slices
+from backfill.table.sparse_rows import RowAddresses, read_end, whole_pages
+from backfill.table.stripe_plan import PageProfile, residues
+from backfill.table.window_layout import TableTraits
+from backfill.throttle.signals import Replica, Signals, Upkeep, VacuumResult
+from backfill.throttle.wait_reason import WaitReason
+from backfill.upkeep.vacuum import VacuumCost
+from backfill.values.errors import (
+    ConnectionLost,
+    Halted,
+    LeafDropped,
+    StatementRefused,
+    Stopped,
+    Superseded,
+    TableRewritten,
+    WhereStaysTrue,
+)
 
 Row = dict[str, Any]
 Slot = Row | None
@@ -43,7 +62,7 @@ def handle_from_username(row: Row) -> Row:
     return {**row, "handle": row["username"]}
 
 
-def takes_all(row: Row) -> Refused | None:
+def takes_all(row: Row) -> StatementRefused | None:
     return None
 
 
@@ -71,8 +90,8 @@ class Clock:
             raise Stopped("stopped by SIGTERM; the checkpoint stands, run again to go on")
         self.now_s += delay_s
 
-    def around(self, record: Callable[[Event], None]) -> Surroundings:
-        return Surroundings(record=record, now_s=self.now, sleep=self.sleep, jitter=lambda: 0.5)
+    def around(self, record: Callable[[Event], None]) -> Runtime:
+        return Runtime(record=record, now_s=self.now, sleep=self.sleep, jitter=lambda: 0.5)
 
 
 @dataclass
@@ -80,7 +99,7 @@ class FakeLeaf:
     """A leaf that is not open; `holder` has its lock."""
 
     pages: list[list[Slot]]
-    scans: tuple[Scan, ...] = ()
+    scans: tuple[Checkpoint, ...] = ()
     filenode: int = 1
     scanned_filenode: int = 1
     proof: Verification | None = None
@@ -104,13 +123,13 @@ class FakeDatabase:
     assign: Callable[[Row], Row] = handle_from_username
     foreseen: bool = True
     foreseeing: bool = True
-    refuse: Callable[[Row], Refused | None] = takes_all
+    refuse: Callable[[Row], StatementRefused | None] = takes_all
     max_rejected: int = 1000
     row_s: float = ROW_S
-    rejected: dict[tuple[str, str], Rejected] = field(default_factory=dict)
+    rejected: dict[tuple[str, str], RejectedRow] = field(default_factory=dict)
     tries: list[tuple[int, ...]] = field(default_factory=list)
     shape_pages: int = 4096
-    scans: tuple[Scan, ...] = ()
+    scans: tuple[Checkpoint, ...] = ()
     filenode: int = 1
     scanned_filenode: int = 1
     holder: str | None = None
@@ -167,7 +186,7 @@ class FakeDatabase:
         known = [*here, *(Leaf(name, len(one.pages), 0, one.proof) for name, one in self.shelf.items())]
         return tuple(sorted(known, key=lambda leaf: (leaf.name != "public.users", leaf.name)))
 
-    def matching(self, scan: Scan, low: Tid, high: Tid) -> list[Tid]:
+    def matching(self, scan: Checkpoint, low: Tid, high: Tid) -> list[Tid]:
         """Return the addresses that a pass looks for: all that match, later only those that an update would mend."""
         found = []
         for page in range(low.page, min(high.page + 1, len(self.pages))):
@@ -182,7 +201,7 @@ class FakeDatabase:
         """VACUUM FULL: the rows lie elsewhere, in another file."""
         self.pages, self.filenode = pages, self.filenode + 1
 
-    def set_aside(self) -> tuple[Rejected, ...]:
+    def set_aside(self) -> tuple[RejectedRow, ...]:
         """Return what is set aside of the leaf that is open."""
         found = (row for (leaf, _), row in self.rejected.items() if leaf == self.leaf)
         return tuple(sorted(found, key=lambda row: row.tid))
@@ -192,7 +211,7 @@ class FakeDatabase:
         self.scans = tuple(replace(scan, epoch=scan.epoch + 1) for scan in self.scans)
 
 
-def stripe_of(tid: Tid, scan: Scan) -> int:
+def stripe_of(tid: Tid, scan: Checkpoint) -> int:
     return residues(scan.layout.sizes)[tid.offset & 63]
 
 
@@ -205,10 +224,10 @@ class FakeSession:
 
     def _enter(self, method: str) -> None:
         if self.lost:
-            raise Lost("the connection is closed")
+            raise ConnectionLost("the connection is closed")
         try:
             self.database.enter(method)
-        except Lost:
+        except ConnectionLost:
             self.lost = True
             raise
 
@@ -216,7 +235,7 @@ class FakeSession:
         self._enter("try_lock")
         return self.database.holder
 
-    async def begin(self, *, again: bool = False) -> Begun:
+    async def begin(self, *, again: bool = False) -> JobStart:
         self._enter("begin")
         data = self.database
         if data.ended and not again:
@@ -225,7 +244,7 @@ class FakeSession:
                 one.proof = None
         data.ended = False
         scans = (*data.scans, *(scan for one in data.shelf.values() for scan in one.scans))
-        return Begun(data.replicas_seen, Tally().plus(scans), rows_rejected=len(data.rejected))
+        return JobStart(data.replicas_seen, Totals().plus(scans), rows_rejected=len(data.rejected))
 
     async def leaves(self) -> tuple[Leaf, ...]:
         self._enter("leaves")
@@ -242,11 +261,11 @@ class FakeSession:
         if proof is not None:
             self.database.proof = proof
 
-    async def open(self, leaf: str) -> Opened:
+    async def open(self, leaf: str) -> OpenedLeaf:
         self._enter("open")
         data, why = self.database, None
         if leaf != data.leaf and leaf not in data.shelf:
-            raise LeafGone(f"table '{leaf}' was dropped or renamed")
+            raise LeafDropped(f"table '{leaf}' was dropped or renamed")
         data.turn(leaf)
         data.proof = None
         self.database.foreseeing = True
@@ -260,23 +279,23 @@ class FakeSession:
             data.rejected = {place: row for place, row in data.rejected.items() if place[0] != leaf}
         data.scans = tuple(replace(scan, epoch=scan.epoch + 1) for scan in scans)
         rows = sum(len(page) for page in data.pages)
-        return Opened(data.scans, pages, rows, Heap(), resumed, why)
+        return OpenedLeaf(data.scans, pages, rows, TableTraits(), resumed, why)
 
     async def sessions(self, count: int) -> tuple[FakeSession, ...]:
         self._enter("sessions")
         return (self, *(FakeSession(self.database) for _ in range(count - 1)))
 
-    async def reopen(self, scans: tuple[Scan, ...]) -> tuple[tuple[Scan, ...], str]:
+    async def reopen(self, scans: tuple[Checkpoint, ...]) -> tuple[tuple[Checkpoint, ...], str]:
         self._enter("reopen")
         data = self.database
         if data.gone:
-            raise LeafGone(f"table '{data.leaf}' was detached from 'public.users'")
+            raise LeafDropped(f"table '{data.leaf}' was detached from 'public.users'")
         data.scans = tuple(restart(scan, len(data.pages), Layout()) for scan in scans)
         data.scanned_filenode = data.filenode
         data.rejected = {place: row for place, row in data.rejected.items() if place[0] != data.leaf}
         return data.scans, "the table was rewritten"
 
-    async def new_pass(self, scans: tuple[Scan, ...]) -> tuple[Scan, ...]:
+    async def new_pass(self, scans: tuple[Checkpoint, ...]) -> tuple[Checkpoint, ...]:
         self._enter("new_pass")
         return tuple(self._move(scan, begin_pass(scan, len(self.database.pages))) for scan in scans)
 
@@ -286,34 +305,34 @@ class FakeSession:
         lsn, seen = data.insert_lsn, data.replicas(data)
         return Signals(data.clock.now_s, lsn, lsn, visible=True, replicas=seen, upkeep=data.upkeep)
 
-    async def read_shape(self, scan: Scan) -> Shape | None:
+    async def read_shape(self, scan: Checkpoint) -> PageProfile | None:
         self._enter("read_shape")
         end = min(scan.window_end, scan.window_start + self.database.shape_pages)
         pages = self.database.pages[scan.window_start : end]
         rows = [row for page in pages for row in page if row is not None]
         due = sum(map(self.database.where, rows))
-        return Shape(len(rows) / len(pages), due / len(pages), 120, 160) if due else None
+        return PageProfile(len(rows) / len(pages), due / len(pages), 120, 160) if due else None
 
-    async def read_scout(self, scan: Scan, rows: int, pages: int) -> Scouted:
+    async def read_scout(self, scan: Checkpoint, rows: int, pages: int) -> RowCounts:
         self._enter("read_scout")
         self.database.scouts.append(pages)
-        grid = make_grid(scan, rows, pages)
+        grid = make_slices(scan, rows, pages)
         counts = [[0] * scan.stripes for _ in grid.bounds]
         for tid in self.database.matching(scan, grid.bounds[0], grid.end):
             index = sum(1 for bound in grid.bounds if bound <= tid) - 1
             counts[index][stripe_of(tid, scan)] += 1
-        return Scouted(grid, scan.stripe, tuple(map(tuple, counts)))
+        return RowCounts(grid, scan.stripe, tuple(map(tuple, counts)))
 
-    async def read_due(self, scan: Scan, pages: int) -> Due:
+    async def read_due(self, scan: Checkpoint, pages: int) -> RowAddresses:
         self._enter("read_due")
         self.database.reaches.append(pages)
-        end = reach(scan, pages)
-        return gather(scan.next, end, self.database.matching(scan, scan.next, end))
+        end = read_end(scan, pages)
+        return whole_pages(scan.next, end, self.database.matching(scan, scan.next, end))
 
-    async def read_rows(self, scan: Scan, cut: Cut) -> Due:
+    async def read_rows(self, scan: Checkpoint, cut: BatchRange) -> RowAddresses:
         self._enter("read_rows")
         found = self.database.matching(scan, cut.low or scan.next, cut.high or cut.end)
-        return gather(
+        return whole_pages(
             scan.next, cut.end, [tid for tid in found if scan.last_stripe or stripe_of(tid, scan) == scan.stripe]
         )
 
@@ -321,18 +340,18 @@ class FakeSession:
         before, self.database.foreseeing = self.database.foreseeing, False
         return before and self.database.foreseen
 
-    async def describe(self, tid: Tid, *, values: bool) -> Described | None:
+    async def describe(self, tid: Tid, *, values: bool) -> RowDescription | None:
         self._enter("describe")
         row = self.database.pages[tid.page][tid.offset - 1] if tid.offset else None
         if row is None:
             return None
-        return Described(str(row["id"]), str(self.database.assign(row)["handle"]) if values else None)
+        return RowDescription(str(row["id"]), str(self.database.assign(row)["handle"]) if values else None)
 
-    async def reject_row(self, scan: Scan, cut: Cut, error: Refused) -> Moved:
+    async def reject_row(self, scan: Checkpoint, cut: BatchRange, error: StatementRefused) -> RowSetAside:
         self._enter("reject_row")
         data, [tid] = self.database, cut.tids
         key = str(self._row(tid)["id"])
-        row = Rejected(key, tid, scan.pass_number, str(error))
+        row = RejectedRow(key, tid, scan.pass_number, str(error))
         met = {
             place for place, one in data.rejected.items() if place[0] != data.leaf or one.pass_number == row.pass_number
         }
@@ -341,13 +360,13 @@ class FakeSession:
         saved = self._move(scan, advance(scan, cut.end))
         data.rejected[data.leaf, key] = row
         self._enter("rejected")
-        return Moved(saved, key, len(met | {(data.leaf, key)}))
+        return RowSetAside(saved, key, len(met | {(data.leaf, key)}))
 
-    async def read_rejected(self) -> tuple[Rejected, ...]:
+    async def read_rejected(self) -> tuple[RejectedRow, ...]:
         self._enter("read_rejected")
         return self.database.set_aside()
 
-    async def find_rejected(self, row: Rejected) -> Tid | None:
+    async def find_rejected(self, row: RejectedRow) -> Tid | None:
         self._enter("find_rejected")
         data = self.database
         for page, slots in enumerate(data.pages):
@@ -356,11 +375,11 @@ class FakeSession:
                     return Tid(page, index + 1)
         return None
 
-    async def forget_rejected(self, scan: Scan, row: Rejected) -> None:
+    async def forget_rejected(self, scan: Checkpoint, row: RejectedRow) -> None:
         self._enter("forget_rejected")
         del self.database.rejected[self.database.leaf, row.key]
 
-    async def keep_rejected(self, scan: Scan, row: Rejected, error: Refused) -> None:
+    async def keep_rejected(self, scan: Checkpoint, row: RejectedRow, error: StatementRefused) -> None:
         self._enter("keep_rejected")
         self.database.rejected[self.database.leaf, row.key] = row
 
@@ -368,14 +387,14 @@ class FakeSession:
     def rows_at_once(self) -> int:
         return self.database.max_rows
 
-    async def map_rows(self, scan: Scan, cut: Cut) -> None:
+    async def map_rows(self, scan: Checkpoint, cut: BatchRange) -> None:
         """Nothing: the table's columns are filled by expressions."""
 
     async def apply_limits(self, job: Job) -> None:
         self._enter("apply_limits")
         self.database.max_rows = job.batch.max_rows
 
-    async def run_batch(self, order: Order, charge: Callable[[int], int]) -> Filled | Overfull:
+    async def run_batch(self, order: BatchRequest, charge: Callable[[int], int]) -> BatchResult | TooManyRows:
         self._enter("run_batch")
         data, scan, cut = self.database, order.scan, order.cut
         tids = [
@@ -386,7 +405,7 @@ class FakeSession:
         if order.again is not None:
             tids = [tid for tid in cut.tids if data.where(self._row(tid))]
         if len(tids) > data.max_rows:
-            return Overfull(len(tids))
+            return TooManyRows(len(tids))
         data.tries.append(tuple(self._row(tid)["id"] for tid in tids))
         for tid in tids:
             if (error := data.refuse(self._row(tid))) is not None:
@@ -395,7 +414,7 @@ class FakeSession:
         after = {tid: data.assign(self._row(tid)) for tid in tids}
         stuck = [row["id"] for row in after.values() if data.where(row)]
         if tids and len(stuck) == len(tids) and order.trial:
-            raise Diverges("'where' stays true for every row of the first batch")
+            raise WhereStaysTrue("'where' stays true for every row of the first batch")
         moved = replace(
             scan if order.again else advance(scan, cut.end),
             rows_pass=scan.rows_pass + len(tids),
@@ -417,15 +436,15 @@ class FakeSession:
         data.batches.append(len(tids))
         samples = tuple(str(key) for key in stuck[:5])
         wal_bytes = charge(data.insert_lsn)
-        filled = Filled(saved, len(tids), len(stuck), len(tids), wal_bytes, data.insert_lsn, took_s, samples)
+        filled = BatchResult(saved, len(tids), len(stuck), len(tids), wal_bytes, data.insert_lsn, took_s, samples)
         self._enter("committed")
         return filled
 
-    async def save_place(self, scan: Scan) -> Scan:
+    async def save_place(self, scan: Checkpoint) -> Checkpoint:
         self._enter("save_place")
         return self._move(scan, scan)
 
-    async def save_wait(self, reason: Reason | None, replicas_seen: frozenset[str]) -> None:
+    async def save_wait(self, reason: WaitReason | None, replicas_seen: frozenset[str]) -> None:
         self._enter("save_wait")
         self.database.waits.append(str(reason) if reason else None)
         self.database.replicas_seen = tuple(sorted(replicas_seen))
@@ -435,10 +454,10 @@ class FakeSession:
         self.database.ends.append(finished)
         self.database.ended = finished.state in ("done", "unconverged")
 
-    async def start_vacuum(self, cost: Cost) -> None:
+    async def start_vacuum(self, cost: VacuumCost) -> None:
         self._enter("start_vacuum")
 
-    async def stop_vacuum(self, why: str) -> Vacuumed | None:
+    async def stop_vacuum(self, why: str) -> VacuumResult | None:
         return None
 
     async def save_vacuum(self, text: str) -> None:
@@ -465,14 +484,14 @@ class FakeSession:
         assert row is not None
         return row
 
-    def _move(self, scan: Scan, moved: Scan) -> Scan:
-        """Write the checkpoint, compare-and-swap, as `backfill/pg/sql/save_scan.sql` does."""
+    def _move(self, scan: Checkpoint, moved: Checkpoint) -> Checkpoint:
+        """Write the checkpoint, compare-and-swap, as `backfill/postgres/sql/state/save_checkpoint.sql` does."""
         data = self.database
         known = data.scans[scan.lane]
         if (known.epoch, known.sequence) != (scan.epoch, scan.sequence):
             raise Superseded("another worker has moved the checkpoint")
         if data.filenode != data.scanned_filenode or data.gone:
-            raise Rewritten("the table was rewritten")
+            raise TableRewritten("the table was rewritten")
         moved = replace(moved, epoch=scan.epoch, sequence=scan.sequence + 1)
         data.scans = tuple(moved if one.lane == scan.lane else one for one in data.scans)
         return moved

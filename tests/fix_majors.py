@@ -13,9 +13,9 @@ from contextlib import ExitStack
 
 import pytest
 
-from backfill.errors import BackfillError
 from backfill.sandbox import Sandbox, Server
 from backfill.sandbox.binaries import find_binaries
+from backfill.values.errors import BackfillError
 from tests.fix_docker import chosen_tag
 from tests.majors import VERSIONS, binaries, major_of, why_absent
 

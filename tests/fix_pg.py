@@ -18,8 +18,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from backfill.pg.query import query
 from backfill.sandbox import Link, Sandbox, Server, Standby
+from backfill.sandbox.query import query
 from tests.fix_docker import chosen_tag
 from tests.places import Clustered, Primary
 

@@ -14,9 +14,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, LiteralString, Self
 
-from backfill.pg.query import query
 from backfill.sandbox import Sandbox, Server
 from backfill.sandbox.conninfo import conninfo
+from backfill.sandbox.query import query
 from backfill.sandbox.server import _free_port
 from backfill.sandbox.wait import wait_until
 

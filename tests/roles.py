@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import psycopg
 
-from backfill.core.identifier import quote
-from backfill.pg.setup import init_script
+from backfill.postgres.state.schema import init_script
+from backfill.values.identifier import quote
 
 
 def employ(dsn: str, role: str) -> None:

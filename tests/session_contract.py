@@ -11,22 +11,22 @@ from contextlib import AbstractAsyncContextManager
 
 import pytest
 
-from backfill.core.batch import Filled, Overfull
-from backfill.core.due import pick
-from backfill.core.events import Finished
-from backfill.core.scan import Layout, Scan, Tid, advance, lay_out
-from backfill.core.scout import Cut, cut
-from backfill.errors import Refused, Superseded
-from backfill.runner import JobSession
+from backfill.engine.ports import RunSession
+from backfill.events.job import Finished
+from backfill.table.batch import BatchResult, TooManyRows
+from backfill.table.checkpoint import Checkpoint, Layout, Tid, advance, lay_out
+from backfill.table.row_counts import BatchRange, cut
+from backfill.table.sparse_rows import next_batch
+from backfill.values.errors import StatementRefused, Superseded
 from tests.factories import admission, run_order
 
 ROWS = 60
 MAX_ROWS = 20
 
-Connect = Callable[[], AbstractAsyncContextManager[JobSession]]
+Connect = Callable[[], AbstractAsyncContextManager[RunSession]]
 
 
-async def fill(session: JobSession, scan: Scan, rows: int) -> tuple[Scan, list[int]]:
+async def fill(session: RunSession, scan: Checkpoint, rows: int) -> tuple[Checkpoint, list[int]]:
     """Take one pass in batches of at most `rows`; return the place after it, and the rows of each batch."""
     taken: list[int] = []
     while not scan.pass_done:
@@ -34,18 +34,18 @@ async def fill(session: JobSession, scan: Scan, rows: int) -> tuple[Scan, list[i
         batch = cut(await session.read_scout(scan, rows, 1000), scan, rows)
         assert batch is not None
         done = await run(session, scan, batch)
-        assert isinstance(done, Filled)
+        assert isinstance(done, BatchResult)
         assert done.rows == batch.rows <= rows
         assert done.scan.sequence == scan.sequence + 1
         scan, taken = done.scan, [*taken, done.rows]
     return scan, taken
 
 
-async def run(session: JobSession, scan: Scan, batch: Cut) -> Filled | Overfull:
+async def run(session: RunSession, scan: Checkpoint, batch: BatchRange) -> BatchResult | TooManyRows:
     return await run_order(session, scan, batch, admission(MAX_ROWS))
 
 
-async def opened_scan(session: JobSession) -> Scan:
+async def opened_scan(session: RunSession) -> Checkpoint:
     """Open the table; return its place, with its window in four stripes where nothing of it is done."""
     await session.begin()
     opened = await session.open("public.users")
@@ -53,7 +53,7 @@ async def opened_scan(session: JobSession) -> Scan:
     return lay_out(scan, Layout((4, 3, 2, 1))) if scan.window_untouched else scan
 
 
-async def next_pass(session: JobSession, scan: Scan) -> Scan:
+async def next_pass(session: RunSession, scan: Checkpoint) -> Checkpoint:
     [begun] = await session.new_pass((scan,))
     return begun
 
@@ -86,7 +86,7 @@ async def the_first_to_open_begins_and_the_next_goes_on(connect: Connect) -> Non
         batch = cut(await session.read_scout(scan, 5, 1000), scan, 5)
         assert batch is not None
         done = await run(session, scan, batch)
-        assert isinstance(done, Filled)
+        assert isinstance(done, BatchResult)
     async with connect() as session:
         await session.begin()
         second = await session.open("public.users")
@@ -120,13 +120,13 @@ async def a_batch_that_meets_too_many_rows_changes_nothing(connect: Connect) -> 
         scan = await _last_stripe(session)
         left = (await session.verify(1)).rows_left
         assert left > MAX_ROWS
-        assert await run(session, scan, Cut(scan.window_limit, 1)) == Overfull(left)
+        assert await run(session, scan, BatchRange(scan.window_limit, 1)) == TooManyRows(left)
         assert (await session.verify(1)).rows_left == left
         await fill(session, scan, MAX_ROWS)
         assert (await session.verify(1)).rows_left == 0
 
 
-async def _last_stripe(session: JobSession) -> Scan:
+async def _last_stripe(session: RunSession) -> Checkpoint:
     """Walk past the other stripes without filling them: the last one takes all that is left."""
     scan = await opened_scan(session)
     for stripe in range(scan.stripes - 1):
@@ -142,13 +142,13 @@ async def rows_that_are_few_are_found_and_updated_by_address_and_no_others(conne
         found = await session.read_due(scan, 4096)
         assert (found.start, found.end, len(found.tids)) == (Tid(0), Tid(scan.end_page), ROWS)
         assert list(found.tids) == sorted(found.tids)
-        batch = pick(found, scan, 7)
+        batch = next_batch(found, scan, 7)
         done = await run(session, scan, batch)
-        assert isinstance(done, Filled)
+        assert isinstance(done, BatchResult)
         assert (done.rows, done.scan.next) == (7, batch.end)
         left = await session.read_due(done.scan, 4096)
         assert left.tids == found.tids[7:]
-        again = pick(found, done.scan, 5)  # of what was read before: nobody has moved these rows
+        again = next_batch(found, done.scan, 5)  # of what was read before: nobody has moved these rows
         assert (await run(session, done.scan, again)).rows == 5
         assert (await session.verify(1)).rows_left == ROWS - 12
 
@@ -157,9 +157,9 @@ async def a_row_that_is_set_aside_is_left_behind_and_counted_until_a_pass_does_n
     async with connect() as session, connect() as zombie:
         before = await opened_scan(zombie)
         scan = await opened_scan(session)
-        found = await session.read_rows(scan, Cut(Tid(1), 1))
-        batch = Cut(Tid(0, 8), 1, tids=found.tids[:1])
-        words = Refused("no: a row\nDETAIL:  this one", "23514")
+        found = await session.read_rows(scan, BatchRange(Tid(1), 1))
+        batch = BatchRange(Tid(0, 8), 1, tids=found.tids[:1])
+        words = StatementRefused("no: a row\nDETAIL:  this one", "23514")
         moved = await session.reject_row(scan, batch, words)
         assert (moved.scan.next, moved.scan.sequence, moved.rows_rejected) == (batch.end, scan.sequence + 1, 1)
         [row] = await session.read_rejected()

@@ -11,38 +11,25 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import assert_never
 
-from backfill.core.events import (
-    BatchDone,
-    BatchRefused,
-    Compressing,
-    Decided,
-    Event,
+from backfill.events.batch import BatchDone, BatchRefused, CompressionChanged, LayoutChanged, RowRejected, RowRetried
+from backfill.events.event import Event
+from backfill.events.job import (
     Finished,
-    LaidOut,
-    LeafDone,
-    LeafGone,
-    LeafStarted,
     LockTaken,
     LockWaiting,
-    Measured,
     PassDone,
-    Retried,
-    RowRejected,
-    RowRetried,
+    PassRestarted,
+    RetryScheduled,
     Started,
     Stopping,
-    TableRewritten,
-    Tuned,
-    Unreplicated,
-    VacuumDone,
-    VacuumStarted,
-    VacuumUnable,
     Verified,
-    Waited,
 )
-from backfill.core.reason import PACE, Kind
-from backfill.core.units import format_duration
-from backfill.observe.rate import Rate
+from backfill.events.leaf import LeafDone, LeafRemoved, LeafStarted
+from backfill.events.throttle import LimitsChanged, NoReplicas, SignalsRead, ThrottleDecision, WaitStarted
+from backfill.events.vacuum import VacuumDone, VacuumNotPermitted, VacuumStarted
+from backfill.observe.row_rate import RowRate
+from backfill.throttle.wait_reason import PACE_KINDS, WaitKind
+from backfill.values.units import format_duration
 
 HOT_BATCHES = 64
 DECISIONS_KEPT = 50
@@ -76,14 +63,14 @@ class Status:
     job: str
     started_s: float
     updated_s: float
-    rate: Rate
+    rate: RowRate
     state: State = State.RUNNING
     why: str = ""
     lock_held: bool | None = None
     verifying: bool = False
     begun: Started | None = None
-    reading: Measured | None = None
-    error: Retried | None = None
+    reading: SignalsRead | None = None
+    error: RetryScheduled | None = None
     error_s: float = 0.0
     pass_number: int = 0
     progress_ratio: float = 0.0
@@ -106,7 +93,7 @@ class Status:
     vacuumed_s: float = 0.0
     vacuum_unable: str = ""
     compression: str | None = None
-    decisions: tuple[tuple[float, Decided], ...] = ()
+    decisions: tuple[tuple[float, ThrottleDecision], ...] = ()
 
     @property
     def ended(self) -> bool:
@@ -127,7 +114,7 @@ class Status:
 
 def begin(job: str, now_s: float) -> Status:
     """Return the state of a job of which nothing was told yet."""
-    return Status(job=job, started_s=now_s, updated_s=now_s, rate=Rate(now_s, now_s))
+    return Status(job=job, started_s=now_s, updated_s=now_s, rate=RowRate(now_s, now_s))
 
 
 def fold(status: Status, event: Event, now_s: float) -> Status:  # noqa: C901, PLR0911, PLR0912 - one arm an event
@@ -143,17 +130,17 @@ def fold(status: Status, event: Event, now_s: float) -> Status:  # noqa: C901, P
             return replace(status, state=State.WAITING_LOCK, why=why, lock_held=held, reading=None)
         case LockTaken():
             return replace(status, state=State.RUNNING, why="", lock_held=True)
-        case Measured():
+        case SignalsRead():
             return replace(status, reading=event)
-        case Decided():
+        case ThrottleDecision():
             return replace(status, decisions=(*status.decisions, (now_s, event))[-DECISIONS_KEPT:])
-        case Tuned():
+        case LimitsChanged():
             return _tuned(status, event)
-        case LaidOut(why=why):
+        case LayoutChanged(why=why):
             return replace(status, layout=why)
-        case Compressing(method=method):
+        case CompressionChanged(method=method):
             return replace(status, compression=method)
-        case Waited():
+        case WaitStarted():
             return _waited(status, event)
         case BatchDone():
             return _batch(status, event, now_s)
@@ -165,7 +152,7 @@ def fold(status: Status, event: Event, now_s: float) -> Status:  # noqa: C901, P
             return replace(status, vacuuming=True)
         case VacuumDone():
             return replace(status, vacuuming=False, vacuumed=event, vacuumed_s=now_s)
-        case VacuumUnable(why=why):
+        case VacuumNotPermitted(why=why):
             return replace(status, vacuum_unable=why)
         case Verified(rows_unconverged=rows, rows_rejected=rejected):
             return replace(
@@ -174,19 +161,19 @@ def fold(status: Status, event: Event, now_s: float) -> Status:  # noqa: C901, P
                 rows_unconverged=status.rows_unconverged_before + rows,
                 rows_rejected=status.rows_rejected_before + rejected,
             )
-        case LeafStarted() | LeafDone() | LeafGone():
+        case LeafStarted() | LeafDone() | LeafRemoved():
             return _leaf(status, event)
-        case Retried(lane=lane, attempt=attempt):
+        case RetryScheduled(lane=lane, attempt=attempt):
             return replace(status, error=event, error_s=now_s, failures={**status.failures, lane: attempt})
         case RowRejected(rows_rejected=rows):
             return replace(status, rows_rejected=rows)
-        case TableRewritten(why=why):
+        case PassRestarted(why=why):
             return replace(status, why=f"the table was rewritten, the pass starts again: {why}")
         case Stopping(signal=signal):
             return replace(status, state=State.STOPPING, why=f"{signal}: the batch in flight ends, then we do")
         case Finished():
             return _finished(status, event)
-        case Unreplicated() | BatchRefused() | RowRetried():
+        case NoReplicas() | BatchRefused() | RowRetried():
             return status
         case _:
             assert_never(event)
@@ -209,7 +196,7 @@ def _started(status: Status, event: Started, now_s: float) -> Status:
     )
 
 
-def _leaf(status: Status, event: LeafStarted | LeafDone | LeafGone) -> Status:
+def _leaf(status: Status, event: LeafStarted | LeafDone | LeafRemoved) -> Status:
     match event:
         case LeafStarted():
             return replace(
@@ -232,25 +219,25 @@ def _leaf(status: Status, event: LeafStarted | LeafDone | LeafGone) -> Status:
                 rows_rejected=rejected,
                 rows_rejected_before=rejected,
             )
-        case LeafGone(leaf=leaf):
+        case LeafRemoved(leaf=leaf):
             return replace(status, why=f"{leaf} is gone, the others go on")
 
 
-def _tuned(status: Status, event: Tuned) -> Status:
+def _tuned(status: Status, event: LimitsChanged) -> Status:
     if status.begun is None:
         return status
     return replace(status, begun=event.limits(status.begun), tuned=event.changes)
 
 
-def _waited(status: Status, event: Waited) -> Status:
+def _waited(status: Status, event: WaitStarted) -> Status:
     if status.state is State.STOPPING:
         return status
     kind = event.reason.kind
-    if kind is Kind.LOCK:  # LockWaiting tells it better
+    if kind is WaitKind.LOCK:  # LockWaiting tells it better
         why = status.why if status.state is State.WAITING_LOCK else event.reason.text
         return replace(status, state=State.WAITING_LOCK, why=why, reading=None)
-    state = State.RUNNING if kind in PACE else State.WAITING
-    reading = None if kind is Kind.CONNECTION else status.reading
+    state = State.RUNNING if kind in PACE_KINDS else State.WAITING
+    reading = None if kind is WaitKind.CONNECTION else status.reading
     return replace(status, state=state, why=event.reason.text, reading=reading)
 
 

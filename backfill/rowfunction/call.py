@@ -11,28 +11,28 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, cast
 
-from backfill.rowfunction.frame import Opening, Unloadable
+from backfill.rowfunction.protocol import LoadRequest, Unloadable
 
 Function = Callable[[list[dict[str, Any]]], Any]
 Texts = list[str | None]
 
 
-class Wrong(Exception):
+class InvalidReturn(Exception):
     """What the function returned is not what a row function returns."""
 
 
-def load(opening: Opening) -> Function:
+def load(opening: LoadRequest) -> Function:
     """Import the module, with the job file's directory before everything else, and return its function."""
     sys.path.insert(0, opening.directory)
     try:
         module = importlib.import_module(opening.module)
     except ModuleNotFoundError as error:
         if error.name is None or not f"{opening.module}.".startswith(f"{error.name}."):
-            raise Unloadable(f"module {opening.module!r} cannot be imported: {said(error)}") from None
+            raise Unloadable(f"module {opening.module!r} cannot be imported: {describe_exception(error)}") from None
         where = f"in {opening.directory}, the job file's directory, or among Python's own"
         raise Unloadable(f"there is no module {error.name!r} {where}") from None
     except BaseException as error:  # noqa: BLE001 - whatever a module does when it is imported, sys.exit() too
-        raise Unloadable(f"module {opening.module!r} cannot be imported: {said(error)}") from None
+        raise Unloadable(f"module {opening.module!r} cannot be imported: {describe_exception(error)}") from None
     name = opening.attribute
     if not hasattr(module, name):
         known = [one for one, value in vars(module).items() if callable(value)]
@@ -47,35 +47,35 @@ def load(opening: Opening) -> Function:
     return cast(Function, function)
 
 
-def mapped(function: Function, opening: Opening, rows: list[tuple[Any, ...]]) -> list[Texts]:
+def mapped(function: Function, opening: LoadRequest, rows: list[tuple[Any, ...]]) -> list[Texts]:
     """Return a text for each output of each row; raises whatever the function raises, and Wrong."""
     found = function([dict(zip(opening.inputs, row, strict=True)) for row in rows])
     if not isinstance(found, list | tuple):
-        raise Wrong(f"returned {_kind(found)}; it must return a list with one item for each row")
+        raise InvalidReturn(f"returned {_kind(found)}; it must return a list with one item for each row")
     if len(found) != len(rows):
-        raise Wrong(f"returned {len(found):,} items for {len(rows):,} rows")
+        raise InvalidReturn(f"returned {len(found):,} items for {len(rows):,} rows")
     return [_texts(opening, item) for item in found]
 
 
-def answer(function: Function, opening: Opening, rows: list[tuple[Any, ...]]) -> dict[str, Any]:
+def answer(function: Function, opening: LoadRequest, rows: list[tuple[Any, ...]]) -> dict[str, Any]:
     """Return the texts by output, or what went wrong, with the first row that goes wrong by itself."""
     try:
         texts = mapped(function, opening, rows)
     except BaseException as error:  # noqa: BLE001 - a function that calls sys.exit() has failed, too
-        fault = said(error)
+        fault = describe_exception(error)
     else:
         return {"texts": [list(column) for column in zip(*texts, strict=True)]}
     for index, row in enumerate(rows if len(rows) > 1 else ()):
         try:
             mapped(function, opening, [row])
         except BaseException as error:  # noqa: BLE001 - as above
-            return {"fault": said(error), "row": index}
+            return {"fault": describe_exception(error), "row": index}
     return {"fault": fault, "row": 0 if len(rows) == 1 else None}
 
 
-def said(error: BaseException) -> str:
+def describe_exception(error: BaseException) -> str:
     """Return what happened, and where in the user's own code."""
-    if isinstance(error, Wrong):
+    if isinstance(error, InvalidReturn):
         return str(error)
     words = f"raised {type(error).__name__}" + (f": {error}" if str(error) else "")
     if isinstance(error, SyntaxError):
@@ -85,24 +85,26 @@ def said(error: BaseException) -> str:
     return f"{words} ({frames[-1].filename}:{frames[-1].lineno})" if frames else words
 
 
-def _texts(opening: Opening, item: Any) -> Texts:
+def _texts(opening: LoadRequest, item: Any) -> Texts:
     names = [name for name, _ in opening.outputs]
     if len(names) == 1:
         item = (item,)
     elif isinstance(item, Mapping):
         if item.keys() != set(names):
-            raise Wrong(f"returned an item with {', '.join(map(repr, item)) or 'no keys'}; its keys must be {names}")
+            raise InvalidReturn(
+                f"returned an item with {', '.join(map(repr, item)) or 'no keys'}; its keys must be {names}"
+            )
         item = [item[name] for name in names]
     if not isinstance(item, list | tuple) or len(item) != len(names):
-        raise Wrong(f"returned {_kind(item)} for a row; for {', '.join(names)} it must be a mapping or a tuple")
+        raise InvalidReturn(f"returned {_kind(item)} for a row; for {', '.join(names)} it must be a mapping or a tuple")
     return [_text(opening, name, kind, value) for (name, kind), value in zip(opening.outputs, item, strict=True)]
 
 
-def _text(opening: Opening, name: str, kind: str, value: Any) -> str | None:
+def _text(opening: LoadRequest, name: str, kind: str, value: Any) -> str | None:
     try:
         return opening.encode(value, kind)
     except Exception as error:  # noqa: BLE001 - a driver's, a codec's or JSON's
-        raise Wrong(f"returned {_kind(value)} for {name}, which is no value of type {kind}: {error}") from None
+        raise InvalidReturn(f"returned {_kind(value)} for {name}, which is no value of type {kind}: {error}") from None
 
 
 def _kind(value: Any) -> str:

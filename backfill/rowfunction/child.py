@@ -18,7 +18,7 @@ from contextlib import suppress
 from typing import Any, BinaryIO
 
 from backfill.rowfunction.call import answer, load
-from backfill.rowfunction.frame import HEADER, Opening, Rows, Unloadable, framed
+from backfill.rowfunction.protocol import HEADER, LoadRequest, Rows, Unloadable, framed
 
 
 def main() -> None:
@@ -26,7 +26,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     requests, answers = _pipes()
-    opening: Opening = pickle.loads(requests.get())  # noqa: S301 - our own side wrote it
+    opening: LoadRequest = pickle.loads(requests.get())  # noqa: S301 - our own side wrote it
     try:
         function = load(opening)
     except Unloadable as error:

@@ -15,7 +15,7 @@ import anyio
 from anyio.abc import ByteReceiveStream, Process
 from anyio.streams.buffered import BufferedByteReceiveStream
 
-from backfill.rowfunction.frame import HEADER, Opening, Rows, Unloadable, framed
+from backfill.rowfunction.protocol import HEADER, LoadRequest, Rows, Unloadable, framed
 
 OPEN_S = 60.0
 """Time that a module may take to be imported."""
@@ -24,7 +24,7 @@ LAST_LINES = 4
 COMMAND = (sys.executable, "-P", "-m", "backfill.rowfunction.child")
 
 
-class Fault(Exception):
+class FunctionFailed(Exception):
     """The function raised, or returned what it must not; `row` is the first one that it does so for by itself."""
 
     def __init__(self, message: str, row: int | None) -> None:
@@ -32,14 +32,14 @@ class Fault(Exception):
         self.row = row
 
 
-class Died(Exception):
+class ProcessDied(Exception):
     """The process ended before it answered, or had to be ended: it may have been the rows, or somebody from outside."""
 
 
 class RowProcess:
     """One process with one function. Use by one task at a time, but for `kill`."""
 
-    def __init__(self, opening: Opening) -> None:
+    def __init__(self, opening: LoadRequest) -> None:
         self._opening = opening
         self._process: Process | None = None
         self._answers: BufferedByteReceiveStream
@@ -63,7 +63,7 @@ class RowProcess:
         await self.open()
         said = await self._ask(Rows(rows), timeout_s)
         if "fault" in said:
-            raise Fault(said["fault"], said["row"])
+            raise FunctionFailed(said["fault"], said["row"])
         texts: list[list[str | None]] = said["texts"]
         return texts
 
@@ -82,7 +82,7 @@ class RowProcess:
                 process.kill()
             await process.aclose()
 
-    async def _ask(self, what: Opening | Rows, timeout_s: float) -> dict[str, Any]:
+    async def _ask(self, what: LoadRequest | Rows, timeout_s: float) -> dict[str, Any]:
         assert self._process is not None, "it was opened"
         assert self._process.stdin is not None, "a pipe was asked for"
         try:
@@ -92,9 +92,9 @@ class RowProcess:
                 said: dict[str, Any] = json.loads(await self._answers.receive_exactly(length))
         except TimeoutError:
             await self.close()
-            raise Died(f"gave no answer within {timeout_s:g}s and was ended") from None
+            raise ProcessDied(f"gave no answer within {timeout_s:g}s and was ended") from None
         except (anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.EndOfStream, anyio.IncompleteRead):
-            raise Died(await self._ending()) from None
+            raise ProcessDied(await self._ending()) from None
         except BaseException:
             await self.close()
             raise

@@ -11,7 +11,7 @@ import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from backfill.errors import BackfillError
+from backfill.values.errors import BackfillError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,7 +21,7 @@ _UNPRIVILEGED = ("postgres", "nobody")
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class SystemAccount:
     """A user and group; `switched` when they are not our own."""
 
     uid: int
@@ -29,7 +29,7 @@ class Account:
     switched: bool
 
     @classmethod
-    def choose(cls) -> Account:
+    def choose(cls) -> SystemAccount:
         """Return ourselves, or for root the first unprivileged account that exists."""
         if os.geteuid() != 0:
             return cls(os.geteuid(), os.getegid(), switched=False)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from backfill.errors import BackfillError
+from backfill.values.errors import BackfillError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,11 +7,11 @@ import re
 import secrets
 from typing import TYPE_CHECKING, Self
 
-from backfill.errors import BackfillError
-from backfill.sandbox.house import House
 from backfill.sandbox.link import Link
 from backfill.sandbox.server import Server
 from backfill.sandbox.standby import Standby
+from backfill.sandbox.workdir import Workdir
+from backfill.values.errors import BackfillError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,11 +46,11 @@ class Sandbox:
     def __init__(self, bin_directory: Path | None = None) -> None:
         self._bin_directory = bin_directory
         self._stack = contextlib.ExitStack()
-        self._house: House | None = None
+        self._house: Workdir | None = None
         self._password = secrets.token_hex(16)
 
     def __enter__(self) -> Self:
-        self._house = House(self._bin_directory)
+        self._house = Workdir(self._bin_directory)
         self._stack.callback(self._house.close)
         return self
 
@@ -114,7 +114,7 @@ class Sandbox:
         return link
 
     @property
-    def _open_house(self) -> House:
+    def _open_house(self) -> Workdir:
         if self._house is None:
             raise BackfillError("a sandbox is a context manager: with Sandbox() as sandbox: …")
         return self._house

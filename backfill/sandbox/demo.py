@@ -19,17 +19,20 @@ from pathlib import Path
 
 from rich.console import Console
 
-from backfill.core.events import BatchDone, Event, Finished, Measured, Started, from_dict
-from backfill.core.units import format_rate, format_size
-from backfill.errors import BackfillError
-from backfill.observe.ending import end_table
-from backfill.observe.live import Live
-from backfill.observe.news import Tone
-from backfill.observe.plain import Plain
+from backfill.events.batch import BatchDone
+from backfill.events.event import Event, from_dict
+from backfill.events.job import Finished, Started
+from backfill.events.throttle import SignalsRead
+from backfill.observe.notices import Severity
+from backfill.observe.terminal.final_table import final_table
+from backfill.observe.terminal.line_output import LineOutput
+from backfill.observe.terminal.live import Live
 from backfill.sandbox.cluster import Sandbox
 from backfill.sandbox.link import Link
 from backfill.sandbox.server import Server
 from backfill.sandbox.wait import wait_until
+from backfill.values.errors import BackfillError
+from backfill.values.units import format_rate, format_size
 
 WIDE_BYTES_S = 12 * 1024**2
 NARROW_BYTES_S = 4 * 1024**2
@@ -41,7 +44,7 @@ COUNTED_S = 5.0
 
 
 @dataclass(slots=True)
-class Story:
+class DemoState:
     """What happened so far: the worst lag over all workers, how far the plot is, how the last worker ended."""
 
     began_s: float | None = None
@@ -57,7 +60,7 @@ class Story:
 def show(rows: int) -> int:
     """Play the demo; return 0 when every row was filled and the lag stayed inside its budget."""
     console = Console()
-    screen: Live | Plain = Live(console) if console.is_terminal else Plain(sys.stdout)
+    screen: Live | LineOutput = Live(console) if console.is_terminal else LineOutput(sys.stdout)
     with Sandbox() as sandbox:
         with screen:
             screen.note("making a PostgreSQL primary and two standbys")
@@ -95,15 +98,15 @@ def _make_users(primary: Server, rows: int) -> int:
     return int(size[0][0])
 
 
-def _play(primary: Server, link: Link, screen: Live | Plain) -> Story:
-    story = Story()
+def _play(primary: Server, link: Link, screen: Live | LineOutput) -> DemoState:
+    story = DemoState()
     while story.finished is None:
         with _worker(primary) as worker:
             for event in _events(worker):
                 screen.record(event)
                 if _act(story, event, link, screen):
                     worker.kill()
-                    screen.note("worker killed with SIGKILL, in the middle of its work", Tone.WARN)
+                    screen.note("worker killed with SIGKILL, in the middle of its work", Severity.WARN)
                     time.sleep(DEAD_S)
                     screen.note("another worker is started")
                     break
@@ -113,13 +116,13 @@ def _play(primary: Server, link: Link, screen: Live | Plain) -> Story:
     return story
 
 
-def _act(story: Story, event: Event, link: Link, screen: Live | Plain) -> bool:
+def _act(story: DemoState, event: Event, link: Link, screen: Live | LineOutput) -> bool:
     """Follow the worker and play the next turn; return whether it is time to kill it."""
     match event:
         case Started():
             story.started = event
             story.began_s = story.began_s or time.monotonic()
-        case Measured(replicas=replicas):
+        case SignalsRead(replicas=replicas):
             story.worst_lag_s = max(story.worst_lag_s, *(one.lag_s or 0.0 for one in replicas), 0.0)
         case Finished():
             story.finished = event
@@ -128,7 +131,7 @@ def _act(story: Story, event: Event, link: Link, screen: Live | Plain) -> bool:
             if ratio >= NARROW_AT and not story.narrowed:
                 story.narrowed = True
                 link.limit(NARROW_BYTES_S)
-                screen.note(f"link to replica-b narrowed to {format_rate(NARROW_BYTES_S)}", Tone.WARN)
+                screen.note(f"link to replica-b narrowed to {format_rate(NARROW_BYTES_S)}", Severity.WARN)
             if ratio >= KILL_AT and not story.killed:
                 story.killed = True
                 return True
@@ -169,7 +172,7 @@ def _job_path() -> Path:
     return next(path for path in candidates if path.exists())
 
 
-def _tell(console: Console, primary: Server, story: Story, rows: int, size_bytes: int) -> int:
+def _tell(console: Console, primary: Server, story: DemoState, rows: int, size_bytes: int) -> int:
     assert story.finished is not None, "the play ends with it"
     assert story.started is not None, "a worker that ends well has started"
     updates = _updates(primary, rows)
@@ -189,7 +192,7 @@ def _tell(console: Console, primary: Server, story: Story, rows: int, size_bytes
         "updates": f"{updates:,}: each row once, one worker killed between them" if updates == rows else f"{updates:,}",
         "wrong": f"{wrong:,} rows differ, counted apart by the demo",
     }
-    console.print(end_table(finished, budget_s=budget_s, extra=extra))
+    console.print(final_table(finished, budget_s=budget_s, extra=extra))
     good = finished.state == "done" and wrong == 0 and updates == rows and finished.worst_lag_s <= budget_s
     return 0 if good else 1
 

@@ -32,7 +32,7 @@ _QUIT_S, _KILL_S, _REMOVE_S = 6.0, 3.0, 5.0
 _LOCKED_WITHIN_S = 60.0  # a younger tree may be on its way to its lock
 
 
-def residents(tree: Path, server: str = "") -> dict[int, int]:
+def server_processes(tree: Path, server: str = "") -> dict[int, int]:
     """Return pid to parent pid of PostgreSQL's processes in a tree, or of one server in it.
 
     Told by data directory and cluster_name in the command line, which root without capabilities may read too.
@@ -73,7 +73,7 @@ def send(pids: Iterable[int], number: signal.Signals) -> None:
 def sweep(tree: Path) -> None:
     """End every server in the tree, frozen ones too, and remove it."""
     started_s = time.monotonic()
-    while living := residents(tree):
+    while living := server_processes(tree):
         waited_s = time.monotonic() - started_s
         if waited_s > _QUIT_S + _KILL_S:
             break

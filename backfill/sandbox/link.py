@@ -14,7 +14,7 @@ import struct
 import threading
 from typing import TYPE_CHECKING
 
-from backfill.sandbox.flow import Flow, Lane, Weather
+from backfill.sandbox.traffic import Direction, LinkState, Stream
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -32,9 +32,9 @@ class Link:
     def __init__(self, target_port: int, *, rate_bytes_s: int | None = None, delay_s: float = 0.0) -> None:
         self._target_port = target_port
         self._built = (rate_bytes_s, delay_s)
-        self._weather = Weather(rate_bytes_s, delay_s)
+        self._weather = LinkState(rate_bytes_s, delay_s)
         self._weather.moving.set()
-        self._back, self._forth = Lane(self._weather), Lane(self._weather)
+        self._back, self._forth = Direction(self._weather), Direction(self._weather)
         self._listener = _socket()
         self._listener.bind(("127.0.0.1", 0))
         self._listener.listen(64)
@@ -126,7 +126,7 @@ class Link:
                     raise ConnectionRefusedError
                 await self._weather.moving.wait()
                 await self._loop.sock_connect(target, ("127.0.0.1", self._target_port))
-                forth, back = Flow(self._forth, target, client), Flow(self._back, client, target)
+                forth, back = Stream(self._forth, target, client), Stream(self._back, client, target)
                 async with asyncio.TaskGroup() as group:
                     for flow in (forth, back):
                         group.create_task(flow.take())

@@ -12,17 +12,17 @@ import signal
 import socket
 from typing import TYPE_CHECKING, Any, LiteralString
 
-from backfill.errors import BackfillError
-from backfill.pg.query import query
 from backfill.sandbox import janitor
 from backfill.sandbox.conninfo import conninfo
+from backfill.sandbox.query import query
 from backfill.sandbox.wait import wait_until
+from backfill.values.errors import BackfillError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from backfill.sandbox.house import House
     from backfill.sandbox.link import Link
+    from backfill.sandbox.workdir import Workdir
 
 # Below the ports that systems hand out by themselves: a stopped server finds its own still free.
 _PORTS = range(20_000, 32_000)
@@ -33,7 +33,7 @@ _START_S, _FAST_STOP_S, _QUICK_S = 60.0, 10.0, 10.0
 class Server:
     """A server with a data directory; `Sandbox.primary` and `Sandbox.standby` make them."""
 
-    def __init__(self, house: House, name: str, password: str) -> None:
+    def __init__(self, house: Workdir, name: str, password: str) -> None:
         self.name = name
         self.data = house.path / name
         self.log = house.path / f"{name}.log"
@@ -165,7 +165,7 @@ class Server:
         janitor.send(self._residents(), number)
 
     def _residents(self) -> dict[int, int]:
-        return janitor.residents(self._house.path, self.name)
+        return janitor.server_processes(self._house.path, self.name)
 
     def _said_bytes(self) -> int:
         return self.log.stat().st_size if self.log.exists() else 0

@@ -6,14 +6,14 @@ import re
 import shutil
 from typing import TYPE_CHECKING
 
-from backfill.pg.query import query
 from backfill.sandbox.conninfo import conninfo
+from backfill.sandbox.query import query
 from backfill.sandbox.server import Server
 from backfill.sandbox.wait import wait_until
 
 if TYPE_CHECKING:
-    from backfill.sandbox.house import House
     from backfill.sandbox.link import Link
+    from backfill.sandbox.workdir import Workdir
 
 _PAUSE_S, _PROMOTE_S, _REMOVE_S = 10.0, 30.0, 10.0
 
@@ -21,7 +21,7 @@ _PAUSE_S, _PROMOTE_S, _REMOVE_S = 10.0, 30.0, 10.0
 class Standby(Server):
     """A physical standby, known upstream by its name (application_name) and its slot."""
 
-    def __init__(self, house: House, name: str, password: str, upstream: Server) -> None:
+    def __init__(self, house: Workdir, name: str, password: str, upstream: Server) -> None:
         super().__init__(house, name, password)
         self.upstream = upstream
         self.slot_name = re.sub(r"\W", "_", name.lower(), flags=re.ASCII)

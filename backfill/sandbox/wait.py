@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from backfill.core.units import format_duration
-from backfill.errors import BackfillError
+from backfill.values.errors import BackfillError
+from backfill.values.units import format_duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable

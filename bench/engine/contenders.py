@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from backfill.core.events import BatchDone, Finished, Started
+from backfill.events.batch import BatchDone
+from backfill.events.job import Finished, Started
 from bench.engine import rivals
 from bench.engine.making import Subject
 from bench.engine.scenario import Scenario

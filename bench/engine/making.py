@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, LiteralString
 
-from backfill.pg.query import query
 from backfill.sandbox import Server
+from backfill.sandbox.query import query
 from bench.engine.scenario import Key, Scenario
 from bench.subject import initialise
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from backfill.core.limits import Batch
+from backfill.jobfile.limits import BatchLimits
 from bench.engine.contenders import (
     COMPRESSED,
     COMPRESSED_LANES,
@@ -47,7 +47,7 @@ def promised(scenario: Scenario, rounds: Rounds) -> Iterator[Verdict]:
     for name in OURS:
         if name in rounds:
             rows = max(one.rows_transaction for one in rounds[name])
-            limit = Batch().max_rows
+            limit = BatchLimits().max_rows
             yield Verdict(rows <= limit, f"{name}: most rows in a transaction {rows:,} <= {limit:,}")
 
 

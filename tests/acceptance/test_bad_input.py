@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from backfill.console import parse_http
-from backfill.errors import JobError
+from backfill.cli.console import parse_http
+from backfill.values.errors import JobError
 from tests.acceptance.command import all_at_once, backfill, fingerprint, refusals, write
 from tests.acceptance.worker import JOB, left, make_users
 

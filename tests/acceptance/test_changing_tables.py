@@ -86,7 +86,7 @@ def test_a_table_that_is_rewritten_emptied_and_changed_all_the_while_is_filled_t
         assert worker.end() == 0, worker.stderr
     assert left(database) == 0
     assert database.query("select count(*), count(handle) from users") == [(3000, 3000)]
-    rewritten = {event["why"] for event in worker.all_of("TableRewritten")}
+    rewritten = {event["why"] for event in worker.all_of("PassRestarted")}
     assert "the table was rewritten (VACUUM FULL, CLUSTER, TRUNCATE or an ALTER TABLE)" in rewritten
 
 
@@ -96,12 +96,12 @@ def test_a_locked_row_is_waited_for_with_its_reason_and_filled_when_it_is_free(d
     with psycopg.connect(database.dsn) as idle:
         idle.execute("update users set email = 'held' where id = 500")
         with run_job(database.worker_dsn, path) as worker:
-            first = worker.until("Retried", reason="55P03")
+            first = worker.until("RetryScheduled", reason="55P03")
             assert "canceling statement due to lock timeout" in first["message"]
-            waited = worker.until("Waited", timeout_s=10)
+            waited = worker.until("WaitStarted", timeout_s=10)
             assert waited["reason"]["kind"] == "retry"
             assert waited["reason"]["text"].startswith("attempt 1: canceling statement due to lock timeout")
-            worker.until("Retried", attempt=3)
+            worker.until("RetryScheduled", attempt=3)
             idle.commit()
             assert worker.end() == 0, worker.stderr
     assert left(database) == 0

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from backfill.cli import app
+from backfill.cli.root import app
 from tests.acceptance.command import all_at_once, backfill, environment, fingerprint, job_text, write
 from tests.acceptance.worker import COMMAND, JOB, left, make_users, run_job
 

@@ -248,7 +248,7 @@ def test_one_bad_row_of_many_and_three_in_a_row_cost_a_search_each_and_no_row_tw
     searches = [event for event in refused if event["rows"] == event["rows_searched"]]
     assert len(searches) <= 8, "the last stripe of a window meets them again"
     assert len(refused) <= 2 * (14 + 8)
-    assert worker.all_of("Retried") == []
+    assert worker.all_of("RetryScheduled") == []
     [finished] = worker.all_of("Finished")
     assert (finished["rows_total"], finished["rows_rejected"], finished["rows_unconverged"]) == (rows - 4, 4, 0)
 

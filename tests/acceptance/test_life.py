@@ -106,7 +106,7 @@ def test_a_terminated_session_is_opened_again_and_nothing_is_lost(database, tmp_
             database.query(
                 "select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'backfill:users-handle%%'"
             )
-            worker.until("Retried")
+            worker.until("RetryScheduled")
         assert worker.end() == 0, worker.stderr
     assert sum(event["rows"] for event in worker.all_of("BatchDone")) <= 50_000
     assert worker.all_of("Finished")[0]["rows_total"] == 50_000
@@ -139,7 +139,7 @@ def test_a_role_blinded_in_mid_run_stops_the_next_batch_and_goes_on_when_it_sees
         worker.until("BatchDone")
         database.query(f"revoke pg_monitor from {database.worker}")
         waited = next(
-            event for event in worker.each() if event["event"] == "Waited" and event["reason"]["kind"] == "blind"
+            event for event in worker.each() if event["event"] == "WaitStarted" and event["reason"]["kind"] == "blind"
         )
         assert waited["reason"]["text"] == "replication is hidden from this role: it lacks pg_monitor"
         database.query(f"grant pg_monitor to {database.worker}")

@@ -198,7 +198,7 @@ def test_what_others_say_of_their_own_passwords_is_not_passed_on(cluster, databa
         assert process.stderr is not None
         for line in process.stderr:
             log.append(json.loads(line))
-            if log[-1]["event"] == "waited" and log[-1].get("job") == "f-runs":
+            if log[-1]["event"] == "wait_started" and log[-1].get("job") == "f-runs":
                 break
         port = next(line["port"] for line in log if line["event"] == "http_listening")
         for page in ("/status.json", "/metrics", "/"):

@@ -85,7 +85,7 @@ def test_a_cut_link_stops_the_next_batch_with_the_replicas_name_and_heals_by_its
         worker.until("BatchDone")
         cluster.link_b.refuse()
         waited = next(
-            event for event in worker.each() if event["event"] == "Waited" and event["reason"]["kind"] == "missing"
+            event for event in worker.each() if event["event"] == "WaitStarted" and event["reason"]["kind"] == "missing"
         )
         assert waited["reason"]["text"] == "replica-b is not replicating: it is not in pg_stat_replication"
         [(reason,)] = database.query("select reason from backfill.job")
@@ -112,7 +112,7 @@ def test_a_frozen_replica_stops_the_work_and_is_named_with_its_lag(cluster, data
         worker.until("BatchDone")
         cluster.link_b.freeze()
         waited = next(
-            event for event in worker.each() if event["event"] == "Waited" and event["reason"]["kind"] == "lag"
+            event for event in worker.each() if event["event"] == "WaitStarted" and event["reason"]["kind"] == "lag"
         )
         assert waited["reason"]["text"].startswith("replica-b lag ")
         assert " > 900ms" in waited["reason"]["text"]
@@ -126,7 +126,7 @@ def test_a_required_replica_that_never_was_there_is_a_fault_with_its_name(databa
     make_users(database, 1000)
     job = write_job(tmp_path, **{"  max_wal_rate: 1GB/s": "  replicas: {require: [replica-z]}"})
     with run_job(database.worker_dsn, job) as worker:
-        waited = worker.until("Waited")
+        waited = worker.until("WaitStarted")
         assert waited["reason"] == {
             "kind": "missing",
             "text": "replica-z is not replicating: it is not in pg_stat_replication",

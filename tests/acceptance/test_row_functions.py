@@ -75,7 +75,7 @@ def test_killed_worker_killed_function_and_a_stop_leave_each_row_updated_once(da
         [function] = functions_of(stopped.process.pid)
         os.killpg(stopped.process.pid, signal.SIGTERM)  # as a terminal or a supervisor does: to all of them
         assert stopped.end() == 143, stopped.stderr
-        assert stopped.all_of("Retried") == []
+        assert stopped.all_of("RetryScheduled") == []
         assert gone(function)
     with run_job(database.worker_dsn, job) as last:
         for _ in range(2):
@@ -83,7 +83,7 @@ def test_killed_worker_killed_function_and_a_stop_leave_each_row_updated_once(da
         [function] = functions_of(last.process.pid)
         os.kill(function, signal.SIGKILL)
         assert last.end() == 0, last.stderr
-        [retried] = last.all_of("Retried")
+        [retried] = last.all_of("RetryScheduled")
         [finished] = last.all_of("Finished")
     assert retried["reason"] == "function_died"
     assert "function handles:make_handle: its process was killed by signal 9" in retried["message"]

@@ -157,7 +157,9 @@ def test_limits_are_tuned_while_it_runs(cluster: Cluster, database: Database, tm
         ended = backfill("tune", "users-handle", "--reset", dsn=database.worker_dsn)
         assert ended.code == 0, ended.stderr
         assert "max_wal_rate            512kB/s   (was 16kB/s)" in ended.stdout
-        worker.until(lambda: len([one for one in worker.lines() if one["event"] == "tuned"]) == 2, "it is taken back")
+        worker.until(
+            lambda: len([one for one in worker.lines() if one["event"] == "limits_changed"]) == 2, "it is taken back"
+        )
         worker.works()
 
 
@@ -168,7 +170,7 @@ def test_what_was_tuned_holds_for_the_next_run(cluster: Cluster, database: Datab
         pass
     assert backfill("tune", "users-handle", "max_lag=3s", dsn=database.worker_dsn).code == 0
     with pod(database.worker_dsn, job) as worker:
-        [told] = [line for line in worker.lines() if line["event"] == "tuned"]
+        [told] = [line for line in worker.lines() if line["event"] == "limits_changed"]
     assert (told["changes"], told["max_lag_s"], told["refused"]) == (["max_lag=3s"], 3.0, None)
 
 

@@ -10,9 +10,9 @@ from typing import LiteralString
 import psycopg
 from psycopg.sql import Literal
 
-from backfill.core.reason import Kind
-from backfill.errors import BackfillError
 from backfill.sandbox.wait import wait_until
+from backfill.throttle.wait_reason import WaitKind
+from backfill.values.errors import BackfillError
 from tests.chaos.oracle import Counted, Evidence, Scanned
 from tests.chaos.stage import OURS, Stage
 from tests.chaos.tables import JOB
@@ -80,8 +80,8 @@ def gather(stage: Stage, watch: Watch) -> Evidence:
     [(checkpoint, audit)] = stage.query(COUNT)
     job = stage.query("select state, reason from backfill.job where name = %s", JOB)
     words = [(one.log.name, one.stdout, one.stderr) for one in workers]
-    waits = [event for one in workers for _, event in one.told("Waited")]
-    kinds = set(Kind)
+    waits = [event for one in workers for _, event in one.told("WaitStarted")]
+    kinds = set(WaitKind)
     return Evidence(
         wrong_rows=wrong[0][0] if wrong else 0,
         wrong=tuple(text for _, text in wrong),

@@ -15,8 +15,9 @@ from typing import Any
 from psycopg import AsyncConnection
 
 from backfill.__main__ import main
-from backfill.core import faults, table
-from backfill.pg import sqlfile
+from backfill.postgres.session import sql_files
+from backfill.table import definition
+from backfill.throttle import stop_conditions
 from tests.chaos.oracle import Broken
 
 FENCE = b" AND epoch = %(epoch)s AND sequence = %(sequence)s"
@@ -36,7 +37,7 @@ class Mutant:
 
 def without(statement: str, text: bytes) -> None:
     """Take a text out of a static statement, before anything has read it."""
-    original = sqlfile.statement
+    original = sql_files.statement
 
     def mutated(name: str) -> bytes:
         told = original(name)
@@ -47,13 +48,13 @@ def without(statement: str, text: bytes) -> None:
         return told.replace(text, b"")
 
     mutated(statement)
-    sqlfile.statement = mutated  # type: ignore[assignment]
+    sql_files.statement = mutated  # type: ignore[assignment]
 
 
 def checkpoint_apart() -> None:
     """Write the checkpoint of a batch on another connection, which commits it at once."""
     execute, beside = AsyncConnection.execute, {}
-    checkpoint = sqlfile.statement("save_scan")
+    checkpoint = sql_files.statement("state/save_checkpoint")
 
     async def elsewhere(self: Any, query: Any, params: Any = None, **options: Any) -> Any:
         if query != checkpoint:
@@ -75,7 +76,7 @@ def no_fence() -> None:
 
 def one_pass() -> None:
     """Take every proof for one that found nothing left."""
-    from backfill.pg import verify  # noqa: PLC0415 - it takes `statement` by name as it loads
+    from backfill.postgres.work import verify  # noqa: PLC0415 - it takes `statement` by name as it loads
 
     read = verify.read_verification
 
@@ -88,17 +89,17 @@ def one_pass() -> None:
 def no_file() -> None:
     """Know a table by its oid alone, whatever file it has."""
     without("save_scan", FILE)
-    init = table.Identity.__init__
+    init = definition.TableIdentity.__init__
 
     def without_file(self: Any, oid: int, filenode: int, system_identifier: int) -> None:
         init(self, oid, 0, system_identifier)
 
-    table.Identity.__init__ = without_file  # type: ignore[method-assign]
+    definition.TableIdentity.__init__ = without_file  # type: ignore[method-assign]
 
 
 def missing_is_well() -> None:
     """Believe that a replica which is not in view is well, as a lag query does."""
-    faults._view = lambda *_: iter(())
+    stop_conditions._view = lambda *_: iter(())
 
 
 MUTANTS = (

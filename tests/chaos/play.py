@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psycopg
 
-from backfill.errors import BackfillError
+from backfill.values.errors import BackfillError
 from tests.chaos.catalogue import Shape
 from tests.chaos.deeds import DEEDS
 from tests.chaos.evidence import Watch, gather

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from backfill.errors import BackfillError
 from backfill.sandbox.wait import wait_until
+from backfill.values.errors import BackfillError
 
 ROOT = Path(__file__).parents[2]
 END_S = 120.0
@@ -77,7 +77,7 @@ class Worker:
 
     def waited_for(self, *kinds: str) -> list[tuple[float, dict[str, Any]]]:
         """Return the waits of these kinds so far."""
-        return [(at_s, event) for at_s, event in self.told("Waited") if event["reason"]["kind"] in kinds]
+        return [(at_s, event) for at_s, event in self.told("WaitStarted") if event["reason"]["kind"] in kinds]
 
     def wait(self, condition: Callable[[], object], what: str, timeout_s: float = END_S / 2) -> None:
         """Return once a condition holds; raise EndedEarlyError where the worker ends before, BackfillError when late."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from backfill.core.units import format_duration
+from backfill.values.units import format_duration
 from tests.chaos.oracle import Violation
 from tests.chaos.schedule import Plan
 

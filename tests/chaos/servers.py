@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from backfill.sandbox import Link, Sandbox, Server, Standby
-from backfill.sandbox.account import Account
+from backfill.sandbox.account import SystemAccount
 
 DISK = "64M"
 SETTINGS = {"deadlock_timeout": "200ms", "log_min_messages": "fatal"}
@@ -76,7 +76,7 @@ def small_disk() -> Iterator[Servers]:
             why = told.stderr.strip() if told else "there is no mount here"
             raise CannotBeHadError(f"a small file system cannot be mounted: {why}")
         stack.callback(subprocess.run, [shutil.which("umount") or "umount", "-l", str(disk)], check=True)
-        Account.choose().take(disk)
+        SystemAccount.choose().take(disk)
         primary = sandbox.primary(settings=SETTINGS)
         stack.callback(primary.stop, immediate=True)
         yield Servers(sandbox, primary, (), (), sandbox.link(primary), disk)

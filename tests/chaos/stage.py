@@ -14,11 +14,11 @@ from typing import Any, LiteralString
 import psycopg
 from psycopg.sql import SQL, Composed, Identifier, Literal
 
-from backfill.errors import BackfillError
-from backfill.pg.sqlfile import statement
+from backfill.postgres.session.sql_files import statement
 from backfill.sandbox import Server, Standby
 from backfill.sandbox.conninfo import conninfo
 from backfill.sandbox.wait import wait_until
+from backfill.values.errors import BackfillError
 from tests.chaos.application import Application
 from tests.chaos.oracle import Absence, Exit
 from tests.chaos.process import Worker
@@ -117,8 +117,8 @@ class Stage:
             strategy = SQL("strategy file_copy" if connection.info.server_version >= 150_000 else "")
             connection.execute(SQL("create database {} {}").format(role, strategy))
         with self.connection(autocommit=True) as connection:
-            connection.execute(statement("schema"))
-            connection.execute(SQL(statement("grants").decode()).format(role=Identifier(self.name)))
+            connection.execute(statement("state/schema"))
+            connection.execute(SQL(statement("state/grants").decode()).format(role=Identifier(self.name)))
             connection.execute(SETUP.encode())
             if self.servers.disk is not None:
                 place = SQL("create tablespace {} location {}")
@@ -225,11 +225,11 @@ class Stage:
     @contextmanager
     def tuned(self, worker: Worker, limits: str) -> Iterator[None]:
         """Other limits that a worker knows."""
-        told = len(worker.told("Tuned"))
+        told = len(worker.told("LimitsChanged"))
         self.tune(limits)
         try:
-            worker.wait(lambda: len(worker.told("Tuned")) > told, "knows other limits")
-            if refused := worker.told("Tuned")[-1][1]["refused"]:
+            worker.wait(lambda: len(worker.told("LimitsChanged")) > told, "knows other limits")
+            if refused := worker.told("LimitsChanged")[-1][1]["refused"]:
                 raise MissedError(f"the limits were refused: {refused}")
             yield
         finally:

@@ -16,19 +16,20 @@ import anyio
 import psycopg
 from psycopg import sql
 
-from backfill.core.batch import Filled, Opened
-from backfill.core.events import Event, Finished
-from backfill.core.jobfile import JobFile, load
-from backfill.core.scan import Layout, Scan, lay_out
-from backfill.core.scout import Cut, cut
-from backfill.core.table import Table
-from backfill.pg.catalog import read_table
-from backfill.pg.database import Database as Session
-from backfill.pg.preflight import prepare
-from backfill.pg.session import Connection, connect
-from backfill.pg.statements import Statements
-from backfill.ports import Surroundings
-from backfill.runner import Runner
+from backfill.engine.ports import Runtime
+from backfill.engine.supervisor import JobSupervisor
+from backfill.events.event import Event
+from backfill.events.job import Finished
+from backfill.jobfile.load import JobFile, load
+from backfill.postgres.catalog.check_expressions import prepare
+from backfill.postgres.catalog.table import read_table
+from backfill.postgres.session.connection import Connection, connect
+from backfill.postgres.statements.compose import Statements
+from backfill.postgres.work.job_session import PgJobSession as Session
+from backfill.table.batch import BatchResult, OpenedLeaf
+from backfill.table.checkpoint import Checkpoint, Layout, lay_out
+from backfill.table.definition import Table
+from backfill.table.row_counts import BatchRange, cut
 from tests.factories import admission, run_order
 from tests.fix_pg import Database
 from tests.places import Primary
@@ -123,7 +124,7 @@ async def take_lock(worker: Session) -> None:
         await anyio.sleep(0.01)
 
 
-async def open_leaf(worker: Session) -> Opened:
+async def open_leaf(worker: Session) -> OpenedLeaf:
     """Open the job's table, its windows in as many equal stripes as the job file says: what lanes do by themselves."""
     await worker.begin()
     opened = await worker.open(str(worker.job.table))
@@ -134,26 +135,26 @@ async def open_leaf(worker: Session) -> Opened:
     return replace(opened, scans=tuple(lay_out(one, layout) if one.window_untouched else one for one in opened.scans))
 
 
-async def next_pass(worker: Session, scan: Scan) -> Scan:
+async def next_pass(worker: Session, scan: Checkpoint) -> Checkpoint:
     """Begin the next pass of a job with one lane."""
     [begun] = await worker.new_pass((scan,))
     return begun
 
 
-async def start_again(worker: Session, scan: Scan) -> tuple[Scan, str]:
+async def start_again(worker: Session, scan: Checkpoint) -> tuple[Checkpoint, str]:
     """Start the pass of a job with one lane again, and say why."""
     [fresh], why = await worker.reopen((scan,))
     return fresh, why
 
 
-async def fill(worker: Session, scan: Scan, cut: Cut) -> Filled:
+async def fill(worker: Session, scan: Checkpoint, cut: BatchRange) -> BatchResult:
     """Run one batch that must be committed."""
     done = await run_order(worker, scan, cut, admission(cut.rows))
-    assert isinstance(done, Filled), done
+    assert isinstance(done, BatchResult), done
     return done
 
 
-async def next_cut(worker: Session, scan: Scan, rows: int = 1_000_000) -> Cut:
+async def next_cut(worker: Session, scan: Checkpoint, rows: int = 1_000_000) -> BatchRange:
     """Return the next batch of at most `rows` rows from the scan's place."""
     found = cut(await worker.read_scout(scan, rows, sys.maxsize), scan, rows)
     assert found is not None
@@ -173,5 +174,5 @@ async def asleep(database: Database, event: str = "PgSleep") -> int:
 async def run(dsn: str, job: JobFile) -> tuple[Finished, list[Event]]:
     """Run a whole job as `backfill run` does, in this process; return how it ended and what it told."""
     events: list[Event] = []
-    around = Surroundings(record=events.append, now_s=time.monotonic, sleep=anyio.sleep, jitter=lambda: 0.5)
-    return await Runner(job.job, lambda: Session(dsn, job), around, wait_for_lock=True).run(), events
+    around = Runtime(record=events.append, now_s=time.monotonic, sleep=anyio.sleep, jitter=lambda: 0.5)
+    return await JobSupervisor(job.job, lambda: Session(dsn, job), around, wait_for_lock=True).run(), events

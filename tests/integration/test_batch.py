@@ -10,13 +10,13 @@ from typing import Any
 import psycopg
 import pytest
 
-from backfill.core.batch import Filled, Overfull
-from backfill.core.jobfile import JobFile
-from backfill.core.scan import Scan, Tid
-from backfill.core.scout import Cut
-from backfill.errors import Diverges, Lost, Refused
-from backfill.pg.database import Database as Session
+from backfill.jobfile.load import JobFile
+from backfill.postgres.work.job_session import PgJobSession as Session
 from backfill.sandbox.wait import wait_until
+from backfill.table.batch import BatchResult, TooManyRows
+from backfill.table.checkpoint import Checkpoint, Tid
+from backfill.table.row_counts import BatchRange
+from backfill.values.errors import ConnectionLost, StatementRefused, WhereStaysTrue
 from tests.factories import admission, run_order
 from tests.fix_pg import Database
 from tests.integration.jobs import (
@@ -64,7 +64,7 @@ def everything(database: Database) -> list[tuple[Any, ...]]:
     )
 
 
-async def fill_window(worker: Session, scan: Scan, rows: int = 1_000_000) -> list[Filled]:
+async def fill_window(worker: Session, scan: Checkpoint, rows: int = 1_000_000) -> list[BatchResult]:
     """Run batches to the end of the pass."""
     batches = []
     while not scan.pass_done:
@@ -83,7 +83,7 @@ async def test_a_batch_fills_its_range_and_stripe_and_no_other_row(users: Databa
             users, f"ctid >= '{low}' and ctid < '{high}' and get_byte(tidsend(ctid), 5) & 3 = 2 and handle is null"
         )
         untouched = users.query("select id, xmin::text from users where handle is not null")
-        done = await fill(worker, place, Cut(Tid(6, 9), len(wanted)))
+        done = await fill(worker, place, BatchRange(Tid(6, 9), len(wanted)))
     assert done.rows == len(wanted) > 20
     assert ids(users, "handle = username") == wanted
     assert users.query("select id, xmin::text from users where handle = 'kept'") == untouched
@@ -138,12 +138,12 @@ async def test_a_batch_that_meets_more_rows_than_the_limit_changes_nothing(users
     async with session(users.dsn, job_file(batch={"max_rows": 500, "stripes": 1})) as worker:
         scan = (await open_leaf(worker)).scans[0]
         before = everything(users)
-        done = await run_order(worker, scan, Cut(scan.window_limit, 3), admission(3))
-        assert done == Overfull(ROWS)
+        done = await run_order(worker, scan, BatchRange(scan.window_limit, 3), admission(3))
+        assert done == TooManyRows(ROWS)
         assert everything(users) == before
         [(high,)] = users.query("select ctid::text as tid from users order by ctid offset 500 limit 1")
         page, offset = map(int, high.strip("()").split(","))
-        assert (await fill(worker, scan, Cut(Tid(page, offset), 500))).rows == 500
+        assert (await fill(worker, scan, BatchRange(Tid(page, offset), 500))).rows == 500
 
 
 async def test_a_first_batch_of_which_no_row_converges_is_rolled_back_and_shown(users: Database):
@@ -151,8 +151,8 @@ async def test_a_first_batch_of_which_no_row_converges_is_rolled_back_and_shown(
     async with session(users.dsn, of_stripes(1)) as worker:
         scan = (await open_leaf(worker)).scans[0]
         before = everything(users)
-        with pytest.raises(Diverges) as caught:
-            await run_order(worker, scan, Cut(Tid(3), 1), admission(1))
+        with pytest.raises(WhereStaysTrue) as caught:
+            await run_order(worker, scan, BatchRange(Tid(3), 1), admission(1))
         assert everything(users) == before
     words = "'where' stays true for every row of the first batch, which was rolled back; for example row "
     assert str(caught.value).startswith(words)
@@ -164,8 +164,8 @@ async def test_a_row_without_a_key_is_shown_by_its_address(users: Database):
     job = of_stripes(1, set={"handle": "'é%s' || username"}, where="handle IS NULL OR handle LIKE 'é%'")
     async with session(users.dsn, job) as worker:
         scan = (await open_leaf(worker)).scans[0]
-        with pytest.raises(Diverges) as caught:
-            await run_order(worker, scan, Cut(Tid(1), 1), admission(1))
+        with pytest.raises(WhereStaysTrue) as caught:
+            await run_order(worker, scan, BatchRange(Tid(1), 1), admission(1))
     assert str(caught.value).endswith('for example row (0,1): {"handle": null} → {"handle": "é%suser1"}')
 
 
@@ -174,8 +174,8 @@ async def test_a_condition_on_the_table_itself_is_seen_as_it_was_before_the_batc
     job = of_stripes(1, where="id IN (SELECT u.id FROM users u WHERE u.handle IS NULL)")
     async with session(users.dsn, job) as worker:
         scan = (await open_leaf(worker)).scans[0]
-        with pytest.raises(Diverges, match="user1"):
-            await run_order(worker, scan, Cut(Tid(1), 1), admission(1))
+        with pytest.raises(WhereStaysTrue, match="user1"):
+            await run_order(worker, scan, BatchRange(Tid(1), 1), admission(1))
     assert ids(users, DONE) == set()
 
 
@@ -231,7 +231,7 @@ async def test_a_batch_tells_what_it_cost(users: Database):
         admitted = admission(777, waited_s=1.5, waited_for="replica-a lag 12s > 10s")
         done = await run_order(worker, scan, await next_cut(worker, scan), admitted)
         [(after,)] = users.query(position)
-    assert isinstance(done, Filled)
+    assert isinstance(done, BatchResult)
     assert before < done.insert_lsn <= after
     assert done.rows * 50 < done.wal_bytes <= after - before
     assert 0 < done.took_s < 30
@@ -282,8 +282,8 @@ async def test_a_batch_and_its_checkpoint_are_one_transaction(users: Database, f
     async with session(users.dsn, of_stripes(1)) as worker:
         scan = (await open_leaf(worker)).scans[0]
         run_sql(users, *statements)
-        with pytest.raises(Refused) as caught:
-            await fill(worker, scan, Cut(scan.window_limit, 1))
+        with pytest.raises(StatementRefused) as caught:
+            await fill(worker, scan, BatchRange(scan.window_limit, 1))
         assert caught.value.sqlstate == sqlstate
         assert ids(users, DONE) == set()
         if "gone" not in failure:
@@ -298,11 +298,11 @@ async def test_a_row_that_is_locked_is_waited_for_no_longer_than_allowed(users: 
         before = everything(users)
         with psycopg.connect(users.dsn) as other:
             other.execute("select from users where id = 77 for update")
-            with pytest.raises(Refused) as caught:
-                await fill(worker, scan, Cut(scan.window_limit, 1))
+            with pytest.raises(StatementRefused) as caught:
+                await fill(worker, scan, BatchRange(scan.window_limit, 1))
         assert caught.value.sqlstate == "55P03"
         assert everything(users) == before
-        assert (await fill(worker, scan, Cut(scan.window_limit, 1))).rows == ROWS
+        assert (await fill(worker, scan, BatchRange(scan.window_limit, 1))).rows == ROWS
 
 
 async def test_a_table_that_is_locked_is_not_waited_for_either(users: Database):
@@ -310,8 +310,8 @@ async def test_a_table_that_is_locked_is_not_waited_for_either(users: Database):
         scan = (await open_leaf(worker)).scans[0]
         with psycopg.connect(users.dsn) as other:
             other.execute("lock table users in share row exclusive mode")
-            with pytest.raises(Refused) as caught:
-                await fill(worker, scan, Cut(scan.window_limit, 1))
+            with pytest.raises(StatementRefused) as caught:
+                await fill(worker, scan, BatchRange(scan.window_limit, 1))
         assert caught.value.sqlstate == "55P03"
     assert ids(users, DONE) == set()
 
@@ -324,11 +324,11 @@ async def test_a_batch_that_takes_too_long_or_is_cancelled_changes_nothing(users
         scan = (await open_leaf(worker)).scans[0]
         before = everything(users)
         for stop in (None, worker.cancel):
-            batch = asyncio.ensure_future(fill(worker, scan, Cut(Tid(1), 1)))
+            batch = asyncio.ensure_future(fill(worker, scan, BatchRange(Tid(1), 1)))
             if stop:
                 await asleep(users)
                 await stop()
-            with pytest.raises(Refused) as caught:
+            with pytest.raises(StatementRefused) as caught:
                 await batch
             assert caught.value.sqlstate == "57014"
             assert everything(users) == before
@@ -339,10 +339,10 @@ async def test_a_batch_whose_session_is_ended_changes_nothing(users: Database):
     async with session(users.dsn, slow) as worker:
         scan = (await open_leaf(worker)).scans[0]
         before = everything(users)
-        batch = asyncio.ensure_future(fill(worker, scan, Cut(Tid(1), 1)))
+        batch = asyncio.ensure_future(fill(worker, scan, BatchRange(Tid(1), 1)))
         pid = await asleep(users)
         users.query("select pg_terminate_backend(%s::int, 10000)", pid)
-        with pytest.raises(Lost):
+        with pytest.raises(ConnectionLost):
             await batch
         assert everything(users) == before
 
@@ -353,7 +353,7 @@ async def test_what_another_session_writes_meanwhile_is_not_overwritten(users: D
         with psycopg.connect(users.dsn) as other:
             other.execute("update users set handle = 'theirs' where id = 77")
             other.execute("delete from users where id = 78")
-            batch = asyncio.ensure_future(fill(worker, scan, Cut(scan.window_limit, 1)))
+            batch = asyncio.ensure_future(fill(worker, scan, BatchRange(scan.window_limit, 1)))
             await asleep(users, "transactionid")
             other.commit()
             done = await batch
@@ -367,7 +367,7 @@ async def test_a_row_that_another_session_moves_meanwhile_is_found_by_the_next_p
         scan = (await open_leaf(worker)).scans[0]
         with psycopg.connect(users.dsn) as other:
             other.execute("update users set email = repeat('y', 5000) where id = 77")
-            batch = asyncio.ensure_future(fill(worker, scan, Cut(scan.window_limit, 1)))
+            batch = asyncio.ensure_future(fill(worker, scan, BatchRange(scan.window_limit, 1)))
             await asleep(users, "transactionid")
             other.commit()
             first = await batch

@@ -11,10 +11,10 @@ import psycopg
 import pytest
 from psycopg.sql import SQL, Identifier
 
-from backfill.core.identifier import TableName, quote
-from backfill.core.table import Table, difference
-from backfill.errors import JobError, Refused
-from backfill.pg.catalog import read_table
+from backfill.postgres.catalog.table import read_table
+from backfill.table.definition import Table, difference
+from backfill.values.errors import JobError, StatementRefused
+from backfill.values.identifier import TableName, quote
 from tests.fix_pg import Database
 from tests.integration.jobs import connected, job_file, run_sql
 
@@ -406,6 +406,6 @@ async def test_a_table_that_is_locked_is_not_waited_for_for_ever(shared: Databas
     run_sql(shared, f"create table {name} (id int, username text, handle text)")
     with psycopg.connect(shared.dsn) as other:
         other.execute(SQL("lock table {}").format(Identifier(schema, "users")))
-        with pytest.raises(Refused) as caught:
+        with pytest.raises(StatementRefused) as caught:
             await read(shared, table=name, lock_timeout="100ms")
     assert caught.value.sqlstate == "55P03"

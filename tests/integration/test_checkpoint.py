@@ -7,14 +7,14 @@ from typing import Any, LiteralString
 
 import pytest
 
-from backfill.core.events import Finished
-from backfill.core.reason import Kind, Reason
-from backfill.core.scan import Layout, Scan, Tid, begin
-from backfill.core.scout import Cut
-from backfill.errors import JobError, Refused, Rewritten, Superseded
-from backfill.pg.database import Database as Session
-from backfill.pg.jobstate import changed, spec_of
-from backfill.pg.session import worker_name
+from backfill.events.job import Finished
+from backfill.postgres.session.connection import worker_name
+from backfill.postgres.state.job import changed, spec_of
+from backfill.postgres.work.job_session import PgJobSession as Session
+from backfill.table.checkpoint import Checkpoint, Layout, Tid, begin
+from backfill.table.row_counts import BatchRange
+from backfill.throttle.wait_reason import WaitKind, WaitReason
+from backfill.values.errors import JobError, StatementRefused, Superseded, TableRewritten
 from tests.fix_pg import Database
 from tests.integration.jobs import (
     fill,
@@ -62,11 +62,11 @@ def state(database: Database) -> list[tuple[object, ...]]:
     )
 
 
-async def first_batch(worker: Session) -> Scan:
+async def first_batch(worker: Session) -> Checkpoint:
     """Open the job and fill a little of it, so that its place is inside a page."""
     opened = await open_leaf(worker)
     cut = await next_cut(worker, opened.scans[0], 10)
-    done = await fill(worker, opened.scans[0], Cut(Tid(2, 20), cut.rows))
+    done = await fill(worker, opened.scans[0], BatchRange(Tid(2, 20), cut.rows))
     assert 0 < done.rows < 100
     return done.scan
 
@@ -102,7 +102,7 @@ async def test_a_worker_that_was_overtaken_changes_nothing(users: Database):
         rows, place = filled(users), state(users)
         opened = await open_leaf(worker)
         for attempt in (
-            lambda: fill(zombie, old, Cut(old.window_limit, 1)),
+            lambda: fill(zombie, old, BatchRange(old.window_limit, 1)),
             lambda: zombie.save_place(old),
             lambda: next_pass(zombie, old),
             lambda: start_again(zombie, old),
@@ -113,7 +113,7 @@ async def test_a_worker_that_was_overtaken_changes_nothing(users: Database):
         run_sql(users, "update backfill.scan set epoch = epoch - 1")
         assert state(users) == place
         run_sql(users, "update backfill.scan set epoch = epoch + 1")
-        done = await fill(worker, opened.scans[0], Cut(opened.scans[0].window_limit, 1))
+        done = await fill(worker, opened.scans[0], BatchRange(opened.scans[0].window_limit, 1))
         assert filled(users) == rows + done.rows
 
 
@@ -127,7 +127,7 @@ async def test_a_worker_of_before_a_restart_changes_nothing(users: Database):
         assert scan.sequence == old.sequence
         rows = filled(users)
         with pytest.raises(Superseded):
-            await fill(zombie, old, Cut(old.window_limit, 1))
+            await fill(zombie, old, BatchRange(old.window_limit, 1))
         assert filled(users) == rows
 
 
@@ -145,7 +145,7 @@ async def test_a_checkpoint_that_was_edited_is_not_written_over(users: Database,
         run_sql(users, by_hand)
         rows, place = filled(users), state(users)
         with pytest.raises(Superseded, match="nothing of ours was changed"):
-            await fill(worker, scan, Cut(scan.window_limit, 1))
+            await fill(worker, scan, BatchRange(scan.window_limit, 1))
         with pytest.raises(Superseded):
             await worker.save_place(scan)
     assert filled(users) == rows
@@ -181,9 +181,9 @@ async def test_on_a_table_that_was_rewritten_nothing_is_changed_and_the_scan_beg
         rows = filled(users)
         place = state(users)
         message = "table 'public.users' was rewritten; nothing of ours was changed"
-        with pytest.raises(Rewritten, match=message):
-            await fill(worker, scan, Cut(scan.window_limit, 1))
-        with pytest.raises(Rewritten, match=message):
+        with pytest.raises(TableRewritten, match=message):
+            await fill(worker, scan, BatchRange(scan.window_limit, 1))
+        with pytest.raises(TableRewritten, match=message):
             await worker.save_place(scan)
         assert filled(users) == rows
         assert state(users) == place
@@ -196,7 +196,7 @@ async def test_on_a_table_that_was_rewritten_nothing_is_changed_and_the_scan_beg
             rows_total=scan.rows_total,
             wal_bytes=scan.wal_bytes,
         )
-        done = await fill(worker, fresh, Cut(fresh.window_limit, 1))
+        done = await fill(worker, fresh, BatchRange(fresh.window_limit, 1))
         assert filled(users) == rows + done.rows > rows
 
 
@@ -204,7 +204,7 @@ async def test_a_rewrite_is_found_when_the_next_pass_begins(users: Database):
     async with session(users.dsn, JOB) as worker:
         scan = await first_batch(worker)
         run_sql(users, "vacuum full users")
-        with pytest.raises(Rewritten):
+        with pytest.raises(TableRewritten):
             await next_pass(worker, scan)
         fresh, _ = await start_again(worker, scan)
         assert (fresh.pass_number, fresh.next) == (1, Tid(0))
@@ -218,7 +218,7 @@ async def test_a_rewrite_between_two_workers_is_told_when_the_second_opens(users
         opened = await open_leaf(worker)
         assert opened.rewritten == "the table was rewritten (VACUUM FULL, CLUSTER, TRUNCATE or an ALTER TABLE)"
         assert (opened.scans[0].next, opened.scans[0].rows_total, opened.resumed) == (Tid(0), left.rows_total, True)
-        await fill(worker, opened.scans[0], Cut(opened.scans[0].window_limit, 1))
+        await fill(worker, opened.scans[0], BatchRange(opened.scans[0].window_limit, 1))
 
 
 @pytest.mark.parametrize("edit", ["sizes = '{}'", "window_end = window_start", "stripe = 12", "next_tid = '(9999,0)'"])
@@ -230,7 +230,7 @@ async def test_a_checkpoint_that_was_edited_to_no_place_at_all_begins_anew(users
         opened = await open_leaf(worker)
         assert opened.rewritten == "its checkpoint was changed by hand to a place that cannot be"
         assert (opened.scans[0].next, opened.scans[0].rows_total, opened.resumed) == (Tid(0), left.rows_total, True)
-        await fill(worker, opened.scans[0], Cut(opened.scans[0].window_limit, 1))
+        await fill(worker, opened.scans[0], BatchRange(opened.scans[0].window_limit, 1))
 
 
 async def test_what_happened_during_the_wait_for_the_lock_is_known_when_it_is_ours(users: Database):
@@ -240,7 +240,7 @@ async def test_what_happened_during_the_wait_for_the_lock_is_known_when_it_is_ou
             scan = await first_batch(first)
             run_sql(users, "vacuum full users")
             fresh, _ = await start_again(first, scan)
-            left = (await fill(first, fresh, Cut(Tid(1), 1))).scan
+            left = (await fill(first, fresh, BatchRange(Tid(1), 1))).scan
             assert await second.try_lock() is not None
         await take_lock(second)
         opened = await open_leaf(second)
@@ -269,7 +269,7 @@ async def test_a_checkpoint_of_another_table_is_not_believed(users: Database, co
             1,
             left.rows_total,
         )
-        await fill(worker, opened.scans[0], Cut(opened.scans[0].window_limit, 1))
+        await fill(worker, opened.scans[0], BatchRange(opened.scans[0].window_limit, 1))
 
 
 CHANGES: dict[str, tuple[dict[str, Any], str]] = {
@@ -333,7 +333,7 @@ async def test_a_restart_is_one_also_without_a_change_and_happens_once(users: Da
     async with session(users.dsn, JOB, restart=True) as worker:
         opened = await open_leaf(worker)
         assert (opened.scans[0].rows_total, opened.scans[0].next, opened.resumed) == (0, Tid(0), False)
-        scan = (await fill(worker, opened.scans[0], Cut(Tid(1), 1))).scan
+        scan = (await fill(worker, opened.scans[0], BatchRange(Tid(1), 1))).scan
         assert (await open_leaf(worker)).scans[0] == replace(scan, epoch=scan.epoch + 1)
 
 
@@ -353,7 +353,7 @@ async def test_replicas_that_were_seen_are_missed_on_the_same_timeline_only(user
     seen = frozenset({"replica-b", "replica-a"})
     async with session(users.dsn, JOB) as worker:
         assert (await worker.begin()).replicas_seen == ()
-        await worker.save_wait(Reason(Kind.LAG, "replica-a lag 12.4s > 10s"), seen)
+        await worker.save_wait(WaitReason(WaitKind.LAG, "replica-a lag 12.4s > 10s"), seen)
         assert users.query("select reason, replicas_seen from backfill.job") == [
             ("replica-a lag 12.4s > 10s", ["replica-a", "replica-b"])
         ]
@@ -403,7 +403,7 @@ async def test_histories_are_rings(users: Database):
             "insert into backfill.event (job, ring, kind, text, at) select 'users-handle', i, 'lag', i::text,"
             " now() - interval '1 h' + i * interval '1 s' from generate_series(0, 499) i",
         )
-        await worker.save_wait(Reason(Kind.SLOT, "newest"), frozenset())
+        await worker.save_wait(WaitReason(WaitKind.SLOT, "newest"), frozenset())
     assert users.query("select count(*) from backfill.event") == [(500,)]
     newest = users.query("select kind, text from backfill.event order by at desc limit 2")
     assert newest == [("slot", "newest"), ("lag", "499")]
@@ -415,7 +415,7 @@ async def test_a_checkpoint_cannot_be_written_in_half(users: Database):
     async with session(users.dsn, JOB) as worker:
         scan = await first_batch(worker)
         place = state(users)
-        with pytest.raises(Refused) as caught:
+        with pytest.raises(StatementRefused) as caught:
             await worker.save_place(replace(scan, stripe=100_000))
         assert caught.value.sqlstate == "22003"
         assert state(users) == place
@@ -430,7 +430,7 @@ async def test_other_lanes_begin_the_pass_again_and_keep_what_was_counted(users:
     async with session(users.dsn, job(before)) as worker:
         opened = await open_leaf(worker)
         assert [scan.lane for scan in opened.scans] == list(range(before))
-        done = [await fill(worker, scan, Cut(Tid(scan.next.page, 30), 1)) for scan in opened.scans]
+        done = [await fill(worker, scan, BatchRange(Tid(scan.next.page, 30), 1)) for scan in opened.scans]
     rows = sum(one.rows for one in done)
     async with session(users.dsn, job(after)) as worker:
         opened = await open_leaf(worker)

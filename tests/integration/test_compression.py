@@ -9,18 +9,20 @@ from collections.abc import Callable, Iterator
 import anyio
 import pytest
 
-from backfill.compressor import REVOKED
-from backfill.core.batch import Filled
-from backfill.core.compression import METHODS, Offer
-from backfill.core.events import BatchDone, Compressing, Event
-from backfill.core.vacuum import Cost
-from backfill.errors import JobError
-from backfill.pg.compression import read_offer
-from backfill.pg.database import Database as Session
-from backfill.pg.setup import init_script, read_server
-from backfill.ports import Surroundings
-from backfill.runner import Runner
+from backfill.engine.ports import Runtime
+from backfill.engine.supervisor import JobSupervisor
+from backfill.engine.upkeep.compression import REVOKED
+from backfill.events.batch import BatchDone, CompressionChanged
+from backfill.events.event import Event
+from backfill.postgres.session.server import read_server
+from backfill.postgres.state.schema import init_script
+from backfill.postgres.work.compression import read_support
+from backfill.postgres.work.job_session import PgJobSession as Session
 from backfill.sandbox import Server
+from backfill.table.batch import BatchResult
+from backfill.upkeep.compression import METHODS, ServerSupport
+from backfill.upkeep.vacuum import VacuumCost
+from backfill.values.errors import JobError
 from tests.factories import admission, run_order
 from tests.fix_pg import Database
 from tests.integration.jobs import (
@@ -93,10 +95,10 @@ def dsn_of(database: Database, role: str) -> str:
     return database.dsn_for(role, PASSWORD)
 
 
-async def offer_of(dsn: str, **keys: object) -> Offer:
+async def offer_of(dsn: str, **keys: object) -> ServerSupport:
     job = job_file(**keys)
     async with connected(dsn, job) as connection:
-        return await read_offer(connection, job.job, await read_server(connection))
+        return await read_support(connection, job.job, await read_server(connection))
 
 
 def refusal(database: Database, role: str) -> str:
@@ -108,12 +110,14 @@ def refusal(database: Database, role: str) -> str:
 async def test_the_best_method_of_the_server_is_offered(users: Database):
     [(known,)] = users.query("select enumvals from pg_settings where name = 'wal_compression'")
     expected = next(one for one in METHODS if one in (known or ["pglz"]))
-    assert await offer_of(users.dsn) == Offer(expected)
-    assert await offer_of(users.dsn, wal_compression="off") == Offer(why="the job file says wal_compression: off")
+    assert await offer_of(users.dsn) == ServerSupport(expected)
+    assert await offer_of(users.dsn, wal_compression="off") == ServerSupport(
+        why="the job file says wal_compression: off"
+    )
 
 
 async def test_a_role_without_the_right_is_told_what_gives_it(users: Database, worker: str):
-    assert await offer_of(dsn_of(users, worker)) == Offer(why=refusal(users, worker))
+    assert await offer_of(dsn_of(users, worker)) == ServerSupport(why=refusal(users, worker))
     run_sql(users, may(users, worker))
     assert (await offer_of(dsn_of(users, worker))).method in METHODS
 
@@ -131,7 +135,7 @@ async def test_a_job_that_insists_is_refused_at_its_key(users: Database, worker:
 
 async def test_a_server_that_compresses_by_itself_is_left_alone(users: Database, worker: str):
     run_sql(users, f"alter role {worker} in database {users.name} set wal_compression = on")
-    assert await offer_of(dsn_of(users, worker), wal_compression="on") == Offer(already="pglz")
+    assert await offer_of(dsn_of(users, worker), wal_compression="on") == ServerSupport(already="pglz")
 
 
 async def test_a_batch_that_compresses_writes_less_and_its_session_does_not_go_on(users: Database):
@@ -139,12 +143,12 @@ async def test_a_batch_that_compresses_writes_less_and_its_session_does_not_go_o
     async with session(users.dsn, job_file(**PLAIN)) as worker:
         opened = await open_leaf(worker)
         [scan] = opened.scans
-        assert (await worker.begin()).compression == Offer(method)
+        assert (await worker.begin()).compression == ServerSupport(method)
         row_bytes = []
         for compression in (None, method):
             cut = await next_cut(worker, scan, 1000)
             done = await run_order(worker, scan, cut, admission(cut.rows, compression=compression))
-            assert isinstance(done, Filled)
+            assert isinstance(done, BatchResult)
             assert not done.compression_refused
             row_bytes.append(done.wal_bytes / done.rows)
             scan = done.scan
@@ -165,11 +169,11 @@ async def test_a_vacuum_of_ours_compresses_as_the_batches_before_it_do(users: Da
         for compression in (None, method):
             cut = await next_cut(worker, scan, 1000)
             done = await run_order(worker, scan, cut, admission(cut.rows, compression=compression))
-            assert isinstance(done, Filled)
+            assert isinstance(done, BatchResult)
             scan = done.scan
             run_sql(users, "update users set email = email where id % 2 = 0", "checkpoint")
             [(before,)] = users.query(lsn)
-            await worker.start_vacuum(Cost(10_000, 1.0))
+            await worker.start_vacuum(VacuumCost(10_000, 1.0))
             deadline_s = time.monotonic() + 20
             while (ended := (await worker.read_signals()).vacuumed) is None:
                 assert time.monotonic() < deadline_s
@@ -190,7 +194,7 @@ async def test_a_right_that_is_gone_costs_the_compression_and_not_the_batch(user
         run_sql(users, may_not(users, worker))
         cut = await next_cut(one, scan, 1000)
         done = await run_order(one, scan, cut, admission(cut.rows, compression=method))
-    assert isinstance(done, Filled)
+    assert isinstance(done, BatchResult)
     assert (done.rows, done.compression_refused) == (cut.rows, True)
     assert users.query("select count(*) from users where handle is not null") == [(done.rows,)]
     assert users.query("select inputs ->> 'compression' from backfill.batch") == [(None,)]
@@ -198,8 +202,8 @@ async def test_a_right_that_is_gone_costs_the_compression_and_not_the_batch(user
 
 async def run_with(dsn: str, record: Callable[[Event], None], **keys: object) -> str:
     job = job_file(**keys)
-    around = Surroundings(record=record, now_s=time.monotonic, sleep=anyio.sleep, jitter=lambda: 0.5)
-    return (await Runner(job.job, lambda: Session(dsn, job), around, wait_for_lock=True).run()).state
+    around = Runtime(record=record, now_s=time.monotonic, sleep=anyio.sleep, jitter=lambda: 0.5)
+    return (await JobSupervisor(job.job, lambda: Session(dsn, job), around, wait_for_lock=True).run()).state
 
 
 async def test_a_job_goes_on_without_a_right_that_is_taken_away_in_mid_run(users: Database, worker: str):
@@ -213,7 +217,7 @@ async def test_a_job_goes_on_without_a_right_that_is_taken_away_in_mid_run(users
 
     small = {"rows": 500, "min_rows": 500, "max_rows": 500, "stripes": 1}
     assert await run_with(dsn_of(users, worker), record, wal_compression="on", batch=small) == "done"
-    told = [(one.method, one.why) for one in events if isinstance(one, Compressing)]
+    told = [(one.method, one.why) for one in events if isinstance(one, CompressionChanged)]
     assert [why for _, why in told] == ["as the job file says", REVOKED]
     assert (told[0][0] in METHODS, told[1][0]) == (True, None)
     kept = users.query("select inputs from backfill.batch order by sequence")
@@ -227,7 +231,7 @@ async def test_a_job_that_its_own_rate_limits_begins_to_compress(users: Database
     small = {"rows": 100, "min_rows": 100, "max_rows": 100, "stripes": 1}
     keys = {"batch": small, "throttle": {"max_wal_rate": "512kB/s"}, "where": "handle IS NULL AND id <= 3500"}
     assert await run_with(users.dsn, events.append, **keys) == "done"
-    told = [one for one in events if isinstance(one, Compressing)]
+    told = [one for one in events if isinstance(one, CompressionChanged)]
     assert told
     assert (told[0].method in METHODS, told[0].why) == (True, "WAL limits us")
     assert users.query("select count(*) > 0 from backfill.batch where inputs ->> 'compression' is not null") == [

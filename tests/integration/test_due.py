@@ -6,10 +6,11 @@ import time
 
 import pytest
 
-from backfill.core.due import Due, pick
-from backfill.core.events import BatchDone, LaidOut, PassDone, Verified
-from backfill.core.scan import Tid
+from backfill.events.batch import BatchDone, LayoutChanged
+from backfill.events.job import PassDone, Verified
 from backfill.sandbox.wait import wait_until
+from backfill.table.checkpoint import Tid
+from backfill.table.sparse_rows import RowAddresses, next_batch
 from tests.fix_pg import Database
 from tests.integration.jobs import fill, job_file, make_users, open_leaf, run, run_sql, session
 
@@ -67,7 +68,7 @@ async def test_the_read_returns_every_row_to_do_in_its_range_in_order(users: Dat
         [scan] = (await open_leaf(worker)).scans
         found = await worker.read_due(scan, 400)
     expected = users.query("select ctid::text from users where handle is null and ctid < '(400,0)' order by users.ctid")
-    assert found == Due(Tid(0), Tid(400), tuple(Tid.parse(tid) for (tid,) in expected))
+    assert found == RowAddresses(Tid(0), Tid(400), tuple(Tid.parse(tid) for (tid,) in expected))
     assert found.tids
 
 
@@ -100,7 +101,7 @@ async def test_rows_that_became_due_or_moved_since_the_read_are_left_to_the_next
             "update users set handle = null where id between 101 and 1100",
             f"update users set email = 'moved' where ctid = '{found.tids[5]}'",
         )
-        done = await fill(worker, scan, pick(found, scan, 10_000))
+        done = await fill(worker, scan, next_batch(found, scan, 10_000))
         assert done.rows == len(found.tids) - 1
         assert done.scan.pass_done
         assert (await worker.verify(1)).rows_left == 1001
@@ -115,7 +116,7 @@ async def test_rows_that_lie_together_are_laid_out_in_stripes_from_their_first_p
     [(page,)] = users.query("select min((ctid::text::point)[0])::int from users where handle is null")
     finished, events = await run(users.worker_dsn, job_file(batch={"rows": 500, "max_rows": 500}))
     assert (finished.state, finished.rows_total) == ("done", ROWS - first)
-    [*_, laid_out] = [event for event in events if isinstance(event, LaidOut)]
+    [*_, laid_out] = [event for event in events if isinstance(event, LayoutChanged)]
     assert len(laid_out.sizes) > 1
     batches = [event for event in events if isinstance(event, BatchDone)]
     assert (batches[0].first_page, batches[0].stripes) == (page, len(laid_out.sizes))

@@ -9,11 +9,13 @@ from typing import Any
 import psycopg
 import pytest
 
-from backfill.core.batch import Overfull
-from backfill.core.events import BatchDone, Event, PassDone, Verified
-from backfill.core.jobfile import JobFile, load
-from backfill.errors import JobError
-from backfill.pg.planner import make_plan
+from backfill.events.batch import BatchDone
+from backfill.events.event import Event
+from backfill.events.job import PassDone, Verified
+from backfill.jobfile.load import JobFile, load
+from backfill.postgres.plan.make import make_plan
+from backfill.table.batch import TooManyRows
+from backfill.values.errors import JobError
 from tests.factories import admission, run_order
 from tests.fix_pg import Database
 from tests.integration.jobs import connected, fill, job_file, next_cut, open_leaf, prepared, run, run_sql, session
@@ -144,7 +146,7 @@ async def test_a_scout_counts_rows_and_not_pairs_so_that_the_cap_is_exact(users:
         scan = (await open_leaf(worker)).scans[0]
         whole = await next_cut(worker, scan)
         assert whole.rows == len([one for one in first if one[1] and means.to_do(*one)]) > 7
-        assert await run_order(worker, scan, whole, admission(whole.rows)) == Overfull(whole.rows)
+        assert await run_order(worker, scan, whole, admission(whole.rows)) == TooManyRows(whole.rows)
         while scan.stripe == 0:
             cut = await next_cut(worker, scan, 7)
             done = await fill(worker, scan, cut)

@@ -12,27 +12,20 @@ import psycopg
 import pytest
 from psycopg.sql import SQL
 
-from backfill.core.events import (
-    BatchDone,
-    Event,
-    Finished,
-    LeafDone,
-    LeafGone,
-    LeafStarted,
-    LockWaiting,
-    Retried,
-    Started,
-)
-from backfill.core.identifier import TableName
-from backfill.core.jobfile import JobFile
-from backfill.errors import Halted, JobError
-from backfill.pg.catalog import read_table
-from backfill.pg.database import Database as Session
-from backfill.pg.planner import make_plan
-from backfill.pg.preflight import prepare
-from backfill.pg.status import read_status
-from backfill.ports import Surroundings
-from backfill.runner import Runner
+from backfill.engine.ports import Runtime
+from backfill.engine.supervisor import JobSupervisor
+from backfill.events.batch import BatchDone
+from backfill.events.event import Event
+from backfill.events.job import Finished, LockWaiting, RetryScheduled, Started
+from backfill.events.leaf import LeafDone, LeafRemoved, LeafStarted
+from backfill.jobfile.load import JobFile
+from backfill.postgres.catalog.check_expressions import prepare
+from backfill.postgres.catalog.table import read_table
+from backfill.postgres.plan.make import make_plan
+from backfill.postgres.state.status import read_status
+from backfill.postgres.work.job_session import PgJobSession as Session
+from backfill.values.errors import Halted, JobError
+from backfill.values.identifier import TableName
 from tests.fix_pg import Database
 from tests.integration.jobs import STATEMENTS, connected, job_file, run, run_sql, session
 
@@ -84,8 +77,8 @@ async def told(dsn: str, job: JobFile, act: Callable[[Event], None] = lambda _: 
         events.append(event)
         act(event)
 
-    around = Surroundings(record=record, now_s=time.monotonic, sleep=anyio.sleep, jitter=lambda: 0.5)
-    return await Runner(job.job, lambda: Session(dsn, job), around, wait_for_lock=True).run(), events
+    around = Runtime(record=record, now_s=time.monotonic, sleep=anyio.sleep, jitter=lambda: 0.5)
+    return await JobSupervisor(job.job, lambda: Session(dsn, job), around, wait_for_lock=True).run(), events
 
 
 def of(events: list[Any], kind: type[Event]) -> list[Any]:
@@ -246,7 +239,7 @@ async def test_a_partition_that_goes_while_it_is_at_work_is_left_alone(empty: Da
     went[0].join()
     assert finished.state == "done"
     assert empty.query(LEFT) == [(0,)]
-    [gone] = of(events, LeafGone)
+    [gone] = of(events, LeafRemoved)
     assert gone.leaf == "public.users_1"
     assert ("detached from 'public.users'" in gone.why) == how.startswith("detached")
     if how.startswith("detached"):
@@ -283,7 +276,7 @@ async def test_a_batch_locks_from_above_as_ddl_does_so_that_they_cannot_meet_hal
     finished, events = await told(empty.worker_dsn, job_file(lock_timeout="10s"), act)
     await anyio.to_thread.run_sync(thread.join)
     assert ended == ["locked"]
-    assert of(events, Retried) == []
+    assert of(events, RetryScheduled) == []
     assert finished.state == "done"
     assert empty.query(LEFT) == [(0,)]
 
@@ -297,7 +290,7 @@ async def test_a_partition_that_goes_before_its_turn_costs_nothing(empty: Databa
 
     finished, events = await told(empty.dsn, job_file(), go)
     assert (finished.state, finished.rows_total) == ("done", 1000)
-    assert {event.leaf for event in of(events, LeafGone)} == {"public.users_1", "public.users_2"}
+    assert {event.leaf for event in of(events, LeafRemoved)} == {"public.users_1", "public.users_2"}
     assert empty.query("select count(handle) from users_1") == [(0,)]
 
 

@@ -7,11 +7,11 @@ import re
 import psycopg
 import pytest
 
-from backfill.errors import Lost
-from backfill.pg.database import Database as Session
-from backfill.pg.lock import lock_key, try_lock
-from backfill.pg.session import worker_name
+from backfill.postgres.session.connection import worker_name
+from backfill.postgres.state.locks import lock_key, try_lock
+from backfill.postgres.work.job_session import PgJobSession as Session
 from backfill.sandbox.wait import wait_until
+from backfill.values.errors import ConnectionLost
 from tests.fix_pg import Cluster, Database
 from tests.integration.jobs import connected, create_database, drop_database, job_file, run_sql, session, take_lock
 
@@ -83,7 +83,7 @@ async def test_the_death_of_the_holder_s_session_frees_both_locks(users: Databas
         pid = int(told.partition("(pid ")[2].partition(",")[0])
         users.query("select pg_terminate_backend(%s::int, 10000)", pid)
         await take_lock(second)
-        with pytest.raises(Lost):  # the first worker finds out when it next asks
+        with pytest.raises(ConnectionLost):  # the first worker finds out when it next asks
             await first.try_lock()
 
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from backfill.core.plan import Plan
-from backfill.pg.measuring import ROWS_MAX
-from backfill.pg.planner import make_plan
+from backfill.events.plan import Plan
+from backfill.postgres.plan.dry_run import ROWS_MAX
+from backfill.postgres.plan.make import make_plan
 from tests.fix_pg import Database
 from tests.integration.jobs import job_file, make_users, run_sql
 

@@ -11,15 +11,15 @@ from typing import Any
 import psycopg
 import pytest
 
-from backfill.core.signals import Signals
-from backfill.core.vacuum import Cost
-from backfill.errors import Halted, Refused
-from backfill.pg import pooler as pooling
-from backfill.pg.database import Database as Session
-from backfill.pg.planner import make_plan
-from backfill.pg.setup import init
-from backfill.pg.status import read_status
+from backfill.postgres.plan.make import make_plan
+from backfill.postgres.session import pooler as pooling
+from backfill.postgres.state.schema import init
+from backfill.postgres.state.status import read_status
+from backfill.postgres.work.job_session import PgJobSession as Session
 from backfill.sandbox.wait import wait_until
+from backfill.throttle.signals import Signals
+from backfill.upkeep.vacuum import VacuumCost
+from backfill.values.errors import Halted, StatementRefused
 from tests.acceptance.worker import run_job, write_job
 from tests.fix_pg import Cluster, Database
 from tests.integration.jobs import asleep, fill, job_file, make_users, next_cut, open_leaf, run, run_sql, session
@@ -78,7 +78,7 @@ async def test_in_session_mode_a_statement_is_cancelled_and_its_batch_rolled_bac
         batch = asyncio.ensure_future(fill(worker, scan, await next_cut(worker, scan, 100)))
         await asleep(database)
         await worker.cancel()
-        with pytest.raises(Refused, match="canceling statement due to user request"):
+        with pytest.raises(StatementRefused, match="canceling statement due to user request"):
             await batch
     assert unfilled(database) == ROWS
 
@@ -88,7 +88,7 @@ async def test_our_vacuum_behind_a_pooler_gives_way_to_whoever_waits(database: D
     async with session(pool().dsn(database.name), job_file()) as worker:
         await open_leaf(worker)
         run_sql(database, "delete from users where id % 2 = 0")
-        await worker.start_vacuum(Cost(1, 100.0))
+        await worker.start_vacuum(VacuumCost(1, 100.0))
         progress = "select pid from pg_stat_progress_vacuum"
         await until(worker, lambda _: database.query(progress))
         assert database.query(progress) == [(worker._observer.vacuum.pid,)]
@@ -185,7 +185,7 @@ def test_a_worker_and_its_pooler_are_killed_and_the_job_ends_all_the_same(
         assert worker.until("Started")["resumed"] is True
         worker.until("BatchDone")
         pooler.kill()
-        worker.until("Retried", reason="connection")
+        worker.until("RetryScheduled", reason="connection")
         pooler.start()
         assert worker.end() == 0, worker.stderr
     assert unfilled(database) == 0

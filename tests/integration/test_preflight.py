@@ -12,14 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from psycopg.sql import SQL
 
-from backfill.core.jobfile import JobFile, load
-from backfill.core.table import Table
-from backfill.errors import JobError, Refused
-from backfill.pg.catalog import read_table
-from backfill.pg.clauses import expression, name_of, target_of
-from backfill.pg.matching import Matching
-from backfill.pg.planner import make_plan
-from backfill.pg.preflight import prepare, volatile_functions
+from backfill.jobfile.load import JobFile, load
+from backfill.postgres.catalog.check_expressions import prepare, volatile_functions
+from backfill.postgres.catalog.table import read_table
+from backfill.postgres.plan.make import make_plan
+from backfill.postgres.statements.fragments import expression, name_of, target_of
+from backfill.postgres.statements.predicates import RowPredicates
+from backfill.table.definition import Table
+from backfill.values.errors import JobError, StatementRefused
 from tests.fix_pg import Database
 from tests.integration.jobs import connected, job_file, prepared, run_sql
 
@@ -159,7 +159,7 @@ async def test_what_is_not_the_job_file_s_fault_is_not_blamed_on_it(users: Datab
     with psycopg.connect(users.dsn) as other:
         other.execute("lock table locked")
         async with connected(users.dsn, job) as connection:
-            with pytest.raises(Refused) as caught:
+            with pytest.raises(StatementRefused) as caught:
                 await prepared(connection, job)
     assert caught.value.sqlstate == "55P03"
 
@@ -221,7 +221,7 @@ class Truth:
     def compare(self, job: JobFile) -> int:
         """Return the number of rows that match the condition still; fail when other ones were foretold."""
         target, where = target_of(self.table), expression(job.job.where)
-        still = Matching(job.job, self.table, foreseen=True).still_matches()
+        still = RowPredicates(job.job, self.table, foreseen=True).still_matches()
         told = SQL("SELECT id, {} IS TRUE FROM {} WHERE {}").format(still, target, where)
         assignments = (
             SQL("{} = {}").format(name_of(one.column), expression(one.expression)) for one in job.job.assignments

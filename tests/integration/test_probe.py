@@ -12,12 +12,12 @@ import anyio
 import psycopg
 import pytest
 
-from backfill.core.signals import Signals
-from backfill.pg.probe import read_insert_lsn, read_signals
-from backfill.pg.session import connect
-from backfill.pg.setup import read_server
+from backfill.postgres.monitor.read_signals import read_insert_lsn, read_signals
+from backfill.postgres.session.connection import connect
+from backfill.postgres.session.server import read_server
 from backfill.sandbox import Sandbox, Server
 from backfill.sandbox.wait import wait_until
+from backfill.throttle.signals import Signals
 from tests.fix_pg import Cluster
 from tests.integration.jobs import run_sql
 

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from psycopg.sql import SQL, Literal
 
-from backfill.core.jobfile import JobFile
-from backfill.pg.session import Connection
+from backfill.jobfile.load import JobFile
+from backfill.postgres.session.connection import Connection
 from backfill.sandbox import Server
 from tests.fix_pg import Database
 from tests.integration.jobs import (

@@ -9,18 +9,20 @@ from typing import Any
 import anyio
 import pytest
 
-from backfill.core.batch import Rejected
-from backfill.core.events import BatchDone, BatchRefused, Event, Finished, PassDone, RowRejected, RowRetried, Verified
-from backfill.core.job import Job
-from backfill.core.jobfile import JobFile
-from backfill.core.retry import timed_out
-from backfill.core.scan import Scan, Tid
-from backfill.core.scout import Cut
-from backfill.errors import Halted, Refused, Rewritten, RowRefused
-from backfill.pg.database import Database as Session
-from backfill.ports import Surroundings
-from backfill.retrying import Retrying
-from backfill.runner import Runner
+from backfill.engine.ports import Runtime
+from backfill.engine.retry_rejected import RetryRejectedRun
+from backfill.engine.supervisor import JobSupervisor
+from backfill.events.batch import BatchDone, BatchRefused, RowRejected, RowRetried
+from backfill.events.event import Event
+from backfill.events.job import Finished, PassDone, Verified
+from backfill.jobfile.job import Job
+from backfill.jobfile.load import JobFile
+from backfill.postgres.work.job_session import PgJobSession as Session
+from backfill.retry.sqlstate import timed_out
+from backfill.table.batch import RejectedRow
+from backfill.table.checkpoint import Checkpoint, Tid
+from backfill.table.row_counts import BatchRange
+from backfill.values.errors import Halted, RowRefused, StatementRefused, TableRewritten
 from tests.fix_pg import Database
 from tests.integration.jobs import (
     asleep,
@@ -39,7 +41,7 @@ pytestmark = pytest.mark.anyio
 
 ROWS = 2000
 SKIP: dict[str, Any] = {"on_row_error": "skip", "throttle": {"replicas": {"ignore": ["*"]}}}
-WORDS = Refused("new row violates it\nDETAIL:  this one", "23514")
+WORDS = StatementRefused("new row violates it\nDETAIL:  this one", "23514")
 
 
 @pytest.fixture
@@ -58,9 +60,9 @@ def rejected(database: Database) -> list[tuple[Any, ...]]:
     return database.query("select key, sqlstate, pass_number from backfill.rejected order by tid")
 
 
-async def aside(worker: Session, scan: Scan, tid: Tid, end: Tid | None = None) -> Scan:
+async def aside(worker: Session, scan: Checkpoint, tid: Tid, end: Tid | None = None) -> Checkpoint:
     """Set the row at an address aside."""
-    cut = Cut(end or Tid(tid.page, tid.offset + 1), 1, tids=(tid,))
+    cut = BatchRange(end or Tid(tid.page, tid.offset + 1), 1, tids=(tid,))
     return (await worker.reject_row(scan, cut, WORDS)).scan
 
 
@@ -85,7 +87,7 @@ async def test_a_row_that_is_gone_by_then_is_left_behind_and_not_kept(users: Dat
     async with session(users.dsn, job_file()) as worker:
         scan = (await open_leaf(worker)).scans[0]
         run_sql(users, "delete from users where id = 3")
-        moved = await worker.reject_row(scan, Cut(Tid(0, 4), 1, tids=(Tid(0, 3),)), WORDS)
+        moved = await worker.reject_row(scan, BatchRange(Tid(0, 4), 1, tids=(Tid(0, 3),)), WORDS)
         assert (moved.key, moved.scan.next, rejected(users)) == (None, Tid(0, 4), [])
 
 
@@ -93,7 +95,7 @@ async def test_on_a_table_that_was_rewritten_nothing_is_set_aside(users: Databas
     async with session(users.dsn, job_file()) as worker:
         scan = (await open_leaf(worker)).scans[0]
         run_sql(users, "vacuum full users")
-        with pytest.raises(Rewritten):
+        with pytest.raises(TableRewritten):
             await aside(worker, scan, Tid(0, 3))
         assert rejected(users) == []
 
@@ -125,7 +127,7 @@ async def test_rows_of_an_earlier_pass_do_not_count_against_the_bound_until_they
     async with session(users.dsn, job_file(max_rejected=1)) as worker:
         scan = (await open_leaf(worker)).scans[0]
         scan = await next_pass(worker, await aside(worker, scan, Tid(0, 1)))
-        moved = await worker.reject_row(scan, Cut(Tid(0, 3), 1, tids=(Tid(0, 2),)), WORDS)
+        moved = await worker.reject_row(scan, BatchRange(Tid(0, 3), 1, tids=(Tid(0, 2),)), WORDS)
         assert moved.rows_rejected == 1
         assert [row[2] for row in rejected(users)] == [1, 2]
 
@@ -153,7 +155,7 @@ async def test_the_proof_counts_rows_aside_and_asks_them_nothing(users: Database
         scan = (await open_leaf(worker)).scans[0]
         for tid in sorted(tids):
             scan = await aside(worker, scan, tid)
-        with pytest.raises(Refused, match="invalid input syntax"):
+        with pytest.raises(StatementRefused, match="invalid input syntax"):
             await worker.verify(2)
         assert rejected(users) == [], "a pass that did not meet them"
         for tid in sorted(tids):
@@ -301,8 +303,8 @@ async def run_beside(database: Database, job: JobFile, disturb: Any) -> tuple[Fi
         if isinstance(event, PassDone):
             disturb()
 
-    around = Surroundings(record=record, now_s=time.monotonic, sleep=anyio.sleep, jitter=lambda: 0.5)
-    finished = await Runner(job.job, lambda: Session(database.dsn, job), around, wait_for_lock=True).run()
+    around = Runtime(record=record, now_s=time.monotonic, sleep=anyio.sleep, jitter=lambda: 0.5)
+    finished = await JobSupervisor(job.job, lambda: Session(database.dsn, job), around, wait_for_lock=True).run()
     return finished, events
 
 
@@ -359,9 +361,9 @@ async def test_a_value_of_a_row_function_that_the_server_refuses_is_told_with_it
 async def again(database: Database, job: JobFile) -> dict[str, str]:
     """Try the rows again that are set aside; return what became of each."""
     events: list[Event] = []
-    around = Surroundings(record=events.append, now_s=time.monotonic, sleep=anyio.sleep, jitter=lambda: 0.5)
+    around = Runtime(record=events.append, now_s=time.monotonic, sleep=anyio.sleep, jitter=lambda: 0.5)
     async with Session(database.dsn, job) as worker:
-        await Retrying(job.job, worker, around).run()
+        await RetryRejectedRun(job.job, worker, around).run()
     return {event.key: event.result for event in told(events, RowRetried)}
 
 
@@ -396,13 +398,13 @@ async def test_the_time_tells_a_timeout_from_a_person(users: Database):
     job = job_file(set={"handle": "pg_sleep(60)::text"}, statement_timeout="1s", lock_timeout="500ms", **SKIP)
     async with session(users.dsn, job) as worker:
         scan = (await open_leaf(worker)).scans[0]
-        with pytest.raises(Refused) as raised:
-            await fill(worker, scan, Cut(Tid(0, 3), 1, tids=(Tid(0, 1),)))
+        with pytest.raises(StatementRefused) as raised:
+            await fill(worker, scan, BatchRange(Tid(0, 3), 1, tids=(Tid(0, 1),)))
         assert timed_out(raised.value.sqlstate, raised.value.took_s, 1.0)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(cancel, users)
-            with pytest.raises(Refused) as raised:
-                await fill(worker, scan, Cut(Tid(0, 3), 1, tids=(Tid(0, 1),)))
+            with pytest.raises(StatementRefused) as raised:
+                await fill(worker, scan, BatchRange(Tid(0, 3), 1, tids=(Tid(0, 1),)))
         assert raised.value.sqlstate == "57014"
         assert not timed_out(raised.value.sqlstate, raised.value.took_s, 1.0)
 
@@ -440,4 +442,4 @@ async def test_events_of_a_search_tell_its_first_batch_and_the_row(users: Databa
     [row] = told(events, RowRejected)
     assert (row.key, row.reason, row.rows_rejected) == ('{"id": 900}', "23514", 1)
     assert sum(event.rows for event in told(events, BatchDone)) == ROWS - 1
-    assert Rejected(row.key, Tid(0, 1), 1, row.message).told.endswith('"users_handle_check"')
+    assert RejectedRow(row.key, Tid(0, 1), 1, row.message).told.endswith('"users_handle_check"')

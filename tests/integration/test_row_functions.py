@@ -13,13 +13,14 @@ import anyio
 import psycopg
 import pytest
 
-from backfill.core.batch import Filled
-from backfill.core.events import BatchDone, PassDone, Retried
-from backfill.core.jobfile import JobFile
-from backfill.core.scout import Cut
-from backfill.errors import BackfillError, Diverges, FunctionError, JobError, Refused, RowRefused
-from backfill.pg.database import Database as Session
-from backfill.pg.planner import make_plan
+from backfill.events.batch import BatchDone
+from backfill.events.job import PassDone, RetryScheduled
+from backfill.jobfile.load import JobFile
+from backfill.postgres.plan.make import make_plan
+from backfill.postgres.work.job_session import PgJobSession as Session
+from backfill.table.batch import BatchResult
+from backfill.table.row_counts import BatchRange
+from backfill.values.errors import BackfillError, FunctionError, JobError, RowRefused, StatementRefused, WhereStaysTrue
 from tests.fix_pg import Database
 from tests.integration.jobs import (
     asleep,
@@ -90,7 +91,7 @@ def _no_process_is_left() -> Iterator[None]:
     assert children() == []
 
 
-async def whole(worker: Session) -> tuple[Any, Cut]:
+async def whole(worker: Session) -> tuple[Any, BatchRange]:
     """Open the table; return its place and all of it as one batch."""
     scan = (await open_leaf(worker)).scans[0]
     return scan, await next_cut(worker, scan)
@@ -149,7 +150,7 @@ async def test_a_row_that_another_transaction_changes_during_the_update_is_left(
             other.execute("update users set username = 'late' where id in (3, 500)")
             other.execute("select from users where id = 400 for update")
             async with anyio.create_task_group() as tasks:
-                done: list[Filled] = []
+                done: list[BatchResult] = []
 
                 async def update() -> None:
                     done.append(await fill(worker, scan, cut))
@@ -215,7 +216,7 @@ async def test_rows_that_the_function_gives_nothing_for_are_stuck(users: Databas
 
 
 async def test_a_function_that_converges_no_row_is_stopped_at_its_first_batch(users: Database, tmp_path: Path):
-    with pytest.raises(Diverges) as caught:
+    with pytest.raises(WhereStaysTrue) as caught:
         await run(users.worker_dsn, job_of(tmp_path, "def f(rows):\n    return [None] * len(rows)\n"))
     assert 'row {"id": ' in str(caught.value)
     assert '{"handle": null} → {"handle": null}' in str(caught.value)
@@ -428,7 +429,7 @@ async def test_a_process_that_is_killed_is_started_again(users: Database, tmp_pa
         finished, events = await run(users.worker_dsn, job)
         tasks.cancel_scope.cancel()
     assert (finished.state, finished.rows_total, wrong(users)) == ("done", ROWS, 0)
-    retried = [one for one in events if isinstance(one, Retried)]
+    retried = [one for one in events if isinstance(one, RetryScheduled)]
     assert [one.reason for one in retried] == ["function_died"] * 2
     assert "function functions:f: its process was killed by signal 9 (out of memory?)" in retried[0].message
 
@@ -478,7 +479,7 @@ async def test_a_second_signal_ends_the_function(users: Database, tmp_path: Path
                 await worker.cancel_all()
 
             tasks.start_soon(cancel)
-            with anyio.fail_after(10), pytest.raises(Refused, match="was killed by signal 9"):
+            with anyio.fail_after(10), pytest.raises(StatementRefused, match="was killed by signal 9"):
                 await worker.map_rows(scan, cut)
 
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from backfill.errors import BackfillError
 from backfill.sandbox import Sandbox, Server, Standby, binaries, janitor, server
 from backfill.sandbox.wait import wait_until
+from backfill.values.errors import BackfillError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,7 +49,7 @@ def standby(lasting_standby: Standby) -> Standby:
 
 
 def states(of: Server) -> set[str]:
-    pids = janitor.residents(of.data.parent, of.name)
+    pids = janitor.server_processes(of.data.parent, of.name)
     return {Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] for pid in pids}
 
 
@@ -160,7 +160,7 @@ def test_stop_and_start_keep_the_port(primary: Server, standby: Standby):
 
 def test_kill_leaves_no_process_and_recovers(primary: Server, standby: Standby):
     standby.kill()
-    assert not janitor.residents(standby.data.parent, standby.name)
+    assert not janitor.server_processes(standby.data.parent, standby.name)
     primary.query("insert into note values ('while dead')")
     standby.start()
     standby.wait_replayed()
@@ -256,7 +256,7 @@ def test_nothing_is_left_after_an_exception():
     with pytest.raises(ZeroDivisionError):
         fail()
     assert not paths[0].exists()
-    assert not janitor.residents(paths[0])
+    assert not janitor.server_processes(paths[0])
 
 
 def test_a_sandbox_whose_janitor_was_killed_still_ends_clean():
@@ -266,11 +266,11 @@ def test_a_sandbox_whose_janitor_was_killed_still_ends_clean():
         assert sandbox._house is not None
         os.kill(sandbox._house._janitor.pid, signal.SIGKILL)
         if sys.platform == "linux":
-            wait_until(lambda: not janitor.residents(path), "the servers die with their janitor")
+            wait_until(lambda: not janitor.server_processes(path), "the servers die with their janitor")
         with pytest.raises(BackfillError, match="janitor is gone"):
             primary.start()
     assert not path.exists()
-    assert not janitor.residents(path)
+    assert not janitor.server_processes(path)
 
 
 def test_the_wheel_is_found_without_being_imported(monkeypatch: pytest.MonkeyPatch):

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 import backfill
-from backfill.errors import BackfillError
 from backfill.sandbox import Sandbox, account, binaries, janitor
 from backfill.sandbox.wait import wait_until
+from backfill.values.errors import BackfillError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,14 +58,14 @@ def program(then: str = "", **environment: str) -> Iterator[tuple[subprocess.Pop
         try:
             assert process.stdout
             path, janitor_pid = process.stdout.readline().split()
-            assert janitor.residents(Path(path))
+            assert janitor.server_processes(Path(path))
             yield process, Path(path), int(janitor_pid)
         finally:
             process.kill()
 
 
 def gone(path: Path) -> bool:
-    return not path.exists() and not janitor.residents(path)
+    return not path.exists() and not janitor.server_processes(path)
 
 
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
@@ -108,16 +108,16 @@ def test_what_outlives_even_the_janitor_is_swept_by_the_next(monkeypatch: pytest
         ):
             os.kill(janitor_pid, signal.SIGKILL)
             process.kill()
-            wait_until(lambda: not janitor.residents(path), "the servers die with their janitor", 20)
+            wait_until(lambda: not janitor.server_processes(path), "the servers die with their janitor", 20)
             assert path.exists()
             monkeypatch.setattr(janitor, "_LOCKED_WITHIN_S", 0)
             mine = own / f"{janitor.PREFIX}mine"
             mine.mkdir()
-            account.Account.choose().take(mine)
+            account.SystemAccount.choose().take(mine)
             janitor.sweep_dead(mine)
             assert not path.exists()
             assert mine.exists()
-            assert janitor.residents(living)
+            assert janitor.server_processes(living)
     finally:
         wait_until(lambda: not list(own.glob(f"{janitor.PREFIX}*/*")), "nothing is left", 20)
         shutil.rmtree(own)
@@ -167,8 +167,8 @@ def test_root_opens_nothing_and_does_not_run_servers():
     before = [permissions(found / "postgres"), permissions(Path(tempfile.gettempdir()))]
     with Sandbox() as sandbox:
         primary = sandbox.primary()
-        owners = {Path(f"/proc/{pid}").stat().st_uid for pid in janitor.residents(sandbox.path)}
-        assert owners == {account.Account.choose().uid}
+        owners = {Path(f"/proc/{pid}").stat().st_uid for pid in janitor.server_processes(sandbox.path)}
+        assert owners == {account.SystemAccount.choose().uid}
         assert 0 not in owners
         assert permissions(sandbox.path)[0][1] == permissions(primary.data)[0][1] == 0o700
     assert [permissions(found / "postgres"), permissions(Path(tempfile.gettempdir()))] == before
@@ -186,7 +186,7 @@ def test_without_a_user_postgres_it_is_nobody(monkeypatch: pytest.MonkeyPatch):
 def test_without_any_account_root_is_told(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(account, "_UNPRIVILEGED", ("no-such-user",))
     with pytest.raises(BackfillError, match="ordinary user"):
-        account.Account.choose()
+        account.SystemAccount.choose()
 
 
 @as_root

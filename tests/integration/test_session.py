@@ -9,9 +9,9 @@ import psycopg
 import pytest
 from psycopg.sql import SQL, Identifier, Literal
 
-from backfill.core.scout import Cut
-from backfill.errors import JobError, Lost, Refused
-from backfill.pg.session import connect, resolve_dsn, translated, untimed, worker_name
+from backfill.postgres.session.connection import connect, resolve_dsn, translated, untimed, worker_name
+from backfill.table.row_counts import BatchRange
+from backfill.values.errors import ConnectionLost, JobError, StatementRefused
 from tests.fix_pg import Cluster, Database
 from tests.integration.jobs import asleep, connected, fill, job_file, make_users, open_leaf, run_sql, session
 
@@ -64,7 +64,7 @@ async def test_whatever_the_defaults_of_the_database_are_ours_hold(database: Dat
         assert dict(await cursor.fetchall()) == {name: OURS[name] for name in known}
     async with session(database.dsn, job) as worker:
         scan = (await open_leaf(worker)).scans[0]
-        assert (await fill(worker, scan, Cut(scan.window_limit, 1))).rows == 500
+        assert (await fill(worker, scan, BatchRange(scan.window_limit, 1))).rows == 500
         assert (await worker.verify(1)).rows_left == 0
 
 
@@ -75,7 +75,7 @@ async def test_a_serializable_default_does_not_make_batches_fail(database: Datab
         scan = (await open_leaf(worker)).scans[0]
         with psycopg.connect(database.dsn) as other:
             other.execute("update users set handle = 'theirs' where id = 77")
-            batch = asyncio.ensure_future(fill(worker, scan, Cut(scan.window_limit, 1)))
+            batch = asyncio.ensure_future(fill(worker, scan, BatchRange(scan.window_limit, 1)))
             await asleep(database, "transactionid")
             other.commit()
             assert (await batch).rows == 499
@@ -95,23 +95,23 @@ async def test_a_worker_says_which_job_it_has_and_where_it_is(database: Database
 
 async def test_a_server_that_is_not_there_is_lost_and_keeps_its_secrets(cluster: Cluster):
     dsn = "host=127.0.0.1 port=1 user=postgres password=s3cr3t"
-    with pytest.raises(Lost) as caught:
+    with pytest.raises(ConnectionLost) as caught:
         await connect(dsn, application_name="backfill:test")
     assert "s3cr3t" not in str(caught.value)
-    with pytest.raises(Lost, match="does not exist"):
+    with pytest.raises(ConnectionLost, match="does not exist"):
         await connect(cluster.primary.dsn_for(dbname="nowhere"), application_name="backfill:test")
 
 
 async def test_what_the_server_says_no_to_is_refused_with_its_sqlstate(database: Database):
     async with await connect(database.dsn, application_name="backfill:test") as connection:
-        with pytest.raises(Refused, match="division by zero") as caught, translated(connection):
+        with pytest.raises(StatementRefused, match="division by zero") as caught, translated(connection):
             await connection.execute("select 1 / 0")
         assert caught.value.sqlstate == "22012"
         cursor = await connection.execute("select pg_backend_pid()")
         row = await cursor.fetchone()
         assert row is not None
         database.query("select pg_terminate_backend(%s::int, 10000)", row[0])
-        with pytest.raises(Lost), translated(connection):
+        with pytest.raises(ConnectionLost), translated(connection):
             await connection.execute("select 1")
 
 
@@ -124,7 +124,7 @@ async def test_a_proxy_that_stands_still_and_keeps_the_link_up_loses_the_session
         assert connection.answer_s == pytest.approx(50)
         connection.answer_s = 0.3
         link.freeze()
-        with pytest.raises(Lost, match="no answer within 300ms"), translated(connection):
+        with pytest.raises(ConnectionLost, match="no answer within 300ms"), translated(connection):
             async with connection.transaction(), connection.pipeline():
                 await connection.execute("select 1")
         assert connection.closed

@@ -12,14 +12,15 @@ from pathlib import Path
 import anyio
 import pytest
 
-from backfill.core.identifier import quote
-from backfill.core.jobfile import JobFile
-from backfill.errors import Halted, JobError, Lost
-from backfill.pg.database import Database as Session
-from backfill.pg.planner import make_plan
-from backfill.pg.session import connect
-from backfill.pg.setup import Server, check_server, create_state, ensure_state, init, init_script, read_server
-from backfill.pg.status import read_status
+from backfill.jobfile.load import JobFile
+from backfill.postgres.plan.make import make_plan
+from backfill.postgres.session.connection import connect
+from backfill.postgres.session.server import ServerFacts, check_server, read_server
+from backfill.postgres.state.schema import create_state, ensure_state, init, init_script
+from backfill.postgres.state.status import read_status
+from backfill.postgres.work.job_session import PgJobSession as Session
+from backfill.values.errors import ConnectionLost, Halted, JobError
+from backfill.values.identifier import quote
 from tests.fix_pg import Cluster, Database
 from tests.integration.jobs import job_file, make_users, run, run_sql
 
@@ -45,7 +46,7 @@ def role(users: Database) -> Iterator[str]:
     run_sql(users, f"drop owned by {quote(name)}", f"drop role {quote(name)}")
 
 
-async def server_of(dsn: str) -> Server:
+async def server_of(dsn: str) -> ServerFacts:
     async with await connect(dsn, application_name="backfill:test") as connection:
         return await read_server(connection)
 
@@ -66,7 +67,7 @@ def mend(database: Database, error: Halted) -> None:
 async def test_a_server_is_read_as_it_is(cluster: Cluster, users: Database):
     server = await server_of(users.dsn)
     [(version,)] = users.query("select current_setting('server_version_num')::int")
-    assert server == Server(
+    assert server == ServerFacts(
         role="postgres",
         database=users.name,
         version=version,
@@ -89,7 +90,7 @@ async def test_a_server_is_read_as_it_is(cluster: Cluster, users: Database):
 async def test_a_standby_is_refused(cluster: Cluster, users: Database):
     cluster.replica_a.wait_replayed()
     dsn = cluster.replica_a.dsn_for(dbname=users.name)
-    with pytest.raises(Lost, match="read-only by a setting; give a DSN of the primary"):
+    with pytest.raises(ConnectionLost, match="read-only by a setting; give a DSN of the primary"):
         async with Session(dsn, job_file()):
             pass
     with pytest.raises(Halted, match="the server is a standby; give a DSN of the primary"):

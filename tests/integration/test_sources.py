@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from backfill.errors import JobError
-from backfill.pg.planner import make_plan
+from backfill.postgres.plan.make import make_plan
+from backfill.values.errors import JobError
 from tests.fix_pg import Cluster, Database
 from tests.integration.jobs import job_file, make_users, session
 

@@ -6,14 +6,14 @@ from dataclasses import replace
 
 import pytest
 
-from backfill.core.events import Finished
-from backfill.core.reason import Kind, Reason
-from backfill.core.scan import Tid, progress_ratio
-from backfill.core.scout import Cut
-from backfill.errors import Halted
-from backfill.pg.session import worker_name
-from backfill.pg.status import JobStatus, read_status
+from backfill.events.job import Finished
+from backfill.postgres.session.connection import worker_name
+from backfill.postgres.state.status import JobStatus, read_status
 from backfill.sandbox.wait import wait_until
+from backfill.table.checkpoint import Tid, progress_ratio
+from backfill.table.row_counts import BatchRange
+from backfill.throttle.wait_reason import WaitKind, WaitReason
+from backfill.values.errors import Halted
 from tests.fix_pg import Database
 from tests.integration.jobs import fill, job_file, make_users, next_cut, open_leaf, run, run_sql, session
 
@@ -88,9 +88,9 @@ async def test_a_job_at_work_tells_its_place_its_pace_and_its_worker(users: Data
             samples=(),
         )
         assert 0 <= status.idle_s < 30
-        done = await fill(worker, scan, Cut(Tid(4), 1))
+        done = await fill(worker, scan, BatchRange(Tid(4), 1))
         done = await fill(worker, done.scan, await next_cut(worker, done.scan))
-        await worker.save_wait(Reason(Kind.LAG, "replica-a lag 12.4s > 10s"), frozenset())
+        await worker.save_wait(WaitReason(WaitKind.LAG, "replica-a lag 12.4s > 10s"), frozenset())
         status = await only(users)
         assert status.progress_ratio == progress_ratio((done.scan,)) == 0.5
         assert (status.rows_total, status.wal_bytes) == (done.scan.rows_total, done.scan.wal_bytes)

@@ -16,18 +16,18 @@ import anyio
 import psycopg
 import pytest
 
-from backfill.core import vacuum
-from backfill.core.events import VacuumStarted, VacuumUnable
-from backfill.core.signals import Upkeep, Vacuumed
-from backfill.core.vacuum import Cost
-from backfill.pg.database import Database as Session
-from backfill.pg.planner import make_plan
+from backfill.events.vacuum import VacuumNotPermitted, VacuumStarted
+from backfill.postgres.plan.make import make_plan
+from backfill.postgres.work.job_session import PgJobSession as Session
+from backfill.throttle.signals import Upkeep, VacuumResult
+from backfill.upkeep import vacuum
+from backfill.upkeep.vacuum import VacuumCost
 from tests.fix_pg import Database
 from tests.integration.jobs import job_file, make_users, run, run_sql, session
 
 pytestmark = pytest.mark.anyio
 
-FAST, SLOW = Cost(10_000, 1.0), Cost(1, 100.0)
+FAST, SLOW = VacuumCost(10_000, 1.0), VacuumCost(1, 100.0)
 """As quick as it gets, and a page in tenths of a second: longer than any test."""
 WAIT_S = 20.0
 OURS = "select pid from pg_stat_activity where application_name like 'backfill:vacuum:%%'"
@@ -43,7 +43,7 @@ async def until(condition: Callable[[], Any]) -> Any:
     return found
 
 
-async def ended(worker: Session) -> Vacuumed:
+async def ended(worker: Session) -> VacuumResult:
     """Read until it is over."""
     deadline_s = time.monotonic() + WAIT_S
     while (found := (await worker.read_signals()).vacuumed) is None:
@@ -302,7 +302,7 @@ async def test_no_right_is_told_once_with_what_gives_it_and_the_table_is_filled(
         assert any(notice.startswith(told) for notice in notices)
         finished, events = await run(dsn, job)
         assert finished.state == "done"
-        assert [one.why for one in events if isinstance(one, VacuumUnable)] == [told]
+        assert [one.why for one in events if isinstance(one, VacuumNotPermitted)] == [told]
         assert not any(isinstance(one, VacuumStarted) for one in events)
         off = await make_plan(dsn, job_file(vacuum="off"))
         assert not any("vacuum" in notice for notice in off.notices)

@@ -7,10 +7,10 @@ import json
 
 import pytest
 
-from backfill.core.scan import Tid
-from backfill.core.scout import Cut
-from backfill.errors import Refused
-from backfill.pg.database import Database as Session
+from backfill.postgres.work.job_session import PgJobSession as Session
+from backfill.table.checkpoint import Tid
+from backfill.table.row_counts import BatchRange
+from backfill.values.errors import StatementRefused
 from tests.fix_pg import Database
 from tests.integration.jobs import asleep, fill, job_file, make_users, open_leaf, run_sql, session
 
@@ -86,8 +86,8 @@ async def test_the_proof_may_take_longer_than_a_statement(users: Database):
         assert found.rows_left == ROWS
         assert found.took_s > 1.2
         scan = (await open_leaf(worker)).scans[0]
-        with pytest.raises(Refused) as caught:  # a batch may not
-            await fill(worker, scan, Cut(Tid(1), 1))
+        with pytest.raises(StatementRefused) as caught:  # a batch may not
+            await fill(worker, scan, BatchRange(Tid(1), 1))
         assert caught.value.sqlstate == "57014"
 
 
@@ -96,11 +96,11 @@ async def test_the_proof_is_interrupted_and_a_batch_is_not(users: Database):
         proof = asyncio.ensure_future(worker.verify(1))
         await asleep(users)
         await worker.interrupt()
-        with pytest.raises(Refused) as caught:
+        with pytest.raises(StatementRefused) as caught:
             await proof
         assert caught.value.sqlstate == "57014"
     async with session(users.dsn, job_file(where=SLOWLY.format(0.3), name="other", batch={"stripes": 1})) as worker:
-        batch = asyncio.ensure_future(fill(worker, (await open_leaf(worker)).scans[0], Cut(Tid(1), 1)))
+        batch = asyncio.ensure_future(fill(worker, (await open_leaf(worker)).scans[0], BatchRange(Tid(1), 1)))
         await asleep(users)
         await worker.interrupt()
         assert (await batch).rows > 0

@@ -9,14 +9,14 @@ import anyio
 import psycopg
 import pytest
 
-from backfill.core.batch import Filled
-from backfill.core.signals import Probed, Replica, Signals
-from backfill.pg.database import Database as Session
-from backfill.pg.probe import read_signals
-from backfill.pg.session import connect
-from backfill.pg.setup import read_server
+from backfill.postgres.monitor.read_signals import read_signals
+from backfill.postgres.session.connection import connect
+from backfill.postgres.session.server import read_server
+from backfill.postgres.work.job_session import PgJobSession as Session
 from backfill.sandbox import Sandbox, Server
 from backfill.sandbox.wait import wait_until
+from backfill.table.batch import BatchResult
+from backfill.throttle.signals import ProbeAnswer, Replica, Signals
 from tests.factories import admission, run_order
 from tests.fix_pg import Cluster, Database
 from tests.integration.jobs import asleep, job_file, make_users, next_cut, open_leaf, run_sql, session
@@ -236,8 +236,8 @@ async def test_probes_are_numbers_or_unknown_and_say_why(database: Database):
             worker, lambda one: sum(probed.why not in ("", "not read yet") for probed in one.probes) == 6
         )
     found = {one.name: one for one in signals.probes}
-    assert found["ten"] == Probed("ten", 5.0, 10.0)
-    assert found["sum"] == Probed("sum", 5.0, 1.5)
+    assert found["ten"] == ProbeAnswer("ten", 5.0, 10.0)
+    assert found["sum"] == ProbeAnswer("sum", 5.0, 1.5)
     whys = {name: one.why for name, one in found.items() if one.value is None}
     assert whys.keys() == {"null", "nan", "wrong", "writes", "text", "prometheus"}
     assert whys["null"] == whys["nan"] == "the query gives no number"
@@ -271,7 +271,7 @@ async def test_sessions_that_wait_for_our_locks_are_counted_and_those_behind_the
 
         async def fill() -> None:
             done = await run_order(worker, scan, cut, admission(10))
-            assert isinstance(done, Filled)
+            assert isinstance(done, BatchResult)
             assert done.blocked_sessions == 2
 
         async with anyio.create_task_group() as tasks:
@@ -300,7 +300,7 @@ async def test_a_flushed_batch_is_on_disk_when_it_is_committed(database: Databas
     async with session(database.dsn, job_file()) as worker:
         scan = (await open_leaf(worker)).scans[0]
         done = await run_order(worker, scan, await next_cut(worker, scan, 500), admission(500, flush=True))
-        assert isinstance(done, Filled)
+        assert isinstance(done, BatchResult)
         signals = await worker.read_signals()
         assert signals.flush_lsn >= done.insert_lsn
         assert database.query(behind)[0][0] >= 0

@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, cast
 
-from backfill.core.events import Event, Waited
-from backfill.core.job import Job
-from backfill.core.scan import Scan
-from backfill.gate import Gate
-from backfill.ports import Session, Surroundings
+from backfill.engine.admission import AdmissionControl
+from backfill.engine.ports import JobSession, Runtime
+from backfill.events.event import Event
+from backfill.events.throttle import WaitStarted
+from backfill.jobfile.job import Job
+from backfill.table.checkpoint import Checkpoint
 from tests.factories import job as make_job
 from tests.sim.path import Path
 from tests.sim.plant import Over, Plant
@@ -37,8 +38,8 @@ class Loop:
 
     def __post_init__(self) -> None:
         plant = self.plant
-        around = Surroundings(self.events.append, lambda: plant.now_s, plant.sleep, lambda: 0.5)
-        self.gate = Gate(self.job, around)
+        around = Runtime(self.events.append, lambda: plant.now_s, plant.sleep, lambda: 0.5)
+        self.gate = AdmissionControl(self.job, around)
 
     def run(self, until_s: float) -> Loop:
         self.plant.until_s = until_s
@@ -47,10 +48,10 @@ class Loop:
         return self
 
     async def _run(self) -> None:
-        session = cast(Session, self.plant)
+        session = cast(JobSession, self.plant)
         with suppress(Over):
             while True:
-                run = await self.gate.admit(session, Scan(end_page=1, stripe=self.stripe))
+                run = await self.gate.admit(session, Checkpoint(end_page=1, stripe=self.stripe))
                 rows = min(run.rows, self.left)
                 self.flushes += run.flush
                 self.rests += [len(self.plant.batches)] * (rows < run.rows)
@@ -67,8 +68,8 @@ class Loop:
         return (path.replayed - replayed) / path.capacity_bytes(since_s, self.plant.now_s)
 
     @property
-    def waits(self) -> list[Waited]:
-        return [event for event in self.events if isinstance(event, Waited)]
+    def waits(self) -> list[WaitStarted]:
+        return [event for event in self.events if isinstance(event, WaitStarted)]
 
     @property
     def own_bytes(self) -> int:

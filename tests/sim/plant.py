@@ -10,10 +10,10 @@ from collections.abc import Callable, MutableSequence
 from dataclasses import dataclass
 from random import Random
 
-from backfill.core.batch import Filled
-from backfill.core.reason import Reason
-from backfill.core.scan import Scan
-from backfill.core.signals import Replica, Signals
+from backfill.table.batch import BatchResult
+from backfill.table.checkpoint import Checkpoint
+from backfill.throttle.signals import Replica, Signals
+from backfill.throttle.wait_reason import WaitReason
 from tests.sim.path import MB, Path
 from tests.sim.server import INFINITE, START_LSN, Span, Steps, Written, value_at, within
 
@@ -78,7 +78,7 @@ class Plant:
         self.flushed = START_LSN
         self.written = Written()
         self.batches: MutableSequence[Batch] = []
-        self.waits: MutableSequence[tuple[float, Reason | None]] = []
+        self.waits: MutableSequence[tuple[float, WaitReason | None]] = []
         self.until_s = 0.0
         self.watch: Callable[[], None] = lambda: None
         self.watch_s = INFINITE
@@ -193,11 +193,11 @@ class Plant:
         stall_s = self.work.stall_s
         return stall_s * self.random.random() if stall_s and self.random.random() < 0.05 else 0.0
 
-    async def save_wait(self, reason: Reason | None, replicas_seen: frozenset[str]) -> None:
+    async def save_wait(self, reason: WaitReason | None, replicas_seen: frozenset[str]) -> None:
         self.waits.append((self.now_s, reason))
         self._pass(self.work.round_trip_s)
 
-    def fill(self, rows: int, stripe: int, *, flush: bool = False) -> Filled:
+    def fill(self, rows: int, stripe: int, *, flush: bool = False) -> BatchResult:
         """Run one batch: its WAL appears evenly while it runs, and is flushed at its end where that is asked for."""
         work, began_s = self.work, self.now_s
         noise = 1.0 + work.noise * (2 * self.random.random() - 1)
@@ -212,5 +212,5 @@ class Plant:
             self._pass(work.flush_s)
         self.batches.append(Batch(began_s, rows, wal_bytes, stripe))
         self._pass(work.round_trip_s)
-        scan = Scan(end_page=1)
-        return Filled(scan, rows, 0, 0, wal_bytes, int(self.insert), self.now_s - began_s, ())
+        scan = Checkpoint(end_page=1)
+        return BatchResult(scan, rows, 0, 0, wal_bytes, int(self.insert), self.now_s - began_s, ())

@@ -14,9 +14,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from backfill.core import sizing
-from backfill.core.flow import WINDOW_START_BYTES
-from backfill.core.job import Job
+from backfill.jobfile.job import Job
+from backfill.throttle import batch_size
+from backfill.throttle.replica_window import WINDOW_START_BYTES
 from tests.factories import job
 from tests.sim.loop import WIDE
 from tests.sim.path import MB, MESSAGE_BYTES, Path
@@ -89,7 +89,7 @@ def supply_bytes_s(work: Work, law: Job) -> float:
 
 def target_s(plant: Plant, law: Job) -> float:
     """Return the queue that the strictest of its replicas is to have."""
-    return min(sizing.target_s(law.throttle, sync=path.sync) for path in plant.paths)
+    return min(batch_size.target_s(law.throttle, sync=path.sync) for path in plant.paths)
 
 
 def hears_s(plant: Plant) -> float:

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backfill.core.cost import Cost
-from backfill.core.pace import Pace
-from backfill.core.reason import Kind
-from backfill.core.sizing import DEBT_S
-from backfill.core.throttle import PATIENCE_S, decide
+from backfill.throttle.batch_size import DEBT_S
+from backfill.throttle.controller import PATIENCE_S, decide
+from backfill.throttle.row_cost import RowCost
+from backfill.throttle.state import ThrottleState
+from backfill.throttle.wait_reason import WaitKind
 from tests.sim.loop import Loop, loop
 from tests.sim.path import MB, Path
 from tests.sim.plant import WALWRITER_S, Plant, Work
@@ -264,7 +264,7 @@ def test_an_idle_hour_is_followed_by_no_burst():
     run.plant.pass_time(3600.0)
     run.run(run.plant.now_s + 10.0)
     assert path.worst_lag_s < 1.0
-    assert {one.reason.kind for one in run.waits} == {Kind.WINDOW}
+    assert {one.reason.kind for one in run.waits} == {WaitKind.WINDOW}
 
 
 # Accidents.
@@ -285,7 +285,7 @@ def test_a_frozen_replica_adds_at_most_a_window(budget: str):
 
 def test_a_frozen_replica_is_told_as_lag_once_it_is_near_its_budget():
     run = under(link(4, frozen=((10.0, 40.0),)), max_lag="10s").run(40.0)
-    told = [one.reason for one in run.waits if one.reason.kind is Kind.LAG]
+    told = [one.reason for one in run.waits if one.reason.kind is WaitKind.LAG]
     assert told
     assert str(told[0]).startswith("replica-a lag 9")
 
@@ -308,7 +308,7 @@ def test_a_replica_that_returns_far_behind_is_waited_for():
     run.run(50.0)
     first = next(one.at_s for one in run.plant.batches if one.at_s > 30.0)
     assert first > 30.0 + 20 * MB / (4 * MB)
-    assert {Kind.BLIND, Kind.MISSING, Kind.LAG} <= {one.reason.kind for one in run.waits}
+    assert {WaitKind.BLIND, WaitKind.MISSING, WaitKind.LAG} <= {one.reason.kind for one in run.waits}
     assert run.use(path, 60.0) >= 0.9
 
 
@@ -316,7 +316,9 @@ def test_after_a_stop_work_resumes_once():
     """Without hysteresis each batch that lag allows would stop the next one."""
     run = under(link(4), max_lag="10s", work=Work(foreign=((0.0, 0.0), (5.0, 12.0 * MB), (12.0, 1.0 * MB)))).run(40.0)
     kinds = [one.reason.kind for one in run.waits]
-    stops = [index for index in range(1, len(kinds)) if kinds[index] is Kind.LAG and kinds[index - 1] is not Kind.LAG]
+    stops = [
+        index for index in range(1, len(kinds)) if kinds[index] is WaitKind.LAG and kinds[index - 1] is not WaitKind.LAG
+    ]
     resumed = next(one.at_s for one in run.plant.batches if one.at_s > 13.0)
     assert len(stops) == 1
     assert run.plant.paths[0].lag_s < 1.0
@@ -334,7 +336,7 @@ def test_a_replica_that_is_behind_when_we_begin_is_caught_up_with_first():
 def test_a_row_dearer_than_the_window_still_goes():
     work = Work(row_bytes=500.0 * KB, noise=0.0)
     run = under(link(1), max_lag="10s", work=work)
-    run.gate.pace = Pace(cost=Cost(500.0 * KB, 500.0 * KB, 1e-5))
+    run.gate.pace = ThrottleState(cost=RowCost(500.0 * KB, 500.0 * KB, 1e-5))
     run.run(30.0)
     assert {one.rows for one in run.plant.batches} == {1}
     assert len(run.plant.batches) > 30

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from backfill.argv import without_password
+from backfill.cli.argv import without_password
 
 URL = "postgresql://user:secret@host/db"
 

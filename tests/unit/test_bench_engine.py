@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from backfill.core.jobfile import load
+from backfill.jobfile.load import load
 from bench.engine.contenders import CONTENDERS, KEYSET, ONE_LANE, PAGES, PLAIN
 from bench.engine.figures import Figures, lines, ratio, took_s
 from bench.engine.picture import picture

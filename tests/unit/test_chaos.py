@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from backfill.core import faults
-from backfill.pg import verify
-from backfill.pg.sqlfile import statement
+from backfill.postgres.session.sql_files import statement
+from backfill.postgres.work import verify
+from backfill.throttle import stop_conditions as faults
 from tests.chaos import report
 from tests.chaos.catalogue import BY_NAME, FAULTS, STEPS
 from tests.chaos.deeds import DEEDS
@@ -150,7 +150,7 @@ def test_the_summary_counts_what_was_had_what_was_skipped_and_what_was_missed():
 
 
 def test_what_the_mutants_switch_off_is_there():
-    moved = statement("save_scan")
+    moved = statement("state/save_checkpoint")
     assert moved.count(FENCE) == 1
     assert moved.count(FILE) == 1
     assert callable(faults._view)

@@ -2,44 +2,44 @@ from __future__ import annotations
 
 import pytest
 
-from backfill.core.cost import HOPE, WAL_BYTES_PRIOR, Cost, learn
+from backfill.throttle.row_cost import WAL_BYTES_PRIOR, WEIGHT_DOWN, RowCost, learn
 
 
-def batch(cost: Cost, row_bytes: float, *, stripe: int = 0, rows: int = 100, row_s: float = 1e-5) -> Cost:
+def batch(cost: RowCost, row_bytes: float, *, stripe: int = 0, rows: int = 100, row_s: float = 1e-5) -> RowCost:
     return learn(cost, stripe=stripe, rows=rows, wal_bytes=int(rows * row_bytes), took_s=rows * row_s)
 
 
 def test_before_the_first_batch_a_row_is_thought_dear_and_its_time_unknown():
-    assert Cost().wal_bytes(0) == Cost().wal_bytes(7) == WAL_BYTES_PRIOR
-    assert Cost().row_s is None
+    assert RowCost().wal_bytes(0) == RowCost().wal_bytes(7) == WAL_BYTES_PRIOR
+    assert RowCost().row_s is None
 
 
 def test_a_dearer_batch_is_believed_at_once():
-    assert batch(Cost(), 5000).wal_bytes(0) == 5000
+    assert batch(RowCost(), 5000).wal_bytes(0) == 5000
 
 
 def test_a_cheaper_batch_is_believed_a_little():
-    assert batch(Cost(), 24).wal_bytes(0) == WAL_BYTES_PRIOR - HOPE * (WAL_BYTES_PRIOR - 24)
+    assert batch(RowCost(), 24).wal_bytes(0) == WAL_BYTES_PRIOR - WEIGHT_DOWN * (WAL_BYTES_PRIOR - 24)
 
 
 def test_hope_comes_to_the_truth_in_the_end():
-    cost = Cost()
+    cost = RowCost()
     for _ in range(40):
         cost = batch(cost, 200)
     assert cost.wal_bytes(0) == pytest.approx(200, rel=0.01)
 
 
 def test_first_stripes_and_later_ones_are_learnt_apart():
-    cost = batch(batch(Cost(), 4000, stripe=0), 2000, stripe=3)
+    cost = batch(batch(RowCost(), 4000, stripe=0), 2000, stripe=3)
     assert (cost.wal_bytes(0), cost.wal_bytes(1), cost.wal_bytes(7)) == (4000, 2000, 2000)
 
 
 def test_an_empty_batch_teaches_nothing():
-    cost = batch(Cost(), 4000)
+    cost = batch(RowCost(), 4000)
     assert learn(cost, stripe=0, rows=0, wal_bytes=999, took_s=1.0) == cost
 
 
 def test_the_first_time_is_believed_and_later_ones_smoothed():
-    first = batch(Cost(), 1000, row_s=1e-5)
+    first = batch(RowCost(), 1000, row_s=1e-5)
     assert first.row_s == pytest.approx(1e-5)
     assert batch(first, 1000, row_s=2e-5).row_s == pytest.approx(1.3e-5)

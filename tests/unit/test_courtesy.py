@@ -3,32 +3,32 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backfill.core import courtesy, throttle
-from backfill.core import pace as paces
-from backfill.core.courtesy import PAUSE_MAX_S, SHARE_MIN, Courtesy
-from backfill.core.decision import Run, Wait
-from backfill.core.pace import Pace
-from backfill.core.reason import Kind
+from backfill.throttle import controller, lock_backoff
+from backfill.throttle import state as paces
+from backfill.throttle.decision import Run, Wait
+from backfill.throttle.lock_backoff import PAUSE_MAX_S, SHARE_MIN, LockBackoff
+from backfill.throttle.state import ThrottleState
+from backfill.throttle.wait_reason import WaitKind
 from tests.factories import batch, limits, signals
 
 
-def after(*sessions: int, limit: int = 0, at_s: float = 100.0) -> Courtesy:
-    made = Courtesy()
+def after(*sessions: int, limit: int = 0, at_s: float = 100.0) -> LockBackoff:
+    made = LockBackoff()
     for count in sessions:
-        made = courtesy.learn(made, at_s, sessions=count, limit=limit)
+        made = lock_backoff.after_batch(made, at_s, sessions=count, limit=limit)
     return made
 
 
-def decided(pace: Pace, at_s: float, **changed):
-    return throttle.decide(limits(**changed), batch(), pace, signals(at_s), 0)
+def decided(pace: ThrottleState, at_s: float, **changed):
+    return controller.decide(limits(**changed), batch(), pace, signals(at_s), 0)
 
 
 def test_a_batch_that_nobody_waited_for_changes_nothing():
-    assert after(0, 0, 0) == Courtesy()
+    assert after(0, 0, 0) == LockBackoff()
 
 
 def test_sessions_within_the_limit_are_none_of_our_business():
-    assert after(3, limit=3) == Courtesy(sessions=3)
+    assert after(3, limit=3) == LockBackoff(sessions=3)
 
 
 def test_the_next_batch_is_half_as_large_and_comes_later_each_time():
@@ -52,17 +52,17 @@ def test_whatever_waits_the_share_and_the_pause_are_bounded(sessions: list[int],
 
 
 def test_blocked_sessions_stop_the_next_batch_with_their_number():
-    pace = paces.give_way(limits(), Pace(), 100.0, 3)
+    pace = paces.give_way(limits(), ThrottleState(), 100.0, 3)
     decision, pace = decided(pace, 100.1)
     assert isinstance(decision, Wait)
-    assert (decision.reason.kind, str(decision.reason)) == (Kind.BLOCKED, "blocked sessions 3 > 0")
+    assert (decision.reason.kind, str(decision.reason)) == (WaitKind.BLOCKED, "blocked sessions 3 > 0")
     decision, _ = decided(pace, 100.3)
     assert isinstance(decision, Run)
     assert decision.limited_by == "blocked sessions"
 
 
 def test_the_smaller_batch_is_smaller_than_min_rows_if_need_be():
-    pace = Pace()
+    pace = ThrottleState()
     for _ in range(4):
         pace = paces.give_way(limits(), pace, 0.0, 1)
     decision, _ = decided(pace, 100.0)

@@ -9,10 +9,10 @@ import yaml
 from prometheus_client import CollectorRegistry
 
 from backfill import __version__
-from backfill.core.job import Job
-from backfill.core.jobfile import load
-from backfill.observe import web
-from backfill.observe.board import Board
+from backfill.jobfile.job import Job
+from backfill.jobfile.load import load
+from backfill.observe.http import web
+from backfill.observe.job_statuses import JobStatuses
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -142,7 +142,7 @@ def test_the_pod_can_do_nothing_that_it_need_not(pod, container):
 
 
 def test_probes_ask_what_the_worker_answers(container):
-    app = web.build(Board(), CollectorRegistry(), clock=lambda: 0.0, silence_max_s=60.0)
+    app = web.build_app(JobStatuses(), CollectorRegistry(), clock=lambda: 0.0, silence_max_s=60.0)
     routes = {getattr(route, "path", None) for route in app.routes}
     probes = {name: container[f"{name}Probe"]["httpGet"] for name in ("startup", "liveness", "readiness")}
     assert {name: probe["path"] for name, probe in probes.items()} == {

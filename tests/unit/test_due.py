@@ -8,52 +8,52 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backfill.core import scan as scans
-from backfill.core.due import (
-    REACH_PAGES_MIN,
+from backfill.table import checkpoint as scans
+from backfill.table.checkpoint import SEGMENT_PAGES, Checkpoint, Layout, Tid, advance
+from backfill.table.row_counts import BatchRange
+from backfill.table.sparse_rows import (
+    READ_PAGES_MIN,
     READ_S,
     TIDS_MAX,
-    Due,
-    before_crowd,
+    RowAddresses,
+    before_dense,
     covers,
-    gather,
-    next_reach,
-    pick,
-    reach,
-    shorter_reach,
+    fewer_read_pages,
+    next_batch,
+    next_read_pages,
+    read_end,
+    whole_pages,
 )
-from backfill.core.scan import SEGMENT_PAGES, Layout, Scan, Tid, advance
-from backfill.core.scout import Cut
 
 TABLE = 1_000_000
 TIDS = st.lists(st.builds(Tid, st.integers(0, 300), st.integers(1, 291)), max_size=200, unique=True).map(sorted)
 
 
-def begin(end_page: int = TABLE, *, lane: int = 0, lanes: int = 1) -> Scan:
+def begin(end_page: int = TABLE, *, lane: int = 0, lanes: int = 1) -> Checkpoint:
     return scans.begin(end_page, Layout(), lane=lane, lanes=lanes)
 
 
-def found(*tids: Tid, end: int = 100, crowded: bool = False) -> Due:
-    return Due(Tid(0), Tid(end), tids, crowded=crowded)
+def found(*tids: Tid, end: int = 100, crowded: bool = False) -> RowAddresses:
+    return RowAddresses(Tid(0), Tid(end), tids, crowded=crowded)
 
 
 def test_a_batch_has_the_next_rows_and_the_place_behind_it_is_the_page_of_the_next_one():
     due = found(Tid(3, 1), Tid(3, 2), Tid(9, 5))
-    assert pick(due, begin(), 2) == Cut(Tid(9), 2, tids=(Tid(3, 1), Tid(3, 2)))
-    assert pick(due, begin(), 1) == Cut(Tid(3, 2), 1, tids=(Tid(3, 1),))
+    assert next_batch(due, begin(), 2) == BatchRange(Tid(9), 2, tids=(Tid(3, 1), Tid(3, 2)))
+    assert next_batch(due, begin(), 1) == BatchRange(Tid(3, 2), 1, tids=(Tid(3, 1),))
 
 
 def test_a_batch_of_all_rows_ends_where_the_read_ended():
-    assert pick(found(Tid(3, 1)), begin(), 1) == Cut(Tid(100), 1, tids=(Tid(3, 1),))
-    assert pick(found(), begin(), 1) == Cut(Tid(100), 0)
+    assert next_batch(found(Tid(3, 1)), begin(), 1) == BatchRange(Tid(100), 1, tids=(Tid(3, 1),))
+    assert next_batch(found(), begin(), 1) == BatchRange(Tid(100), 0)
 
 
 @given(TIDS, st.integers(1, 50))
 def test_batches_have_every_row_once_and_none_too_many(tids: list[Tid], rows: int):
-    due, scan = Due(Tid(0), Tid(301), tuple(tids)), begin()
+    due, scan = RowAddresses(Tid(0), Tid(301), tuple(tids)), begin()
     taken: list[Tid] = []
     while covers(due, scan):
-        cut = pick(due, scan, rows)
+        cut = next_batch(due, scan, rows)
         assert cut.rows == len(cut.tids) <= rows
         assert all(scan.next <= tid < cut.end for tid in cut.tids)
         scan, taken = advance(scan, cut.end), [*taken, *cut.tids]
@@ -63,72 +63,74 @@ def test_batches_have_every_row_once_and_none_too_many(tids: list[Tid], rows: in
 
 def test_a_read_that_found_more_than_it_may_keeps_whole_pages():
     many = [Tid(page, offset) for page in range(200) for offset in range(1, 101)][: TIDS_MAX + 1]
-    due = gather(Tid(0), Tid(4096), many)
+    due = whole_pages(Tid(0), Tid(4096), many)
     assert (due.end, len(due.tids)) == (Tid(81), 8100)
-    assert gather(Tid(0), Tid(4096), many[:-1]) == Due(Tid(0), Tid(4096), tuple(many[:-1]))
+    assert whole_pages(Tid(0), Tid(4096), many[:-1]) == RowAddresses(Tid(0), Tid(4096), tuple(many[:-1]))
 
 
 def test_a_read_stays_in_the_lanes_own_pages_and_before_the_end():
-    assert reach(begin(5000), 4096) == Tid(4096)
-    assert reach(begin(5000), 6000) == Tid(5000)
-    assert reach(begin(10 * SEGMENT_PAGES, lane=1, lanes=2), 10**6) == Tid(2 * SEGMENT_PAGES)
+    assert read_end(begin(5000), 4096) == Tid(4096)
+    assert read_end(begin(5000), 6000) == Tid(5000)
+    assert read_end(begin(10 * SEGMENT_PAGES, lane=1, lanes=2), 10**6) == Tid(2 * SEGMENT_PAGES)
 
 
 def test_over_emptiness_a_read_reaches_twice_as_far_as_the_one_before_it():
-    assert next_reach(4096, found(end=4096), 0.01, TABLE) == 8192
-    assert next_reach(4096, found(end=4096), 0.0, TABLE) == 8192
+    assert next_read_pages(4096, found(end=4096), 0.01, TABLE) == 8192
+    assert next_read_pages(4096, found(end=4096), 0.0, TABLE) == 8192
 
 
 def test_a_read_that_took_long_reaches_less_far():
-    assert next_reach(8192, found(end=8192), 4 * READ_S, TABLE) == 2048
-    assert next_reach(8192, found(end=8192), 1000.0, TABLE) == REACH_PAGES_MIN
+    assert next_read_pages(8192, found(end=8192), 4 * READ_S, TABLE) == 2048
+    assert next_read_pages(8192, found(end=8192), 1000.0, TABLE) == READ_PAGES_MIN
 
 
 def test_a_read_reaches_as_far_as_half_of_the_rows_that_it_may_return():
     tids = [Tid(page, 1) for page in range(TIDS_MAX)]
-    assert next_reach(8192, gather(Tid(0), Tid(8192), tids), 0.0, TABLE) == 4096
-    crowd = gather(Tid(0), Tid(65_536), [Tid(page // 4, page % 4) for page in range(TIDS_MAX + 1)])
+    assert next_read_pages(8192, whole_pages(Tid(0), Tid(8192), tids), 0.0, TABLE) == 4096
+    crowd = whole_pages(Tid(0), Tid(65_536), [Tid(page // 4, page % 4) for page in range(TIDS_MAX + 1)])
     assert crowd.end == Tid(2048)
-    assert next_reach(65_536, crowd, 0.0, TABLE) == 1024
+    assert next_read_pages(65_536, crowd, 0.0, TABLE) == 1024
 
 
 @given(st.integers(1, 10**7), TIDS, st.floats(0, 1e6), st.integers(0, 10**8))
 def test_a_reach_is_never_too_small_nor_too_large_a_part_of_the_table(
     pages: int, tids: list[Tid], took_s: float, end_page: int
 ):
-    reached = next_reach(pages, found(*tids, end=301), took_s, end_page)
-    assert min(pages, REACH_PAGES_MIN) <= reached <= max(2 * REACH_PAGES_MIN, end_page / 4)
-    assert reached <= max(REACH_PAGES_MIN, 2 * pages)
+    reached = next_read_pages(pages, found(*tids, end=301), took_s, end_page)
+    assert min(pages, READ_PAGES_MIN) <= reached <= max(2 * READ_PAGES_MIN, end_page / 4)
+    assert reached <= max(READ_PAGES_MIN, 2 * pages)
 
 
 def test_a_reach_that_timeouts_made_short_grows_again_by_quick_reads_alone():
-    assert [shorter_reach(pages) for pages in (8192, 512, 9, 8, 1)] == [1024, 64, 1, 1, 1]
-    assert next_reach(1, found(), 0.1, TABLE) == 2
-    assert next_reach(64, found(), READ_S, TABLE) == 64
-    assert next_reach(300, found(), 0.1, TABLE) == 600
+    assert [fewer_read_pages(pages) for pages in (8192, 512, 9, 8, 1)] == [1024, 64, 1, 1, 1]
+    assert next_read_pages(1, found(), 0.1, TABLE) == 2
+    assert next_read_pages(64, found(), READ_S, TABLE) == 64
+    assert next_read_pages(300, found(), 0.1, TABLE) == 600
 
 
 def test_a_crowd_is_left_to_stripes_from_its_first_page_on():
     singles = [Tid(page, 1) for page in range(0, 1000, 100)]
     crowd = [Tid(page, offset) for page in range(1000, 1010) for offset in range(1, 31)]
-    due = Due(Tid(0), Tid(4096), (*singles, *crowd))
-    assert before_crowd(due) == Due(Tid(0), Tid(1000), tuple(singles), crowded=True)
+    due = RowAddresses(Tid(0), Tid(4096), (*singles, *crowd))
+    assert before_dense(due) == RowAddresses(Tid(0), Tid(1000), tuple(singles), crowded=True)
 
 
 def test_a_crowd_right_here_leaves_nothing():
     crowd = tuple(Tid(7, offset) for offset in range(3, 103))
-    assert before_crowd(Due(Tid(7, 2), Tid(4096), crowd)) == Due(Tid(7, 2), Tid(7, 2), (), crowded=True)
+    assert before_dense(RowAddresses(Tid(7, 2), Tid(4096), crowd)) == RowAddresses(
+        Tid(7, 2), Tid(7, 2), (), crowded=True
+    )
 
 
 @pytest.mark.parametrize(("on_a_page", "crowded"), [(1, False), (2, False), (3, True)])
 def test_two_rows_a_page_are_few_and_three_are_a_crowd(on_a_page: int, crowded: bool):
     tids = tuple(Tid(page, offset) for page in range(100) for offset in range(1, on_a_page + 1))
-    assert before_crowd(Due(Tid(0), Tid(100), tids)).crowded is crowded
+    assert before_dense(RowAddresses(Tid(0), Tid(100), tids)).crowded is crowded
 
 
 def test_full_pages_far_from_each_other_are_no_crowd():
     due = found(*(Tid(page, offset) for page in range(0, 4000, 100) for offset in range(1, 61)), end=4000)
-    assert before_crowd(due) is due
+    assert before_dense(due) is due
 
 
 def test_a_read_tells_of_its_own_range_alone():

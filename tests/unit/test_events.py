@@ -6,10 +6,11 @@ from typing import Any, get_args
 
 import pytest
 
-from backfill.core import events
-from backfill.core.decision import Inputs
-from backfill.core.events import Event, from_dict, to_dict
-from backfill.core.reason import Kind, Reason
+from backfill.events.event import Event, from_dict, to_dict
+from backfill.events.job import PassDone
+from backfill.events.readings import ProbeReading, ReplicaReading, SlotReading
+from backfill.throttle.decision import Inputs
+from backfill.throttle.wait_reason import WaitKind, WaitReason
 
 VALUES: dict[Any, Any] = {
     "str": "words",
@@ -18,15 +19,15 @@ VALUES: dict[Any, Any] = {
     "bool": True,
     "float | None": None,
     "int | None": 3,
-    "Reason": Reason(Kind.LAG, "replica-a lag 12.4s > 10s"),
+    "Reason": WaitReason(WaitKind.LAG, "replica-a lag 12.4s > 10s"),
     "tuple[str, ...]": ("a", "b"),
     "tuple[int, ...]": (3, 2),
     "tuple[ReplicaReading, ...]": (
-        events.ReplicaReading("replica-a", 0.4, 5),
-        events.ReplicaReading("dr", None, None, False),
+        ReplicaReading("replica-a", 0.4, 5),
+        ReplicaReading("dr", None, None, False),
     ),
-    "tuple[SlotReading, ...]": (events.SlotReading("slot-a", 5, "reserved", 3), events.SlotReading("b", None, None)),
-    "tuple[ProbeReading, ...]": (events.ProbeReading("active", 5.0, 9.0), events.ProbeReading("b", None, 0.5)),
+    "tuple[SlotReading, ...]": (SlotReading("slot-a", 5, "reserved", 3), SlotReading("b", None, None)),
+    "tuple[ProbeReading, ...]": (ProbeReading("active", 5.0, 9.0), ProbeReading("b", None, 0.5)),
     "Inputs": Inputs("replica-a", 0.4, 5, 9.0, 4.0e6, 450.0, None, 1.0e6),
     "str | None": "words",
 }
@@ -56,8 +57,8 @@ def test_an_unknown_event_is_refused():
 
 def test_an_event_with_an_unknown_field_is_refused():
     with pytest.raises(TypeError):
-        from_dict({**to_dict(made(events.PassDone)), "more": 1})
+        from_dict({**to_dict(made(PassDone)), "more": 1})
 
 
 def test_a_reason_reads_as_its_text():
-    assert str(Reason(Kind.LAG, "replica-a lag 12.4s > 10s")) == "replica-a lag 12.4s > 10s"
+    assert str(WaitReason(WaitKind.LAG, "replica-a lag 12.4s > 10s")) == "replica-a lag 12.4s > 10s"

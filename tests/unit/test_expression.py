@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backfill.core.expression import Fault, closed, condensed, fault
+from backfill.jobfile.sql_expression import ExpressionFault, find_fault, normalized, terminated
 
 SOUND = [
     "username",
@@ -48,7 +48,7 @@ SOUND = [
 
 @pytest.mark.parametrize("expression", SOUND)
 def test_nothing_to_find(expression: str):
-    assert fault(expression) is None
+    assert find_fault(expression) is None
 
 
 FAULTS = [
@@ -94,7 +94,7 @@ FAULTS = [
 
 @pytest.mark.parametrize(("expression", "offset", "message"), FAULTS)
 def test_a_fault(expression: str, offset: int, message: str):
-    assert fault(expression) == Fault(offset, message)
+    assert find_fault(expression) == ExpressionFault(offset, message)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_a_fault(expression: str, offset: int, message: str):
     ],
 )
 def test_an_expression_may_be_followed_by_a_bracket(expression: str, expected: str):
-    assert closed(expression) == expected
+    assert terminated(expression) == expected
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_an_expression_may_be_followed_by_a_bracket(expression: str, expected: s
     ],
 )
 def test_blanks_and_comments_do_not_make_another_expression(expression: str, expected: str):
-    assert condensed(expression) == expected
+    assert normalized(expression) == expected
 
 
 PIECES = st.lists(
@@ -149,21 +149,23 @@ PIECES = st.lists(
 
 @given(st.one_of(st.text(), PIECES.map("".join)))
 def test_no_text_breaks_the_lexer(expression: str):
-    found = fault(expression)
+    found = find_fault(expression)
     assert found is None or 0 <= found.offset <= max(len(expression) - 1, 0)
 
 
 @given(PIECES.map("".join))
 def test_what_is_condensed_stays_so_and_stays_sound(expression: str):
-    if fault(expression) is None:
-        assert condensed(condensed(expression)) == condensed(expression)
-        assert fault(condensed(expression)) is None
+    if find_fault(expression) is None:
+        assert normalized(normalized(expression)) == normalized(expression)
+        assert find_fault(normalized(expression)) is None
 
 
 @given(PIECES.map("".join))
 def test_a_sound_expression_stays_in_its_brackets(expression: str):
-    if fault(expression) is None:
-        assert fault(f"f({closed(expression)}) IS NULL") is None
-        assert fault(f"f({closed(expression)}") == Fault(1, "'(' is never closed")
-        found = fault(f"({closed(expression)}); x")
-        assert found == Fault(len(closed(expression)) + 2, "two statements in one expression; an expression has no ';'")
+    if find_fault(expression) is None:
+        assert find_fault(f"f({terminated(expression)}) IS NULL") is None
+        assert find_fault(f"f({terminated(expression)}") == ExpressionFault(1, "'(' is never closed")
+        found = find_fault(f"({terminated(expression)}); x")
+        assert found == ExpressionFault(
+            len(terminated(expression)) + 2, "two statements in one expression; an expression has no ';'"
+        )

@@ -2,29 +2,29 @@ from __future__ import annotations
 
 import pytest
 
-from backfill.core.faults import BUDGET_SHARE, RESUME_SHARE, Signal, counted, find
-from backfill.core.flow import Flow
-from backfill.core.reason import Kind
-from backfill.core.signals import Probed, Slot, Upkeep
+from backfill.throttle.replica_window import ReplicaWindow
+from backfill.throttle.signals import ProbeAnswer, ReplicationSlot, Upkeep
+from backfill.throttle.stop_conditions import BUDGET_SHARE, RESUME_SHARE, ConditionKey, counted, find_stop_conditions
+from backfill.throttle.wait_reason import WaitKind
 from tests.factories import MB, archiver, limits, replica, signals, slot
 
-NOTHING: frozenset[Signal] = frozenset()
+NOTHING: frozenset[ConditionKey] = frozenset()
 
 
-def flow(name: str = "replica-a", lag_s: float = 0.0, behind: int = 0) -> Flow:
-    return Flow(name, 0, lag_s, behind)
+def flow(name: str = "replica-a", lag_s: float = 0.0, behind: int = 0) -> ReplicaWindow:
+    return ReplicaWindow(name, 0, lag_s, behind)
 
 
 def told(found) -> list[str]:
     return [str(fault.reason) for fault in found]
 
 
-def over(found) -> frozenset[Signal]:
+def over(found) -> frozenset[ConditionKey]:
     return frozenset(fault.signal for fault in found)
 
 
-def faults_of(reading, *flows: Flow, expected=NOTHING, stopped=NOTHING, **changed):
-    return find(limits(**changed), reading, flows, frozenset(expected), stopped)
+def faults_of(reading, *flows: ReplicaWindow, expected=NOTHING, stopped=NOTHING, **changed):
+    return find_stop_conditions(limits(**changed), reading, flows, frozenset(expected), stopped)
 
 
 def test_a_healthy_reading_has_no_fault():
@@ -35,13 +35,13 @@ def test_a_healthy_reading_has_no_fault():
 def test_hidden_replication_is_the_only_fault_told():
     found = faults_of(signals(visible=False), flow(lag_s=99.0))
     assert told(found) == ["replication is hidden from this role: it lacks pg_monitor"]
-    assert found[0].reason.kind is Kind.BLIND
+    assert found[0].reason.kind is WaitKind.BLIND
 
 
 def test_a_replica_that_was_counted_on_and_is_not_there_is_missing():
     found = faults_of(signals(0.0, 0, replica("replica-b")), expected={"replica-a", "replica-b"})
     assert told(found) == ["replica-a is not replicating: it is not in pg_stat_replication"]
-    assert found[0].reason.kind is Kind.MISSING
+    assert found[0].reason.kind is WaitKind.MISSING
 
 
 def test_too_few_replicas_are_missing_whatever_their_names():
@@ -53,7 +53,7 @@ def test_too_few_replicas_are_missing_whatever_their_names():
 def test_an_unknown_position_is_not_zero_lag(state: str | None, words: str):
     found = faults_of(signals(0.0, 0, replica("replica-a", None, state)))
     assert told(found) == [f"replica-a replay position unknown (state {words})"]
-    assert found[0].reason.kind is Kind.BLIND
+    assert found[0].reason.kind is WaitKind.BLIND
 
 
 def test_an_ignored_replica_may_be_anything():
@@ -125,7 +125,7 @@ def test_a_fault_does_not_halve_the_limits_of_other_signals():
 
 
 def slots_of(**changed):
-    return signals(slots=(Slot("debezium", **{"wal_status": "reserved", "retained_bytes": 0, **changed}),))
+    return signals(slots=(ReplicationSlot("debezium", **{"wal_status": "reserved", "retained_bytes": 0, **changed}),))
 
 
 def test_a_consumer_that_confirms_too_little_is_a_fault():
@@ -154,13 +154,13 @@ def test_an_archiver_whose_last_try_failed_is_a_fault_as_long_as_something_waits
     assert faults_of(signals(archiver=archiver(0, failing=True))) == ()
     found = faults_of(signals(archiver=archiver(16 * MB, failing=True)))
     assert told(found) == ["archiver fails: its last try did, 16MB wait for it"]
-    assert found[0].reason.kind is Kind.ARCHIVE
+    assert found[0].reason.kind is WaitKind.ARCHIVE
 
 
 def test_a_vacuum_that_prevents_wraparound_goes_first():
     found = faults_of(signals(upkeep=Upkeep(vacuum="users")))
     assert told(found) == ["users is vacuumed to prevent wraparound"]
-    assert found[0].reason.kind is Kind.VACUUM
+    assert found[0].reason.kind is WaitKind.VACUUM
 
 
 def test_an_old_snapshot_and_dead_tuples_are_told_and_stop_nothing():
@@ -169,7 +169,9 @@ def test_an_old_snapshot_and_dead_tuples_are_told_and_stop_nothing():
 
 def test_a_probe_over_its_limit_is_a_fault_and_an_unknown_one_is_blindness():
     found = faults_of(
-        signals(probes=(Probed("active", 50.0, 50.0), Probed("cpu", 0.8, 0.93), Probed("x", 1, None, "gone")))
+        signals(
+            probes=(ProbeAnswer("active", 50.0, 50.0), ProbeAnswer("cpu", 0.8, 0.93), ProbeAnswer("x", 1, None, "gone"))
+        )
     )
     assert told(found) == ["probe cpu 0.93 > 0.8", "probe x unknown: gone"]
-    assert [one.reason.kind for one in found] == [Kind.PROBE, Kind.BLIND]
+    assert [one.reason.kind for one in found] == [WaitKind.PROBE, WaitKind.BLIND]

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from backfill.core.flow import (
+from backfill.throttle.replica_window import (
     GROWTH,
     GROWTH_DRY,
     GROWTH_SHOWN,
@@ -12,7 +12,7 @@ from backfill.core.flow import (
     TRAVEL_MAX_S,
     WINDOW_MIN_BYTES,
     WINDOW_START_BYTES,
-    Flow,
+    ReplicaWindow,
     observe,
     start,
     step,
@@ -22,7 +22,7 @@ KB, MB = 1024, 1024 * 1024
 FAR = 1 << 40
 
 
-def known(**changed) -> Flow:
+def known(**changed) -> ReplicaWindow:
     """Return the flow of a replica that replays 1 MB/s and has a queue."""
     values = {
         "name": "replica-a",
@@ -36,18 +36,18 @@ def known(**changed) -> Flow:
         "used_bytes": 400.0 * KB,
         "queued_bytes": 1,
     }
-    return Flow(**{**values, **changed})
+    return ReplicaWindow(**{**values, **changed})
 
 
 def read(
-    flow: Flow, at_s: float, replay_lsn: int, behind: int, lag_s: float = 0.0, *, unflushed: int = 0, **changed
-) -> Flow:
+    flow: ReplicaWindow, at_s: float, replay_lsn: int, behind: int, lag_s: float = 0.0, *, unflushed: int = 0, **changed
+) -> ReplicaWindow:
     lsn = replay_lsn + behind
     values = {"age_s": 9.0, "target_s": 0.4, "bound_s": 5.0, **changed}
     return observe(flow, at_s, replay_lsn, insert_lsn=lsn, flush_lsn=lsn - unflushed, lag_s=lag_s, **values)
 
 
-def stepped(flow: Flow, *, sliced: bool = False, at_s: float = 100.0) -> Flow:
+def stepped(flow: ReplicaWindow, *, sliced: bool = False, at_s: float = 100.0) -> ReplicaWindow:
     return step(flow, at_s, ceiling_bytes=FAR, sliced=sliced)
 
 

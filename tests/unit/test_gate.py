@@ -8,16 +8,17 @@ from typing import Any
 
 import pytest
 
-from backfill.core.batch import Filled
-from backfill.core.compression import TURN, Offer
-from backfill.core.decision import Admission
-from backfill.core.events import Compressing, Measured, Unreplicated, Waited
-from backfill.core.reason import Kind
-from backfill.core.scan import Scan
-from backfill.core.signals import Upkeep
-from backfill.core.throttle import FAULT_POLL_S
-from backfill.gate import MEASURE_SPACING_S, SAVE_SPACING_S, Gate
-from backfill.ports import Stopped
+from backfill.engine.admission import MEASURE_SPACING_S, SAVE_SPACING_S, AdmissionControl
+from backfill.events.batch import CompressionChanged
+from backfill.events.throttle import NoReplicas, SignalsRead, WaitStarted
+from backfill.table.batch import BatchResult
+from backfill.table.checkpoint import Checkpoint
+from backfill.throttle.controller import FAULT_POLL_S
+from backfill.throttle.decision import Admission
+from backfill.throttle.signals import Upkeep
+from backfill.throttle.wait_reason import WaitKind
+from backfill.upkeep.compression import START_AFTER, ServerSupport
+from backfill.values.errors import Stopped
 from tests.factories import MB, archiver, job, replica, signals, slot
 from tests.fake_session import Clock
 
@@ -46,10 +47,10 @@ class Door:
         self.events: list[Any] = []
         self.session: Any
         self.session = Script(self.clock, reading)
-        self.gate = Gate(job(throttle=throttle), self.clock.around(self.events.append))
+        self.gate = AdmissionControl(job(throttle=throttle), self.clock.around(self.events.append))
 
     def admit(self) -> Admission:
-        return asyncio.run(self.gate.admit(self.session, Scan(end_page=1)))
+        return asyncio.run(self.gate.admit(self.session, Checkpoint(end_page=1)))
 
     def told(self, kind):
         return [event for event in self.events if isinstance(event, kind)]
@@ -68,7 +69,7 @@ def test_a_healthy_reading_lets_a_batch_go_at_once():
     door = Door(healthy)
     admission = door.admit()
     assert admission.rows > 0
-    assert (door.session.reads, door.told(Waited), admission.waited_s) == (1, [], 0.0)
+    assert (door.session.reads, door.told(WaitStarted), admission.waited_s) == (1, [], 0.0)
 
 
 def test_a_wait_is_told_counted_and_slept_until_its_reason_is_gone():
@@ -77,7 +78,7 @@ def test_a_wait_is_told_counted_and_slept_until_its_reason_is_gone():
     door.clock.now_s += 1
     began_s = door.clock.now_s
     admission = door.admit()
-    waits = door.told(Waited)
+    waits = door.told(WaitStarted)
     assert {str(one.reason) for one in waits} == {"replica-a is not replicating: it is not in pg_stat_replication"}
     assert sum(one.delay_s for one in waits) == admission.waited_s == door.clock.now_s - began_s == 2.0
     assert admission.waited_for == "replica-a is not replicating: it is not in pg_stat_replication"
@@ -104,7 +105,7 @@ def test_a_wait_ends_at_once_when_we_are_to_stop():
     door.clock.stop_at_s = door.clock.now_s + 1.1
     with pytest.raises(Stopped):
         door.admit()
-    assert len(door.told(Waited)) == 5
+    assert len(door.told(WaitStarted)) == 5
 
 
 def test_a_fault_is_saved_at_once_then_each_second_and_cleared_at_its_end():
@@ -123,7 +124,7 @@ def test_the_ordinary_pace_is_not_saved():
     door = Door(lambda at_s: signals(at_s, 1 << 30, *full.replicas) if at_s < 1002 else healthy(at_s))
     door.admit()
     door.admit()
-    assert door.told(Waited)
+    assert door.told(WaitStarted)
     assert [reason for _, reason, _ in door.session.saved] == [None]
 
 
@@ -141,13 +142,13 @@ def test_replicas_that_earlier_workers_saw_are_missed_from_the_start():
     door.clock.stop_at_s = door.clock.now_s + 1
     with pytest.raises(Stopped):
         door.admit()
-    assert door.told(Measured)[0].missing == ("replica-a",)
+    assert door.told(SignalsRead)[0].missing == ("replica-a",)
 
 
 def test_a_new_session_forgets_positions_and_keeps_costs():
     door = Door(healthy)
     door.admit()
-    door.gate.learn(Filled(Scan(1), 100, 0, 0, 50_000, (1 << 30) + 50_000, 0.01, ()), 0)
+    door.gate.learn(BatchResult(Checkpoint(1), 100, 0, 0, 50_000, (1 << 30) + 50_000, 0.01, ()), 0)
     learnt = door.gate.pace
     door.gate.begin(("replica-a",))
     pace = door.gate.pace
@@ -159,7 +160,7 @@ def test_a_batch_is_learnt_with_the_position_behind_it():
     door = Door(healthy)
     door.admit()
     door.clock.now_s += 1
-    door.gate.learn(Filled(Scan(1), 100, 0, 0, 200_000, (1 << 30) + 200_000, 0.01, ()), 0)
+    door.gate.learn(BatchResult(Checkpoint(1), 100, 0, 0, 200_000, (1 << 30) + 200_000, 0.01, ()), 0)
     assert door.gate.pace.cost.wal_bytes(0) == 2000
     assert door.gate.pace.clock.lsn[-1] == (1 << 30) + 200_000
 
@@ -168,10 +169,10 @@ def test_an_unreplicated_server_is_told_once_and_never_where_replicas_are():
     door = Door(signals)
     for _ in range(3):
         door.admit()
-    assert len(door.told(Unreplicated)) == 1
+    assert len(door.told(NoReplicas)) == 1
     seen = Door(healthy)
     seen.admit()
-    assert seen.told(Unreplicated) == []
+    assert seen.told(NoReplicas) == []
 
 
 def test_a_reading_is_told_at_most_each_tenth_of_a_second():
@@ -179,7 +180,7 @@ def test_a_reading_is_told_at_most_each_tenth_of_a_second():
     for _ in range(100):
         door.admit()
         door.clock.now_s += MEASURE_SPACING_S / 5
-    assert len(door.told(Measured)) == pytest.approx(20, abs=4)
+    assert len(door.told(SignalsRead)) == pytest.approx(20, abs=4)
 
 
 def test_a_reading_is_told_with_all_that_was_seen():
@@ -193,7 +194,7 @@ def test_a_reading_is_told_with_all_that_was_seen():
     )
     door = Door(lambda _: reading, replicas={"ignore": ["dr-*"]}, max_wal_rate="1TB/s")
     asyncio.run(door.gate.look(door.session))
-    told = door.told(Measured)[0]
+    told = door.told(SignalsRead)[0]
     assert [(one.name, one.lag_bytes, one.counted) for one in told.replicas] == [("a", MB, True), ("dr-1", None, False)]
     assert told.replicas[1].lag_s is None
     assert (told.slots[0].name, told.slots[0].retained_bytes, told.archive_backlog_bytes) == ("s", 5, 7)
@@ -225,38 +226,38 @@ def test_a_fault_is_polled_at_its_own_pace():
     door.admit()
     door.clock.now_s += 1
     door.admit()
-    assert {one.delay_s for one in door.told(Waited)} == {FAULT_POLL_S}
+    assert {one.delay_s for one in door.told(WaitStarted)} == {FAULT_POLL_S}
 
 
 def test_batches_that_wait_for_their_pace_begin_to_compress_and_the_next_ones_say_so():
     door = Door(healthy, max_wal_rate="16kB/s")
-    door.gate.begin((), Offer("zstd"))
+    door.gate.begin((), ServerSupport("zstd"))
     admitted = []
-    for _ in range(TURN + 1):
+    for _ in range(START_AFTER + 1):
         admitted.append(door.admit())
-        door.gate.learn(Filled(Scan(1), 10, 0, 0, 20_000, 1 << 30, 0.01, ()), 0)
+        door.gate.learn(BatchResult(Checkpoint(1), 10, 0, 0, 20_000, 1 << 30, 0.01, ()), 0)
         door.gate.release(0)
         door.clock.now_s += 0.1
-    assert [one.compression for one in admitted] == [None] * TURN + ["zstd"]
+    assert [one.compression for one in admitted] == [None] * START_AFTER + ["zstd"]
     assert [one.inputs.compression for one in admitted] == [one.compression for one in admitted]
-    assert [(one.method, one.why) for one in door.told(Compressing)] == [("zstd", "WAL limits us")]
+    assert [(one.method, one.why) for one in door.told(CompressionChanged)] == [("zstd", "WAL limits us")]
 
 
 def test_a_batch_whose_compression_was_refused_is_the_last_that_asks_for_it():
     door = Door(healthy)
-    door.gate = Gate(job(wal_compression="on"), door.clock.around(door.events.append))
-    door.gate.begin((), Offer("lz4"))
+    door.gate = AdmissionControl(job(wal_compression="on"), door.clock.around(door.events.append))
+    door.gate.begin((), ServerSupport("lz4"))
     assert door.admit().compression == "lz4"
-    door.gate.learn(Filled(Scan(1), 10, 0, 0, 2000, 1 << 30, 0.01, (), compression_refused=True), 0)
+    door.gate.learn(BatchResult(Checkpoint(1), 10, 0, 0, 2000, 1 << 30, 0.01, (), compression_refused=True), 0)
     assert door.admit().compression is None
-    assert [one.method for one in door.told(Compressing)] == ["lz4", None]
+    assert [one.method for one in door.told(CompressionChanged)] == ["lz4", None]
 
 
 def test_what_other_lanes_may_still_write_is_taken_from_the_budget():
     door = Door(healthy)
 
     def admit(lane: int) -> Admission:
-        return asyncio.run(door.gate.admit(door.session, Scan(end_page=1, lane=lane, lanes=9)))
+        return asyncio.run(door.gate.admit(door.session, Checkpoint(end_page=1, lane=lane, lanes=9)))
 
     door.clock.stop_at_s = door.clock.now_s + 5
     admitted = 0
@@ -264,7 +265,7 @@ def test_what_other_lanes_may_still_write_is_taken_from_the_budget():
         while admitted < 9:
             admitted += admit(admitted).rows > 0
     assert 0 < admitted < 9
-    assert {event.reason.kind for event in door.told(Waited)} == {Kind.WINDOW}
+    assert {event.reason.kind for event in door.told(WaitStarted)} == {WaitKind.WINDOW}
     door.clock.stop_at_s = float("inf")
     door.gate.release(0)
     assert admit(admitted).rows > 0
@@ -273,7 +274,7 @@ def test_what_other_lanes_may_still_write_is_taken_from_the_budget():
 def test_lanes_share_what_was_written_while_both_worked():
     door = Door(lambda at_s: signals(at_s, 1 << 30))
     for lane in range(2):
-        asyncio.run(door.gate.admit(door.session, Scan(end_page=1, lane=lane, lanes=2)))
+        asyncio.run(door.gate.admit(door.session, Checkpoint(end_page=1, lane=lane, lanes=2)))
     assert door.gate.charge(0, (1 << 30) + 1000) == 500
     assert door.gate.charge(1, (1 << 30) + 1300) == 800
 
@@ -284,7 +285,7 @@ def test_transactions_beside_us_are_outlasted_and_long_ones_are_not():
     for _ in range(3):
         door.admit()
         door.gate.release(0)
-        door.gate.learn(Filled(Scan(1), 1000, 0, 0, 50_000, 1 << 30, 0.01, ()), 0)
+        door.gate.learn(BatchResult(Checkpoint(1), 1000, 0, 0, 50_000, 1 << 30, 0.01, ()), 0)
     row_s = door.gate.pace.cost.row_s
     assert row_s is not None
     assert door.gate.outlast_rows(1) == pytest.approx(0.3 / row_s)

@@ -10,9 +10,9 @@ import pytest
 import yaml
 from prometheus_client import Counter, Histogram
 
-from backfill.core.reason import PACE, Kind
-from backfill.observe.metrics import METRICS, PREFIX
+from backfill.observe.metrics.counters import METRICS, PREFIX
 from backfill.observe.status import State
+from backfill.throttle.wait_reason import PACE_KINDS, WaitKind
 
 ROOT = Path(__file__).parents[2]
 BUILD = runpy.run_path(str(ROOT / "grafana" / "build.py"))
@@ -106,7 +106,7 @@ def test_counters_are_read_as_rates_and_gauges_are_not(expr):
 def test_label_values_exist(expr):
     values = {
         "state": {state.value for state in State},
-        "reason": {kind.value for kind in Kind},
+        "reason": {kind.value for kind in WaitKind},
         "source": {"all", "own"},
     }
     for selector in selectors(parse(expr)):
@@ -180,4 +180,4 @@ def test_alerts_say_whom_and_what(rule):
 
 def test_the_ordinary_pace_and_a_standby_raise_no_alarm():
     (selector,) = selectors(parse(RULES["BackfillHeldBack"]["expr"]))
-    assert set(matchers(selector)["reason"].value.split("|")) == {kind.value for kind in PACE | {Kind.LOCK}}
+    assert set(matchers(selector)["reason"].value.split("|")) == {kind.value for kind in PACE_KINDS | {WaitKind.LOCK}}

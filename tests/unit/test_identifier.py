@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from backfill.core.identifier import TableName, parse_column, quote
+from backfill.values.identifier import TableName, parse_column, quote
 
 TABLES = [
     ("users", "public", "users", "public.users"),

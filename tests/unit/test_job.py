@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
-from backfill.core.identifier import TableName
-from backfill.core.job import Assignment, Job
-from backfill.core.keys import UNSUPPORTED, models
-from backfill.core.limits import Batch, Replicas, Throttle
+from backfill.jobfile.job import Assignment, Job
+from backfill.jobfile.known_keys import UNSUPPORTED, models
+from backfill.jobfile.limits import BatchLimits, ReplicaLimits, ThrottleLimits
+from backfill.values.identifier import TableName
 
 MINIMAL: dict[str, Any] = {"name": "a", "table": "users", "set": {"handle": "username"}, "where": "handle IS NULL"}
 
@@ -29,20 +29,20 @@ def test_the_defaults_are_the_contract():
     one = job()
     assert one.table == TableName("public", "users")
     assert one.assignments == (Assignment(column="handle", expression="username"),)
-    assert one.batch == Batch(rows=5000, min_rows=1000, max_rows=10_000, target_time_s=0.25, stripes="auto")
+    assert one.batch == BatchLimits(rows=5000, min_rows=1000, max_rows=10_000, target_time_s=0.25, stripes="auto")
     assert one.throttle.max_lag_s == 10.0
     assert one.throttle.max_lag_bytes == 256 * 1024**2
     assert one.throttle.max_wal_rate_bytes_s == 32 * 1024**2
     assert one.throttle.max_slot_retained_bytes == 10 * 1024**3
     assert one.throttle.max_archive_backlog_bytes == 1024**3
-    assert one.throttle.replicas == Replicas(require=(), ignore=(), min_count=0)
+    assert one.throttle.replicas == ReplicaLimits(require=(), ignore=(), min_count=0)
     assert (one.lock_timeout_s, one.statement_timeout_s, one.synchronous_commit) == (1.0, 15.0, "off")
 
 
 def test_defaults_agree_with_one_another():
     Job.model_validate(job().model_dump())
-    assert Batch().target_time_s < job().lock_timeout_s < job().statement_timeout_s
-    assert Batch().min_rows <= Batch().rows <= Batch().max_rows
+    assert BatchLimits().target_time_s < job().lock_timeout_s < job().statement_timeout_s
+    assert BatchLimits().min_rows <= BatchLimits().rows <= BatchLimits().max_rows
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_defaults_agree_with_one_another():
     ],
 )
 def test_row_limits_that_are_left_out_follow_the_others(given_rows: dict[str, int], expected: tuple[int, ...]):
-    batch = Batch(**given_rows)
+    batch = BatchLimits(**given_rows)
     assert (batch.min_rows, batch.rows, batch.max_rows) == expected
 
 
@@ -70,7 +70,7 @@ def test_row_limits_that_are_left_out_follow_the_others(given_rows: dict[str, in
 )
 def test_row_limits_are_in_order_or_refused_for_what_was_written(written: dict[str, int]):
     try:
-        batch = Batch.model_validate(written)
+        batch = BatchLimits.model_validate(written)
     except ValidationError as error:
         for finding in error.errors():
             named = {str(key) for key in finding["loc"]} or {key for key in MINMAX if f"'{key}'" in finding["msg"]}
@@ -142,11 +142,13 @@ def test_a_row_function_agrees_with_the_rest_of_its_job(changes: dict[str, Any],
 def test_a_limit_may_be_changed_by_its_attribute_or_by_its_key():
     throttle = job().throttle
     for name in ("max_lag", "max_lag_s"):
-        assert Throttle.model_validate({**throttle.model_dump(exclude={"max_lag_s"}), name: "5s"}).max_lag_s == 5.0
+        assert (
+            ThrottleLimits.model_validate({**throttle.model_dump(exclude={"max_lag_s"}), name: "5s"}).max_lag_s == 5.0
+        )
 
 
 def test_python_may_use_units():
-    assert Throttle(max_lag_s=2, max_lag_bytes=1024**2).max_lag_s == 2
+    assert ThrottleLimits(max_lag_s=2, max_lag_bytes=1024**2).max_lag_s == 2
     assert Job(
         name="a",
         table=TableName("public", "users"),
@@ -158,22 +160,22 @@ def test_python_may_use_units():
 @pytest.mark.parametrize(
     ("model", "values", "message"),
     [
-        (Batch, {"rows": True}, "write a whole number such as 5000"),
-        (Batch, {"rows": 5000.0}, "write a whole number such as 5000"),
-        (Batch, {"rows": "5000"}, "write a whole number such as 5000"),
-        (Batch, {"rows": 0}, "allowed are 1 to 1000000"),
-        (Batch, {"stripes": True}, "allowed are auto, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12"),
-        (Batch, {"stripes": 13}, "allowed are auto, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12"),
-        (Batch, {"target_time_s": 0.001}, "allowed are 10ms to 1m"),
-        (Throttle, {"max_lag_s": float("nan")}, "allowed are 100ms to 1d"),
-        (Throttle, {"max_lag_s": float("inf")}, "allowed are 100ms to 1d"),
-        (Throttle, {"max_lag_s": True}, "write a text such as 100ms"),
-        (Throttle, {"max_lag_s": None}, "write a text such as 100ms"),
-        (Replicas, {"require": "a"}, "write a list such as [replica-a]"),
-        (Replicas, {"require": [""]}, "not a standby's name: ''; allowed are 1 to 63 bytes"),
-        (Replicas, {"ignore": ["\ud800"]}, r"not a standby's name: '\ud800'; allowed are 1 to 63 bytes"),
+        (BatchLimits, {"rows": True}, "write a whole number such as 5000"),
+        (BatchLimits, {"rows": 5000.0}, "write a whole number such as 5000"),
+        (BatchLimits, {"rows": "5000"}, "write a whole number such as 5000"),
+        (BatchLimits, {"rows": 0}, "allowed are 1 to 1000000"),
+        (BatchLimits, {"stripes": True}, "allowed are auto, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12"),
+        (BatchLimits, {"stripes": 13}, "allowed are auto, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12"),
+        (BatchLimits, {"target_time_s": 0.001}, "allowed are 10ms to 1m"),
+        (ThrottleLimits, {"max_lag_s": float("nan")}, "allowed are 100ms to 1d"),
+        (ThrottleLimits, {"max_lag_s": float("inf")}, "allowed are 100ms to 1d"),
+        (ThrottleLimits, {"max_lag_s": True}, "write a text such as 100ms"),
+        (ThrottleLimits, {"max_lag_s": None}, "write a text such as 100ms"),
+        (ReplicaLimits, {"require": "a"}, "write a list such as [replica-a]"),
+        (ReplicaLimits, {"require": [""]}, "not a standby's name: ''; allowed are 1 to 63 bytes"),
+        (ReplicaLimits, {"ignore": ["\ud800"]}, r"not a standby's name: '\ud800'; allowed are 1 to 63 bytes"),
         (
-            Replicas,
+            ReplicaLimits,
             {"require": ["a", "b"], "ignore": ["b", "A", "a?"]},
             "'b' is required, but ignored by 'b'",
         ),

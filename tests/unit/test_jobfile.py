@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from yaml.nodes import MappingNode
 
-from backfill.core.identifier import TableName
-from backfill.core.job import Assignment, Using
-from backfill.core.jobfile import JobFile, load
-from backfill.core.position import line_column, source_index
+from backfill.jobfile.job import Assignment, Using
+from backfill.jobfile.load import JobFile, load
+from backfill.jobfile.source_location import line_column, source_index
+from backfill.values.identifier import TableName
 
 HEAD = "name: a\ntable: t\n"
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backfill.core.jobfile import load
-from backfill.errors import JobError
+from backfill.jobfile.load import load
+from backfill.values.errors import JobError
 
 JOBS = Path(__file__).parents[2] / "jobs"
 SOUND_JOBS = [path.read_text(encoding="utf-8") for path in sorted(JOBS.rglob("*.yaml"))]

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backfill.cli import read_job
-from backfill.core.jobfile import PROBLEMS_MAX, load
-from backfill.core.redact import redact
-from backfill.errors import JobError
+from backfill.cli.root import read_job
+from backfill.jobfile.load import PROBLEMS_MAX, load
+from backfill.values.errors import JobError
+from backfill.values.redact import redact
 
 JOBS = Path(__file__).parents[2] / "jobs"
 SOUND_JOBS = [path.read_text(encoding="utf-8") for path in sorted(JOBS.rglob("*.yaml"))]

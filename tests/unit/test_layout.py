@@ -6,19 +6,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backfill.core import layout
-from backfill.core.layout import Heap, Luck, decide
-from backfill.core.page import Shape
-from backfill.core.scan import WINDOW_PAGES, Layout
+from backfill.table import window_layout
+from backfill.table.checkpoint import WINDOW_PAGES, Layout
+from backfill.table.stripe_plan import PageProfile
+from backfill.table.window_layout import StripeHistory, TableTraits, choose_layout
 from tests.factories import MB
 
-USERS = Shape(rows=61, due=61, row_bytes=128, updated_bytes=168)
-HEAP = Heap(indexes=2)
-NEW, NONE = Luck(), Layout()
+USERS = PageProfile(rows=61, due=61, row_bytes=128, updated_bytes=168)
+HEAP = TableTraits(indexes=2)
+NEW, NONE = StripeHistory(), Layout()
 
 
-def chosen(shape: Shape | None = USERS, heap: Heap = HEAP, luck: Luck = NEW, before: Layout = NONE, **more):
-    return decide(heap, shape, luck, before, **{"row_wal_bytes": 450.0, **more})
+def chosen(
+    shape: PageProfile | None = USERS,
+    heap: TableTraits = HEAP,
+    luck: StripeHistory = NEW,
+    before: Layout = NONE,
+    **more,
+):
+    return choose_layout(heap, shape, luck, before, **{"row_wal_bytes": 450.0, **more})
 
 
 def test_a_full_cold_page_is_taken_in_stripes_over_wide_windows():
@@ -30,13 +36,13 @@ def test_a_full_cold_page_is_taken_in_stripes_over_wide_windows():
 
 
 def test_an_indexed_target_is_taken_plainly():
-    assert chosen(heap=Heap(indexes=3, indexed=("handle",))) == Layout(
+    assert chosen(heap=TableTraits(indexes=3, indexed=("handle",))) == Layout(
         why="plain: handle is indexed, no update can be HOT"
     )
 
 
 def test_the_job_file_has_the_last_word():
-    found = chosen(heap=Heap(indexes=3, indexed=("handle",)), stripes=4)
+    found = chosen(heap=TableTraits(indexes=3, indexed=("handle",)), stripes=4)
     assert len(found.sizes) == 4
     assert found.why.startswith("4 stripes, as the job file says: ")
     assert chosen(stripes=1).why.startswith("1 stripe, as the job file says: ")
@@ -47,25 +53,25 @@ def test_where_nothing_is_due_there_are_no_stripes():
 
 
 def test_a_row_here_and_there_needs_no_stripes():
-    assert chosen(Shape(rows=61, due=1, row_bytes=128, updated_bytes=168)).sizes == (1,)
+    assert chosen(PageProfile(rows=61, due=1, row_bytes=128, updated_bytes=168)).sizes == (1,)
 
 
 @given(st.floats(16 * MB, 64_000 * MB), st.floats(50.0, 8000.0), st.floats(1.0, 200.0))
 def test_a_window_writes_at_most_a_part_of_what_lies_between_two_checkpoints(
     checkpoint_bytes: float, row_wal_bytes: float, due: float
 ):
-    heap = Heap(indexes=2, checkpoint_bytes=checkpoint_bytes)
-    found = chosen(Shape(due, due, 24, 24), heap, row_wal_bytes=row_wal_bytes)
+    heap = TableTraits(indexes=2, checkpoint_bytes=checkpoint_bytes)
+    found = chosen(PageProfile(due, due, 24, 24), heap, row_wal_bytes=row_wal_bytes)
     if len(found.sizes) == 1:
         return
     wal_bytes = found.window_pages * due * row_wal_bytes
-    narrowest = found.window_pages == layout.WINDOW_PAGES_MIN
-    assert narrowest or wal_bytes <= checkpoint_bytes * layout.CHECKPOINT_SHARE
-    assert layout.WINDOW_PAGES_MIN <= found.window_pages <= WINDOW_PAGES
+    narrowest = found.window_pages == window_layout.WINDOW_PAGES_MIN
+    assert narrowest or wal_bytes <= checkpoint_bytes * window_layout.CHECKPOINT_SHARE
+    assert window_layout.WINDOW_PAGES_MIN <= found.window_pages <= WINDOW_PAGES
 
 
 def test_checkpoints_by_time_count_by_the_wal_of_that_time():
-    heap = Heap(indexes=2, checkpoint_bytes=64_000 * MB, checkpoint_s=10.0)
+    heap = TableTraits(indexes=2, checkpoint_bytes=64_000 * MB, checkpoint_s=10.0)
     assert chosen(heap=heap, wal_rate_bytes_s=20 * MB).window_pages < WINDOW_PAGES
     assert chosen(heap=heap, wal_rate_bytes_s=None).window_pages == WINDOW_PAGES
     assert "as 200MB of WAL lie between two checkpoints" in chosen(heap=heap, wal_rate_bytes_s=20 * MB).why
@@ -73,12 +79,12 @@ def test_checkpoints_by_time_count_by_the_wal_of_that_time():
 
 def test_a_little_change_of_the_page_changes_nothing():
     before = chosen()
-    assert chosen(Shape(rows=60, due=60, row_bytes=136, updated_bytes=168), before=before) is before
+    assert chosen(PageProfile(rows=60, due=60, row_bytes=136, updated_bytes=168), before=before) is before
 
 
 def test_another_page_is_laid_out_anew():
     before = chosen()
-    after = chosen(Shape(rows=30, due=30, row_bytes=128, updated_bytes=168), before=before)
+    after = chosen(PageProfile(rows=30, due=30, row_bytes=128, updated_bytes=168), before=before)
     assert after.sizes != before.sizes
 
 
@@ -93,7 +99,7 @@ def test_another_page_is_laid_out_anew():
     ],
 )
 def test_stripes_pay_when_later_ones_stay_on_their_pages(pages: int, rows: int, hot: int, paid: bool | None):
-    assert layout.pays(pages, rows, hot, 0.8) is paid
+    assert window_layout.worth_it(pages, rows, hot, 0.8) is paid
 
 
 @pytest.mark.parametrize(
@@ -108,44 +114,44 @@ def test_stripes_pay_when_later_ones_stay_on_their_pages(pages: int, rows: int, 
     ],
 )
 def test_pages_rest_for_a_moment_where_that_outlasts_the_transactions_beside_us(took_s, snapshots_s, rest_s):
-    assert layout.rest_s(took_s, snapshots_s) == rest_s
+    assert window_layout.rest_s(took_s, snapshots_s) == rest_s
 
 
 @given(st.floats(0, 100), st.floats(0, 100))
 def test_a_rest_at_most_doubles_the_time_of_a_stripe(took_s, snapshots_s):
-    assert 0 <= layout.rest_s(took_s, snapshots_s) <= min(took_s, layout.REST_MAX_S)
+    assert 0 <= window_layout.rest_s(took_s, snapshots_s) <= min(took_s, window_layout.REST_MAX_S)
 
 
 def test_each_failure_in_a_row_is_followed_by_more_plain_windows_and_then_by_another_try():
-    luck, plain = Luck(), []
+    luck, plain = StripeHistory(), []
     for _ in range(9):
-        luck = layout.learn(luck, WINDOW_PAGES, paid=False, why="3% of a second stripe was HOT")
+        luck = window_layout.learn(luck, WINDOW_PAGES, paid=False, why="3% of a second stripe was HOT")
         taken = 0
         while len(chosen(luck=luck).sizes) == 1:
             assert chosen(luck=luck).why == "plain: 3% of a second stripe was HOT"
-            luck, taken = layout.passed(luck), taken + 1
+            luck, taken = window_layout.after_plain_window(luck), taken + 1
         plain.append(taken)
     assert plain == [1, 2, 4, 8, 16, 32, 64, 64, 64]
 
 
 def test_windows_become_wider_before_they_are_taken_plainly():
-    heap, luck, widths = Heap(indexes=2, checkpoint_bytes=64 * MB), Luck(), []
+    heap, luck, widths = TableTraits(indexes=2, checkpoint_bytes=64 * MB), StripeHistory(), []
     while not luck.plain_windows:
         widths.append(chosen(heap=heap, luck=luck).window_pages)
-        luck = layout.learn(luck, widths[-1], paid=False, why="why")
+        luck = window_layout.learn(luck, widths[-1], paid=False, why="why")
     assert widths == [512, 2048, 8192]
 
 
 def test_stripes_that_pay_but_not_well_are_kept_in_the_widest_windows():
-    luck = Luck(wider=16)
-    assert layout.learn(luck, WINDOW_PAGES, paid=True) is luck
-    assert layout.well(WINDOW_PAGES, 1000, 299, 0.5) is False
-    assert layout.well(WINDOW_PAGES, 1000, 300, 0.5)
-    assert layout.well(WINDOW_PAGES, 10, 0, 0.5) is None
+    luck = StripeHistory(wider=16)
+    assert window_layout.learn(luck, WINDOW_PAGES, paid=True) is luck
+    assert window_layout.hot_as_expected(WINDOW_PAGES, 1000, 299, 0.5) is False
+    assert window_layout.hot_as_expected(WINDOW_PAGES, 1000, 300, 0.5)
+    assert window_layout.hot_as_expected(WINDOW_PAGES, 10, 0, 0.5) is None
 
 
 def test_the_snapshot_that_may_be_the_cause_is_named():
-    assert layout.blame(1000, 30, 35.0, "psql pid 7") == (
+    assert window_layout.explain_low_hot(1000, 30, 35.0, "psql pid 7") == (
         "3% of a second stripe was HOT; the oldest snapshot is 35s old (psql pid 7)"
     )
-    assert layout.blame(1000, 30, None, None) == "3% of a second stripe was HOT"
+    assert window_layout.explain_low_hot(1000, 30, None, None) == "3% of a second stripe was HOT"

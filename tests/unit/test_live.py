@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
-from backfill.core.reason import Kind
-from backfill.observe.fold import fold, note
-from backfill.observe.frame import WIDTH_MAX, render
-from backfill.observe.glyphs import ASCII, UNICODE
-from backfill.observe.live import Live
-from backfill.observe.news import News
-from backfill.observe.view import View
+from backfill.observe.notices import Notice
+from backfill.observe.terminal.glyphs import ASCII, UNICODE
+from backfill.observe.terminal.layout import WIDTH_MAX, render
+from backfill.observe.terminal.live import Live
+from backfill.observe.terminal.reduce import add_note, reduce
+from backfill.observe.terminal.state import TerminalState
+from backfill.throttle.wait_reason import WaitKind
 from tests.unit import told
 
 DASH, MISSING = UNICODE.nothing, UNICODE.missing
@@ -22,9 +22,9 @@ LONG = "ip-10-0-{}-77.eu-west-1.compute.internal"
 
 
 def view_of(*events, began_s=0.0):
-    view = View(began_s)
+    view = TerminalState(began_s)
     for at_s, event in events:
-        view = note(view, News(event), at_s) if isinstance(event, str) else fold(view, event, at_s)
+        view = add_note(view, Notice(event), at_s) if isinstance(event, str) else reduce(view, event, at_s)
     return view
 
 
@@ -47,8 +47,8 @@ def usual(now_s=20.0, **changed):
         slow_s = 0.2 + 0.1 * (index % 8)
         readings = (told.replica("replica-a", 0.02, 40_000), told.replica("replica-b", slow_s, 3 << 20))
         pairs += [
-            (at_s, told.measured(*readings)),
-            (at_s - 0.25, told.waited(Kind.WINDOW, "replica-b wal on the way 3.1MB > 2.9MB", 0.05)),
+            (at_s, told.signals_read(*readings)),
+            (at_s - 0.25, told.wait_started(WaitKind.WINDOW, "replica-b wal on the way 3.1MB > 2.9MB", 0.05)),
             (at_s, told.batch_done(rows_total=5000 * (index + 1), last_page=51_230, progress_ratio=0.42, **changed)),
         ]
     return [*pairs, (now_s, "link to replica-b narrowed to 1MB/s")]
@@ -86,9 +86,9 @@ def test_it_fits_the_terminal(width, replicas):
     notes = [(5.0 + index, f"a long story of many words that goes on and on, number {index}" * 3) for index in range(9)]
     view = view_of(
         (0.0, told.started(job="orders-" * 20, table="sales." + "o" * 200, pages=134_217_728, max_lag_s=2.0)),
-        (1.0, told.measured(*readings, missing=("gone-" * 10,) if replicas else ())),
+        (1.0, told.signals_read(*readings, missing=("gone-" * 10,) if replicas else ())),
         (2.0, told.batch_done(last_page=98_765_432, rows_total=12_345_678_901, eta_s=180_000.0)),
-        (3.0, told.waited(Kind.MISSING, f"{LONG} is not replicating: it is not in pg_stat_replication" * 2)),
+        (3.0, told.wait_started(WaitKind.MISSING, f"{LONG} is not replicating: it is not in pg_stat_replication" * 2)),
         *notes,
     )
     lines = drawn(view, 20.0, width)
@@ -112,7 +112,7 @@ def test_a_terminal_that_is_too_narrow_cuts_lines_and_folds_none():
 def test_the_worst_replicas_are_shown_when_there_are_too_many():
     readings = [told.replica(f"replica-{index:02}", 0.01 * index) for index in range(11)]
     readings[4] = told.replica("replica-04", None, None)
-    lines = drawn(view_of((0.0, told.started()), (1.0, told.measured(*readings)), (1.0, told.batch_done())), 1.0)
+    lines = drawn(view_of((0.0, told.started()), (1.0, told.signals_read(*readings)), (1.0, told.batch_done())), 1.0)
     assert [line.split()[0] for line in lines if line.startswith(" replica")] == [
         "replica-04",
         "replica-08",
@@ -124,7 +124,9 @@ def test_the_worst_replicas_are_shown_when_there_are_too_many():
 
 def test_unknown_and_missing_are_said_and_are_no_bar():
     readings = (told.replica("a", None, None), told.replica("dr-1", 99.0, counted=False))
-    view = view_of((0.0, told.started()), (1.0, told.measured(*readings, missing=("b",))), (1.1, told.waited()))
+    view = view_of(
+        (0.0, told.started()), (1.0, told.signals_read(*readings, missing=("b",))), (1.1, told.wait_started())
+    )
     lines = drawn(view, 1.1)
     assert line_with("a", lines).split()[-3:] == ["?", DASH, "?"]
     assert line_with("b", lines).split()[-3:] == ["missing", DASH, DASH]
@@ -133,7 +135,7 @@ def test_unknown_and_missing_are_said_and_are_no_bar():
 
 
 def test_a_replica_that_left_unasked_is_gone():
-    view = view_of((0.0, told.started()), (1.0, told.measured(told.replica("a"))), (2.0, told.measured()))
+    view = view_of((0.0, told.started()), (1.0, told.signals_read(told.replica("a"))), (2.0, told.signals_read()))
     assert line_with("a", drawn(view, 2.0)).split()[-3:] == ["gone", "400ms", DASH]
 
 
@@ -144,7 +146,7 @@ def test_old_readings_are_not_passed_off_as_new():
 
 
 def test_without_replicas_it_says_so():
-    view = view_of((0.0, told.started()), (0.1, told.unreplicated()), (0.2, told.measured(wal_budget_bytes=0.0)))
+    view = view_of((0.0, told.started()), (0.1, told.no_replicas()), (0.2, told.signals_read(wal_budget_bytes=0.0)))
     lines = drawn(view, 1.0)
     assert line_with("lag", lines).split() == ["lag", "no", "replica", "in", "view"]
     assert "max_wal_rate 32MB/s alone sets the pace" in lines[-1]
@@ -159,8 +161,14 @@ def test_the_estimate_is_the_workers_and_no_more():
     assert estimate(now_s=0.1) == DASH
     assert estimate((1.0, told.batch_done(eta_s=None)), now_s=1.0) == DASH
     assert estimate((1.0, told.batch_done(eta_s=71.6)), now_s=1.0) == "1m12s"
-    assert estimate((1.0, told.batch_done(eta_s=71.6)), (1.0, told.waited(delay_s=5.0)), now_s=3.0) == "1m12s, waiting"
-    assert estimate((1.0, told.batch_done(eta_s=71.6)), (1.0, told.waited(Kind.WINDOW, "w", 5.0)), now_s=3.0) == "1m12s"
+    assert (
+        estimate((1.0, told.batch_done(eta_s=71.6)), (1.0, told.wait_started(delay_s=5.0)), now_s=3.0)
+        == "1m12s, waiting"
+    )
+    assert (
+        estimate((1.0, told.batch_done(eta_s=71.6)), (1.0, told.wait_started(WaitKind.WINDOW, "w", 5.0)), now_s=3.0)
+        == "1m12s"
+    )
     assert estimate((1.0, told.batch_done(eta_s=71.6)), now_s=30.0) == DASH
 
 
@@ -201,7 +209,7 @@ def test_the_last_picture_stands_still_and_says_how_it_ended():
 
 def test_it_can_be_drawn_in_ascii():
     view = view_of(
-        *usual(), (21.0, told.measured(told.replica("réplica", None, None), missing=("b",))), (21.0, "naïve")
+        *usual(), (21.0, told.signals_read(told.replica("réplica", None, None), missing=("b",))), (21.0, "naïve")
     )
     assert all(line.isascii() for line in drawn(view, 21.0, glyphs=ASCII))
 
@@ -209,8 +217,8 @@ def test_it_can_be_drawn_in_ascii():
 def test_foreign_text_cannot_drive_the_terminal():
     view = view_of(
         (0.0, told.started(job="a\x1b[2J", table="t\x1b[31m")),
-        (1.0, told.measured(told.replica("evil\x1b]0;title\x07"), missing=("m\x1b[H",))),
-        (2.0, told.retried(reason="x", message="\x1b[2Jboom")),
+        (1.0, told.signals_read(told.replica("evil\x1b]0;title\x07"), missing=("m\x1b[H",))),
+        (2.0, told.retry_scheduled(reason="x", message="\x1b[2Jboom")),
     )
     assert not any("\x1b" in line or "\x07" in line for line in drawn(view, 2.0))
 
@@ -230,14 +238,14 @@ anything = st.one_of(
         pages=sizes,
     ),
     st.builds(
-        lambda found, **changed: told.measured(*found, **changed),
+        lambda found, **changed: told.signals_read(*found, **changed),
         st.lists(readings, max_size=6),
         missing=st.lists(names, max_size=3).map(tuple),
         wal_rate_bytes_s=st.none() | st.floats(0, 1e18),
         own_wal_rate_bytes_s=st.floats(0, 1e18),
         wal_budget_bytes=st.floats(0, 1e18),
     ),
-    st.builds(told.waited, st.sampled_from(Kind), st.text(max_size=200), seconds),
+    st.builds(told.wait_started, st.sampled_from(WaitKind), st.text(max_size=200), seconds),
     st.builds(
         told.batch_done,
         pass_number=st.integers(1, 3),
@@ -249,7 +257,7 @@ anything = st.one_of(
         progress_ratio=st.floats(0, 1),
         eta_s=st.none() | seconds,
     ),
-    st.builds(told.retried, message=st.text(max_size=200), attempt=st.integers(1, 99)),
+    st.builds(told.retry_scheduled, message=st.text(max_size=200), attempt=st.integers(1, 99)),
     st.builds(told.lock_waiting, waited_s=seconds),
     st.sampled_from(told.one_of_each()),
 )
@@ -263,10 +271,10 @@ anything = st.one_of(
     glyphs=st.sampled_from([UNICODE, ASCII]),
 )
 def test_whatever_happens_there_is_a_picture_and_it_fits(steps, width, height, glyphs):
-    view, now_s = View(0.0), 0.0
+    view, now_s = TerminalState(0.0), 0.0
     for step_s, event in steps:
         now_s += step_s
-        view = fold(view, event, now_s)
+        view = reduce(view, event, now_s)
     for line in drawn(view, now_s + 0.5, width, height, glyphs):
         assert cell_len(line) <= min(width, WIDTH_MAX)
         assert "\x1b" not in line

@@ -6,11 +6,12 @@ import re
 import pytest
 import structlog
 
-from backfill.core import events
-from backfill.core.reason import Kind
-from backfill.core.retry import RETRIES_LOUD
-from backfill.observe.logger import configure
-from backfill.observe.logs import QUIET_S, Logs, subject
+from backfill.events.event import to_dict
+from backfill.events.throttle import WaitStarted
+from backfill.observe.log.events import QUIET_S, LogSink, subject
+from backfill.observe.log.setup import configure
+from backfill.retry.sqlstate import RETRIES_LOUD
+from backfill.throttle.wait_reason import WaitKind
 from tests.unit import told
 
 
@@ -27,7 +28,7 @@ class Lines:
     def __init__(self, level="info"):
         self.stream = io.StringIO()
         self.log = configure(self.stream, level=level)
-        self.logs = Logs(self.log)
+        self.logs = LogSink(self.log)
 
     def tell(self, *pairs):
         for at_s, event in pairs:
@@ -62,33 +63,33 @@ def test_each_event_has_its_name_level_and_fields(every_line):
         ("info", "lock_taken"),
         ("info", "started"),
         ("info", "leaf_started"),
-        ("warning", "unreplicated"),
-        ("info", "tuned"),
-        ("debug", "measured"),
-        ("debug", "decided"),
-        ("info", "waited"),
-        ("info", "laid_out"),
-        ("info", "compressing"),
+        ("warning", "no_replicas"),
+        ("info", "limits_changed"),
+        ("debug", "signals_read"),
+        ("debug", "throttle_decision"),
+        ("info", "wait_started"),
+        ("info", "layout_changed"),
+        ("info", "compression_changed"),
         ("debug", "batch_done"),
-        ("warning", "vacuum_unable"),
+        ("warning", "vacuum_not_permitted"),
         ("info", "vacuum_started"),
         ("info", "vacuum_done"),
-        ("info", "retried"),
+        ("info", "retry_scheduled"),
         ("warning", "batch_refused"),
         ("warning", "row_rejected"),
         ("info", "row_retried"),
-        ("warning", "table_rewritten"),
+        ("warning", "pass_restarted"),
         ("info", "pass_done"),
         ("info", "verified"),
         ("info", "leaf_done"),
-        ("warning", "leaf_gone"),
+        ("warning", "leaf_removed"),
         ("info", "stopping"),
         ("info", "finished"),
     ]
     for line, event in zip(told_lines, told.one_of_each(), strict=True):
         assert list(line)[:4] == ["timestamp", "level", "event", "job"]
-        if not isinstance(event, events.Waited):
-            assert set(line) - {"timestamp", "level", "event"} == set(events.to_dict(event)) - {"event"}
+        if not isinstance(event, WaitStarted):
+            assert set(line) - {"timestamp", "level", "event"} == set(to_dict(event)) - {"event"}
 
 
 def test_time_is_utc(lines):
@@ -97,7 +98,7 @@ def test_time_is_utc(lines):
 
 
 def test_a_wait_tells_kind_and_text_and_time(lines):
-    (line,) = lines.tell((0.0, told.waited()))
+    (line,) = lines.tell((0.0, told.wait_started()))
     assert list(line.items())[3:] == [
         ("job", told.JOB),
         ("reason", "lag"),
@@ -107,25 +108,28 @@ def test_a_wait_tells_kind_and_text_and_time(lines):
 
 
 def test_a_wait_is_told_once_until_its_subject_changes_or_time_passes(lines):
-    waits = [(at_s / 4, told.waited(text=f"replica-a lag {at_s}s > 10s")) for at_s in range(11, 91)]
+    waits = [(at_s / 4, told.wait_started(text=f"replica-a lag {at_s}s > 10s")) for at_s in range(11, 91)]
     told_lines = lines.tell(*waits)
     assert len(told_lines) == 2
-    assert len(lines.tell((22.6, told.waited(text="replica-b lag 11s > 10s")))) == 1
-    assert len(lines.tell((22.7, told.waited(Kind.LAG_BYTES, "replica-b lag 1GB > 256MB")))) == 1
-    assert lines.tell((22.8, told.waited(text="replica-b lag 11s > 10s"))) == []
-    assert len(lines.tell((22.9, told.waited(text="replica-b lag 11s > 10s", job="other")))) == 1
+    assert len(lines.tell((22.6, told.wait_started(text="replica-b lag 11s > 10s")))) == 1
+    assert len(lines.tell((22.7, told.wait_started(WaitKind.LAG_BYTES, "replica-b lag 1GB > 256MB")))) == 1
+    assert lines.tell((22.8, told.wait_started(text="replica-b lag 11s > 10s"))) == []
+    assert len(lines.tell((22.9, told.wait_started(text="replica-b lag 11s > 10s", job="other")))) == 1
 
 
 def test_two_faults_in_turn_do_not_flood(lines):
     pairs = [
-        (at_s / 10, told.waited(text=f"replica-{'ab'[at_s % 2]} lag 11s > 10s")) for at_s in range(int(QUIET_S * 10))
+        (at_s / 10, told.wait_started(text=f"replica-{'ab'[at_s % 2]} lag 11s > 10s"))
+        for at_s in range(int(QUIET_S * 10))
     ]
     assert len(lines.tell(*pairs)) == 2
 
 
-@pytest.mark.parametrize("kind", [Kind.WINDOW, Kind.WAL_RATE, Kind.REST, Kind.LOCK, Kind.RETRY, Kind.CONNECTION])
+@pytest.mark.parametrize(
+    "kind", [WaitKind.WINDOW, WaitKind.WAL_RATE, WaitKind.REST, WaitKind.LOCK, WaitKind.RETRY, WaitKind.CONNECTION]
+)
 def test_the_ordinary_pace_and_what_is_told_already_are_no_news(lines, kind):
-    assert lines.tell((0.0, told.started()), *((0.1, told.waited(kind)) for _ in range(5)))[1:] == []
+    assert lines.tell((0.0, told.started()), *((0.1, told.wait_started(kind)) for _ in range(5)))[1:] == []
 
 
 def test_a_million_batches_are_a_line_every_ten_seconds(lines):
@@ -143,7 +147,7 @@ def test_a_million_batches_are_a_line_every_ten_seconds(lines):
 
 
 def test_progress_tells_the_time_that_the_pace_took(lines):
-    pace = [(5.0, told.waited(Kind.WINDOW, "window", 0.5))] * 3
+    pace = [(5.0, told.wait_started(WaitKind.WINDOW, "window", 0.5))] * 3
     (_, line) = lines.tell((0.0, told.started()), *pace, (10.0, told.batch_done(eta_s=None)))
     assert (line["paced_s"], line["eta_s"]) == (1.5, None)
 
@@ -158,8 +162,8 @@ def test_the_holder_of_the_lock_is_named_now_and_then(lines):
 @pytest.mark.parametrize(
     ("event", "level"),
     [
-        (told.retried(attempt=RETRIES_LOUD - 1), "info"),
-        (told.retried(attempt=RETRIES_LOUD), "warning"),
+        (told.retry_scheduled(attempt=RETRIES_LOUD - 1), "info"),
+        (told.retry_scheduled(attempt=RETRIES_LOUD), "warning"),
         (told.vacuum_done(result="stopped"), "info"),
         (told.vacuum_done(result="failed"), "warning"),
         (told.finished(), "info"),
@@ -194,7 +198,7 @@ DSN = f"postgresql://app:{SECRET}@h/db"
 
 def test_no_password_in_any_field(every_line):
     every_line.tell(
-        (0.0, told.retried(message=f"cannot reach {DSN}")),
+        (0.0, told.retry_scheduled(message=f"cannot reach {DSN}")),
         (0.0, told.finished(state="failed", why=f"password={SECRET}", samples=(f"password='{SECRET}'",))),
         (0.0, told.lock_waiting(holder=DSN)),
     )
@@ -229,8 +233,8 @@ def test_other_libraries_speak_json_and_only_when_it_matters(lines):
 
 def test_a_person_gets_columns():
     stream = io.StringIO()
-    Logs(configure(stream, console=True)).record(told.waited(), 0.0)
-    assert "[info     ] waited" in stream.getvalue()
+    LogSink(configure(stream, console=True)).record(told.wait_started(), 0.0)
+    assert "[info     ] wait_started" in stream.getvalue()
     assert "why='replica-a lag 12.4s > 10s'" in stream.getvalue()
 
 
@@ -240,5 +244,5 @@ def test_a_terminal_is_a_person():
             return True
 
     stream = Terminal()
-    Logs(configure(stream)).record(told.started(), 0.0)
+    LogSink(configure(stream)).record(told.started(), 0.0)
     assert "\x1b[" in stream.getvalue()

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backfill.core.lsn import SAMPLES_MAX, SPACING_S, LsnClock
+from backfill.throttle.lsn_clock import SAMPLES_MAX, SPACING_S, LsnClock
 
 
 def clock(*samples: tuple[float, int]) -> LsnClock:

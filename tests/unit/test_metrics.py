@@ -6,9 +6,9 @@ import pytest
 from prometheus_client import CollectorRegistry, Counter, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from backfill.core.reason import Kind
-from backfill.observe.metrics import METRICS, PREFIX, RETRY_REASONS_MAX, Metrics
+from backfill.observe.metrics.counters import METRICS, PREFIX, RETRY_REASONS_MAX, MetricsSink
 from backfill.observe.status import State
+from backfill.throttle.wait_reason import WaitKind
 from tests.unit import told
 
 CONTRACT = """
@@ -25,7 +25,7 @@ CONTRACT = """
 class Scrape:
     def __init__(self):
         self.registry = CollectorRegistry()
-        self.metrics = Metrics(self.registry)
+        self.metrics = MetricsSink(self.registry)
         self.now_s = 0.0
 
     def tell(self, *told_events):
@@ -76,7 +76,7 @@ def test_every_metric_has_help_unit_and_buckets_where_it_needs_them():
 def test_every_metric_is_filled_by_a_run(scrape):
     scrape.tell(
         *[event for event in told.one_of_each() if type(event).__name__ != "Finished"],
-        next(event for event in told.one_of_each() if type(event).__name__ == "Measured"),
+        next(event for event in told.one_of_each() if type(event).__name__ == "SignalsRead"),
     )
     names = {sample.name for sample in scrape.samples()}
     for metric in METRICS:
@@ -112,39 +112,41 @@ def test_batches_add_up(scrape):
 def test_counters_begin_at_zero(scrape):
     scrape.tell(told.started())
     assert scrape.value("rows_updated_total") == 0
-    assert all(scrape.value("wait_seconds_total", reason=kind.value) == 0 for kind in Kind)
+    assert all(scrape.value("wait_seconds_total", reason=kind.value) == 0 for kind in WaitKind)
 
 
 def test_waits_add_up_by_kind_and_never_by_text(scrape):
-    scrape.tell(told.started(), told.waited(), told.waited(text="replica-b lag 11s > 10s"))
-    scrape.tell(told.waited(Kind.WINDOW, "window"))
+    scrape.tell(told.started(), told.wait_started(), told.wait_started(text="replica-b lag 11s > 10s"))
+    scrape.tell(told.wait_started(WaitKind.WINDOW, "window"))
     assert scrape.value("wait_seconds_total", reason="lag") == 0.5
     assert scrape.value("wait_seconds_total", reason="window") == 0.25
     reasons = {sample.labels["reason"] for sample in scrape.samples() if sample.name == PREFIX + "wait_seconds_total"}
-    assert reasons == {kind.value for kind in Kind}
+    assert reasons == {kind.value for kind in WaitKind}
 
 
 def test_the_wait_for_the_lock_is_a_wait(scrape):
     for waited_s in (0.0, 1.0):
-        scrape.tell(told.lock_waiting(waited_s=waited_s), told.waited(Kind.LOCK, told.HOLDER, 1.0))
+        scrape.tell(told.lock_waiting(waited_s=waited_s), told.wait_started(WaitKind.LOCK, told.HOLDER, 1.0))
     assert scrape.value("wait_seconds_total", reason="lock") == 2.0
 
 
 def test_retries_by_reason_and_no_sentence_becomes_a_label(scrape):
-    scrape.tell(told.retried(), told.retried(), told.retried(reason="lock not available on users"))
+    scrape.tell(
+        told.retry_scheduled(), told.retry_scheduled(), told.retry_scheduled(reason="lock not available on users")
+    )
     assert scrape.value("retries_total", reason="55P03") == 2
     assert scrape.value("retries_total", reason="other") == 1
 
 
 def test_retry_reasons_are_bounded(scrape):
-    scrape.tell(*(told.retried(reason=f"r{number}") for number in range(RETRY_REASONS_MAX + 10)))
+    scrape.tell(*(told.retry_scheduled(reason=f"r{number}") for number in range(RETRY_REASONS_MAX + 10)))
     labels = {sample.labels["reason"] for sample in scrape.samples() if sample.name == PREFIX + "retries_total"}
     assert len(labels) == RETRY_REASONS_MAX + 1
     assert scrape.value("retries_total", reason="other") == 10
 
 
 def test_lag_stands_beside_its_budget_where_it_counts(scrape):
-    scrape.tell(told.started(), told.measured(told.replica(), told.replica("dr-1", 99.0, 5, counted=False)))
+    scrape.tell(told.started(), told.signals_read(told.replica(), told.replica("dr-1", 99.0, 5, counted=False)))
     assert scrape.value("replica_lag_seconds", replica="replica-a") == 0.4
     assert scrape.value("lag_budget_seconds", replica="replica-a") == 10.0
     assert scrape.value("lag_budget_bytes", replica="replica-a") == 256 << 20
@@ -155,7 +157,7 @@ def test_lag_stands_beside_its_budget_where_it_counts(scrape):
 def test_unknown_lag_is_nan_and_never_zero(scrape):
     scrape.tell(
         told.started(),
-        told.measured(told.replica(lag_s=None, lag_bytes=None), slots=(told.slot(retained_bytes=None),)),
+        told.signals_read(told.replica(lag_s=None, lag_bytes=None), slots=(told.slot(retained_bytes=None),)),
     )
     assert math.isnan(scrape.value("replica_lag_seconds", replica="replica-a"))
     assert math.isnan(scrape.value("replica_lag_bytes", replica="replica-a"))
@@ -165,10 +167,10 @@ def test_unknown_lag_is_nan_and_never_zero(scrape):
 def test_what_is_gone_has_no_series(scrape):
     scrape.tell(
         told.started(),
-        told.measured(told.replica(), told.replica("replica-b"), slots=(told.slot(), told.slot("slot-b"))),
+        told.signals_read(told.replica(), told.replica("replica-b"), slots=(told.slot(), told.slot("slot-b"))),
     )
     scrape.tell(
-        told.measured(told.replica(), missing=("replica-b",), wal_rate_bytes_s=None, archive_backlog_bytes=None)
+        told.signals_read(told.replica(), missing=("replica-b",), wal_rate_bytes_s=None, archive_backlog_bytes=None)
     )
     for name in ("replica_lag_seconds", "replica_lag_bytes", "lag_budget_seconds", "lag_budget_bytes"):
         assert scrape.value(name, replica="replica-b") is None
@@ -181,10 +183,10 @@ def test_what_is_gone_has_no_series(scrape):
 
 
 @pytest.mark.parametrize(
-    "last", [told.finished(), told.lock_waiting(), told.waited(Kind.CONNECTION, "gone"), told.pass_done()]
+    "last", [told.finished(), told.lock_waiting(), told.wait_started(WaitKind.CONNECTION, "gone"), told.pass_done()]
 )
 def test_no_reading_outlives_its_reader(scrape, last):
-    scrape.tell(told.started(), told.measured(told.replica()), last)
+    scrape.tell(told.started(), told.signals_read(told.replica()), last)
     names = {sample.name.removeprefix(PREFIX) for sample in scrape.samples()}
     gone = (
         "replica_lag_seconds",
@@ -198,7 +200,9 @@ def test_no_reading_outlives_its_reader(scrape, last):
 
 
 def test_failures_in_a_row_are_those_of_the_worst_lane_until_it_succeeds(scrape):
-    scrape.tell(told.started(), told.retried(attempt=4), told.retried(attempt=9, lane=1), told.batch_done())
+    scrape.tell(
+        told.started(), told.retry_scheduled(attempt=4), told.retry_scheduled(attempt=9, lane=1), told.batch_done()
+    )
     assert scrape.value("failures_in_a_row") == 9
     scrape.tell(told.batch_done(lane=1))
     assert scrape.value("failures_in_a_row") == 0
@@ -238,7 +242,9 @@ def test_a_standby_tells_its_state_and_nothing_that_it_cannot_know(scrape):
 
 def test_jobs_do_not_mix(scrape):
     for job, lag_s in product(("a", "b"), (1.0, 2.0)):
-        scrape.tell(told.started(job=job), told.measured(told.replica(lag_s=lag_s), job=job), told.batch_done(job=job))
+        scrape.tell(
+            told.started(job=job), told.signals_read(told.replica(lag_s=lag_s), job=job), told.batch_done(job=job)
+        )
     scrape.tell(told.finished(job="a"))
     assert scrape.value("replica_lag_seconds", job="a", replica="replica-a") is None
     assert scrape.value("replica_lag_seconds", job="b", replica="replica-a") == 2.0

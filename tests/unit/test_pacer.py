@@ -4,38 +4,38 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backfill.core.pacer import DEBT_MAX_S, RATE_WINDOW_S, SAVED_S, Pacer, pass_time, spend, wait_s
+from backfill.throttle.wal_rate import DEBT_MAX_S, RATE_WINDOW_S, SAVED_S, WalDebt, pass_time, spend, wait_s
 
 MB = 1024 * 1024
 
 
 def test_nothing_is_owed_at_the_start():
-    assert wait_s(Pacer(), MB) == 0.0
+    assert wait_s(WalDebt(), MB) == 0.0
 
 
 def test_a_batch_owes_its_bytes_at_the_rate():
-    assert wait_s(spend(Pacer(), 3 * MB), MB) == 3.0
+    assert wait_s(spend(WalDebt(), 3 * MB), MB) == 3.0
 
 
 def test_time_pays_at_the_rate():
-    owing = spend(Pacer(at_s=10.0), 3 * MB)
+    owing = spend(WalDebt(at_s=10.0), 3 * MB)
     assert wait_s(pass_time(owing, 12.0, MB), MB) == pytest.approx(1.0)
     assert wait_s(pass_time(owing, 13.0, MB), MB) == 0.0
 
 
 def test_idle_time_is_not_saved_up_for_a_burst():
-    rested = pass_time(Pacer(), 3600.0, MB)
+    rested = pass_time(WalDebt(), 3600.0, MB)
     assert rested.debt_bytes == -MB * SAVED_S
     assert wait_s(spend(rested, MB), MB) == pytest.approx(1.0 - SAVED_S)
 
 
 def test_a_clock_that_steps_back_pays_nothing():
-    owing = spend(Pacer(at_s=10.0), MB)
+    owing = spend(WalDebt(at_s=10.0), MB)
     assert pass_time(owing, 9.0, MB).debt_bytes == MB
 
 
 def test_the_own_rate_fades_to_nothing():
-    spent = spend(Pacer(), MB)
+    spent = spend(WalDebt(), MB)
     assert spent.own_rate_bytes_s == MB / RATE_WINDOW_S
     assert pass_time(spent, RATE_WINDOW_S / 2, MB).own_rate_bytes_s == pytest.approx(spent.own_rate_bytes_s / 2)
     assert pass_time(spent, RATE_WINDOW_S, MB).own_rate_bytes_s == 0.0
@@ -44,7 +44,7 @@ def test_the_own_rate_fades_to_nothing():
 @given(st.lists(st.floats(0.0001, DEBT_MAX_S), min_size=1, max_size=60), st.integers(16 * 1024, 64 * MB))
 def test_one_that_waits_out_its_debt_never_exceeds_the_rate(batches_s: list[float], rate: int):
     """Batches that owe no more than they can."""
-    pacer, now_s, written = Pacer(), 0.0, 0
+    pacer, now_s, written = WalDebt(), 0.0, 0
     for wal_bytes in (int(one * rate) for one in batches_s):
         pacer = pass_time(pacer, now_s, rate)
         now_s += wait_s(pacer, rate)
@@ -55,5 +55,5 @@ def test_one_that_waits_out_its_debt_never_exceeds_the_rate(batches_s: list[floa
 
 def test_what_others_wrote_during_a_batch_is_no_debt_without_end():
     """A segment that is switched in mid-batch moves the LSN by up to 16 MB, and no replica gets a byte more."""
-    pacer = pass_time(spend(Pacer(), 500 * MB), 0.0, MB)
+    pacer = pass_time(spend(WalDebt(), 500 * MB), 0.0, MB)
     assert wait_s(pacer, MB) == DEBT_MAX_S

@@ -8,31 +8,31 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backfill.core.page import (
+from backfill.table.stripe_plan import (
     POINTER_BYTES,
     RESIDUES,
     USABLE_BYTES,
-    Shape,
-    best,
+    PageProfile,
+    best_plan,
     hot_share,
     later_share,
     mask,
     residues,
-    spare_share,
+    unfilled_share,
 )
 
-USERS = Shape(rows=61, due=61, row_bytes=128, updated_bytes=168)
+USERS = PageProfile(rows=61, due=61, row_bytes=128, updated_bytes=168)
 sizes = st.lists(st.integers(1, 40), min_size=1, max_size=12).map(tuple)
 
 
 @st.composite
-def shapes(draw: st.DrawFn) -> Shape:
+def shapes(draw: st.DrawFn) -> PageProfile:
     row_bytes = draw(st.integers(24, 2000))
     rows = draw(st.integers(1, min(200, USABLE_BYTES // (row_bytes + POINTER_BYTES))))
-    return Shape(rows, draw(st.integers(1, rows)), row_bytes, row_bytes + draw(st.integers(0, 500)))
+    return PageProfile(rows, draw(st.integers(1, rows)), row_bytes, row_bytes + draw(st.integers(0, 500)))
 
 
-def updated_in_place(shape: Shape, stripes: tuple[int, ...]) -> int:
+def updated_in_place(shape: PageProfile, stripes: tuple[int, ...]) -> int:
     """Update a page stripe by stripe, pruned before each; return the rows that found room on it."""
     due = round(shape.due)
     old, new = [shape.row_bytes] * round(shape.rows), list[float]()
@@ -50,7 +50,7 @@ def updated_in_place(shape: Shape, stripes: tuple[int, ...]) -> int:
 
 
 def test_a_full_page_of_rows_that_grow_makes_room_little_by_little_and_then_takes_what_fits():
-    stripes = best(USERS, indexes=2)
+    stripes = best_plan(USERS, indexes=2)
     widest = stripes.sizes.index(max(stripes.sizes))
     assert list(stripes.sizes[: widest + 1]) == sorted(stripes.sizes[: widest + 1])
     assert list(stripes.sizes[widest:]) == sorted(stripes.sizes[widest:], reverse=True)
@@ -58,7 +58,7 @@ def test_a_full_page_of_rows_that_grow_makes_room_little_by_little_and_then_take
     assert stripes.hot_share > 0.7
 
 
-def room_left(shape: Shape, stripes: tuple[int, ...]) -> float:
+def room_left(shape: PageProfile, stripes: tuple[int, ...]) -> float:
     """Return the share of what moved rows left on their page that is free when the last stripe is pruned."""
     due = round(shape.due)
     stayed = updated_in_place(shape, stripes)
@@ -68,55 +68,55 @@ def room_left(shape: Shape, stripes: tuple[int, ...]) -> float:
 
 
 def test_what_rows_that_left_leave_behind_is_mostly_filled_by_the_stripes_after_them():
-    stripes = best(USERS, indexes=2).sizes
-    assert spare_share(USERS, stripes) == pytest.approx(room_left(USERS, stripes), abs=0.03)
-    assert spare_share(USERS, stripes) < 0.2
+    stripes = best_plan(USERS, indexes=2).sizes
+    assert unfilled_share(USERS, stripes) == pytest.approx(room_left(USERS, stripes), abs=0.03)
+    assert unfilled_share(USERS, stripes) < 0.2
 
 
 def test_a_plain_update_leaves_the_room_of_every_row_that_moved():
-    assert spare_share(USERS, (61,)) > 0.9
-    assert spare_share(Shape(rows=10, due=10, row_bytes=100, updated_bytes=120), (10,)) == 1.0
+    assert unfilled_share(USERS, (61,)) > 0.9
+    assert unfilled_share(PageProfile(rows=10, due=10, row_bytes=100, updated_bytes=120), (10,)) == 1.0
 
 
 @given(shapes(), sizes)
 def test_the_spare_room_is_a_share(shape, stripes):
-    assert 0.0 <= spare_share(shape, stripes) <= 1.0
+    assert 0.0 <= unfilled_share(shape, stripes) <= 1.0
 
 
 def test_without_indexes_all_that_has_to_move_moves_at_once():
-    assert best(USERS, indexes=0).sizes[0] > USERS.rows * 0.1
+    assert best_plan(USERS, indexes=0).sizes[0] > USERS.rows * 0.1
 
 
 @given(shapes(), st.integers(0, 8))
-def test_every_due_row_has_its_stripe_and_what_is_expected_comes_true(shape: Shape, indexes: int):
-    stripes = best(shape, indexes)
+def test_every_due_row_has_its_stripe_and_what_is_expected_comes_true(shape: PageProfile, indexes: int):
+    stripes = best_plan(shape, indexes)
     assert sum(stripes.sizes) == shape.due
     assert stripes.hot_share == pytest.approx(updated_in_place(shape, stripes.sizes) / shape.due)
     assert hot_share(shape, stripes.sizes) == pytest.approx(stripes.hot_share)
 
 
 @given(shapes(), st.integers(0, 8))
-def test_no_other_number_of_stripes_keeps_more_rows_for_the_price(shape: Shape, indexes: int):
-    assert best(shape, indexes + 3).hot_share >= best(shape, indexes).hot_share
+def test_no_other_number_of_stripes_keeps_more_rows_for_the_price(shape: PageProfile, indexes: int):
+    assert best_plan(shape, indexes + 3).hot_share >= best_plan(shape, indexes).hot_share
 
 
 @given(shapes(), st.integers(1, 12))
-def test_a_number_that_is_asked_for_is_kept(shape: Shape, count: int):
-    assert len(best(shape, 2, count).sizes) == count
+def test_a_number_that_is_asked_for_is_kept(shape: PageProfile, count: int):
+    assert len(best_plan(shape, 2, count).sizes) == count
 
 
 def test_equal_stripes_keep_fewer_rows():
-    assert hot_share(USERS, (1,) * 8) < best(USERS, 2, 8).hot_share - 0.04
+    assert hot_share(USERS, (1,) * 8) < best_plan(USERS, 2, 8).hot_share - 0.04
 
 
 def test_a_page_with_room_for_all_is_taken_at_once():
-    roomy = Shape(rows=25, due=25, row_bytes=128, updated_bytes=168)
-    assert best(Shape(10, 10, 128, 168), 2).sizes == (10,)
-    assert best(roomy, 2).hot_share == 1
+    roomy = PageProfile(rows=25, due=25, row_bytes=128, updated_bytes=168)
+    assert best_plan(PageProfile(10, 10, 128, 168), 2).sizes == (10,)
+    assert best_plan(roomy, 2).hot_share == 1
 
 
 def test_a_page_with_one_row_to_do_has_one_stripe():
-    assert best(Shape(61, 1, 128, 168), 2).sizes == (1,)
+    assert best_plan(PageProfile(61, 1, 128, 168), 2).sizes == (1,)
 
 
 @given(sizes)
@@ -137,4 +137,4 @@ def test_any_first_rows_of_a_page_are_shared_out_by_the_sizes(stripes: tuple[int
 def test_what_later_stripes_should_keep_is_what_fits():
     assert later_share(USERS, (61,), 0) == 1
     assert later_share(USERS, (30, 31), 1) == pytest.approx(22 / 31, abs=0.05)
-    assert later_share(USERS, best(USERS, 2).sizes, 1) < later_share(USERS, best(USERS, 2).sizes, 4)
+    assert later_share(USERS, best_plan(USERS, 2).sizes, 1) < later_share(USERS, best_plan(USERS, 2).sizes, 4)

@@ -6,12 +6,12 @@ from itertools import pairwise
 import pytest
 from rich.console import Console
 
-from backfill.core.reason import Kind
-from backfill.observe.ending import end_table
-from backfill.observe.fold import fold
-from backfill.observe.glyphs import ASCII, UNICODE
-from backfill.observe.plain import EVERY_S, Plain, line
-from backfill.observe.view import View
+from backfill.observe.terminal.final_table import final_table
+from backfill.observe.terminal.glyphs import ASCII, UNICODE
+from backfill.observe.terminal.line_output import EVERY_S, LineOutput, line
+from backfill.observe.terminal.reduce import reduce
+from backfill.observe.terminal.state import TerminalState
+from backfill.throttle.wait_reason import WaitKind
 from tests.unit import told
 
 TIMES = UNICODE.times
@@ -51,21 +51,21 @@ def stream():
 
 @pytest.fixture
 def plain(stream, clock):
-    return Plain(stream, clock)
+    return LineOutput(stream, clock)
 
 
 def view_of(*events):
-    view = View(0.0)
+    view = TerminalState(0.0)
     for at_s, event in events:
-        view = fold(view, event, at_s)
+        view = reduce(view, event, at_s)
     return view
 
 
 RUN = (
     (0.0, told.started(max_lag_s=2.0)),
     (10.0, told.batch_done(rows=157_000, rows_total=126_000, progress_ratio=0.42, eta_s=71.6)),
-    (12.0, told.measured(told.replica("replica-a", 0.3), told.replica("replica-b", None), missing=("replica-c",))),
-    (12.0, told.waited(Kind.WINDOW, "replica-a wal on the way 3.1MB > 2.9MB")),
+    (12.0, told.signals_read(told.replica("replica-a", 0.3), told.replica("replica-b", None), missing=("replica-c",))),
+    (12.0, told.wait_started(WaitKind.WINDOW, "replica-a wal on the way 3.1MB > 2.9MB")),
 )
 
 
@@ -106,7 +106,7 @@ def test_every_line_is_out_before_the_next_event(plain, stream):
 
 def test_a_storm_is_told_now_and_then_with_its_count(plain, stream, clock):
     for _ in range(60):
-        plain.record(told.retried())
+        plain.record(told.retry_scheduled())
         clock.now_s += 0.2
     stories = [one for one in stream.lines if "retry" in one]
     assert [one.rpartition(" ")[2] for one in stories] == ["timeout", f"{TIMES}26", f"{TIMES}51"]
@@ -124,16 +124,16 @@ def test_the_end_is_the_last_line(plain, stream, clock):
 
 def test_a_stream_gets_only_what_its_encoding_has(clock):
     stream = Stream("ascii")
-    plain = Plain(stream, clock)
+    plain = LineOutput(stream, clock)
     plain.record(told.started(table="public.größe"))
     clock.now_s += EVERY_S
-    plain.record(told.measured(told.replica("réplica")))
+    plain.record(told.signals_read(told.replica("réplica")))
     assert len(stream.lines) == 2
 
 
 def ending(finished, **settings):
     written = io.StringIO()
-    Console(width=80, file=written, color_system=None).print(end_table(finished, budget_s=10.0, **settings))
+    Console(width=80, file=written, color_system=None).print(final_table(finished, budget_s=10.0, **settings))
     return written.getvalue().splitlines()
 
 

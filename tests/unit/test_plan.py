@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backfill.core.plan import Costs, Ground, Measurement, Plan, forecast, image_ratio
-from backfill.planning import plan_text
+from backfill.cli.plan_text import plan_text
+from backfill.events.plan import Costs, ForecastInputs, Measurement, Plan, forecast, image_ratio
 
 MB = 1024 * 1024
 PLAIN = Measurement(
@@ -27,7 +27,7 @@ PLAIN = Measurement(
 ZSTD = replace(
     PLAIN, first_page=15, last_page=29, wal_bytes=420_000, images=10, images_bytes=20_000, compression="zstd"
 )
-GROUND = Ground(rows=100_000, total_bytes=32 * MB, checkpoint_bytes=512 * MB, max_wal_rate_bytes_s=4 * MB)
+GROUND = ForecastInputs(rows=100_000, total_bytes=32 * MB, checkpoint_bytes=512 * MB, max_wal_rate_bytes_s=4 * MB)
 
 
 def plan(**changed: Any) -> Plan:
@@ -113,7 +113,7 @@ def test_a_forecast_lies_between_the_records_and_all_that_was_measured(
     rows: int, total_bytes: int, checkpoint_bytes: float, images_bytes: int
 ):
     measured = replace(PLAIN, images_bytes=images_bytes)
-    told = forecast(Ground(rows, total_bytes, checkpoint_bytes, MB), measured)
+    told = forecast(ForecastInputs(rows, total_bytes, checkpoint_bytes, MB), measured)
     assert told is not None
     assert rows * measured.row_records_bytes * 0.999 - 1 <= told.wal_bytes <= rows * measured.row_wal_bytes * 1.001 + 1
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from backfill.core.privilege import Denied, denied, grant, with_remedy
+from backfill.retry.missing_grant import Denied, grant_statement, parse_denied, with_remedy
 
 INSERTING = (
     'permission denied for table log\nCONTEXT:  SQL statement "insert into log values (1)"\nPL/pgSQL function f()'
@@ -29,7 +29,7 @@ INSERTING = (
     ],
 )
 def test_an_object_and_what_was_wanted_of_it(said: str, wanted: Denied):
-    assert denied(said, "users") == wanted
+    assert parse_denied(said, "users") == wanted
 
 
 @pytest.mark.parametrize(
@@ -44,14 +44,14 @@ def test_an_object_and_what_was_wanted_of_it(said: str, wanted: Denied):
     ],
 )
 def test_nothing_is_made_up(said: str):
-    assert denied(said) is None
+    assert parse_denied(said) is None
 
 
 def test_a_grant_quotes_the_role_and_not_what_is_quoted_already():
-    assert grant(Denied("sequence", "S", ("USAGE",)), ("USAGE",), 'public."S"', "A b") == (
+    assert grant_statement(Denied("sequence", "S", ("USAGE",)), ("USAGE",), 'public."S"', "A b") == (
         'GRANT USAGE ON SEQUENCE public."S" TO "A b";'
     )
-    assert grant(Denied("relation", "t", ("SELECT", "UPDATE")), ("UPDATE",), "public.t", "w") == (
+    assert grant_statement(Denied("relation", "t", ("SELECT", "UPDATE")), ("UPDATE",), "public.t", "w") == (
         "GRANT UPDATE ON public.t TO w;"
     )
 

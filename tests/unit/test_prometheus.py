@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from backfill.prometheus import Unanswered, read, value_of
+from backfill.postgres.monitor.prometheus_query import Unanswered, read, value_of
 
 
 def vector(*values: str) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from backfill.core.redact import MASK, redact
+from backfill.values.redact import MASK, redact
 
 URL_SHELL = f"postgresql://user:{MASK}@host:5432/app"
 CONNINFO_SHELL = f"cannot connect: host=h dbname=app password={MASK} user=u"

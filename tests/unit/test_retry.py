@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from psycopg import errors
 
-from backfill.core.retry import (
+from backfill.retry.sqlstate import (
     _REMEDIES,
     BACKOFF_MAX_S,
     BACKOFF_S,

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from backfill.pg.values import text_of
+from backfill.postgres.mapping.encode import text_of
 from backfill.rowfunction.call import answer, load
-from backfill.rowfunction.frame import Opening, Unloadable
+from backfill.rowfunction.protocol import LoadRequest, Unloadable
 
 TEXT = (("handle", "text"),)
 TWO = (("handle", "text"), ("size", "integer"))
@@ -87,8 +87,8 @@ def directory(tmp_path: Path) -> Iterator[Path]:
         del sys.modules[name]
 
 
-def opening(directory: Path, function: str, outputs: tuple[tuple[str, str], ...] = TEXT) -> Opening:
-    return Opening(str(directory), function, ("id", "name"), outputs, text_of)
+def opening(directory: Path, function: str, outputs: tuple[tuple[str, str], ...] = TEXT) -> LoadRequest:
+    return LoadRequest(str(directory), function, ("id", "name"), outputs, text_of)
 
 
 def answered(directory: Path, name: str, outputs: tuple[tuple[str, str], ...] = TEXT) -> dict[str, Any]:

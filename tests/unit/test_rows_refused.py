@@ -11,27 +11,28 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backfill.core.events import (
-    BatchRefused,
-    Finished,
-    PassDone,
-    Retried,
-    RowRejected,
-    RowRetried,
-    Verified,
-    Waited,
+from backfill.engine.retry_rejected import RetryRejectedRun
+from backfill.engine.supervisor import JobSupervisor
+from backfill.events.batch import BatchRefused, RowRejected, RowRetried
+from backfill.events.job import Finished, PassDone, RetryScheduled, Verified
+from backfill.events.throttle import WaitStarted
+from backfill.retry.sqlstate import BOUNDS, READ_TRIES, Remedy
+from backfill.throttle.wait_reason import WaitKind
+from backfill.values.errors import (
+    BackfillError,
+    ConnectionLost,
+    Halted,
+    JobError,
+    LockHeld,
+    RowRefused,
+    StatementRefused,
 )
-from backfill.core.reason import Kind
-from backfill.core.retry import BOUNDS, READ_TRIES, Remedy
-from backfill.errors import BackfillError, Halted, JobError, LockHeld, Lost, Refused, RowRefused
-from backfill.retrying import Retrying
-from backfill.runner import Runner
 from tests.factories import job
 from tests.fake_session import Clock, FakeDatabase, FakeLeaf, FakeSession, Row, users
 from tests.unit.test_worker import sparse
 
-TIMEOUT = Refused("canceling statement due to statement timeout", "57014", 15.0)
-CANCEL = Refused("canceling statement due to user request", "57014", 0.2)
+TIMEOUT = StatementRefused("canceling statement due to statement timeout", "57014", 15.0)
+CANCEL = StatementRefused("canceling statement due to user request", "57014", 0.2)
 
 
 class Run:
@@ -47,25 +48,27 @@ class Run:
 
     def run(self) -> Finished:
         self.events.clear()
-        return asyncio.run(Runner(self.job, self.database.connect, self.around, wait_for_lock=True).run())
+        return asyncio.run(JobSupervisor(self.job, self.database.connect, self.around, wait_for_lock=True).run())
 
     def retry(self) -> Finished:
         self.events.clear()
-        return asyncio.run(Retrying(self.job, FakeSession(self.database), self.around).run())
+        return asyncio.run(RetryRejectedRun(self.job, FakeSession(self.database), self.around).run())
 
     def told(self, *kinds):
         return [event for event in self.events if isinstance(event, kinds)]
 
 
-def made(rows: int = 100, *, bad: tuple[int, ...] = (), error: Refused | None = None, **changed: Any) -> FakeDatabase:
+def made(
+    rows: int = 100, *, bad: tuple[int, ...] = (), error: StatementRefused | None = None, **changed: Any
+) -> FakeDatabase:
     database = FakeDatabase(**{"pages": users(rows), "clock": Clock(), "max_rows": 20, **changed})
     if bad:
         database.refuse = refusing(*bad, error=error)
     return database
 
 
-def refusing(*ids: int, error: Refused | None = None) -> Callable[[Row], Refused | None]:
-    words = error or Refused('violates check constraint "short"\nDETAIL:  a row', "23514")
+def refusing(*ids: int, error: StatementRefused | None = None) -> Callable[[Row], StatementRefused | None]:
+    words = error or StatementRefused('violates check constraint "short"\nDETAIL:  a row', "23514")
     return lambda row: words if row["id"] in ids else None
 
 
@@ -98,7 +101,7 @@ def test_the_row_is_found_by_about_the_logarithm_of_its_batch():
     assert first.rows == first.rows_searched > 1
     assert len(others) <= math.ceil(math.log2(first.rows))
     assert all(event.rows < event.rows_searched for event in others[:-1])
-    assert run.told(Retried) == [], "a search does not wait"
+    assert run.told(RetryScheduled) == [], "a search does not wait"
 
 
 @settings(max_examples=25, deadline=None)
@@ -175,7 +178,7 @@ def test_every_row_refused_costs_two_attempts_each_until_the_bound():
 def test_a_worker_that_is_killed_between_two_rejections_leaves_a_count_that_the_next_goes_on_with():
     for at in range(3):
         database = made(100, bad=(10, 40, 70), max_rows=10)
-        database.accidents["rejected"] += [lambda: None] * at + [Lost("killed")]
+        database.accidents["rejected"] += [lambda: None] * at + [ConnectionLost("killed")]
         run = Run(database)
         finished = run.run()
         assert (finished.rows_rejected, aside(database)) == (3, [10, 40, 70])
@@ -189,7 +192,7 @@ def test_a_worker_that_is_killed_anywhere_sets_the_same_rows_aside():
     for method in ("run_batch", "committed", "read_rows", "reject_row", "rejected", "verify"):
         for at in range(calls.calls.count(method)):
             database = made(60, bad=(11, 12, 50))
-            database.accidents[method] += [lambda: None] * at + [Lost("killed")]
+            database.accidents[method] += [lambda: None] * at + [ConnectionLost("killed")]
             assert Run(database).run().rows_rejected == 3
             assert aside(database) == [11, 12, 50]
             assert database.fills == {row: 1 for row in range(60) if row not in (11, 12, 50)}
@@ -275,8 +278,8 @@ def test_a_row_that_is_too_slow_is_tried_three_times_alone_and_then_named():
     with pytest.raises(RowRefused, match=words):
         run.run()
     assert run.database.tries.count((37,)) == tries
-    assert len(run.told(Retried)) == tries - 1
-    assert {event.reason.kind for event in run.told(Waited)} >= {Kind.RETRY}
+    assert len(run.told(RetryScheduled)) == tries - 1
+    assert {event.reason.kind for event in run.told(WaitStarted)} >= {WaitKind.RETRY}
 
 
 def test_a_row_that_is_too_slow_is_set_aside_like_any_other():
@@ -291,7 +294,7 @@ def test_where_every_row_is_slow_batches_are_as_small_as_the_timeout_wants_and_n
     database = made(300, max_rows=128)
     refused = database.tries
 
-    def slow(row: Row) -> Refused | None:
+    def slow(row: Row) -> StatementRefused | None:
         database.clock.now_s += 0.2
         return TIMEOUT if len(refused[-1]) > 75 else None
 
@@ -308,7 +311,7 @@ def test_a_batch_that_a_person_cancels_is_tried_again_as_it_is():
     database.accidents["run_batch"].append(CANCEL)
     run = Run(database, "fail")
     assert run.run().state == "done"
-    assert [event.reason for event in run.told(Retried)] == ["57014"]
+    assert [event.reason for event in run.told(RetryScheduled)] == ["57014"]
     assert run.told(BatchRefused) == []
 
 
@@ -317,13 +320,13 @@ def test_a_row_that_a_person_cancels_every_time_is_not_refused():
     database.accidents["run_batch"] += [CANCEL] * 30
     run = Run(database)
     assert run.run().state == "done"
-    assert len(run.told(Retried)) == 30
-    assert max(event.delay_s for event in run.told(Retried)) > 10
+    assert len(run.told(RetryScheduled)) == 30
+    assert max(event.delay_s for event in run.told(RetryScheduled)) > 10
 
 
 def test_a_refusal_that_does_not_come_again_costs_nothing_but_the_search():
     database = made()
-    database.accidents["run_batch"].append(Refused("could not serialize a constraint", "23505"))
+    database.accidents["run_batch"].append(StatementRefused("could not serialize a constraint", "23505"))
     run = Run(database, "fail")
     assert run.run().state == "done"
     assert database.fills == dict.fromkeys(range(100), 1)
@@ -331,10 +334,10 @@ def test_a_refusal_that_does_not_come_again_costs_nothing_but_the_search():
 
 def test_a_search_goes_on_behind_a_deadlock():
     database = made(bad=(13,))
-    database.accidents["run_batch"] += [lambda: None, lambda: None, Refused("deadlock detected", "40P01")]
+    database.accidents["run_batch"] += [lambda: None, lambda: None, StatementRefused("deadlock detected", "40P01")]
     run = Run(database)
     assert run.run().rows_rejected == 1
-    assert len(run.told(Retried)) == 1
+    assert len(run.told(RetryScheduled)) == 1
     assert aside(database) == [13]
 
 

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from backfill.core.events import BatchDone, Finished, LockWaiting, Retried, Started, Waited
-from backfill.core.reason import Kind
-from backfill.errors import Diverges, Halted, LockHeld, Lost, Refused
-from backfill.ports import Stopped
-from backfill.runner import FIRST_ATTEMPTS, Runner
+from backfill.engine.supervisor import FIRST_ATTEMPTS, JobSupervisor
+from backfill.events.batch import BatchDone
+from backfill.events.job import Finished, LockWaiting, RetryScheduled, Started
+from backfill.events.throttle import WaitStarted
+from backfill.throttle.wait_reason import WaitKind
+from backfill.values.errors import ConnectionLost, Halted, LockHeld, StatementRefused, Stopped, WhereStaysTrue
 from tests.factories import job, replica
 from tests.fake_session import Clock, FakeDatabase, users
 
@@ -25,7 +26,7 @@ class Run:
         self.events: list[Any] = []
         around = database.clock.around(self.events.append)
         size = {"rows": database.max_rows, "min_rows": 1, "max_rows": database.max_rows}
-        self.runner = Runner(job(batch=size), database.connect, around, wait_for_lock=wait)
+        self.runner = JobSupervisor(job(batch=size), database.connect, around, wait_for_lock=wait)
 
     def run(self) -> Finished:
         return asyncio.run(self.runner.run())
@@ -45,8 +46,8 @@ def made(rows: int = 100, **changed) -> FakeDatabase:
     return FakeDatabase(**{"pages": users(rows), "clock": Clock(), "max_rows": 10, **changed})
 
 
-def lost() -> Lost:
-    return Lost("server closed the connection unexpectedly")
+def lost() -> ConnectionLost:
+    return ConnectionLost("server closed the connection unexpectedly")
 
 
 def skip(count: int) -> list[Callable[[], None]]:
@@ -86,7 +87,7 @@ def test_a_lost_session_is_followed_by_one_that_goes_on():
     assert database.sessions == 2
     assert database.fills == dict.fromkeys(range(100), 1)
     assert [event.resumed for event in run.told(Started)] == [False, True]
-    assert [(event.reason, event.attempt) for event in run.told(Retried)] == [("connection", 1)]
+    assert [(event.reason, event.attempt) for event in run.told(RetryScheduled)] == [("connection", 1)]
 
 
 def test_a_commit_whose_answer_was_lost_is_not_done_again():
@@ -126,7 +127,7 @@ def test_a_wait_for_a_session_is_told_with_its_reason():
     database.accidents["run_batch"] += [*skip(1), lost()]
     run = Run(database)
     run.run()
-    waits = [event for event in run.told(Waited) if event.reason.kind is Kind.CONNECTION]
+    waits = [event for event in run.told(WaitStarted) if event.reason.kind is WaitKind.CONNECTION]
     assert [str(one.reason) for one in waits] == ["no session: server closed the connection unexpectedly"]
 
 
@@ -134,7 +135,7 @@ def test_a_server_that_was_never_reached_is_given_up_soon():
     database = made()
     database.accidents["connect"] += [lost()] * 100
     run = Run(database)
-    finished = run.ends(Lost, "closed the connection")
+    finished = run.ends(ConnectionLost, "closed the connection")
     assert finished.state == "failed"
     assert database.calls == ["connect"] * FIRST_ATTEMPTS
 
@@ -145,7 +146,7 @@ def test_a_server_that_was_worked_on_is_waited_for():
     database.accidents["connect"] += [*skip(1), *[lost()] * 50]
     run = Run(database)
     assert run.run().state == "done"
-    delays = [event.delay_s for event in run.told(Retried)]
+    delays = [event.delay_s for event in run.told(RetryScheduled)]
     assert len(delays) == 51
     assert max(delays) == delays[-1] <= 10.0
 
@@ -155,7 +156,7 @@ def test_progress_ends_the_count_of_lost_sessions():
     database.accidents["run_batch"] += [*skip(1), lost(), *skip(1), lost(), *skip(1), lost()]
     run = Run(database)
     run.run()
-    assert [event.attempt for event in run.told(Retried)] == [1, 1, 1]
+    assert [event.attempt for event in run.told(RetryScheduled)] == [1, 1, 1]
 
 
 def test_a_worker_whose_checkpoint_was_taken_over_changes_nothing_and_asks_for_the_lock_again():
@@ -165,7 +166,7 @@ def test_a_worker_whose_checkpoint_was_taken_over_changes_nothing_and_asks_for_t
     assert run.run().state == "done"
     assert database.fills == dict.fromkeys(range(100), 1)
     assert database.calls.count("try_lock") == 2
-    assert [event.reason for event in run.told(Retried)] == ["superseded"]
+    assert [event.reason for event in run.told(RetryScheduled)] == ["superseded"]
 
 
 def test_two_that_fight_over_a_checkpoint_both_change_no_row_twice():
@@ -178,9 +179,9 @@ def test_two_that_fight_over_a_checkpoint_both_change_no_row_twice():
 
 def test_a_job_that_cannot_go_on_fails_and_says_why():
     database = made()
-    database.accidents["run_batch"] += [*skip(2), Refused('column "short" does not exist', "42703")]
+    database.accidents["run_batch"] += [*skip(2), StatementRefused('column "short" does not exist', "42703")]
     run = Run(database)
-    finished = run.ends(Refused, "short")
+    finished = run.ends(StatementRefused, "short")
     assert (finished.state, finished.why) == ("failed", 'column "short" does not exist')
     assert finished.rows_total == sum(database.batches) > 0
     assert [(one.state, one.why) for one in database.ends] == [(finished.state, finished.why)]
@@ -188,7 +189,7 @@ def test_a_job_that_cannot_go_on_fails_and_says_why():
 
 def test_a_job_that_needs_a_person_halts():
     database = made()
-    database.accidents["run_batch"] += [*skip(2), Refused("could not extend file: no space left", "53100")]
+    database.accidents["run_batch"] += [*skip(2), StatementRefused("could not extend file: no space left", "53100")]
     run = Run(database)
     assert run.ends(Halted, "no space left").state == "halted"
     assert [one.state for one in database.ends] == ["halted"]
@@ -197,7 +198,7 @@ def test_a_job_that_needs_a_person_halts():
 @pytest.mark.parametrize("method", ["connect", "try_lock", "begin"])
 def test_before_the_loop_too_a_missing_grant_halts(method: str):
     database = made()
-    database.accidents[method].append(Refused("permission denied for schema backfill", "42501"))
+    database.accidents[method].append(StatementRefused("permission denied for schema backfill", "42501"))
     assert Run(database).ends(Halted, "permission denied").state == "halted"
     assert database.ends == []
 
@@ -206,16 +207,16 @@ def test_before_the_loop_too_a_missing_grant_halts(method: str):
 @pytest.mark.parametrize("method", ["connect", "try_lock", "begin", "open"])
 def test_before_the_loop_too_what_may_be_mended_is_tried_again(method: str, sqlstate: str):
     database = made()
-    database.accidents[method] += [Refused("not now", sqlstate)] * 2
+    database.accidents[method] += [StatementRefused("not now", sqlstate)] * 2
     run = Run(database)
     assert run.run().state == "done"
     assert len(run.told(Finished)) == 1
-    assert [event.attempt for event in run.told(Retried)] == [1, 2]
+    assert [event.attempt for event in run.told(RetryScheduled)] == [1, 2]
 
 
 def test_a_first_batch_in_vain_fails_the_job():
     run = Run(made(pages=users(40, username=lambda _: None)))
-    assert run.ends(Diverges, "stays true").state == "failed"
+    assert run.ends(WhereStaysTrue, "stays true").state == "failed"
 
 
 def test_a_stop_is_an_end_that_can_be_gone_on_from():
@@ -267,12 +268,12 @@ def test_a_failover_keeps_what_was_learnt_and_forgets_positions():
     run = Run(database)
     assert run.run().state == "done"
     assert run.told(Finished)[0].worst_lag_s < 1
-    assert [event.reason.kind for event in run.told(Waited)] == [Kind.CONNECTION]
+    assert [event.reason.kind for event in run.told(WaitStarted)] == [WaitKind.CONNECTION]
 
 
 def test_an_error_that_is_told_is_not_hidden_by_one_that_comes_with_it():
     database = made()
-    database.accidents["run_batch"].append(Refused("no space left", "53100"))
+    database.accidents["run_batch"].append(StatementRefused("no space left", "53100"))
     database.accidents["save_end"].append(lost())
     run = Run(database)
     assert run.ends(Halted, "no space left").why == "no space left"
@@ -283,4 +284,4 @@ def test_a_superseded_worker_is_never_given_up():
     database.accidents["run_batch"] += [database.take_over] * (FIRST_ATTEMPTS + 3)
     run = Run(database)
     assert run.run().state == "done"
-    assert len(run.told(Retried)) == FIRST_ATTEMPTS + 3
+    assert len(run.told(RetryScheduled)) == FIRST_ATTEMPTS + 3

@@ -6,19 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backfill.core import scan as scans
-from backfill.core.scan import (
+from backfill.table import checkpoint as scans
+from backfill.table.checkpoint import (
     WINDOW_PAGES,
+    Checkpoint,
     Layout,
-    Scan,
     Tid,
     advance,
     begin_pass,
     begin_window,
-    give_up_stripes,
     lay_out,
     progress_ratio,
     restart,
+    skip_to_last_stripe,
 )
 
 STRIPES = (1, 2, 3, 8, 12)
@@ -28,11 +28,11 @@ def equal(stripes: int) -> Layout:
     return Layout((1,) * stripes)
 
 
-def begin(end_page: int, stripes: int, *, lane: int = 0, lanes: int = 1) -> Scan:
+def begin(end_page: int, stripes: int, *, lane: int = 0, lanes: int = 1) -> Checkpoint:
     return scans.begin(end_page, equal(stripes), lane=lane, lanes=lanes)
 
 
-def walk(scan: Scan) -> list[Scan]:
+def walk(scan: Checkpoint) -> list[Checkpoint]:
     """Return every place of a pass, each window's stripe taken in one step."""
     places = []
     while not scan.pass_done:
@@ -184,7 +184,7 @@ def test_progress_of_lanes_is_that_of_the_pass(end_page: int, lanes: int, data: 
 
 def test_stripes_that_are_given_up_leave_the_rest_of_the_window_to_its_last():
     scan = advance(advance(begin(100, 4), Tid(100)), Tid(30))
-    given_up = give_up_stripes(scan, "why")
+    given_up = skip_to_last_stripe(scan, "why")
     assert (given_up.stripe, given_up.last_stripe, given_up.next) == (3, True, Tid(0))
     assert given_up.layout.why == "why"
 

@@ -9,16 +9,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backfill.core import scan as scans
-from backfill.core.scan import Layout, Scan, Tid, advance
-from backfill.core.scout import LINE_POINTERS_MAX, SLICES_MAX, Cut, Grid, Scouted, covers, cut, make_grid
+from backfill.table import checkpoint as scans
+from backfill.table.checkpoint import Checkpoint, Layout, Tid, advance
+from backfill.table.row_counts import (
+    LINE_POINTERS_MAX,
+    SLICES_MAX,
+    BatchRange,
+    RowCounts,
+    Slices,
+    covers,
+    cut,
+    make_slices,
+)
 
 
-def begin(end_page: int, stripes: int) -> Scan:
+def begin(end_page: int, stripes: int) -> Checkpoint:
     return scans.begin(end_page, Layout((1,) * stripes))
 
 
-def line_pointers(grid: Grid) -> list[int]:
+def line_pointers(grid: Slices) -> list[int]:
     """Return how many line pointers each slice can hold."""
     edges = [*grid.bounds, grid.end]
     return [
@@ -33,10 +42,10 @@ def _offsets(page: int, low: Tid, high: Tid) -> range:
     return range(first, last + 1)
 
 
-def scouted(counts: list[list[int]], *, stripe: int = 0) -> Scouted:
+def scouted(counts: list[list[int]], *, stripe: int = 0) -> RowCounts:
     """Return one slice a page."""
     bounds = tuple(Tid(page) for page in range(len(counts)))
-    return Scouted(Grid(bounds, Tid(len(counts))), stripe, tuple(map(tuple, counts)))
+    return RowCounts(Slices(bounds, Tid(len(counts))), stripe, tuple(map(tuple, counts)))
 
 
 @given(st.integers(1, 5000), st.integers(0, 6000), st.integers(0, LINE_POINTERS_MAX), st.integers(1, 20_000))
@@ -44,8 +53,8 @@ def test_no_slice_holds_more_line_pointers_than_rows(pages: int, page: int, offs
     scan = replace(begin(pages, 1), next=Tid(min(page, pages - 1), offset))
     if scan.next >= scan.window_limit:
         return
-    grid = make_grid(scan, rows)
-    head = Grid(grid.bounds[:20], (*grid.bounds, grid.end)[min(20, len(grid.bounds))])
+    grid = make_slices(scan, rows)
+    head = Slices(grid.bounds[:20], (*grid.bounds, grid.end)[min(20, len(grid.bounds))])
     assert max(line_pointers(head)) <= rows
 
 
@@ -53,7 +62,7 @@ def test_no_slice_holds_more_line_pointers_than_rows(pages: int, page: int, offs
 def test_slices_begin_at_the_place_ascend_and_end_inside_the_window(pages: int, page: int, offset: int, rows: int):
     scan = begin(pages, 1)
     scan = replace(scan, next=min(Tid(page, offset), Tid(scan.window_end - 1, offset)))
-    grid = make_grid(scan, rows)
+    grid = make_slices(scan, rows)
     assert grid.bounds[0] == scan.next
     assert list(grid.bounds) == sorted(set(grid.bounds))
     assert grid.bounds[-1] < grid.end <= scan.window_limit
@@ -62,28 +71,28 @@ def test_slices_begin_at_the_place_ascend_and_end_inside_the_window(pages: int, 
 
 def test_a_grid_of_one_row_slices_moves_on_even_over_a_full_page():
     scan = begin(10, 1)
-    assert make_grid(scan, 1).end > scan.next
+    assert make_slices(scan, 1).end > scan.next
 
 
 def test_a_large_wish_covers_the_window_in_a_few_pages_a_slice():
-    grid = make_grid(begin(4096, 8), 100_000)
+    grid = make_slices(begin(4096, 8), 100_000)
     assert grid.end == Tid(4096)
     assert grid.bounds[1] == Tid(8)
 
 
 def test_a_cut_takes_as_many_slices_as_the_cap_allows():
-    assert cut(scouted([[3], [4], [5], [6]]), begin(4, 1), 12) == Cut(Tid(3), 12)
-    assert cut(scouted([[3], [4], [5], [6]]), begin(4, 1), 11) == Cut(Tid(2), 7)
+    assert cut(scouted([[3], [4], [5], [6]]), begin(4, 1), 12) == BatchRange(Tid(3), 12)
+    assert cut(scouted([[3], [4], [5], [6]]), begin(4, 1), 11) == BatchRange(Tid(2), 7)
 
 
 def test_the_place_moves_on_over_empty_slices_which_the_batch_does_not_read():
-    assert cut(scouted([[3], [0], [0], [9]]), begin(4, 1), 3) == Cut(Tid(3), 3, high=Tid(1))
-    assert cut(scouted([[3], [0], [0], [0]]), begin(4, 1), 3) == Cut(Tid(4), 3, high=Tid(1))
-    assert cut(scouted([[0], [3], [0], [4], [9]]), begin(5, 1), 7) == Cut(Tid(4), 7, low=Tid(1))
+    assert cut(scouted([[3], [0], [0], [9]]), begin(4, 1), 3) == BatchRange(Tid(3), 3, high=Tid(1))
+    assert cut(scouted([[3], [0], [0], [0]]), begin(4, 1), 3) == BatchRange(Tid(4), 3, high=Tid(1))
+    assert cut(scouted([[0], [3], [0], [4], [9]]), begin(5, 1), 7) == BatchRange(Tid(4), 7, low=Tid(1))
 
 
 def test_a_stretch_without_rows_is_one_empty_cut():
-    assert cut(scouted([[0], [0]]), begin(2, 1), 1) == Cut(Tid(2), 0)
+    assert cut(scouted([[0], [0]]), begin(2, 1), 1) == BatchRange(Tid(2), 0)
 
 
 def test_an_occupied_slice_above_the_cap_is_looked_at_closer():
@@ -92,19 +101,19 @@ def test_an_occupied_slice_above_the_cap_is_looked_at_closer():
 
 def test_a_cut_goes_on_from_the_place():
     scan = advance(begin(3, 1), Tid(1))
-    assert cut(scouted([[9], [4], [5]]), scan, 9) == Cut(Tid(3), 9)
+    assert cut(scouted([[9], [4], [5]]), scan, 9) == BatchRange(Tid(3), 9)
 
 
 def test_a_stripe_counts_its_own_rows():
     scan = begin(2, 2)
-    assert cut(scouted([[3, 4], [5, 6]]), scan, 8) == Cut(Tid(2), 8)
+    assert cut(scouted([[3, 4], [5, 6]]), scan, 8) == BatchRange(Tid(2), 8)
 
 
 def test_the_last_stripe_scouted_afresh_counts_all_that_is_left():
     scan = advance(begin(2, 2), Tid(2))
     assert scan.last_stripe
-    assert cut(scouted([[3, 4], [5, 6]], stripe=1), scan, 18) == Cut(Tid(2), 18)
-    assert cut(scouted([[3, 4], [5, 6]], stripe=0), scan, 18) == Cut(Tid(2), 10)
+    assert cut(scouted([[3, 4], [5, 6]], stripe=1), scan, 18) == BatchRange(Tid(2), 18)
+    assert cut(scouted([[3, 4], [5, 6]], stripe=0), scan, 18) == BatchRange(Tid(2), 10)
 
 
 def test_a_scout_covers_the_place_only_where_a_slice_begins():
@@ -128,7 +137,7 @@ def test_a_scout_of_a_later_stripe_says_nothing_about_an_earlier_one():
 )
 def test_cuts_to_the_end_stay_under_the_cap_and_miss_no_row(counts: list[list[int]], stripe: int, rows: int):
     seen = scouted(counts, stripe=stripe)
-    scan: Scan = replace(begin(len(counts), 4), stripe=stripe)
+    scan: Checkpoint = replace(begin(len(counts), 4), stripe=stripe)
     expected = sum(sum(one) if stripe == 3 else one[stripe] for one in counts)
     taken = 0
     while scan.stripe == stripe and not scan.pass_done:
@@ -148,5 +157,5 @@ def test_cuts_to_the_end_stay_under_the_cap_and_miss_no_row(counts: list[list[in
 def test_a_grid_reaches_the_windows_end_in_the_end(rows: int):
     scan, grids = begin(40, 1), 0
     while not scan.pass_done:
-        scan, grids = advance(scan, make_grid(scan, rows).end), grids + 1
+        scan, grids = advance(scan, make_slices(scan, rows).end), grids + 1
         assert grids <= 40

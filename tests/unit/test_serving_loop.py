@@ -9,9 +9,8 @@ from typing import Any
 import anyio
 import pytest
 
-from backfill.errors import JobError
-from backfill.ports import Stopped
-from backfill.serving import RESCAN_S, RETRY_S, serve
+from backfill.service.job_directory import RESCAN_S, RETRY_S, serve
+from backfill.values.errors import JobError, Stopped
 
 CODE = 143
 

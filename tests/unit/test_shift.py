@@ -6,15 +6,14 @@ import asyncio
 
 import pytest
 
-from backfill.core.scan import Layout, begin
-from backfill.errors import Lost
-from backfill.ports import Stopped
-from backfill.shift import SLEEP_S, Shift
+from backfill.engine.lane_group import SLEEP_SLICE_S, LaneGroup
+from backfill.table.checkpoint import Layout, begin
+from backfill.values.errors import ConnectionLost, Stopped
 from tests.fake_session import Clock
 
 
-def shift_of(clock: Clock) -> Shift:
-    return Shift(clock.around(lambda event: None))
+def shift_of(clock: Clock) -> LaneGroup:
+    return LaneGroup(clock.around(lambda event: None))
 
 
 def test_a_lane_that_fails_ends_the_others_and_its_error_is_the_runs():
@@ -29,9 +28,9 @@ def test_a_lane_that_fails_ends_the_others_and_its_error_is_the_runs():
     async def fails() -> None:
         for _ in range(3):
             await asyncio.sleep(0)
-        raise Lost("the connection is closed")
+        raise ConnectionLost("the connection is closed")
 
-    with pytest.raises(Lost, match="the connection is closed"):
+    with pytest.raises(ConnectionLost, match="the connection is closed"):
         asyncio.run(shift.work([works, fails, works]))
     assert len(steps) < 20
 
@@ -45,12 +44,12 @@ def test_a_lane_that_waits_notices_within_a_moment():
         await shift.around.sleep(3600)
 
     async def fails() -> None:
-        raise Lost("gone")
+        raise ConnectionLost("gone")
 
     began_s = clock.now_s
-    with pytest.raises(Lost):
+    with pytest.raises(ConnectionLost):
         asyncio.run(shift.work([fails, waits]))
-    assert clock.now_s - began_s <= 2 * SLEEP_S
+    assert clock.now_s - began_s <= 2 * SLEEP_SLICE_S
 
 
 def test_a_signal_stops_every_lane():
@@ -71,13 +70,13 @@ def test_a_shift_that_failed_works_again():
     shift, done = shift_of(Clock()), []
 
     async def fails() -> None:
-        raise Lost("gone")
+        raise ConnectionLost("gone")
 
     async def works() -> None:
         await shift.around.sleep(0)
         done.append("done")
 
-    with pytest.raises(Lost):
+    with pytest.raises(ConnectionLost):
         asyncio.run(shift.work([fails, fails]))
     asyncio.run(shift.work([works, works]))
     assert done == ["done", "done"]

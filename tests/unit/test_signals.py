@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-from backfill.core import throttle
-from backfill.core.decision import Run, Wait
-from backfill.core.lsn import LsnClock
-from backfill.core.pace import Pace
-from backfill.core.reason import Kind
-from backfill.core.signals import Replica, located
+from backfill.throttle import controller
+from backfill.throttle.decision import Run, Wait
+from backfill.throttle.lsn_clock import LsnClock
+from backfill.throttle.signals import Replica, located
+from backfill.throttle.state import ThrottleState
+from backfill.throttle.wait_reason import WaitKind
 from tests.factories import MB, batch, limits, replica, signals
 
 
@@ -43,18 +43,18 @@ def test_positions_that_were_read_stay():
 
 
 def test_a_reader_over_the_budget_stops_us_by_the_lag_that_it_told():
-    pace = Pace(clock=clock((9.9, MB)))
+    pace = ThrottleState(clock=clock((9.9, MB)))
     reading = located(signals(10.0, MB, aurora(12.0)), pace.clock)
-    decision, pace = throttle.decide(limits(), batch(), pace, reading, 0)
+    decision, pace = controller.decide(limits(), batch(), pace, reading, 0)
     assert isinstance(decision, Wait)
     assert str(decision.reason) == "reader-1 lag 12s > 9s"
-    decision, _ = throttle.decide(limits(), batch(), pace, located(signals(11.0, MB, aurora(0.1)), pace.clock), 0)
+    decision, _ = controller.decide(limits(), batch(), pace, located(signals(11.0, MB, aurora(0.1)), pace.clock), 0)
     assert isinstance(decision, Run)
 
 
 def test_a_reader_that_is_gone_is_missed():
-    pace = Pace(clock=clock((9.9, MB)))
-    _, pace = throttle.decide(limits(), batch(), pace, located(signals(10.0, MB, aurora(0.1)), pace.clock), 0)
-    decision, _ = throttle.decide(limits(), batch(), pace, signals(10.5, MB), 0)
+    pace = ThrottleState(clock=clock((9.9, MB)))
+    _, pace = controller.decide(limits(), batch(), pace, located(signals(10.0, MB, aurora(0.1)), pace.clock), 0)
+    decision, _ = controller.decide(limits(), batch(), pace, signals(10.5, MB), 0)
     assert isinstance(decision, Wait)
-    assert decision.reason.kind is Kind.MISSING
+    assert decision.reason.kind is WaitKind.MISSING

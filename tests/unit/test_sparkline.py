@@ -5,9 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from backfill.observe.glyphs import ASCII, UNICODE, glyphs_for
-from backfill.observe.history import CARRY_S, CELL_MAX_S, CELL_S, CELLS, History, Mark
-from backfill.observe.sparkline import bar, budget_style, share, sparkline
+from backfill.observe.terminal.glyphs import ASCII, UNICODE, glyphs_for
+from backfill.observe.terminal.history import CARRY_S, CELL_MAX_S, CELL_S, CELLS, History, Mark
+from backfill.observe.terminal.sparkline import bar, budget_style, share, sparkline
 
 EVERY_SET = pytest.mark.parametrize("glyphs", [UNICODE, ASCII], ids=["unicode", "ascii"])
 

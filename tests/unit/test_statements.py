@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from psycopg.sql import Composed
 
-from backfill.core.identifier import BYTES_MAX, TableName, storable
-from backfill.core.job import Assignment, Job
-from backfill.core.table import Column, Identity, Table
-from backfill.pg.mapped import mapped_of
-from backfill.pg.matching import Matching
-from backfill.pg.statements import Statements, compose, lock_of, vacuum_of
+from backfill.jobfile.job import Assignment, Job
+from backfill.postgres.statements.compose import Statements, compose, lock_of, vacuum_of
+from backfill.postgres.statements.function_values import function_values
+from backfill.postgres.statements.predicates import RowPredicates
+from backfill.table.definition import Column, Table, TableIdentity
+from backfill.values.identifier import BYTES_MAX, TableName, storable
 from tests import factories
 
 GOLDEN = Path(__file__).with_name("golden")
@@ -27,7 +27,7 @@ RANGE = {name: f"${name}" for name in NAMES}
 def table(name: TableName, columns: dict[str, str], key: tuple[str, ...], alias: str | None = None) -> Table:
     return Table(
         name=name,
-        identity=Identity(16385, 16385, 1),
+        identity=TableIdentity(16385, 16385, 1),
         pages=100,
         rows_estimated=6000,
         columns=tuple(Column(one, kind, generated=False, indexed=False) for one, kind in columns.items()),
@@ -41,7 +41,7 @@ USERS = {"id": "bigint", "username": "text", "handle": "character varying(63)"}
 ODD = TableName('We.ird "Schema"', "Tä%ble.%s %(low)s")
 
 
-def _cases() -> dict[str, Matching]:
+def _cases() -> dict[str, RowPredicates]:
     users = TableName("public", "users")
     odd_job = factories.job(
         table=str(ODD),
@@ -70,26 +70,28 @@ def _cases() -> dict[str, Matching]:
     )
     python_odd_table = table(ODD, {**odd_columns, "backfill_tid": "text", "backfill__x": "text"}, ())
     return {
-        "plain": Matching(factories.job(), table(users, USERS, ("id",)), foreseen=True),
-        "not_foreseen": Matching(factories.job(), table(users, USERS, ("id",)), foreseen=False),
-        "odd_names": Matching(odd_job, table(ODD, odd_columns, ("O'Key\"s", "Üser %")), foreseen=True),
-        "composite_key": Matching(
+        "plain": RowPredicates(factories.job(), table(users, USERS, ("id",)), foreseen=True),
+        "not_foreseen": RowPredicates(factories.job(), table(users, USERS, ("id",)), foreseen=False),
+        "odd_names": RowPredicates(odd_job, table(ODD, odd_columns, ("O'Key\"s", "Üser %")), foreseen=True),
+        "composite_key": RowPredicates(
             factories.job(set={"handle": "lower(username)", "username": "NULL"}, where="handle IS NULL OR handle = ''"),
             table(users, {"tenant": "uuid", "Id": "integer", **USERS}, ("tenant", "Id")),
             foreseen=True,
         ),
-        "no_key": Matching(factories.job(), table(users, USERS, ()), foreseen=True),
-        "leaf": Matching(
+        "no_key": RowPredicates(factories.job(), table(users, USERS, ()), foreseen=True),
+        "leaf": RowPredicates(
             factories.job(), table(TableName("archive", "users_2024"), USERS, ("id",), "users"), foreseen=True
         ),
-        "leaf_joined": Matching(joined, table(TableName("archive", "users_2024"), USERS, (), "users"), foreseen=True),
-        "joined": Matching(joined, table(users, USERS, ("id",)), foreseen=True),
-        "joined_not_foreseen": Matching(joined, table(users, USERS, ("id",)), foreseen=False),
-        "joined_condition": Matching(condition, table(users, USERS, ("id",)), foreseen=True, alone=False),
-        "joined_condition_not_foreseen": Matching(condition, table(users, USERS, ()), foreseen=False, alone=False),
-        "python": Matching(python, table(users, USERS, ("id",)), foreseen=False),
-        "python_odd_names": Matching(python_odd, python_odd_table, foreseen=False),
-        "joined_itself": Matching(itself, table(users, USERS, ("id",)), foreseen=True),
+        "leaf_joined": RowPredicates(
+            joined, table(TableName("archive", "users_2024"), USERS, (), "users"), foreseen=True
+        ),
+        "joined": RowPredicates(joined, table(users, USERS, ("id",)), foreseen=True),
+        "joined_not_foreseen": RowPredicates(joined, table(users, USERS, ("id",)), foreseen=False),
+        "joined_condition": RowPredicates(condition, table(users, USERS, ("id",)), foreseen=True, alone=False),
+        "joined_condition_not_foreseen": RowPredicates(condition, table(users, USERS, ()), foreseen=False, alone=False),
+        "python": RowPredicates(python, table(users, USERS, ("id",)), foreseen=False),
+        "python_odd_names": RowPredicates(python_odd, python_odd_table, foreseen=False),
+        "joined_itself": RowPredicates(itself, table(users, USERS, ("id",)), foreseen=True),
     }
 
 
@@ -99,7 +101,7 @@ BASES = {"handle": "character varying", "100%": '"Types%"."Ba.se"', "id": "bigin
 
 def composed(case: str) -> Statements:
     matching = CASES[case]
-    return compose(matching, mapped=mapped_of(matching.job, matching.table, BASES))
+    return compose(matching, mapped=function_values(matching.job, matching.table, BASES))
 
 
 def text_of(statements: Statements) -> str:
@@ -160,7 +162,7 @@ def test_names_and_expressions_reach_the_server_as_they_are(
     job = Job.model_construct(**dict(factories.job()) | {"assignments": (assignment,), "where": where})
     target = table(TableName(schema, name), {column: "text"}, (column,))
     for part in ("scout_again", "update", "update_rest", "update_again", "verify", "sample_before", "sample_after"):
-        text = getattr(compose(Matching(job, target, foreseen=True)), part).as_string() % RANGE
+        text = getattr(compose(RowPredicates(job, target, foreseen=True)), part).as_string() % RANGE
         assert ".".join('"{}"'.format(one.replace('"', '""')) for one in (schema, name)) in text
         assert f"(\n{where}\n)" in text or part == "sample_after"
         assert f"(\n{expression}\n)" in text or part == "sample_before"

@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backfill import __version__
-from backfill.core import events
-from backfill.core.events import ProbeReading
-from backfill.core.reason import PACE, Kind
-from backfill.observe.board import Board
-from backfill.observe.rate import Rate
+from backfill.events.event import Event
+from backfill.events.readings import ProbeReading
+from backfill.observe.job_statuses import JobStatuses
+from backfill.observe.row_rate import RowRate
 from backfill.observe.status import ENDED, State, begin, fold
+from backfill.throttle.wait_reason import PACE_KINDS, WaitKind
 from tests.unit import told
 
 
@@ -26,7 +26,7 @@ def after(*told_events):
 
 
 def shown(*told_events, now_s=None):
-    board = Board()
+    board = JobStatuses()
     for at_s, event in enumerate(told_events):
         board.record(event, float(at_s))
     (job,) = board.to_dict(len(told_events) - 1.0 if now_s is None else now_s)["jobs"]
@@ -34,7 +34,7 @@ def shown(*told_events, now_s=None):
 
 
 def test_one_of_each_is_one_of_each():
-    assert {type(event) for event in told.one_of_each()} == set(events.Event.__args__)
+    assert {type(event) for event in told.one_of_each()} == set(Event.__args__)
 
 
 def test_every_final_state_is_a_state():
@@ -48,16 +48,16 @@ def test_every_final_state_is_a_state():
         ((told.lock_waiting(waited_s=90),), "waiting_lock", f"{told.HOLDER}, waited 1m30s"),
         ((told.lock_waiting(), told.lock_taken()), "running", ""),
         ((told.started(),), "running", ""),
-        ((told.started(), told.waited()), "waiting", "replica-a lag 12.4s > 10s"),
-        ((told.started(), told.waited(Kind.WINDOW, "window full")), "running", "window full"),
-        ((told.started(), told.waited(), told.waited(Kind.LOCK, "elsewhere")), "waiting_lock", "elsewhere"),
-        ((told.lock_waiting(waited_s=1), told.waited(Kind.LOCK, told.HOLDER)), "waiting_lock", f"{told.HOLDER}, waited 1s"),
-        ((told.started(), told.waited(), told.pass_done(rows=5)), "waiting", ""),
+        ((told.started(), told.wait_started()), "waiting", "replica-a lag 12.4s > 10s"),
+        ((told.started(), told.wait_started(WaitKind.WINDOW, "window full")), "running", "window full"),
+        ((told.started(), told.wait_started(), told.wait_started(WaitKind.LOCK, "elsewhere")), "waiting_lock", "elsewhere"),
+        ((told.lock_waiting(waited_s=1), told.wait_started(WaitKind.LOCK, told.HOLDER)), "waiting_lock", f"{told.HOLDER}, waited 1s"),
+        ((told.started(), told.wait_started(), told.pass_done(rows=5)), "waiting", ""),
         ((told.started(), told.pass_done(rows=0)), "running", "reads the whole table to verify it"),
-        ((told.started(), told.waited(Kind.CONNECTION, "no session"), told.started()), "running", ""),
-        ((told.started(), told.waited(), told.batch_done()), "running", ""),
-        ((told.started(), told.waited(), told.measured()), "waiting", "replica-a lag 12.4s > 10s"),
-        ((told.started(), told.stopping(), told.batch_done(), told.waited()), "stopping", "SIGTERM: the batch in flight ends, then we do"),
+        ((told.started(), told.wait_started(WaitKind.CONNECTION, "no session"), told.started()), "running", ""),
+        ((told.started(), told.wait_started(), told.batch_done()), "running", ""),
+        ((told.started(), told.wait_started(), told.signals_read()), "waiting", "replica-a lag 12.4s > 10s"),
+        ((told.started(), told.stopping(), told.batch_done(), told.wait_started()), "stopping", "SIGTERM: the batch in flight ends, then we do"),
         ((told.started(), told.finished(state="halted", why="disk full")), "halted", "disk full"),
     ],
 )  # fmt: skip
@@ -67,7 +67,7 @@ def test_state_and_why(told_events, state, why):
 
 
 def test_pace_is_not_a_fault():
-    assert {Kind.WINDOW, Kind.WAL_RATE, Kind.REST} == PACE
+    assert {WaitKind.WINDOW, WaitKind.WAL_RATE, WaitKind.REST} == PACE_KINDS
 
 
 def test_a_batch_moves_the_figures():
@@ -92,16 +92,17 @@ def test_unconverged_rows_are_those_of_the_worst_pass_until_verified():
 
 
 @pytest.mark.parametrize(
-    "last", [told.lock_waiting(), told.finished(), told.waited(Kind.CONNECTION, "no connection"), told.pass_done()]
+    "last",
+    [told.lock_waiting(), told.finished(), told.wait_started(WaitKind.CONNECTION, "no connection"), told.pass_done()],
 )
 def test_a_reading_ends_with_its_reader(last):
-    assert after(told.started(), told.measured(told.replica())).reading is not None
-    assert after(told.started(), told.measured(told.replica()), last).reading is None
+    assert after(told.started(), told.signals_read(told.replica())).reading is not None
+    assert after(told.started(), told.signals_read(told.replica()), last).reading is None
 
 
 def test_lock_is_unknown_then_held_then_given_back():
     assert after().lock_held is None
-    assert after(told.waited(Kind.CONNECTION, "no connection")).lock_held is None
+    assert after(told.wait_started(WaitKind.CONNECTION, "no connection")).lock_held is None
     assert after(told.finished(state="failed")).lock_held is None
     assert after(told.lock_waiting()).lock_held is False
     assert after(told.started()).lock_held is True
@@ -116,7 +117,11 @@ def test_done_is_all_of_it_and_halted_is_not():
 
 def test_a_new_run_forgets_the_old_one():
     status = after(
-        told.started(), told.retried(), told.batch_done(), told.finished(), told.started(rows_total=9, pass_number=2)
+        told.started(),
+        told.retry_scheduled(),
+        told.batch_done(),
+        told.finished(),
+        told.started(rows_total=9, pass_number=2),
     )
     assert (status.error, status.batch_rows, status.rows_total, status.pass_number) == (None, 0, 9, 2)
     assert status.started_s == 4.0
@@ -126,17 +131,17 @@ def test_a_new_session_goes_on():
     lost = (
         told.started(),
         told.batch_done(rows_unconverged=3),
-        told.retried(),
-        told.waited(Kind.CONNECTION, "no session"),
+        told.retry_scheduled(),
+        told.wait_started(WaitKind.CONNECTION, "no session"),
     )
     status = after(*lost, told.lock_taken(), told.started(resumed=True, rows_total=9, progress_ratio=0.2))
-    assert (status.error, status.rows_unconverged, status.started_s) == (told.retried(), 3, 0.0)
+    assert (status.error, status.rows_unconverged, status.started_s) == (told.retry_scheduled(), 3, 0.0)
     assert (status.rows_total, status.progress_ratio) == (9, 0.2)
 
 
 @given(st.floats(0.05, 5.0), st.integers(1, 100_000), st.integers(1, 400))
 def test_a_steady_rate_reads_as_itself(every_s, rows, batches):
-    rate = Rate(0.0, 0.0)
+    rate = RowRate(0.0, 0.0)
     for number in range(1, batches + 1):
         rate = rate.add(rows, number * every_s)
     true_rows_s = rows / every_s
@@ -144,13 +149,13 @@ def test_a_steady_rate_reads_as_itself(every_s, rows, batches):
 
 
 def test_a_rate_fades_when_nothing_happens():
-    rate = Rate(0.0, 0.0).add(1000, 1.0)
+    rate = RowRate(0.0, 0.0).add(1000, 1.0)
     assert rate.read(60.0) < 1.0
-    assert Rate(0.0, 0.0).read(0.0) == 0.0
+    assert RowRate(0.0, 0.0).read(0.0) == 0.0
 
 
 def test_board_says_version_and_jobs_in_order():
-    board = Board()
+    board = JobStatuses()
     assert board.to_dict(0.0) == {"version": __version__, "jobs": []}
     board.record(told.started(job="b"), 0.0)
     board.record(told.started(job="a"), 0.0)
@@ -158,7 +163,7 @@ def test_board_says_version_and_jobs_in_order():
 
 
 def test_a_running_job_is_told_whole():
-    reading = told.measured(told.replica(), told.replica("dr-1", None, None, counted=False), missing=("replica-b",))
+    reading = told.signals_read(told.replica(), told.replica("dr-1", None, None, counted=False), missing=("replica-b",))
     reading = replace(
         reading,
         blocked_sessions=2,
@@ -166,8 +171,15 @@ def test_a_running_job_is_told_whole():
         oldest_snapshot_s=1.5,
         probes=(ProbeReading("active", 40.0, 50.0),),
     )
-    tuned = told.tuned("max_lag=5s", max_lag_s=10.0, max_lag_bytes=256 << 20, max_wal_rate_bytes_s=32 << 20)
-    told_all = (tuned, told.compressing(), reading, told.decided(), told.batch_done(), told.retried())
+    tuned = told.limits_changed("max_lag=5s", max_lag_s=10.0, max_lag_bytes=256 << 20, max_wal_rate_bytes_s=32 << 20)
+    told_all = (
+        tuned,
+        told.compression_changed(),
+        reading,
+        told.throttle_decision(),
+        told.batch_done(),
+        told.retry_scheduled(),
+    )
     job = shown(told.started(), *told_all, now_s=7.0)
     assert job == {
         "job": told.JOB,
@@ -227,7 +239,7 @@ def test_a_running_job_is_told_whole():
 
 
 def test_a_vacuum_is_told_while_it_runs_and_how_the_last_one_ended():
-    running = shown(told.started(), told.vacuum_done(), told.vacuum_started(), told.vacuum_unable())
+    running = shown(told.started(), told.vacuum_done(), told.vacuum_started(), told.vacuum_not_permitted())
     assert running["vacuuming"]
     assert running["vacuum_unable"] == "vacuum: auto has no right; run: GRANT x;"
     stopped = told.vacuum_done(result="stopped", why="sessions waiting for it 1 > 0", removed=None)
@@ -247,8 +259,8 @@ def test_json_has_neither_infinity_nor_passwords():
     message = "cannot reach postgresql://app:hunter2@h/db (password=hunter2)"
     job = shown(
         told.started(max_lag_s=math.inf),
-        told.measured(wal_budget_bytes=math.inf),
-        told.retried(message=message),
+        told.signals_read(wal_budget_bytes=math.inf),
+        told.retry_scheduled(message=message),
         told.lock_waiting(holder="password=hunter2"),
     )
     text = json.dumps(job, allow_nan=False)
@@ -264,18 +276,18 @@ def test_every_prefix_of_a_run_can_be_told():
 
 def test_ready_from_the_first_answer_of_the_database():
     for event, ready in (
-        (told.waited(Kind.CONNECTION), False),
+        (told.wait_started(WaitKind.CONNECTION), False),
         (told.lock_waiting(), True),
         (told.started(), True),
     ):
-        board = Board()
+        board = JobStatuses()
         assert not board.ready
         board.record(event, 0.0)
         assert board.ready is ready
 
 
 def test_a_worker_that_verifies_is_silent_with_reason():
-    board = Board()
+    board = JobStatuses()
     board.record(told.started(), 0.0)
     board.record(told.pass_done(rows=0), 1.0)
     assert board.silent(1e6, 60.0) is None
@@ -284,12 +296,12 @@ def test_a_worker_that_verifies_is_silent_with_reason():
 
 
 def test_silence_is_of_unfinished_jobs_only():
-    board = Board()
+    board = JobStatuses()
     assert board.silent(1e9, 60.0) is None
     board.record(told.started(), 0.0)
     assert board.silent(60.0, 60.0) is None
     assert board.silent(75.0, 60.0) == "users-handle silent 1m15s > 1m00s"
-    board.record(told.waited(), 75.0)
+    board.record(told.wait_started(), 75.0)
     assert board.silent(75.0, 60.0) is None
     board.record(told.finished(), 80.0)
     assert board.silent(1e9, 60.0) is None
@@ -317,4 +329,4 @@ def test_one_that_waits_for_a_leaf_has_its_job():
     status = after(told.lock_taken(), told.started(), told.lock_waiting(leaf="public.users_2"))
     assert (status.state, status.lock_held) == (State.WAITING_LOCK, True)
     assert not after(told.started(), told.lock_waiting()).lock_held
-    assert after(told.started(), told.leaf_gone()).why == "public.users_2 is gone, the others go on"
+    assert after(told.started(), told.leaf_removed()).why == "public.users_2 is gone, the others go on"

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backfill.core.due import Due
-from backfill.core.scan import Layout, Scan, Tid, advance, begin
-from backfill.core.scout import LINE_POINTERS_MAX
-from backfill.core.suspect import apart, cut, middle, refused, suspect, taken
+from backfill.table.bisection import cut, isolate_known, midpoint, refused, start, taken
+from backfill.table.checkpoint import Checkpoint, Layout, Tid, advance, begin
+from backfill.table.row_counts import LINE_POINTERS_MAX
+from backfill.table.sparse_rows import RowAddresses
 
 PAGE = 7
 
@@ -29,13 +29,13 @@ class Search:
     committed: list[int] = field(default_factory=list)
     rejected: list[int] = field(default_factory=list)
 
-    def run(self) -> Scan:
+    def run(self) -> Checkpoint:
         """Search as a lane does: commit what passes, set a row aside that is refused alone, move on behind either."""
         tids = tuple(Tid(number // PAGE, number % PAGE + 1) for number in range(self.rows))
         numbers = {tid: number for number, tid in enumerate(tids)}
         scan = begin(self.rows // PAGE + 2, Layout())
 
-        suspects = suspect(Due(scan.next, Tid(self.rows // PAGE + 1), tids), deducing=self.deducing)
+        suspects = start(RowAddresses(scan.next, Tid(self.rows // PAGE + 1), tids), deducing=self.deducing)
 
         going = True
         while going:
@@ -112,13 +112,13 @@ def test_a_half_that_is_to_blame_is_not_tried_as_a_whole():
 
 def test_rows_that_were_refused_before_cost_an_attempt_each():
     tids = tuple(Tid(0, row) for row in range(1, 101))
-    found = suspect(Due(Tid(0), Tid(9), tids), deducing=True, known=frozenset({Tid(0, 10), Tid(0, 11), Tid(5)}))
+    found = start(RowAddresses(Tid(0), Tid(9), tids), deducing=True, known=frozenset({Tid(0, 10), Tid(0, 11), Tid(5)}))
     assert [group.rows for group in found.groups] == [9, 1, 1, 89]
     assert not any(group.blamed for group in found.groups)
 
 
 def test_where_rows_only_take_too_long_together_nothing_is_deduced():
-    found = suspect(Due(Tid(0), Tid(9), tuple(Tid(0, row) for row in range(1, 9))), deducing=False)
+    found = start(RowAddresses(Tid(0), Tid(9), tuple(Tid(0, row) for row in range(1, 9))), deducing=False)
     after = taken(found, 4)
     assert after is not None
     assert [group.rows for group in after.groups] == [4]
@@ -126,7 +126,7 @@ def test_where_rows_only_take_too_long_together_nothing_is_deduced():
 
 
 def test_a_row_that_is_not_refused_any_more_ends_the_search_there():
-    found = suspect(Due(Tid(0), Tid(9), (Tid(0, 1), Tid(0, 2))), deducing=True)
+    found = start(RowAddresses(Tid(0), Tid(9), (Tid(0, 1), Tid(0, 2))), deducing=True)
     after = taken(found, 1)
     assert after is not None
     assert after.groups[0].blamed
@@ -137,10 +137,10 @@ def test_a_row_that_is_not_refused_any_more_ends_the_search_there():
 def test_a_row_that_was_refused_before_stands_alone(due: set[int], known: set[int], rows: int):
     tids = tuple(Tid(number // PAGE, number % PAGE + 1) for number in sorted(due))
     before = frozenset(Tid(number // PAGE, number % PAGE + 1) for number in known)
-    found, scan = Due(Tid(0), Tid(10), tids), begin(10, Layout())
+    found, scan = RowAddresses(Tid(0), Tid(10), tids), begin(10, Layout())
     seen: list[Tid] = []
     while scan.next < found.end:
-        batch = apart(found, scan, rows, before)
+        batch = isolate_known(found, scan, rows, before)
         assert len(batch.tids) <= rows
         assert len(batch.tids) == 1 or before.isdisjoint(batch.tids)
         seen += batch.tids
@@ -155,7 +155,7 @@ TIDS = st.builds(Tid, st.integers(0, 10**6), st.integers(0, LINE_POINTERS_MAX))
 def test_half_way_lies_between_and_ends_at_one_row(one: Tid, other: Tid):
     low, high = min(one, other), max(one, other)
     steps = 0
-    while (half := middle(low, high)) is not None:
+    while (half := midpoint(low, high)) is not None:
         assert low < half < high
         low, steps = half, steps + 1
     assert steps <= 30

@@ -6,16 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from backfill.core import pace as paces
-from backfill.core import sizing, throttle
-from backfill.core.cost import WAL_BYTES_PRIOR, Cost
-from backfill.core.decision import Run, Wait
-from backfill.core.flow import TRAVEL_MAX_S, WINDOW_START_BYTES, Flow
-from backfill.core.lsn import LsnClock
-from backfill.core.pace import Pace
-from backfill.core.pacer import Pacer
-from backfill.core.reason import Kind
-from backfill.core.sizing import (
+from backfill.throttle import batch_size, controller
+from backfill.throttle import state as paces
+from backfill.throttle.batch_size import (
     BATCH_SHARE,
     BATCH_SHARE_MAX,
     ROUND_TRIPS_MAX_S,
@@ -23,14 +16,21 @@ from backfill.core.sizing import (
     TARGET_S,
     TARGET_SYNC_S,
 )
-from backfill.core.throttle import FAULT_POLL_S, PATIENCE_S, POLL_MIN_S, POLL_S
+from backfill.throttle.controller import FAULT_POLL_S, PATIENCE_S, POLL_MIN_S, POLL_S
+from backfill.throttle.decision import Run, Wait
+from backfill.throttle.lsn_clock import LsnClock
+from backfill.throttle.replica_window import TRAVEL_MAX_S, WINDOW_START_BYTES, ReplicaWindow
+from backfill.throttle.row_cost import WAL_BYTES_PRIOR, RowCost
+from backfill.throttle.state import ThrottleState
+from backfill.throttle.wait_reason import WaitKind
+from backfill.throttle.wal_rate import WalDebt
 from tests.factories import MB, batch, limits, replica, signals
 
 KB = 1024
-CHEAP = Cost(100.0, 100.0, 1e-5)
+CHEAP = RowCost(100.0, 100.0, 1e-5)
 
 
-def path(**changed) -> Flow:
+def path(**changed) -> ReplicaWindow:
     values = {
         "name": "replica-a",
         "replay_lsn": 0,
@@ -40,16 +40,16 @@ def path(**changed) -> Flow:
         "rate_bytes_s": 4.0 * MB,
         "sampled_s": 100.0,
     }
-    return Flow(**{**values, **changed})
+    return ReplicaWindow(**{**values, **changed})
 
 
-def paced(*flows: Flow, **changed) -> Pace:
+def paced(*flows: ReplicaWindow, **changed) -> ThrottleState:
     names = frozenset(one.name for one in flows)
-    return Pace(**{"cost": CHEAP, "flows": flows, "expected": names, **changed})
+    return ThrottleState(**{"cost": CHEAP, "flows": flows, "expected": names, **changed})
 
 
-def decide(pace: Pace, reading, *, stripe: int = 0, rows: dict[str, int] | None = None, **changed):
-    return throttle.decide(limits(**changed), batch(**rows or {}), pace, reading, stripe)
+def decide(pace: ThrottleState, reading, *, stripe: int = 0, rows: dict[str, int] | None = None, **changed):
+    return controller.decide(limits(**changed), batch(**rows or {}), pace, reading, stripe)
 
 
 def behind(size: int, at_s: float = 100.0, name: str = "replica-a"):
@@ -57,17 +57,17 @@ def behind(size: int, at_s: float = 100.0, name: str = "replica-a"):
     return signals(at_s, 1 << 30, replica(name, (1 << 30) - size))
 
 
-def wished(pace: Pace, *, stripe: int = 0, rows: dict[str, int] | None = None, **changed) -> int:
-    return sizing.rows_wished(limits(**changed), batch(**rows or {}), pace, stripe).rows
+def wished(pace: ThrottleState, *, stripe: int = 0, rows: dict[str, int] | None = None, **changed) -> int:
+    return batch_size.next_batch_rows(limits(**changed), batch(**rows or {}), pace, stripe).rows
 
 
 def test_without_a_replica_only_the_own_rate_counts():
-    decision, _ = decide(Pace(), signals())
+    decision, _ = decide(ThrottleState(), signals())
     assert isinstance(decision, Run)
 
 
 def test_a_replica_that_has_everything_lets_a_batch_go():
-    decision, _ = decide(Pace(), behind(0))
+    decision, _ = decide(ThrottleState(), behind(0))
     assert isinstance(decision, Run)
     assert decision.rows == WINDOW_START_BYTES / WAL_BYTES_PRIOR / 2
     assert decision.flush
@@ -76,18 +76,18 @@ def test_a_replica_that_has_everything_lets_a_batch_go():
 def test_hidden_replication_waits():
     decision, _ = decide(paced(), signals(visible=False))
     assert isinstance(decision, Wait)
-    assert (decision.reason.kind, decision.delay_s) == (Kind.BLIND, FAULT_POLL_S)
+    assert (decision.reason.kind, decision.delay_s) == (WaitKind.BLIND, FAULT_POLL_S)
 
 
 def test_an_unknown_position_waits():
     decision, pace = decide(paced(), signals(0.0, 5, replica("replica-a", None)))
     assert isinstance(decision, Wait)
-    assert decision.reason.kind is Kind.BLIND
+    assert decision.reason.kind is WaitKind.BLIND
     assert pace.flows == ()
 
 
 def test_a_replica_that_was_seen_once_is_missed():
-    _, pace = decide(Pace(), behind(0))
+    _, pace = decide(ThrottleState(), behind(0))
     decision, pace = decide(pace, signals(101.0, 1 << 30))
     assert isinstance(decision, Wait)
     assert str(decision.reason) == "replica-a is not replicating: it is not in pg_stat_replication"
@@ -96,21 +96,21 @@ def test_a_replica_that_was_seen_once_is_missed():
 
 
 def test_a_required_replica_that_was_never_seen_is_missed():
-    decision, _ = decide(Pace(), signals(), replicas={"require": ["replica-a"]})
+    decision, _ = decide(ThrottleState(), signals(), replicas={"require": ["replica-a"]})
     assert isinstance(decision, Wait)
-    assert decision.reason.kind is Kind.MISSING
+    assert decision.reason.kind is WaitKind.MISSING
 
 
 def test_an_ignored_replica_is_neither_waited_for_nor_missed():
     ignored = {"ignore": ["dr-*"]}
-    decision, pace = decide(Pace(), behind(1 << 29, name="dr-1"), replicas=ignored)
+    decision, pace = decide(ThrottleState(), behind(1 << 29, name="dr-1"), replicas=ignored)
     assert isinstance(decision, Run)
     assert (pace.flows, pace.expected) == ((), frozenset())
     assert isinstance(decide(pace, signals(101.0, 1 << 30), replicas=ignored)[0], Run)
 
 
 def test_a_replica_ignored_after_it_was_seen_is_not_missed():
-    _, pace = decide(Pace(), behind(0))
+    _, pace = decide(ThrottleState(), behind(0))
     decision, _ = decide(pace, signals(101.0, 1 << 30), replicas={"ignore": ["replica-a"]})
     assert isinstance(decision, Run)
 
@@ -129,7 +129,7 @@ def test_a_batch_goes_only_where_it_fits_the_window():
     full, _ = decide(pace, behind(990 * KB))
     assert isinstance(fits, Run)
     assert isinstance(full, Wait)
-    assert full.reason.kind is Kind.WINDOW
+    assert full.reason.kind is WaitKind.WINDOW
     assert str(full.reason).startswith("replica-a wal on the way ")
 
 
@@ -148,13 +148,13 @@ def test_the_wait_is_as_long_as_the_excess_takes_to_be_replayed():
 
 def test_an_idle_path_admits_a_minimal_batch():
     """An estimate larger than the window, as after a checkpoint, must not stop the job for ever."""
-    dear = Cost(2e6, 2e6, 1e-5)
+    dear = RowCost(2e6, 2e6, 1e-5)
     decision, _ = decide(paced(path(window_bytes=32.0 * KB), cost=dear, admitted_s=99.9), behind(0))
     assert decision == Run(1, "replica-a is idle", flush=True)
 
 
 def test_a_path_that_is_not_idle_makes_a_dear_batch_wait():
-    dear = Cost(2e6, 2e6, 1e-5)
+    dear = RowCost(2e6, 2e6, 1e-5)
     decision, _ = decide(paced(path(window_bytes=32.0 * KB), cost=dear, admitted_s=99.9), behind(1))
     assert isinstance(decision, Wait)
 
@@ -224,7 +224,7 @@ def test_after_a_stop_lag_has_to_come_back_to_half():
 
 
 def test_own_wal_over_its_rate_waits_until_the_debt_is_paid():
-    owing = paced(pacer=Pacer(debt_bytes=2.0 * MB, at_s=100.0))
+    owing = paced(pacer=WalDebt(debt_bytes=2.0 * MB, at_s=100.0))
     decision, _ = decide(owing, signals(100.0), max_wal_rate="1MB/s")
     assert isinstance(decision, Wait)
     assert (str(decision.reason), decision.delay_s) == ("own wal 3MB/s > 1MB/s", POLL_S)
@@ -236,78 +236,78 @@ def test_own_wal_over_its_rate_waits_until_the_debt_is_paid():
 
 
 def test_a_fault_is_told_before_the_pace():
-    owing = paced(pacer=Pacer(debt_bytes=2.0 * MB, at_s=100.0))
+    owing = paced(pacer=WalDebt(debt_bytes=2.0 * MB, at_s=100.0))
     decision, _ = decide(owing, signals(100.0, visible=False))
     assert isinstance(decision, Wait)
-    assert decision.reason.kind is Kind.BLIND
+    assert decision.reason.kind is WaitKind.BLIND
 
 
 def test_the_first_batch_has_the_jobs_rows_where_no_replica_listens():
-    assert wished(Pace(cost=Cost(10.0, 10.0))) == 5000
+    assert wished(ThrottleState(cost=RowCost(10.0, 10.0))) == 5000
 
 
 def test_rows_follow_the_time_that_a_batch_should_take():
-    assert wished(paced(cost=Cost(10.0, 10.0, 50e-6))) == 5000
-    assert wished(paced(cost=Cost(10.0, 10.0, 100e-6))) == 2500
+    assert wished(paced(cost=RowCost(10.0, 10.0, 50e-6))) == 5000
+    assert wished(paced(cost=RowCost(10.0, 10.0, 100e-6))) == 2500
 
 
 def test_rows_are_capped_by_max_rows():
-    assert wished(paced(cost=Cost(1.0, 1.0, 1e-9))) == 10_000
-    assert wished(paced(path(window_bytes=1e12), cost=Cost(1.0, 1.0, 1e-9))) == 10_000
+    assert wished(paced(cost=RowCost(1.0, 1.0, 1e-9))) == 10_000
+    assert wished(paced(path(window_bytes=1e12), cost=RowCost(1.0, 1.0, 1e-9))) == 10_000
 
 
 def test_rows_do_not_fall_below_min_rows_for_time_alone():
-    assert wished(paced(cost=Cost(10.0, 10.0, 1.0))) == 1000
+    assert wished(paced(cost=RowCost(10.0, 10.0, 1.0))) == 1000
 
 
 def test_no_batch_costs_more_than_half_a_second_of_the_own_rate():
-    assert wished(paced(cost=Cost(1024.0, 1024.0, 1e-6)), max_wal_rate="1MB/s") == 512
-    assert wished(paced(cost=Cost(1e9, 1e9, 1e-6)), max_wal_rate="1MB/s") == 1
+    assert wished(paced(cost=RowCost(1024.0, 1024.0, 1e-6)), max_wal_rate="1MB/s") == 512
+    assert wished(paced(cost=RowCost(1e9, 1e9, 1e-6)), max_wal_rate="1MB/s") == 1
 
 
 def test_a_batch_is_a_slice_of_the_smallest_window():
     flows = (path(window_bytes=10.0 * MB, unreplayed_bytes=9 * MB), path(window_bytes=99.0 * MB))
-    assert wished(paced(*flows, cost=Cost(1024.0, 1024.0, 1e-6))) == 2048
+    assert wished(paced(*flows, cost=RowCost(1024.0, 1024.0, 1e-6))) == 2048
 
 
 def test_far_from_the_server_a_batch_is_what_is_replayed_while_it_travels_and_more():
-    far = replace(paced(path(window_bytes=5.0 * MB), cost=Cost(1024.0, 1024.0, 1e-6)), round_trip_s=0.02)
+    far = replace(paced(path(window_bytes=5.0 * MB), cost=RowCost(1024.0, 1024.0, 1e-6)), round_trip_s=0.02)
     assert wished(far) == 2560
     assert wished(replace(far, round_trip_s=9.0)) == 5120 * BATCH_SHARE_MAX
 
 
 def test_on_a_thin_link_the_budget_wins_over_min_rows():
     thin = path(window_bytes=32.0 * KB, rate_bytes_s=64.0 * KB, unreplayed_bytes=32 * KB)
-    assert wished(paced(thin, cost=Cost(1024.0, 1024.0, 1e-6))) == 9
+    assert wished(paced(thin, cost=RowCost(1024.0, 1024.0, 1e-6))) == 9
 
 
 def test_a_replica_of_unknown_rate_gets_few_rows():
     unknown = path(rate_bytes_s=None, window_bytes=float(WINDOW_START_BYTES), unreplayed_bytes=WINDOW_START_BYTES)
-    assert wished(paced(unknown, cost=Cost())) == WINDOW_START_BYTES / WAL_BYTES_PRIOR / 2
+    assert wished(paced(unknown, cost=RowCost())) == WINDOW_START_BYTES / WAL_BYTES_PRIOR / 2
     assert wished(paced(unknown, cost=CHEAP)) == max(ROWS_UNKNOWN, int(WINDOW_START_BYTES * BATCH_SHARE / 100))
-    assert wished(paced(unknown, cost=Cost()), rows={"rows": 7}) == 7
+    assert wished(paced(unknown, cost=RowCost()), rows={"rows": 7}) == 7
 
 
 def test_rows_known_to_be_dear_do_not_burst_towards_a_replica_of_unknown_rate():
     unknown = path(rate_bytes_s=None, window_bytes=float(WINDOW_START_BYTES))
-    assert wished(paced(unknown, cost=Cost(500_000.0, 500_000.0, 1e-5))) == 1
+    assert wished(paced(unknown, cost=RowCost(500_000.0, 500_000.0, 1e-5))) == 1
 
 
 def test_each_stripe_has_its_own_cost():
-    pace = paced(path(window_bytes=5.0 * MB, unreplayed_bytes=5 * MB), cost=Cost(4096.0, 512.0, 1e-6))
+    pace = paced(path(window_bytes=5.0 * MB, unreplayed_bytes=5 * MB), cost=RowCost(4096.0, 512.0, 1e-6))
     assert (wished(pace, stripe=0), wished(pace, stripe=1)) == (256, 2048)
 
 
 def test_the_target_is_never_above_half_the_budget():
-    assert sizing.target_s(limits(max_lag="1h")) == TARGET_S
-    assert sizing.target_s(limits(max_lag="500ms")) == 0.25
+    assert batch_size.target_s(limits(max_lag="1h")) == TARGET_S
+    assert batch_size.target_s(limits(max_lag="500ms")) == 0.25
 
 
 def test_a_synchronous_standby_gets_a_short_queue_and_a_worker_far_away_a_longer_one():
-    assert sizing.target_s(limits(), sync=True) == TARGET_SYNC_S
-    assert sizing.target_s(limits(), 0.04) == TARGET_S + 0.2
-    assert sizing.target_s(limits(), 9.0) == TARGET_S + ROUND_TRIPS_MAX_S
-    _, pace = decide(Pace(), signals(100.0, 1 << 30, replace(replica("replica-a", 1 << 30), sync=True)))
+    assert batch_size.target_s(limits(), sync=True) == TARGET_SYNC_S
+    assert batch_size.target_s(limits(), 0.04) == TARGET_S + 0.2
+    assert batch_size.target_s(limits(), 9.0) == TARGET_S + ROUND_TRIPS_MAX_S
+    _, pace = decide(ThrottleState(), signals(100.0, 1 << 30, replace(replica("replica-a", 1 << 30), sync=True)))
     assert pace.flows[0].allowed_s == TARGET_SYNC_S + TRAVEL_MAX_S
 
 
@@ -328,7 +328,7 @@ def test_a_window_that_is_full_makes_the_next_batch_flush_once():
     assert not pace.held
 
 
-def calm_flows(pace: Pace) -> tuple[Flow, ...]:
+def calm_flows(pace: ThrottleState) -> tuple[ReplicaWindow, ...]:
     return tuple(replace(one, window_bytes=100.0 * MB) for one in pace.flows)
 
 
@@ -354,7 +354,7 @@ def test_what_is_replayed_while_a_batch_travels_is_no_obstacle():
 
 
 def test_the_time_that_a_batch_only_travels_is_not_the_rows_cost():
-    far, beyond = (replace(paced(cost=Cost()), round_trip_s=round_trip_s) for round_trip_s in (0.05, 9.0))
+    far, beyond = (replace(paced(cost=RowCost()), round_trip_s=round_trip_s) for round_trip_s in (0.05, 9.0))
     learnt = paces.learn(far, stripe=0, rows=100, wal_bytes=1, took_s=0.3)
     assert learnt.cost.row_s == pytest.approx(0.001)
     learnt = paces.learn(beyond, stripe=0, rows=100, wal_bytes=1, took_s=0.3)
@@ -368,11 +368,11 @@ def test_a_batch_is_learnt_and_owed():
 
 def test_the_budget_is_the_smallest_window_and_nothing_without_replicas():
     assert paced(path(window_bytes=7.0), path(window_bytes=5.0)).wal_budget_bytes == 5.0
-    assert Pace().wal_budget_bytes == 0.0
+    assert ThrottleState().wal_budget_bytes == 0.0
 
 
 def test_the_rate_of_all_wal_needs_two_readings():
-    _, pace = decide(Pace(), signals(100.0, 0))
+    _, pace = decide(ThrottleState(), signals(100.0, 0))
     assert pace.wal_rate_bytes_s is None
     _, pace = decide(pace, signals(101.0, 3 * MB))
     assert pace.wal_rate_bytes_s == 3 * MB

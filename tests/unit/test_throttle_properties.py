@@ -7,11 +7,11 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backfill.core import sizing, throttle
-from backfill.core.cost import Cost
-from backfill.core.decision import Run, Wait
-from backfill.core.pace import Pace
-from backfill.core.throttle import POLL_MIN_S
+from backfill.throttle import batch_size, controller
+from backfill.throttle.controller import POLL_MIN_S
+from backfill.throttle.decision import Run, Wait
+from backfill.throttle.row_cost import RowCost
+from backfill.throttle.state import ThrottleState
 from tests.factories import MB, archiver, batch, limits, replica, signals, slot
 
 NAMES = ("replica-a", "replica-b", "dr-1")
@@ -55,7 +55,7 @@ READINGS = st.builds(
     st.lists(st.one_of(st.none(), LSN), max_size=2),
     st.one_of(st.none(), LSN),
 )
-COSTS = st.builds(Cost, st.floats(1.0, 1e7), st.floats(1.0, 1e7), st.one_of(st.none(), st.floats(1e-8, 1.0)))
+COSTS = st.builds(RowCost, st.floats(1.0, 1e7), st.floats(1.0, 1e7), st.one_of(st.none(), st.floats(1e-8, 1.0)))
 
 
 def at(reading, at_s: float):
@@ -64,10 +64,10 @@ def at(reading, at_s: float):
 
 @given(LIMITS, BATCHES, COSTS, st.lists(READINGS, min_size=1, max_size=12), st.integers(0, 7))
 def test_run_means_that_everything_was_seen_and_under_its_limit(law, size, cost, readings, stripe: int):
-    pace, now_s, seen = Pace(cost=cost), 0.0, set()
+    pace, now_s, seen = ThrottleState(cost=cost), 0.0, set()
     for after_s, reading in readings:
         now_s += after_s
-        decision, pace = throttle.decide(law, size, pace, at(reading, now_s), stripe)
+        decision, pace = controller.decide(law, size, pace, at(reading, now_s), stripe)
         counted = [one for one in reading.replicas if not (one.name == "dr-1" and law.replicas.ignore)]
         seen |= {one.name for one in counted if one.replay_lsn is not None}
         match decision:
@@ -89,21 +89,23 @@ def test_run_means_that_everything_was_seen_and_under_its_limit(law, size, cost,
 
 @given(LIMITS, BATCHES, COSTS, READINGS, st.integers(0, 7))
 def test_the_same_reading_gives_the_same_decision(law, size, cost, reading, stripe: int):
-    once = throttle.decide(law, size, Pace(cost=cost), reading[1], stripe)
-    assert once == throttle.decide(law, size, Pace(cost=cost), reading[1], stripe)
+    once = controller.decide(law, size, ThrottleState(cost=cost), reading[1], stripe)
+    assert once == controller.decide(law, size, ThrottleState(cost=cost), reading[1], stripe)
 
 
 @given(BATCHES, COSTS, st.lists(st.tuples(st.floats(0.001, 2.0), st.integers(0, 4 * MB)), max_size=20))
 def test_an_idle_path_is_never_refused(size, cost, steps):
     """Whatever was learnt before, a path on which nothing is on the way lets something go."""
-    law, pace, now_s, lsn = limits(max_wal_rate="1TB/s"), Pace(cost=cost), 0.0, 0
+    law, pace, now_s, lsn = limits(max_wal_rate="1TB/s"), ThrottleState(cost=cost), 0.0, 0
     for after_s, written in steps:
         now_s, lsn = now_s + after_s, lsn + written
-        _, pace = throttle.decide(law, size, pace, signals(now_s, lsn, replica("replica-a", max(0, lsn - written))), 0)
-    decision, _ = throttle.decide(law, size, pace, signals(now_s + 0.1, lsn, replica("replica-a", lsn)), 0)
+        _, pace = controller.decide(
+            law, size, pace, signals(now_s, lsn, replica("replica-a", max(0, lsn - written))), 0
+        )
+    decision, _ = controller.decide(law, size, pace, signals(now_s + 0.1, lsn, replica("replica-a", lsn)), 0)
     assert isinstance(decision, Run)
 
 
 @given(LIMITS, BATCHES, COSTS, st.integers(0, 7))
 def test_what_is_wished_before_the_reading_is_within_the_jobs_limits(law, size, cost, stripe: int):
-    assert 1 <= sizing.rows_wished(law, size, Pace(cost=cost), stripe).rows <= size.max_rows
+    assert 1 <= batch_size.next_batch_rows(law, size, ThrottleState(cost=cost), stripe).rows <= size.max_rows

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backfill import cli
-from backfill.core.tuning import LIMITS, parse, shown_limits, tuned
-from backfill.errors import JobError
+from backfill.cli import root
+from backfill.jobfile.overrides import LIMITS, parse, shown_limits, with_overrides
+from backfill.values.errors import JobError
 from tests.factories import MB, job
 
 PROBE = {"name": "active", "sql": "SELECT 1", "max": 3}
@@ -17,13 +17,15 @@ PROBE = {"name": "active", "sql": "SELECT 1", "max": 3}
 
 def words_of(*pairs: str, **changed) -> str:
     with pytest.raises(JobError) as caught:
-        tuned(job(**changed), parse(pairs))
+        with_overrides(job(**changed), parse(pairs))
     return str(caught.value)
 
 
 def test_limits_are_changed_and_nothing_else():
     before = job(throttle={"probes": [PROBE], "replicas": {"ignore": ["dr-*"]}}, batch={"stripes": 4})
-    after = tuned(before, parse(["max_lag=2s", "batch.max_rows=20000", "replicas.require=a, b", "lock_timeout=50ms"]))
+    after = with_overrides(
+        before, parse(["max_lag=2s", "batch.max_rows=20000", "replicas.require=a, b", "lock_timeout=50ms"])
+    )
     assert (after.throttle.max_lag_s, after.batch.max_rows, after.lock_timeout_s) == (2.0, 20_000, 0.05)
     assert (after.throttle.replicas.require, after.throttle.replicas.ignore) == (("a", "b"), ("dr-*",))
     assert (after.assignments, after.where, after.throttle.probes) == (
@@ -35,12 +37,12 @@ def test_limits_are_changed_and_nothing_else():
 
 
 def test_no_change_is_the_same_job():
-    assert tuned(job(), {}) == job()
+    assert with_overrides(job(), {}) == job()
 
 
 def test_an_empty_list_takes_names_back():
     before = job(throttle={"replicas": {"require": ["a"]}})
-    assert tuned(before, parse(["replicas.require="])).throttle.replicas.require == ()
+    assert with_overrides(before, parse(["replicas.require="])).throttle.replicas.require == ()
 
 
 def test_a_limit_may_be_named_as_in_the_job_file():
@@ -48,17 +50,17 @@ def test_a_limit_may_be_named_as_in_the_job_file():
 
 
 def test_a_limit_of_a_later_version_is_left_alone():
-    assert tuned(job(), {"max_moons": "3", "max_lag": "3s"}).throttle.max_lag_s == 3.0
+    assert with_overrides(job(), {"max_moons": "3", "max_lag": "3s"}).throttle.max_lag_s == 3.0
 
 
 def test_every_limit_is_shown_as_it_may_be_written():
     limits = shown_limits(job())
     assert tuple(limits) == LIMITS
-    assert tuned(job(), {name: text for name, text in limits.items() if text}) == job()
+    assert with_overrides(job(), {name: text for name, text in limits.items() if text}) == job()
 
 
 def test_sizes_are_postgresqls():
-    assert tuned(job(), {"max_lag_bytes": "1MB"}).throttle.max_lag_bytes == MB
+    assert with_overrides(job(), {"max_lag_bytes": "1MB"}).throttle.max_lag_bytes == MB
 
 
 @pytest.mark.parametrize(
@@ -83,9 +85,9 @@ def test_what_is_wrong_is_told_in_words(pairs: list[str], words: str):
 @given(st.lists(st.text(max_size=30), max_size=4))
 def test_any_words_are_limits_or_an_error(words: list[str]):
     with suppress(JobError):
-        assert tuned(job(), parse(words)).name == job().name
+        assert with_overrides(job(), parse(words)).name == job().name
 
 
 def test_help_names_every_limit():
-    words = set(re.findall(r"[a-z_.]+[a-z]", cli.tune.__doc__ or ""))
+    words = set(re.findall(r"[a-z_.]+[a-z]", root.tune.__doc__ or ""))
     assert set(LIMITS) <= words

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backfill.core.units import (
+from backfill.values.units import (
     DURATION_PATTERN,
     RATE_PATTERN,
     SIZE_PATTERN,

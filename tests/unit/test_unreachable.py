@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from backfill.core.unreachable import told
+from backfill.retry.connect_advice import with_advice
 
 HERE = 'connection failed: connection to server at "127.0.0.1", port 5432 failed: '
 PRIMARY = "it is a standby, or read-only by a setting; give a DSN of the primary, or one that lists all hosts"
@@ -36,20 +36,20 @@ PRIMARY = "it is a standby, or read-only by a setting; give a DSN of the primary
 )
 def test_what_is_known_ends_with_what_to_do_in_one_line(said: str, advice: str):
     first = " ".join((HERE + said).partition("\n")[0].split())
-    assert told(HERE + said, "o'neil") == f"{first}; {advice}"
+    assert with_advice(HERE + said, "o'neil") == f"{first}; {advice}"
 
 
 def test_of_several_hosts_all_are_told():
     said = "Multiple connection attempts failed. All failures were:\n- a: Connection refused\n- b: session is read-only"
-    assert told(HERE + "session is read-only\n" + said) == " ".join(
+    assert with_advice(HERE + "session is read-only\n" + said) == " ".join(
         f"{HERE} session is read-only {said}; {PRIMARY}".split()
     )
 
 
 @pytest.mark.parametrize("said", ["Connection refused\n\tIs the server running?", "", "sitzung ist nur lesbar"])
 def test_what_is_not_known_stays_as_it_is(said: str):
-    assert told(HERE + said, "u") == HERE + said
+    assert with_advice(HERE + said, "u") == HERE + said
 
 
 def test_who_asked_may_be_unknown():
-    assert told('permission denied for database "d"').endswith("; run: GRANT CONNECT ON DATABASE d TO the role;")
+    assert with_advice('permission denied for database "d"').endswith("; run: GRANT CONNECT ON DATABASE d TO the role;")

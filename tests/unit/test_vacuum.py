@@ -9,43 +9,56 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backfill.core import vacuum
-from backfill.core.flow import Flow
-from backfill.core.limits import Throttle
-from backfill.core.pace import Pace
-from backfill.core.reason import Kind, Reason
-from backfill.core.signals import Upkeep, Vacuumed
-from backfill.core.vacuum import Calm, Choice, Leave, Memory, Start, Stop, cost_of, decide, end, learn, told, watch
+from backfill.jobfile.limits import ThrottleLimits
+from backfill.throttle.replica_window import ReplicaWindow
+from backfill.throttle.signals import Upkeep, VacuumResult
+from backfill.throttle.state import ThrottleState
+from backfill.throttle.wait_reason import WaitKind, WaitReason
+from backfill.upkeep import vacuum
+from backfill.upkeep.vacuum import (
+    Skip,
+    StartVacuum,
+    StopVacuum,
+    ThrottleView,
+    VacuumChoice,
+    VacuumHistory,
+    cost_of,
+    decide,
+    end,
+    learn,
+    reason_to_cancel,
+    summary,
+)
 from tests.factories import MB, limits, signals
 
 NOW_S = 1000.0
 LIMITS = limits()
-MOVED = Memory(moved=60_000, since_s=NOW_S - 10, since_lsn=5 * MB)
+MOVED = VacuumHistory(moved=60_000, since_s=NOW_S - 10, since_lsn=5 * MB)
 HEALTHY = Upkeep(dead_tuples=0, live_tuples=1_000_000, oldest_snapshot_s=0.1, vacuums=3, redo_lsn=MB)
-CALM = Calm(visible=True, trouble=None, lag_share=0.1, rate_bytes_s=32.0 * MB, insert_lsn=9 * MB, edge=True)
-DONE = Vacuumed(2.0, removed=60_000, held=0)
-LAG = Reason(Kind.LAG, "replica-a lag 12.4s > 9s")
-BLOCKED = Reason(Kind.BLOCKED, "blocked sessions 1 > 0")
+CALM = ThrottleView(visible=True, trouble=None, lag_share=0.1, rate_bytes_s=32.0 * MB, insert_lsn=9 * MB, edge=True)
+DONE = VacuumResult(2.0, removed=60_000, held=0)
+LAG = WaitReason(WaitKind.LAG, "replica-a lag 12.4s > 9s")
+BLOCKED = WaitReason(WaitKind.BLOCKED, "blocked sessions 1 > 0")
 
 
 def choose(
-    memory: Memory = MOVED,
+    memory: VacuumHistory = MOVED,
     upkeep: Upkeep = HEALTHY,
-    calm: Calm = CALM,
-    limited: Throttle = LIMITS,
+    calm: ThrottleView = CALM,
+    limited: ThrottleLimits = LIMITS,
     now_s: float = NOW_S,
-) -> Choice:
+) -> VacuumChoice:
     return decide(limited, memory, upkeep, calm, now_s)[0]
 
 
-def running(memory: Memory = MOVED, upkeep: Upkeep = HEALTHY, now_s: float = NOW_S) -> Memory:
+def running(memory: VacuumHistory = MOVED, upkeep: Upkeep = HEALTHY, now_s: float = NOW_S) -> VacuumHistory:
     choice, memory = decide(LIMITS, memory, upkeep, CALM, now_s)
-    assert isinstance(choice, Start), choice
+    assert isinstance(choice, StartVacuum), choice
     return memory
 
 
 def test_rows_that_moved_ask_for_room():
-    assert isinstance(choose(), Start)
+    assert isinstance(choose(), StartVacuum)
 
 
 @pytest.mark.parametrize(
@@ -69,7 +82,7 @@ def test_what_leaves_the_table_as_it_is(
     memory: dict[str, Any], upkeep: dict[str, Any], calm: dict[str, Any], reason: str
 ):
     choice = choose(replace(MOVED, **memory), replace(HEALTHY, **upkeep), replace(CALM, **calm))
-    assert choice == Leave(reason)
+    assert choice == Skip(reason)
 
 
 @pytest.mark.parametrize(
@@ -83,19 +96,19 @@ def test_what_leaves_the_table_as_it_is(
     ],
 )
 def test_what_ends_one_that_runs(upkeep: dict[str, Any], calm: dict[str, Any], reason: str):
-    assert choose(running(), replace(HEALTHY, **upkeep), replace(CALM, **calm)) == Stop(reason)
+    assert choose(running(), replace(HEALTHY, **upkeep), replace(CALM, **calm)) == StopVacuum(reason)
 
 
 @pytest.mark.parametrize(
     "calm", [CALM, replace(CALM, edge=False), replace(CALM, trouble=BLOCKED), replace(CALM, lag_share=0.6)]
 )
-def test_one_that_runs_goes_on_through_what_keeps_another_from_starting(calm: Calm):
-    assert choose(running(), calm=calm) == Leave("it runs")
+def test_one_that_runs_goes_on_through_what_keeps_another_from_starting(calm: ThrottleView):
+    assert choose(running(), calm=calm) == Skip("it runs")
 
 
 def test_one_that_reckons_with_page_images_outlives_a_checkpoint():
     imaged = running(upkeep=replace(HEALTHY, redo_lsn=6 * MB))
-    assert choose(imaged, replace(HEALTHY, redo_lsn=10 * MB)) == Leave("it runs")
+    assert choose(imaged, replace(HEALTHY, redo_lsn=10 * MB)) == Skip("it runs")
 
 
 @pytest.mark.parametrize(
@@ -107,11 +120,11 @@ def test_one_that_reckons_with_page_images_outlives_a_checkpoint():
     ],
 )
 def test_who_waits_for_it_ends_it_and_so_does_nobody_looking(waiting: int | None, untended_s: float, reason: str):
-    assert watch(waiting, untended_s) == Stop(reason)
+    assert reason_to_cancel(waiting, untended_s) == StopVacuum(reason)
 
 
 def test_nobody_waiting_lets_it_go_on():
-    assert watch(0, vacuum.UNTENDED_S) is None
+    assert reason_to_cancel(0, vacuum.STALE_S) is None
 
 
 def test_versions_that_moved_while_it_ran_are_for_the_next_one():
@@ -122,7 +135,7 @@ def test_versions_that_moved_while_it_ran_are_for_the_next_one():
 
 
 def test_the_first_version_that_moves_says_since_when():
-    memory = learn(Memory(), NOW_S, moved=5, took_s=0.5, insert_lsn=3 * MB, wal_bytes=MB)
+    memory = learn(VacuumHistory(), NOW_S, moved=5, took_s=0.5, insert_lsn=3 * MB, wal_bytes=MB)
     memory = learn(memory, NOW_S + 9, moved=5, took_s=0.5, insert_lsn=8 * MB, wal_bytes=MB)
     assert (memory.moved, memory.since_s, memory.since_lsn) == (10, NOW_S - 0.5, 2 * MB)
 
@@ -130,18 +143,18 @@ def test_the_first_version_that_moves_says_since_when():
 @pytest.mark.parametrize(
     "ended",
     [
-        Vacuumed(1.0, removed=0, held=30_001),
-        Vacuumed(1.0, stopped="sessions waiting for it 1 > 0"),
-        Vacuumed(1.0, failed="disk full"),
+        VacuumResult(1.0, removed=0, held=30_001),
+        VacuumResult(1.0, stopped="sessions waiting for it 1 > 0"),
+        VacuumResult(1.0, failed="disk full"),
     ],
 )
-def test_what_comes_to_nothing_is_tried_again_later_and_later(ended: Vacuumed):
+def test_what_comes_to_nothing_is_tried_again_later_and_later(ended: VacuumResult):
     memory, now_s, rests = MOVED, NOW_S, []
     for _ in range(9):
         memory = end(running(memory, now_s=now_s), ended, now_s)
         assert memory.moved == MOVED.moved
         rests.append(memory.rest_until_s - now_s)
-        assert isinstance(choose(memory, now_s=memory.rest_until_s - 0.01), Leave)
+        assert isinstance(choose(memory, now_s=memory.rest_until_s - 0.01), Skip)
         now_s = memory.rest_until_s
     assert rests[:4] == [10, 20, 40, 80]
     assert rests[-1] == vacuum.REST_MAX_S
@@ -149,14 +162,14 @@ def test_what_comes_to_nothing_is_tried_again_later_and_later(ended: Vacuumed):
 
 
 def test_a_language_that_is_not_understood_counts_as_done():
-    assert end(running(), Vacuumed(1.0), NOW_S).moved == 0
+    assert end(running(), VacuumResult(1.0), NOW_S).moved == 0
 
 
 def test_what_autovacuum_has_done_needs_no_other():
     _, memory = decide(LIMITS, replace(MOVED, moved=10), HEALTHY, CALM, NOW_S)
     memory = learn(memory, NOW_S, moved=90_000, took_s=0.1, insert_lsn=9 * MB, wal_bytes=MB)
     choice, memory = decide(LIMITS, memory, replace(HEALTHY, vacuums=4), CALM, NOW_S)
-    assert (choice, memory.moved) == (Leave("moved rows 0 < 50000"), 0)
+    assert (choice, memory.moved) == (Skip("moved rows 0 < 50000"), 0)
 
 
 @pytest.mark.parametrize("counted", [[4, 4], [3, 4]])
@@ -168,12 +181,12 @@ def test_ours_is_not_taken_for_somebody_elses_however_late_it_is_counted(counted
     assert memory.moved == 70_000
 
 
-def flow(name: str, rate_bytes_s: float | None, lag_s: float = 0.0, unreplayed_bytes: int = 0) -> Flow:
-    return Flow(name, 0, lag_s, unreplayed_bytes, rate_bytes_s=rate_bytes_s)
+def flow(name: str, rate_bytes_s: float | None, lag_s: float = 0.0, unreplayed_bytes: int = 0) -> ReplicaWindow:
+    return ReplicaWindow(name, 0, lag_s, unreplayed_bytes, rate_bytes_s=rate_bytes_s)
 
 
-def calm_of(*flows: Flow, trouble: Reason | None = None) -> Calm:
-    return vacuum.calm_of(LIMITS, Pace(flows=flows), signals(), trouble, edge=True)
+def calm_of(*flows: ReplicaWindow, trouble: WaitReason | None = None) -> ThrottleView:
+    return vacuum.throttle_view(LIMITS, ThrottleState(flows=flows), signals(), trouble, edge=True)
 
 
 def test_the_slowest_replica_and_the_worst_lag_count():
@@ -184,12 +197,12 @@ def test_the_slowest_replica_and_the_worst_lag_count():
 
 
 def test_the_ordinary_pace_is_no_trouble():
-    for kind in (Kind.WINDOW, Kind.WAL_RATE):
-        assert calm_of(trouble=Reason(kind, "x")).trouble is None
+    for kind in (WaitKind.WINDOW, WaitKind.WAL_RATE):
+        assert calm_of(trouble=WaitReason(kind, "x")).trouble is None
     assert calm_of(trouble=LAG).trouble == LAG
 
 
-def spent_bytes_s(start: Start, page_bytes: float) -> float:
+def spent_bytes_s(start: StartVacuum, page_bytes: float) -> float:
     return start.cost.limit / (start.cost.delay_ms / 1000) / vacuum.COST_DIRTY * page_bytes
 
 
@@ -201,7 +214,7 @@ def test_its_wal_stays_within_its_share_of_the_rate(rate_bytes_s: float, imaged:
     limited = limits(max_lag=max_lag)
     upkeep = replace(HEALTHY, redo_lsn=6 * MB if imaged else MB)
     choice = choose(upkeep=upkeep, calm=replace(CALM, rate_bytes_s=rate_bytes_s), limited=limited)
-    assert isinstance(choice, Start)
+    assert isinstance(choice, StartVacuum)
     page_bytes = vacuum.PAGE_IMAGE_BYTES if imaged else vacuum.PAGE_BYTES
     assert spent_bytes_s(choice, page_bytes) <= rate_bytes_s * vacuum.WAL_SHARE * 1.001
     surprise_bytes_s = spent_bytes_s(choice, vacuum.PAGE_IMAGE_BYTES)
@@ -227,7 +240,7 @@ UPKEEPS = st.builds(
     redo_lsn=st.none() | st.integers(0, 20 * MB),
 )
 CALMS = st.builds(
-    Calm,
+    ThrottleView,
     visible=MAYBE,
     trouble=st.none() | st.sampled_from([LAG, BLOCKED]),
     lag_share=st.floats(0, 2),
@@ -236,7 +249,7 @@ CALMS = st.builds(
     edge=MAYBE,
 )
 ENDS = st.builds(
-    Vacuumed,
+    VacuumResult,
     took_s=st.floats(0, 50),
     held=st.none() | st.integers(0, 10**6),
     stopped=st.none() | st.just("x"),
@@ -247,13 +260,13 @@ STEPS = st.lists(st.tuples(UPKEEPS, CALMS, st.integers(0, 200_000), MAYBE, ENDS)
 
 @given(STEPS)
 def test_whatever_happens_there_are_never_two_and_none_starts_blind_or_unbidden(steps: list[Any]):
-    memory, ours, now_s = Memory(), False, 0.0
+    memory, ours, now_s = VacuumHistory(), False, 0.0
     for upkeep, calm, moved, ends, ended in steps:
         now_s += 1.0
         memory = learn(memory, now_s, moved=moved, took_s=0.1, insert_lsn=calm.insert_lsn, wal_bytes=1)
         assert memory.moved >= 0
         choice, after = decide(LIMITS, memory, upkeep, calm, now_s)
-        if isinstance(choice, Start):
+        if isinstance(choice, StartVacuum):
             assert not ours
             assert calm.visible
             assert None not in (upkeep.redo_lsn, upkeep.vacuums, upkeep.live_tuples, calm.rate_bytes_s)
@@ -262,14 +275,14 @@ def test_whatever_happens_there_are_never_two_and_none_starts_blind_or_unbidden(
             assert now_s >= memory.rest_until_s
             assert memory.moved >= vacuum.MOVED_MIN
             ours = True
-        elif isinstance(choice, Stop):
+        elif isinstance(choice, StopVacuum):
             assert ours
         elif ours:
             assert calm.visible
             assert calm.lag_share <= vacuum.LAG_SHARE
             assert calm.trouble in (None, BLOCKED)
         memory = after
-        if ours and (ends or isinstance(choice, Stop)):
+        if ours and (ends or isinstance(choice, StopVacuum)):
             memory, ours = end(memory, ended, now_s), False
         assert (memory.running_s is not None) == ours
 
@@ -278,11 +291,11 @@ def test_whatever_happens_there_are_never_two_and_none_starts_blind_or_unbidden(
     ("ended", "text"),
     [
         (DONE, "vacuum done in 2s, 60,000 row versions removed"),
-        (Vacuumed(2.0, 5, 7), "vacuum done in 2s, 5 row versions removed, 7 held by older snapshots"),
-        (Vacuumed(2.0), "vacuum done in 2s"),
-        (Vacuumed(0.5, stopped="the run ends"), "vacuum stopped after 500ms: the run ends"),
-        (Vacuumed(0.5, failed="disk full"), "vacuum failed after 500ms: disk full"),
+        (VacuumResult(2.0, 5, 7), "vacuum done in 2s, 5 row versions removed, 7 held by older snapshots"),
+        (VacuumResult(2.0), "vacuum done in 2s"),
+        (VacuumResult(0.5, stopped="the run ends"), "vacuum stopped after 500ms: the run ends"),
+        (VacuumResult(0.5, failed="disk full"), "vacuum failed after 500ms: disk full"),
     ],
 )
-def test_how_it_ended_is_one_sentence(ended: Vacuumed, text: str):
-    assert told(ended) == text
+def test_how_it_ended_is_one_sentence(ended: VacuumResult, text: str):
+    assert summary(ended) == text

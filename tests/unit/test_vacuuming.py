@@ -6,42 +6,42 @@ import asyncio
 from dataclasses import replace
 from typing import Any
 
-from backfill.core import vacuum
-from backfill.core.batch import Filled
-from backfill.core.events import VacuumDone, VacuumStarted, VacuumUnable
-from backfill.core.pace import Pace
-from backfill.core.reason import Kind, Reason
-from backfill.core.scan import Scan
-from backfill.core.signals import Upkeep, Vacuumed
-from backfill.errors import Lost
-from backfill.vacuuming import Vacuuming
+from backfill.engine.upkeep.vacuum import VacuumSupervisor
+from backfill.events.vacuum import VacuumDone, VacuumNotPermitted, VacuumStarted
+from backfill.table.batch import BatchResult
+from backfill.table.checkpoint import Checkpoint
+from backfill.throttle.signals import Upkeep, VacuumResult
+from backfill.throttle.state import ThrottleState
+from backfill.throttle.wait_reason import WaitKind, WaitReason
+from backfill.upkeep import vacuum
+from backfill.values.errors import ConnectionLost
 from tests.factories import MB, job, signals
 from tests.fake_session import Clock
 
 UPKEEP = Upkeep(live_tuples=100_000, vacuums=1, redo_lsn=MB)
-DONE = Vacuumed(0.5, removed=12_000, held=0)
-LAG = Reason(Kind.LAG, "replica-a lag 12.4s > 9s")
+DONE = VacuumResult(0.5, removed=12_000, held=0)
+LAG = WaitReason(WaitKind.LAG, "replica-a lag 12.4s > 9s")
 
 
 class Server:
     """A session whose vacuum ends when the test says so."""
 
     def __init__(self) -> None:
-        self.costs: list[vacuum.Cost] = []
+        self.costs: list[vacuum.VacuumCost] = []
         self.stops: list[str] = []
         self.saved: list[str] = []
         self.lost = False
 
-    async def start_vacuum(self, cost: vacuum.Cost) -> None:
+    async def start_vacuum(self, cost: vacuum.VacuumCost) -> None:
         self.costs.append(cost)
 
-    async def stop_vacuum(self, why: str) -> Vacuumed:
+    async def stop_vacuum(self, why: str) -> VacuumResult:
         self.stops.append(why)
-        return Vacuumed(0.25, stopped=why)
+        return VacuumResult(0.25, stopped=why)
 
     async def save_vacuum(self, text: str) -> None:
         if self.lost:
-            raise Lost("the connection is closed")
+            raise ConnectionLost("the connection is closed")
         self.saved.append(text)
 
 
@@ -51,24 +51,24 @@ class Run:
         self.events: list[Any] = []
         self.server: Any = Server()
         self.job = job(**keys)
-        self.vacuuming = Vacuuming(self.clock.around(self.events.append))
+        self.vacuuming = VacuumSupervisor(self.clock.around(self.events.append))
 
     def fill(self, rows: int, *, hot: int = 0, spare_share: float = 1.0) -> None:
         self.clock.now_s += 0.1
-        scan = Scan(end_page=100)
-        self.vacuuming.learn(Filled(scan, rows, 0, hot, 1000, 9 * MB, 0.1, ()), spare_share)
+        scan = Checkpoint(end_page=100)
+        self.vacuuming.learn(BatchResult(scan, rows, 0, hot, 1000, 9 * MB, 0.1, ()), spare_share)
 
     def tend(
         self,
         upkeep: Upkeep = UPKEEP,
         *,
-        trouble: Reason | None = None,
-        vacuumed: Vacuumed | None = None,
+        trouble: WaitReason | None = None,
+        vacuumed: VacuumResult | None = None,
         age_s: float = 0,
     ) -> None:
         self.clock.now_s += 1.0
         reading = signals(self.clock.now_s - age_s, 9 * MB, upkeep=upkeep, vacuumed=vacuumed)
-        asyncio.run(self.vacuuming.tend(self.server, self.job, Pace(), reading, trouble=trouble, edge=True))
+        asyncio.run(self.vacuuming.tend(self.server, self.job, ThrottleState(), reading, trouble=trouble, edge=True))
 
     def rest(self, why: str) -> None:
         asyncio.run(self.vacuuming.rest(self.server, self.job, why))
@@ -160,7 +160,7 @@ def test_no_right_is_told_once():
     run.fill(12_000)
     for _ in range(3):
         run.tend(replace(UPKEEP, vacuum_needs="GRANT MAINTAIN ON public.users TO filler;"))
-    [unable] = run.told(VacuumUnable)
+    [unable] = run.told(VacuumNotPermitted)
     assert unable.why == (
         "vacuum: auto has no right to vacuum public.users; run: GRANT MAINTAIN ON public.users TO filler;"
     )

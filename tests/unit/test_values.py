@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from backfill.pg.values import text_of
+from backfill.postgres.mapping.encode import text_of
 
 
 class Colour(enum.Enum):

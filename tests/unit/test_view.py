@@ -1,22 +1,22 @@
 """Events into a view: what is kept, for how long, and what it says of this moment."""
 
+import functools
 import json
-from functools import reduce
 
 import pytest
 
-from backfill.core.events import from_dict, to_dict
-from backfill.core.reason import Kind
-from backfill.observe.fold import FORGET_S, NOTES_KEPT, WAITS_KEPT, fold, note
-from backfill.observe.news import News, Tone, leaf_words
-from backfill.observe.standing import QUIET_S, recent, standing, wait_shares
-from backfill.observe.view import PACE_S, View
+from backfill.events.event import from_dict, to_dict
+from backfill.observe.notices import Notice, Severity, leaf_words
+from backfill.observe.terminal.activity import QUIET_S, activity_of, recent, wait_shares
+from backfill.observe.terminal.reduce import FORGET_S, NOTES_KEPT, WAITS_KEPT, add_note, reduce
+from backfill.observe.terminal.state import PACE_S, TerminalState
+from backfill.throttle.wait_reason import WaitKind
 from tests.unit import told
 
 
 def view_of(*events):
     """Fold (time, event) pairs."""
-    return reduce(lambda view, pair: fold(view, pair[1], pair[0]), events, View(0.0))
+    return functools.reduce(lambda view, pair: reduce(view, pair[1], pair[0]), events, TerminalState(0.0))
 
 
 def batches(first_s, last_s, step_s=0.2, **changed):
@@ -65,49 +65,49 @@ def test_nothing_is_claimed_before_the_first_batch():
 
 
 def test_a_wait_lasts_from_its_first_event_until_the_batch_that_ends_it_began():
-    view = view_of((0.0, told.started()), *((10.0 + step / 4, told.waited()) for step in range(9)))
-    assert standing(view, 12.1).text == "replica-a lag 12.4s > 10s"
-    assert standing(view, 12.1).length == "for 2s"
-    view = fold(view, told.batch_done(took_s=0.2), 12.4)
+    view = view_of((0.0, told.started()), *((10.0 + step / 4, told.wait_started()) for step in range(9)))
+    assert activity_of(view, 12.1).text == "replica-a lag 12.4s > 10s"
+    assert activity_of(view, 12.1).length == "for 2s"
+    view = reduce(view, told.batch_done(took_s=0.2), 12.4)
     assert view.wait is None
     assert view.waits[-1].end_s == pytest.approx(12.2)
 
 
 def test_another_kind_of_wait_is_another_wait():
     view = view_of(
-        (10.0, told.waited(Kind.WINDOW, "replica-a wal on the way 3MB > 2MB", 1.0)),
-        (10.5, told.waited(Kind.LAG, delay_s=1.0)),
+        (10.0, told.wait_started(WaitKind.WINDOW, "replica-a wal on the way 3MB > 2MB", 1.0)),
+        (10.5, told.wait_started(WaitKind.LAG, delay_s=1.0)),
     )
     assert [(one.kind, one.start_s, one.end_s) for one in view.waits] == [
-        (Kind.WINDOW, 10.0, 10.5),
-        (Kind.LAG, 10.5, 11.5),
+        (WaitKind.WINDOW, 10.0, 10.5),
+        (WaitKind.LAG, 10.5, 11.5),
     ]
 
 
 def test_shares_of_time_waited_are_of_the_last_seconds():
     view = view_of(
-        (80.0, told.waited(Kind.SLOT, "slot old", 5.0)),
-        (90.0, told.waited(Kind.WINDOW, "window", 2.5)),
+        (80.0, told.wait_started(WaitKind.SLOT, "slot old", 5.0)),
+        (90.0, told.wait_started(WaitKind.WINDOW, "window", 2.5)),
         (92.5, told.batch_done(took_s=0.0)),
-        (95.0, told.waited(Kind.LAG_BYTES, "bytes", 100.0)),
+        (95.0, told.wait_started(WaitKind.LAG_BYTES, "bytes", 100.0)),
     )
     assert wait_shares(view, 100.0) == (("lag bytes", 0.5), ("window", 0.25))
 
 
 def test_waits_and_news_are_bounded():
-    view = View(0.0)
+    view = TerminalState(0.0)
     for index in range(WAITS_KEPT * 2):
-        view = fold(view, told.waited(Kind.WINDOW, "full", 0.001), index / 100)
-        view = fold(view, told.batch_done(took_s=0.0), index / 100)
-        view = note(view, News(f"story {index}"), index / 100)
+        view = reduce(view, told.wait_started(WaitKind.WINDOW, "full", 0.001), index / 100)
+        view = reduce(view, told.batch_done(took_s=0.0), index / 100)
+        view = add_note(view, Notice(f"story {index}"), index / 100)
     assert len(view.waits) == WAITS_KEPT
     assert len(view.notes) == NOTES_KEPT
 
 
 def test_a_storm_of_retries_is_one_story_for_each_reason():
     view = view_of(
-        *((index / 10, told.retried(attempt=index + 1)) for index in range(20)),
-        (3.0, told.retried(reason="40P01", message="deadlock detected\nDETAIL: long")),
+        *((index / 10, told.retry_scheduled(attempt=index + 1)) for index in range(20)),
+        (3.0, told.retry_scheduled(reason="40P01", message="deadlock detected\nDETAIL: long")),
     )
     assert news(view) == [
         ("retry 20 in 100ms, 55P03: lock timeout", 20),
@@ -116,16 +116,18 @@ def test_a_storm_of_retries_is_one_story_for_each_reason():
 
 
 def test_the_ordinary_pace_is_no_news_and_a_fault_is_news_once():
-    window = [(index / 10, told.waited(Kind.WINDOW, f"window {index}")) for index in range(5)]
-    missing = [(1 + index / 4, told.waited(Kind.MISSING, "replica-a is not replicating")) for index in range(5)]
+    window = [(index / 10, told.wait_started(WaitKind.WINDOW, f"window {index}")) for index in range(5)]
+    missing = [
+        (1 + index / 4, told.wait_started(WaitKind.MISSING, "replica-a is not replicating")) for index in range(5)
+    ]
     view = view_of(*window, *missing)
     assert news(view) == [("waiting: replica-a is not replicating", 1)]
-    assert view.notes[0].news.tone is Tone.BAD
+    assert view.notes[0].news.tone is Severity.BAD
 
 
 def test_what_a_run_says_of_itself_from_start_to_end():
     view = view_of(*((float(index), event) for index, event in enumerate(told.one_of_each())))
-    view = fold(view, told.pass_done(pass_number=2, rows=0), 20.0)
+    view = reduce(view, told.pass_done(pass_number=2, rows=0), 20.0)
     texts = [text for text, _ in news(view)]
     assert texts[-3:] == [
         "SIGTERM: the batch in flight ends, then the worker",
@@ -137,34 +139,36 @@ def test_what_a_run_says_of_itself_from_start_to_end():
 
 def test_the_worst_lag_is_kept_and_an_unknown_one_is_not_a_lag():
     view = view_of(
-        (0.0, told.measured(told.replica(lag_s=0.2))),
-        (1.0, told.measured(told.replica(lag_s=4.0))),
-        (2.0, told.measured(told.replica(lag_s=None, lag_bytes=None))),
+        (0.0, told.signals_read(told.replica(lag_s=0.2))),
+        (1.0, told.signals_read(told.replica(lag_s=4.0))),
+        (2.0, told.signals_read(told.replica(lag_s=None, lag_bytes=None))),
     )
     assert view.worst == {"replica-a": 4.0}
 
 
 def test_replicas_that_share_a_name_are_shown_by_the_worse_one():
-    view = view_of((0.0, told.measured(told.replica("walreceiver", 5.0), told.replica("walreceiver", 0.1))))
+    view = view_of((0.0, told.signals_read(told.replica("walreceiver", 5.0), told.replica("walreceiver", 0.1))))
     assert view.lag.track("walreceiver", 0.0, 1) == (5.0,)
 
 
 def test_a_replica_that_vanished_stays_in_view_for_a_while():
-    view = view_of((0.0, told.measured(told.replica("a"), told.replica("b"))), (1.0, told.measured(told.replica("a"))))
+    view = view_of(
+        (0.0, told.signals_read(told.replica("a"), told.replica("b"))), (1.0, told.signals_read(told.replica("a")))
+    )
     assert list(view.seen_s) == ["a", "b"]
-    view = fold(view, told.measured(told.replica("a")), 1.0 + FORGET_S)
+    view = reduce(view, told.signals_read(told.replica("a")), 1.0 + FORGET_S)
     assert list(view.seen_s) == ["a"]
 
 
 def test_a_replica_that_is_missed_is_never_forgotten():
-    view = view_of(*((at_s, told.measured(missing=("b",))) for at_s in (0.0, FORGET_S * 2, FORGET_S * 9)))
+    view = view_of(*((at_s, told.signals_read(missing=("b",))) for at_s in (0.0, FORGET_S * 2, FORGET_S * 9)))
     assert list(view.seen_s) == ["b"]
 
 
 def test_a_worker_that_starts_again_keeps_the_history_of_the_cluster():
     view = view_of(
         (0.0, told.started()),
-        (1.0, told.measured(told.replica(lag_s=3.0))),
+        (1.0, told.signals_read(told.replica(lag_s=3.0))),
         (2.0, told.batch_done(wal_bytes=100)),
         (3.0, told.stopping()),
         (4.0, told.finished(state="stopped", why="SIGTERM")),
@@ -188,27 +192,27 @@ def test_another_job_begins_with_a_clean_view():
         ([], "starts"),
         ([told.lock_waiting()], "waits"),
         ([told.started()], "runs"),
-        ([told.started(), told.waited(Kind.WINDOW, "window")], "pace"),
-        ([told.started(), told.waited(Kind.WINDOW, "window"), told.batch_done(took_s=0.0)], "pace"),
-        ([told.started(), told.waited(Kind.LAG)], "waits"),
-        ([told.started(), told.waited(Kind.LAG), told.batch_done(took_s=0.0)], "runs"),
+        ([told.started(), told.wait_started(WaitKind.WINDOW, "window")], "pace"),
+        ([told.started(), told.wait_started(WaitKind.WINDOW, "window"), told.batch_done(took_s=0.0)], "pace"),
+        ([told.started(), told.wait_started(WaitKind.LAG)], "waits"),
+        ([told.started(), told.wait_started(WaitKind.LAG), told.batch_done(took_s=0.0)], "runs"),
         ([told.started(), told.stopping()], "stops"),
         ([told.started(), told.pass_done(rows=0)], "verify"),
         ([told.started(), told.pass_done(rows=0), told.verified()], "runs"),
-        ([told.started(), told.pass_done(rows=0), told.table_rewritten(), told.batch_done()], "runs"),
+        ([told.started(), told.pass_done(rows=0), told.pass_restarted(), told.batch_done()], "runs"),
         ([told.started(), told.finished(state="halted", why="disk full")], "halted"),
     ],
 )
 def test_one_word_says_how_it_stands(events, word):
-    assert standing(view_of(*((5.0, event) for event in events)), 5.1).word == word
+    assert activity_of(view_of(*((5.0, event) for event in events)), 5.1).word == word
 
 
 def test_silence_is_told_but_an_announced_wait_is_no_silence():
-    view = view_of((0.0, told.started()), (1.0, told.waited(delay_s=10.0)))
-    assert standing(view, 10.9).word == "waits"
-    assert standing(view, 11.0 + QUIET_S * 0.9).word == "runs"
-    assert standing(view, 11.0 + QUIET_S).word == "quiet"
-    assert standing(view, 11.0 + QUIET_S).length == "for 3s"
+    view = view_of((0.0, told.started()), (1.0, told.wait_started(delay_s=10.0)))
+    assert activity_of(view, 10.9).word == "waits"
+    assert activity_of(view, 11.0 + QUIET_S * 0.9).word == "runs"
+    assert activity_of(view, 11.0 + QUIET_S).word == "quiet"
+    assert activity_of(view, 11.0 + QUIET_S).length == "for 3s"
 
 
 def test_progress_is_whole_only_when_nothing_is_left():
@@ -235,7 +239,7 @@ def test_progress_is_whole_only_when_nothing_is_left():
             told.verified(rows_left=3, rows_unconverged=3, rows_without_partner=2),
             "verified in 1s: 3 rows still match and cannot converge, 2 have no partner",
         ),
-        (told.retried(message=""), "retry 1 in 100ms, 55P03: "),
+        (told.retry_scheduled(message=""), "retry 1 in 100ms, 55P03: "),
         (
             told.verified(rows_left=5, rows_rejected=5),
             "verified in 1s: 5 rows still match, 5 are refused by the server",
@@ -266,4 +270,4 @@ def test_a_leaf_is_named_and_progress_does_not_fall_when_one_begins():
     assert view.leaf is not None
     assert leaf_words(view.leaf) == "leaf 2 of 3: public.users_b"
     assert [text for text, _ in news(view)][-1] == "leaf 2 of 3: public.users_b, 400 pages"
-    assert fold(view, told.started(), 6.0).leaf is None
+    assert reduce(view, told.started(), 6.0).leaf is None

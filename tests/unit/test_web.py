@@ -13,10 +13,10 @@ import anyio.to_thread
 import pytest
 from prometheus_client import CollectorRegistry
 
-from backfill.observe import web
-from backfill.observe.board import Board
-from backfill.observe.metrics import Metrics
-from backfill.observe.server import serve
+from backfill.observe.http import web
+from backfill.observe.http.server import serve
+from backfill.observe.job_statuses import JobStatuses
+from backfill.observe.metrics.counters import MetricsSink
 from tests.unit import told
 
 SILENCE_MAX_S = 60.0
@@ -33,9 +33,9 @@ class Worker:
 
     def __init__(self):
         self.now_s = 0.0
-        self.board, registry = Board(), CollectorRegistry()
-        self.metrics = Metrics(registry)
-        self.app = web.build(self.board, registry, clock=lambda: self.now_s, silence_max_s=SILENCE_MAX_S)
+        self.board, registry = JobStatuses(), CollectorRegistry()
+        self.metrics = MetricsSink(registry)
+        self.app = web.build_app(self.board, registry, clock=lambda: self.now_s, silence_max_s=SILENCE_MAX_S)
 
     def tell(self, *told_events):
         for event in told_events:
@@ -98,7 +98,7 @@ async def test_healthy_while_something_is_told(worker):
         worker.tell(told.started())
         worker.now_s = SILENCE_MAX_S + 1
         assert (await fetch(url + web.HEALTH))[::2] == (503, "users-handle silent 1m01s > 1m00s")
-        worker.tell(told.waited())
+        worker.tell(told.wait_started())
         assert (await fetch(url + web.HEALTH))[::2] == (200, "ok")
 
 
@@ -129,7 +129,7 @@ async def test_the_page_runs_its_own_script_only_and_needs_nothing_else(worker):
     assert "unsafe" not in policy
     assert not re.findall(r"https?://|src=|innerHTML|style=", body)
     asked = set(re.findall(r"\bjob\.(\w+)", body))
-    worker.tell(told.started(), told.retried())
+    worker.tell(told.started(), told.retry_scheduled())
     (job,) = worker.board.to_dict(0.0)["jobs"]
     assert asked <= set(job)
     assert 'fetch("status.json"' in body

@@ -8,14 +8,16 @@ from pathlib import Path
 import pytest
 import yaml
 
-from backfill.core.jobfile import load
-from backfill.core.keys import UNSUPPORTED
-from backfill.core.schema import job_schema, schema_text
-from backfill.errors import JobError
+from backfill.jobfile.json_schema import job_schema, schema_text
+from backfill.jobfile.known_keys import UNSUPPORTED
+from backfill.jobfile.load import load
+from backfill.values.errors import JobError
 
 JOBS = Path(__file__).parents[2] / "jobs"
 FILES = sorted(JOBS.rglob("*.yaml"))
-WRITE_IT = """write it anew: python -c 'from backfill.core.schema import schema_text; print(schema_text(), end="")'"""
+WRITE_IT = (
+    """write it anew: python -c 'from backfill.jobfile.json_schema import schema_text; print(schema_text(), end="")'"""
+)
 SCHEMA = JOBS / "job.schema.json"
 
 

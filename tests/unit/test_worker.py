@@ -16,31 +16,25 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backfill.core.events import (
-    BatchDone,
-    Decided,
-    LaidOut,
-    LeafDone,
-    LeafGone,
-    LeafStarted,
-    LockTaken,
-    LockWaiting,
-    Measured,
-    PassDone,
-    Retried,
-    Started,
-    TableRewritten,
-    Unreplicated,
-    Verified,
-    Waited,
+from backfill.engine.admission import AdmissionControl
+from backfill.engine.job_run import LEAF_SCANS_MAX, JobRun
+from backfill.engine.leaf_run import PASSES_MAX
+from backfill.events.batch import BatchDone, LayoutChanged
+from backfill.events.job import LockTaken, LockWaiting, PassDone, PassRestarted, RetryScheduled, Started, Verified
+from backfill.events.leaf import LeafDone, LeafRemoved, LeafStarted
+from backfill.events.throttle import NoReplicas, SignalsRead, ThrottleDecision, WaitStarted
+from backfill.throttle.signals import Upkeep
+from backfill.throttle.wait_reason import WaitKind
+from backfill.values.errors import (
+    BackfillError,
+    ConnectionLost,
+    Halted,
+    LockHeld,
+    StatementRefused,
+    Stopped,
+    Superseded,
+    WhereStaysTrue,
 )
-from backfill.core.reason import Kind
-from backfill.core.signals import Upkeep
-from backfill.errors import BackfillError, Diverges, Halted, LockHeld, Lost, Refused, Superseded
-from backfill.filling import PASSES_MAX
-from backfill.gate import Gate
-from backfill.ports import Stopped
-from backfill.worker import ROUNDS_MAX, Worker
 from tests.factories import job, replica
 from tests.fake_session import Clock, FakeDatabase, FakeLeaf, FakeSession, Row, users
 
@@ -56,7 +50,7 @@ class Loop:
         around = database.clock.around(self.events.append)
         rows = {"rows": database.max_rows, "min_rows": 1, "max_rows": database.max_rows}
         self.job = job(batch=rows | {"stripes": stripes}, lanes=database.lanes, **keys)
-        self.worker = Worker(self.job, FakeSession(database), around, Gate(self.job, around))
+        self.worker = JobRun(self.job, FakeSession(database), around, AdmissionControl(self.job, around))
 
     def run(self):
         return asyncio.run(self.worker.run())
@@ -66,7 +60,7 @@ class Loop:
 
     def names(self) -> list[str]:
         """Return what was told, repetitions and readings left out."""
-        names = [type(event).__name__ for event in self.events if not isinstance(event, Measured | Decided)]
+        names = [type(event).__name__ for event in self.events if not isinstance(event, SignalsRead | ThrottleDecision)]
         return [name for index, name in enumerate(names) if index == 0 or name != names[index - 1]]
 
 
@@ -74,14 +68,14 @@ def made(rows: int = 100, *, max_rows: int = 20, **changed) -> FakeDatabase:
     return FakeDatabase(**{"pages": users(rows), "clock": Clock(), "max_rows": max_rows, **changed})
 
 
-def refused(sqlstate: str, took_s: float = 0.0) -> Refused:
-    return Refused("the server's words", sqlstate, took_s)
+def refused(sqlstate: str, took_s: float = 0.0) -> StatementRefused:
+    return StatementRefused("the server's words", sqlstate, took_s)
 
 
 TIMED_OUT = refused(STATEMENT_TIMEOUT, 15.0)
 
 
-def refusing(*ids: int, error: Refused | None = None) -> Callable[[Row], Refused | None]:
+def refusing(*ids: int, error: StatementRefused | None = None) -> Callable[[Row], StatementRefused | None]:
     """Return what a table says to rows of these numbers."""
     return lambda row: (error or refused("23514")) if row["id"] in ids else None
 
@@ -89,7 +83,7 @@ def refusing(*ids: int, error: Refused | None = None) -> Callable[[Row], Refused
 def test_the_story_of_a_run_in_order():
     loop = Loop(made())
     loop.run()
-    assert loop.names() == ["Started", "LaidOut", "Unreplicated", "BatchDone", "PassDone", "Verified"]
+    assert loop.names() == ["Started", "LayoutChanged", "NoReplicas", "BatchDone", "PassDone", "Verified"]
     assert [event.rows for event in loop.told(PassDone)] == [100]
 
 
@@ -275,7 +269,7 @@ def test_where_it_cannot_be_foreseen_stuck_rows_are_those_that_a_pass_updates_in
 
 def test_a_first_batch_in_vain_ends_the_run():
     database = made(40, pages=users(40, username=lambda _: None))
-    with pytest.raises(Diverges):
+    with pytest.raises(WhereStaysTrue):
         Loop(database).run()
     assert not database.fills
 
@@ -328,7 +322,7 @@ def test_pages_rest_between_stripes_until_the_transactions_beside_us_are_over():
     database = made(400, max_rows=400, upkeep=Upkeep(oldest_snapshot_s=0.004))
     loop = Loop(database)
     loop.run()
-    rests = [event for event in loop.told(Waited) if event.reason.kind is Kind.REST]
+    rests = [event for event in loop.told(WaitStarted) if event.reason.kind is WaitKind.REST]
     assert [event.delay_s > 0 for event in rests] == [True] * 3
     assert rests[0].reason.text.startswith("snapshots reach back ")
     assert database.fills == dict.fromkeys(range(400), 1)
@@ -337,7 +331,7 @@ def test_pages_rest_between_stripes_until_the_transactions_beside_us_are_over():
 def test_without_transactions_beside_us_nothing_rests():
     loop = Loop(made(400, max_rows=400))
     loop.run()
-    assert not loop.told(Waited)
+    assert not loop.told(WaitStarted)
 
 
 def test_few_rows_are_found_in_one_read_and_updated_by_their_addresses():
@@ -358,7 +352,7 @@ def test_where_a_sparse_stretch_turns_dense_stripes_begin_at_its_first_page():
     assert sum(database.batches) == 15 + 3_000
     assert max(database.batches) <= 50
     assert max(database.fills.values()) == 1
-    [*_, dense] = loop.told(LaidOut)
+    [*_, dense] = loop.told(LayoutChanged)
     assert len(dense.sizes) > 1
     striped = [event for event in loop.told(BatchDone) if event.stripes > 1]
     assert (striped[0].first_page, sum(event.rows for event in striped)) == (3_000, 3_000)
@@ -395,7 +389,7 @@ def test_a_timeout_of_a_wide_read_keeps_those_that_follow_narrow():
     database.accidents["read_due"] += [lambda: None, lambda: None, TIMED_OUT]
     loop = Loop(database)
     loop.run()
-    assert len(loop.told(Retried)) == 1
+    assert len(loop.told(RetryScheduled)) == 1
     assert database.reaches[:5] == [4096, 8192, 1250, 1250, 1250]
 
 
@@ -426,7 +420,7 @@ def test_what_another_attempt_may_mend_is_tried_again(sqlstate: str):
     loop = Loop(database)
     loop.run()
     assert database.fills == dict.fromkeys(range(100), 1)
-    retries = loop.told(Retried)
+    retries = loop.told(RetryScheduled)
     assert [(event.reason, event.attempt) for event in retries] == [(sqlstate, 1), (sqlstate, 2), (sqlstate, 3)]
     assert [event.delay_s for event in retries] == pytest.approx([0.075, 0.15, 0.3])
 
@@ -436,11 +430,11 @@ def test_a_retry_is_told_as_a_wait_with_its_reason_and_waited():
     database.accidents["run_batch"].append(refused(DEADLOCK))
     loop = Loop(database)
     loop.run()
-    waits = [event for event in loop.told(Waited) if event.reason.kind is Kind.RETRY]
+    waits = [event for event in loop.told(WaitStarted) if event.reason.kind is WaitKind.RETRY]
     assert [(str(event.reason), event.delay_s) for event in waits] == [
         ("attempt 1: the server's words", pytest.approx(0.075))
     ]
-    assert loop.names()[:6] == ["Started", "LaidOut", "Unreplicated", "Retried", "Waited", "BatchDone"]
+    assert loop.names()[:6] == ["Started", "LayoutChanged", "NoReplicas", "RetryScheduled", "WaitStarted", "BatchDone"]
     assert database.waits == ["attempt 1: the server's words", None]
 
 
@@ -450,7 +444,7 @@ def test_a_retry_that_cannot_be_kept_is_no_other_failure():
     database.accidents["save_wait"].append(refused(DEADLOCK))
     loop = Loop(database)
     loop.run()
-    assert len(loop.told(Retried)) == 1
+    assert len(loop.told(RetryScheduled)) == 1
     assert not database.rows_left()
 
 
@@ -482,7 +476,7 @@ def test_success_ends_the_count_of_failures():
     database.accidents["run_batch"] += [refused(DEADLOCK), lambda: None, refused(DEADLOCK)]
     loop = Loop(database)
     loop.run()
-    assert [event.attempt for event in loop.told(Retried)] == [1, 1]
+    assert [event.attempt for event in loop.told(RetryScheduled)] == [1, 1]
 
 
 STEPS = ["read_scout", "read_due", "read_signals", "run_batch", "save_wait", "new_pass", "verify"]
@@ -495,7 +489,7 @@ def test_every_step_of_the_loop_is_tried_again(method: str):
     database.accidents["verify"].append(late(database))
     loop = Loop(database)
     loop.run()
-    assert len(loop.told(Retried)) == 1
+    assert len(loop.told(RetryScheduled)) == 1
     assert database.fills == dict.fromkeys([*range(50), 1000], 1)
 
 
@@ -511,14 +505,14 @@ def test_what_only_a_person_can_mend_halts(sqlstate: str):
 def test_what_would_fail_again_fails(sqlstate: str):
     database = made()
     database.accidents["run_batch"].append(refused(sqlstate))
-    with pytest.raises(Refused, match="the server's words"):
+    with pytest.raises(StatementRefused, match="the server's words"):
         Loop(database).run()
 
 
 def test_a_server_that_shuts_down_is_a_lost_session():
     database = made()
     database.accidents["run_batch"].append(refused("57P01"))
-    with pytest.raises(Lost):
+    with pytest.raises(ConnectionLost):
         Loop(database).run()
 
 
@@ -544,7 +538,7 @@ def test_a_rewritten_table_is_scanned_from_its_start():
     loop = Loop(database)
     loop.run()
     assert database.fills == dict.fromkeys(range(100), 1)
-    assert [event.why for event in loop.told(TableRewritten)] == ["the table was rewritten"]
+    assert [event.why for event in loop.told(PassRestarted)] == ["the table was rewritten"]
     assert database.calls.count("reopen") == 1
 
 
@@ -554,7 +548,7 @@ def test_a_table_that_was_rewritten_while_nobody_worked_is_told_at_the_start():
     database.rewrite(database.pages)
     again = Loop(database)
     again.run()
-    assert again.names()[:2] == ["Started", "TableRewritten"]
+    assert again.names()[:2] == ["Started", "PassRestarted"]
 
 
 def test_a_rewrite_between_passes_is_noticed_too():
@@ -563,7 +557,7 @@ def test_a_rewrite_between_passes_is_noticed_too():
     database.accidents["new_pass"].append(lambda: database.rewrite(database.pages))
     loop = Loop(database)
     loop.run()
-    assert len(loop.told(TableRewritten)) == 1
+    assert len(loop.told(PassRestarted)) == 1
     assert database.rows_left() == []
 
 
@@ -572,11 +566,11 @@ def test_the_locks_holder_is_told_each_second_until_it_ends():
     database.accidents["try_lock"] += [lambda: None, lambda: None, lambda: setattr(database, "holder", None)]
     loop = Loop(database)
     asyncio.run(loop.worker.lock(wait=True))
-    assert loop.names() == ["LockWaiting", "Waited", "LockWaiting", "Waited", "LockTaken"]
+    assert loop.names() == ["LockWaiting", "WaitStarted", "LockWaiting", "WaitStarted", "LockTaken"]
     assert [event.holder for event in loop.told(LockWaiting)] == ["pod-1 (pid 42)"] * 2
     assert [round(event.waited_s) for event in loop.told(LockWaiting)] == [0, 1]
     assert round(loop.told(LockTaken)[0].waited_s) == 2
-    assert {event.reason.kind for event in loop.told(Waited)} == {Kind.LOCK}
+    assert {event.reason.kind for event in loop.told(WaitStarted)} == {WaitKind.LOCK}
 
 
 def test_one_that_shall_not_wait_says_who_holds_the_lock():
@@ -597,23 +591,23 @@ def test_waiting_for_the_lock_ends_when_we_are_to_stop():
 def test_an_unreplicated_server_is_told_once():
     loop = Loop(made(200))
     loop.run()
-    assert len(loop.told(Unreplicated)) == 1
+    assert len(loop.told(NoReplicas)) == 1
 
 
 def test_a_lost_session_raises_what_it_was():
     database = made()
-    database.accidents["run_batch"].append(Lost("server closed the connection unexpectedly"))
-    with pytest.raises(Lost, match="closed the connection"):
+    database.accidents["run_batch"].append(ConnectionLost("server closed the connection unexpectedly"))
+    with pytest.raises(ConnectionLost, match="closed the connection"):
         Loop(database).run()
 
 
 def test_a_lost_session_stays_lost():
     database = made()
-    database.accidents["read_scout"].append(Lost("gone"))
+    database.accidents["read_scout"].append(ConnectionLost("gone"))
     session = FakeSession(database)
     [scan] = asyncio.run(session.open("public.users")).scans
     for _ in range(2):
-        with pytest.raises(Lost):
+        with pytest.raises(ConnectionLost):
             asyncio.run(session.read_scout(scan, 5, 100))
 
 
@@ -671,8 +665,8 @@ def test_leaf_by_leaf_every_row_is_filled_once_and_progress_never_falls(lanes: i
 def test_a_leaf_that_was_left_is_gone_on_from_and_those_that_are_done_are_not_read_again():
     database = parts(100, 100, 100, max_rows=5)
     first = Loop(database)
-    database.accidents["committed"] += [lambda: None] * 29 + [Lost("gone")]
-    with pytest.raises(Lost):
+    database.accidents["committed"] += [lambda: None] * 29 + [ConnectionLost("gone")]
+    with pytest.raises(ConnectionLost):
         first.run()
     assert [event.number for event in first.told(LeafDone)] == [1]
     done = sum(database.batches)
@@ -703,7 +697,7 @@ def test_a_leaf_that_goes_at_work_is_told_and_the_others_go_on():
     database.accidents["run_batch"] += [lambda: None] * 6 + [lambda: setattr(database, "gone", True)]
     loop = Loop(database)
     assert loop.run().rows_left == 0
-    [gone] = loop.told(LeafGone)
+    [gone] = loop.told(LeafRemoved)
     assert (gone.leaf, gone.why) == ("public.users_1", "table 'public.users_1' was detached from 'public.users'")
     assert [event.leaf for event in loop.told(LeafDone)] == ["public.users_0", "public.users_2"]
     assert database.fills == dict.fromkeys([*range(40), *range(80, 120)], 1) | {
@@ -721,10 +715,10 @@ def test_a_dropped_leaf_is_known_by_the_server_s_words_and_any_other_error_is_ra
     database.accidents["run_batch"].append(drop)
     loop = Loop(database)
     loop.run()
-    assert [event.why for event in loop.told(LeafGone)] == ["the server's words"]
+    assert [event.why for event in loop.told(LeafRemoved)] == ["the server's words"]
     database = parts(40, 40, max_rows=10)
     database.accidents["run_batch"].append(refused("42703"))
-    with pytest.raises(Refused, match="the server's words"):
+    with pytest.raises(StatementRefused, match="the server's words"):
         Loop(database).run()
 
 
@@ -780,7 +774,7 @@ def test_leaves_that_come_faster_than_they_are_filled_end_the_run():
 
     database.accidents["verify"].append(another)
     with pytest.raises(
-        BackfillError, match=f"after {ROUNDS_MAX} rounds there are leaves of 'public.users' that are to do"
+        BackfillError, match=f"after {LEAF_SCANS_MAX} rounds there are leaves of 'public.users' that are to do"
     ):
         Loop(database).run()
 

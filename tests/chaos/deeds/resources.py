@@ -11,8 +11,8 @@ from typing import LiteralString
 import psycopg
 from psycopg.sql import Literal
 
-from backfill.errors import BackfillError
 from backfill.sandbox.wait import wait_until
+from backfill.values.errors import BackfillError
 from tests.chaos.process import Worker
 from tests.chaos.stage import OURS, REACH_S, Connection, Deed, MissedError, Stage
 
@@ -21,7 +21,7 @@ ATTEMPTS = 20
 
 
 def _retried(worker: Worker, reason: str) -> int:
-    return len(worker.told("Retried", reason=reason))
+    return len(worker.told("RetryScheduled", reason=reason))
 
 
 def _hold_idle(stage: Stage) -> None:

@@ -1,0 +1,105 @@
+"""What the lanes of a run share: places, progress, the trial of the first batch, and the end when one of them fails."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+import anyio
+
+from backfill.engine.ports import Runtime
+from backfill.table.checkpoint import Checkpoint
+from backfill.table.leaves import LeafPlace, Totals
+from backfill.table.progress import Progress
+
+SLEEP_SLICE_S = 0.25
+"""A lane that sleeps looks this often whether another one has failed."""
+
+
+class SiblingFailed(Exception):
+    """Another lane of the shift has failed; this one stops between two steps."""
+
+
+class LaneGroup:
+    """Lanes at work on one pass of one leaf. `elsewhere` is what was done on other leaves."""
+
+    def __init__(self, around: Runtime) -> None:
+        self._around = around
+        self.around = replace(around, sleep=self._sleep)
+        self.scans: tuple[Checkpoint, ...] = ()
+        self.samples: tuple[str, ...] = ()
+        self.proven = False
+        self.trial = anyio.Lock()
+        self.progressed = False
+        self.extent = LeafPlace()
+        self.elsewhere = Totals()
+        self.passes = 1
+        self._error: Exception | None = None
+        self._progress = Progress()
+
+    @property
+    def tally(self) -> Totals:
+        """What all lanes have done on all leaves."""
+        return self.elsewhere.plus(self.scans)
+
+    @property
+    def rows_total(self) -> int:
+        """Rows of all lanes on all leaves."""
+        return self.tally.rows_total
+
+    @property
+    def progress_ratio(self) -> float:
+        """Share of all leaves that is done; of a job's only table the share of its pass."""
+        return self.extent.progress_ratio(self.scans)
+
+    def turn_to(self, extent: LeafPlace, scans: tuple[Checkpoint, ...]) -> None:
+        """Go to another leaf, on which so much is done already."""
+        self.elsewhere = self.tally.minus(scans)
+        self.extent = extent
+        self.move(scans)
+
+    def move(self, scans: tuple[Checkpoint, ...]) -> None:
+        """Keep where all lanes are now."""
+        self.scans = scans
+        self.passes = max(self.passes, *(scan.pass_number for scan in scans))
+
+    def place(self, scan: Checkpoint) -> None:
+        """Keep where a lane is now."""
+        self.scans = tuple(scan if one.lane == scan.lane else one for one in self.scans)
+
+    def eta_s(self) -> float | None:
+        """Return seconds to the end of the pass at the recent pace; None while it cannot be told."""
+        now_s = self._around.now_s()
+        self._progress = self._progress.sample(now_s, self.progress_ratio)
+        return self._progress.eta_s(now_s)
+
+    async def work(self, lanes: list[Callable[[], Awaitable[None]]]) -> None:
+        """Run lanes to the end of their pass; when one fails the others stop between two steps, and it is raised."""
+        self._error = None
+        if len(lanes) == 1:
+            await lanes[0]()
+            return
+        async with anyio.create_task_group() as tasks:
+            for lane in lanes:
+                tasks.start_soon(self._until_left, lane)
+        if self._error is not None:
+            raise self._error
+
+    async def _until_left(self, lane: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await lane()
+        except SiblingFailed:
+            return
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is raised once all lanes have stopped
+            self._error = self._error or error
+
+    async def _sleep(self, delay_s: float) -> None:
+        """Sleep as the surroundings do; raise LeftOff when another lane has failed."""
+        while True:
+            if self._error is not None:
+                raise SiblingFailed
+            slept_s = min(delay_s, SLEEP_SLICE_S)
+            await self._around.sleep(slept_s)
+            delay_s -= slept_s
+            if delay_s <= 0:
+                return

@@ -1,0 +1,68 @@
+"""Whether a run's batches compress their full-page images: as the job file says, where the server lets us."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from backfill.events.batch import CompressionChanged
+from backfill.events.event import Event
+from backfill.jobfile.job import Job
+from backfill.throttle.state import ThrottleState
+from backfill.upkeep import compression
+from backfill.upkeep.compression import CompressionState, ServerSupport
+
+REVOKED = "the role may not set wal_compression any more"
+
+
+class CompressionSwitch:
+    """The memory of one run; what changes is told."""
+
+    def __init__(self, job: Job, record: Callable[[Event], None]) -> None:
+        self._job = job.name
+        self._mode = job.wal_compression
+        self._record = record
+        self._offer = ServerSupport()
+        self._memory = CompressionState(on=job.wal_compression == "on")
+        self._told: CompressionChanged | None = None
+
+    @property
+    def method(self) -> str | None:
+        """How the next batch compresses, None where it does not."""
+        return self._offer.method if self._memory.on and self._offer.method else None
+
+    def begin(self, offer: ServerSupport) -> None:
+        """Go on with what the server of a new session offers."""
+        self._offer = offer
+        if offer.already:
+            self._tell(offer.already, "the server's own setting")
+        elif self._mode == "on":
+            self._tell(self.method, "as the job file says")
+
+    def weigh(self, pace: ThrottleState, limited_by: str, *, paced: bool) -> ThrottleState:
+        """Decide about the batches behind the one that was admitted; return the pace with what a row will cost."""
+        if self._mode != "auto" or self._offer.already:
+            return pace
+        before = self._memory.on
+        pressed = compression.limited_by_wal(limited_by, paced=paced)
+        self._memory, cost = compression.weigh(self._memory, pace.cost, wal_bound=pressed)
+        if not self._offer.method:
+            if self._memory.on:
+                self._tell(None, self._offer.why)
+            return pace
+        if self._memory.on != before:
+            self._tell(self.method, "WAL limits us" if self._memory.on else "WAL limits us no more")
+        return replace(pace, cost=cost)
+
+    def refuse(self, pace: ThrottleState) -> ThrottleState:
+        """Go on without, as the right to it was taken away."""
+        self._memory, cost = compression.end(self._memory, pace.cost)
+        self._offer = ServerSupport(why=REVOKED)
+        self._tell(None, REVOKED)
+        return replace(pace, cost=cost)
+
+    def _tell(self, method: str | None, why: str) -> None:
+        told = CompressionChanged(self._job, method, why)
+        if told != self._told:
+            self._told = told
+            self._record(told)

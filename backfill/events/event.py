@@ -1,0 +1,79 @@
+"""Every event, and its JSON form."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from backfill.events.batch import BatchDone, BatchRefused, CompressionChanged, LayoutChanged, RowRejected, RowRetried
+from backfill.events.job import (
+    Finished,
+    LockTaken,
+    LockWaiting,
+    PassDone,
+    PassRestarted,
+    RetryScheduled,
+    Started,
+    Stopping,
+    Verified,
+)
+from backfill.events.leaf import LeafDone, LeafRemoved, LeafStarted
+from backfill.events.readings import ProbeReading, ReplicaReading, SlotReading
+from backfill.events.throttle import LimitsChanged, NoReplicas, SignalsRead, ThrottleDecision, WaitStarted
+from backfill.events.vacuum import VacuumDone, VacuumNotPermitted, VacuumStarted
+from backfill.throttle.decision import Inputs
+from backfill.throttle.wait_reason import WaitKind, WaitReason
+
+Event = (
+    Started
+    | LockWaiting
+    | LockTaken
+    | LeafStarted
+    | LeafDone
+    | LeafRemoved
+    | NoReplicas
+    | SignalsRead
+    | LimitsChanged
+    | ThrottleDecision
+    | WaitStarted
+    | BatchDone
+    | BatchRefused
+    | RowRejected
+    | RowRetried
+    | LayoutChanged
+    | CompressionChanged
+    | PassDone
+    | VacuumStarted
+    | VacuumDone
+    | VacuumNotPermitted
+    | Verified
+    | RetryScheduled
+    | PassRestarted
+    | Stopping
+    | Finished
+)
+
+
+_TYPES: dict[str, type[Any]] = {kind.__name__: kind for kind in Event.__args__}
+
+
+def to_dict(event: Event) -> dict[str, Any]:
+    """Return the event as plain JSON values, its name under `event`."""
+    return {"event": type(event).__name__, **asdict(event)}
+
+
+def from_dict(fields: dict[str, Any]) -> Event:
+    """Return the event that `to_dict` wrote; raise KeyError or TypeError on anything else."""
+    values = {name: value for name, value in fields.items() if name != "event"}
+    if "reason" in values and isinstance(values["reason"], dict):
+        values["reason"] = WaitReason(WaitKind(values["reason"]["kind"]), values["reason"]["text"])
+    for name, kind in (("replicas", ReplicaReading), ("slots", SlotReading), ("probes", ProbeReading)):
+        if name in values:
+            values[name] = tuple(kind(**item) for item in values[name])
+    if "inputs" in values:
+        values["inputs"] = Inputs(**values["inputs"])
+    for name in ("missing", "samples", "rejected", "changes", "sizes"):
+        if name in values:
+            values[name] = tuple(values[name])
+    event: Event = _TYPES[fields["event"]](**values)
+    return event

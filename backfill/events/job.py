@@ -1,0 +1,115 @@
+"""What happens to a job as a whole: start, locks, passes, verification, retries, end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A worker begins, or resumes at its checkpoint. Pages and rows are those of all `leaves` together."""
+
+    job: str
+    table: str
+    pages: int
+    rows_estimated: int
+    resumed: bool
+    pass_number: int
+    progress_ratio: float
+    rows_total: int
+    max_lag_s: float
+    max_lag_bytes: int
+    max_wal_rate_bytes_s: int
+    statement_timeout_s: float = 15.0
+    lanes: int = 1
+    leaves: int = 1
+    rows_rejected: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LockWaiting:
+    """Another worker holds the job's lock, or that of the leaf that is next."""
+
+    job: str
+    holder: str
+    waited_s: float
+    leaf: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LockTaken:
+    """The job's lock is ours, or that of a leaf which was waited for."""
+
+    job: str
+    waited_s: float
+    leaf: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PassDone:
+    """One pass over the table found and updated this many rows; 0 ends the passes."""
+
+    job: str
+    pass_number: int
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """The final read of the whole table: rows that still match `where`, and those of them that no pass can mend.
+
+    Of the latter some may have no partner in the joined table. `rows_rejected` match, too, and are set aside.
+    """
+
+    job: str
+    rows_left: int
+    rows_unconverged: int
+    took_s: float
+    rows_without_partner: int = 0
+    rows_rejected: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RetryScheduled:
+    """An attempt failed in a way that is worth trying again; `attempt` is how many of the lane's have in a row."""
+
+    job: str
+    reason: str
+    message: str
+    attempt: int
+    delay_s: float
+    lane: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PassRestarted:
+    """The table's row addresses changed under us; the pass starts again. Rows already filled stay filled."""
+
+    job: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stopping:
+    """A signal arrived: the batch in flight ends, then the worker does."""
+
+    job: str
+    signal: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The worker's last word: `state` is done, unconverged, stopped, halted or failed; `why` says so in a sentence."""
+
+    job: str
+    state: str
+    why: str
+    rows_total: int
+    rows_unconverged: int
+    passes: int
+    wal_bytes: int
+    worst_lag_s: float
+    elapsed_s: float
+    samples: tuple[str, ...] = ()
+    rows_rejected: int = 0
+    rejected: tuple[str, ...] = ()

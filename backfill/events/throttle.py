@@ -1,0 +1,83 @@
+"""What the throttle read, decided and waits for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from backfill.events.job import Started
+from backfill.events.readings import ProbeReading, ReplicaReading, SlotReading
+from backfill.throttle.decision import Inputs
+from backfill.throttle.wait_reason import WaitReason
+
+
+@dataclass(frozen=True, slots=True)
+class NoReplicas:
+    """No replica is in view and none is required: `max_wal_rate` alone sets the pace. Told once a run."""
+
+    job: str
+    max_wal_rate_bytes_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class SignalsRead:
+    """One reading of everything that our WAL can hurt. Frequent: metrics and the live view want it, logs do not."""
+
+    job: str
+    replicas: tuple[ReplicaReading, ...]
+    missing: tuple[str, ...]
+    slots: tuple[SlotReading, ...]
+    wal_rate_bytes_s: float | None
+    own_wal_rate_bytes_s: float
+    wal_budget_bytes: float
+    archive_backlog_bytes: int | None
+    archive_failing: bool = False
+    blocked_sessions: int = 0
+    dead_tuples: int | None = None
+    oldest_snapshot_s: float | None = None
+    probes: tuple[ProbeReading, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LimitsChanged:
+    """Somebody changed limits of the running job, or took changes back; these hold from the next decision on.
+
+    `changes` are `limit=value`, all that differ from the job file; `refused` says why they do not hold, if so.
+    """
+
+    job: str
+    changes: tuple[str, ...]
+    max_lag_s: float
+    max_lag_bytes: int
+    max_wal_rate_bytes_s: int
+    statement_timeout_s: float
+    refused: str | None = None
+
+    def limits(self, started: Started) -> Started:
+        """Return what was told at the start, under the limits that hold now."""
+        return replace(
+            started,
+            max_lag_s=self.max_lag_s,
+            max_lag_bytes=self.max_lag_bytes,
+            max_wal_rate_bytes_s=self.max_wal_rate_bytes_s,
+            statement_timeout_s=self.statement_timeout_s,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ThrottleDecision:
+    """One decision of the throttle: of a batch's rows and what limits them, or of a wait (no rows) and its reason."""
+
+    job: str
+    rows: int
+    limited_by: str
+    delay_s: float
+    inputs: Inputs
+
+
+@dataclass(frozen=True, slots=True)
+class WaitStarted:
+    """The throttle or a fault held the next batch back for `delay_s`."""
+
+    job: str
+    reason: WaitReason
+    delay_s: float

@@ -1,0 +1,205 @@
+"""The job: what a job file asks for, as frozen values with their units in their names.
+
+A file uses the contract's keys (the aliases), Python the attributes; both meet the same limits. Defaults that follow
+from another value are filled in here, so that no reader has to ask what was left out.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self, get_args
+
+from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, field_serializer, model_validator
+
+from backfill.jobfile import string_fields
+from backfill.jobfile.field_types import Contradiction, Omittable, ParsedType, contradictory
+from backfill.jobfile.limits import BatchLimits, ThrottleLimits
+from backfill.jobfile.model import StrictModel, written
+from backfill.jobfile.number_fields import duration, one_of, whole
+from backfill.values.identifier import TableName, quote
+from backfill.values.units import format_duration, parse_duration
+
+VacuumMode = Literal["auto", "off"]
+OnRowError = Literal["fail", "skip"]
+SynchronousCommit = Literal["off", "local", "remote_write", "on", "remote_apply"]
+WalCompression = Literal["auto", "on", "off"]
+
+_SQL = {"type": ["string", "number", "boolean", "null"]}
+AS_WRITTEN = PlainSerializer(str, return_type=str)
+AS_QUOTED = PlainSerializer(quote, return_type=str)
+FROM_PYTHON = "python"
+"""The expression of a column that the job's row function gives the value of."""
+
+
+class Assignment(StrictModel):
+    """One column and the expression that it is set to."""
+
+    column: Annotated[str, ParsedType(string_fields.parse_key, {"type": "string"})]
+    expression: Annotated[str, ParsedType(string_fields.parse_sql, _SQL)]
+
+
+class Using(StrictModel):
+    """A table that is read for each row: `set` and `where` may name its columns, too."""
+
+    table: Annotated[TableName, ParsedType(string_fields.parse_table, {"type": "string"}), AS_WRITTEN] = Field(
+        description="The table, view or materialized view, written as in SQL; without a schema it is in public.",
+        examples=["public.accounts"],
+    )
+    alias: Annotated[
+        str | None,
+        ParsedType(string_fields.parse_alias, {"type": "string"}),
+        PlainSerializer(lambda name: name and quote(name), return_type=str | None),
+    ] = Field(default=None, alias="as", description="Another name for it in the expressions.", examples=["a"])
+    on: Annotated[str, ParsedType(string_fields.parse_sql, _SQL)] = Field(
+        description="SQL condition that finds a row's partners in it; a row without one is not updated.",
+        examples=["accounts.id = users.account_id"],
+    )
+
+    @property
+    def name(self) -> str:
+        """What the expressions call it."""
+        return self.alias or self.table.name
+
+
+class Python(StrictModel):
+    """A Python function that maps rows to values, for what SQL cannot do; columns of `set` take them by `python`."""
+
+    function: Annotated[
+        str, ParsedType(string_fields.parse_function, {"type": "string", "pattern": string_fields.FUNCTION_PATTERN})
+    ] = Field(
+        description="module:function; the module is looked for in the job file's directory first.",
+        examples=["handles:make_handle"],
+    )
+    inputs: Annotated[
+        tuple[Annotated[str, ParsedType(string_fields.parse_column_name, {"type": "string"}), AS_QUOTED], ...],
+        BeforeValidator(string_fields.list_like("[username]", least=1)),
+        WithJsonSchema({"type": "array", "items": {"type": "string"}, "minItems": 1}),
+    ] = Field(description="Columns of the table that it is given for each row.", examples=[["username", "country"]])
+
+
+class Job(StrictModel):
+    """A backfill job: which columns of which table to fill, and what that may cost."""
+
+    name: Annotated[
+        str, ParsedType(string_fields.parse_job_name, {"type": "string", "pattern": string_fields.JOB_NAME_PATTERN})
+    ] = Field(
+        description="The job's name, by which its state is found again: a-z, 0-9, '.', '_' and '-'.",
+        examples=["users-handle"],
+    )
+    table: Annotated[TableName, ParsedType(string_fields.parse_table, {"type": "string"}), AS_WRITTEN] = Field(
+        description="The table, written as in SQL; without a schema it is in public. Its partitions and what inherits"
+        " from it are filled, too.",
+        examples=["public.users"],
+    )
+    assignments: Annotated[
+        tuple[Assignment, ...],
+        BeforeValidator(string_fields.parse_assignments),
+        WithJsonSchema({"type": "object", "minProperties": 1, "additionalProperties": _SQL}),
+    ] = Field(
+        alias="set",
+        description="Column: any SQL expression over the row, with SQL's own quotes inside YAML's, if any.",
+        examples=[{"handle": "username"}],
+    )
+    where: Annotated[str, ParsedType(string_fields.parse_sql, _SQL)] = Field(
+        description="SQL condition of the rows still to do; it must turn false once they are set.",
+        examples=["handle IS NULL"],
+    )
+    using: Annotated[Using | None, Omittable()] = Field(
+        default=None, description="Another table that `set` and `where` may read, as in UPDATE … FROM."
+    )
+    python: Annotated[Python | None, Omittable()] = Field(
+        default=None, description="A Python function over a row's columns; `set` takes its values as `python`."
+    )
+    batch: BatchLimits = Field(default_factory=BatchLimits, description="How much one transaction may take.")
+    throttle: ThrottleLimits = Field(default_factory=ThrottleLimits, description="What the job's WAL may cost.")
+    lock_timeout_s: Annotated[float, duration("10ms", "1m")] = written(
+        parse_duration, "1s", "Time to wait for a lock before the batch is tried again.", key="lock_timeout"
+    )
+    statement_timeout_s: Annotated[float, duration("1s", "1h")] = written(
+        parse_duration,
+        "15s",
+        "Time after which the server ends a statement of ours.",
+        key="statement_timeout",
+    )
+    lanes: Annotated[int, whole(1, 16, 2)] = Field(
+        default=1, description="Batches at once, each on pages and a connection of its own, all under one budget."
+    )
+    synchronous_commit: Annotated[SynchronousCommit, one_of(*get_args(SynchronousCommit))] = Field(
+        default="off",
+        description="When a commit counts; off is safe here, as a crash takes a batch and its checkpoint together.",
+    )
+    wal_compression: Annotated[WalCompression, one_of(*get_args(WalCompression))] = Field(
+        default="auto",
+        description="Full-page images of our batches compressed: auto is while WAL limits us, where the role may.",
+    )
+
+    vacuum: Annotated[VacuumMode, one_of(*get_args(VacuumMode))] = Field(
+        default="auto",
+        description="Whether the table is vacuumed as it is filled, so that it does not double, or others do that.",
+    )
+    on_row_error: Annotated[OnRowError, one_of(*get_args(OnRowError))] = Field(
+        default="fail",
+        description="What a row that the server refuses does: end the run, or be set aside in backfill.rejected.",
+    )
+    max_rejected: Annotated[int, whole(1, 100_000, 1000)] = Field(
+        default=1000, description="Rows that are set aside at most; one more halts the job."
+    )
+
+    @property
+    def from_python(self) -> tuple[str, ...]:
+        """Columns of which the row function gives the values, in their order in `set`."""
+        if self.python is None:
+            return ()
+        return tuple(one.column for one in self.assignments if one.expression == FROM_PYTHON)
+
+    @field_serializer("assignments")
+    def _as_written(self, assignments: tuple[Assignment, ...]) -> dict[str, str]:
+        return {quote(one.column): one.expression for one in assignments}
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        columns = [one.column for one in self.assignments]
+        found = [
+            Contradiction((("set", place, "column"),), f"column '{column}' is set twice")
+            for place, column in enumerate(columns)
+            if column in columns[:place]
+        ]
+        if self.using is not None and self.using.name == self.table.name:
+            name = quote(self.using.name)
+            words = f"'{name}' would name two tables; give the joined one a name of its own, such as as: other"
+            found.append(Contradiction((("using", "as"), ("using", "table")), words))
+        found += self._function_agrees()
+        told = self.model_fields_set
+        default = {name: "" if name in told else " (the default)" for name in ("statement_timeout_s", "lock_timeout_s")}
+        longest = format_duration(self.statement_timeout_s) + default["statement_timeout_s"]
+        shorter = {
+            "lock_timeout": (self.lock_timeout_s, default["lock_timeout_s"]),
+            "batch.target_time": (self.batch.target_time_s, ""),
+        }
+        found += [
+            Contradiction(
+                (("statement_timeout",), tuple(key.split("."))),
+                f"'statement_timeout' {longest} is not above '{key}' {format_duration(time_s)}{note}",
+            )
+            for key, (time_s, note) in shorter.items()
+            if time_s >= self.statement_timeout_s
+        ]
+        if found:
+            raise contradictory(found)
+        return self
+
+    def _function_agrees(self) -> list[Contradiction]:
+        if self.python is None:
+            return []
+        found, inputs = [], self.python.inputs
+        if not self.from_python:
+            words = f"no column of 'set' takes the function's value; write one as {FROM_PYTHON}, such as handle: python"
+            found.append(Contradiction((("set",),), words))
+        if self.using is not None:
+            words = "'python' and 'using' are not for one job; let the function's inputs be columns of the table"
+            found.append(Contradiction((("python",),), words))
+        found += [
+            Contradiction((("python", "inputs", place),), f"input '{column}' is named twice")
+            for place, column in enumerate(inputs)
+            if column in inputs[:place]
+        ]
+        return found

@@ -1,0 +1,34 @@
+"""The JSON Schema of a job file as it is written, for editors: it completes keys and marks mistakes while one types.
+
+It says less than the loader (no limits of durations and sizes, no SQL), and nothing that the loader would refuse.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from pydantic.json_schema import GenerateJsonSchema
+
+from backfill.jobfile.job import Job
+from backfill.jobfile.known_keys import UNSUPPORTED, models
+
+
+def job_schema() -> dict[str, Any]:
+    """Return the schema, in JSON Schema's draft 2020-12."""
+    schema = Job.model_json_schema(by_alias=True)
+    schema["$schema"] = GenerateJsonSchema.schema_dialect
+    schema["title"] = "backfill job"
+    for path, keys in UNSUPPORTED.items():
+        model = models()[path].__name__
+        properties = (schema["$defs"][model] if path else schema)["properties"]
+        for key, nothing in keys.items():
+            if nothing is not None:
+                value = int(nothing) if nothing.isdigit() else nothing
+                properties[key] = {"const": value, "description": f"Only {nothing} in this version."}
+    return schema
+
+
+def schema_text() -> str:
+    """Return the schema as `jobs/job.schema.json` and `backfill schema` have it."""
+    return json.dumps(job_schema(), indent=2, sort_keys=True, ensure_ascii=False) + "\n"

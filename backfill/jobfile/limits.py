@@ -1,0 +1,185 @@
+"""What a job may cost: a batch's size, the lag of replicas and slots, other sessions' time, the user's own probes."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from fnmatch import fnmatchcase
+from itertools import islice
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from backfill.jobfile import string_fields as text
+from backfill.jobfile.field_types import Contradiction, ParsedType, contradictory
+from backfill.jobfile.model import StrictModel, written
+from backfill.jobfile.number_fields import duration, number, one_of, rate, size, whole
+from backfill.values.units import parse_duration, parse_rate, parse_size
+
+STRIPES_MAX = 12
+_ROWS = whole(1, 1_000_000, 5000)
+_Rows = Annotated[int, _ROWS]
+_Standby = Annotated[str, ParsedType(text.parse_standby, {"type": "string", "minLength": 1})]
+_Standbys = Annotated[tuple[_Standby, ...], BeforeValidator(text.list_like("[replica-a]"))]
+_Conninfo = Annotated[str, ParsedType(text.parse_words, {"type": "string", "minLength": 1})]
+
+
+class BatchLimits(StrictModel):
+    """How much one transaction may take."""
+
+    rows: _Rows = Field(default=5000, description="Rows of the first batch; the pace is adapted from there.")
+    min_rows: _Rows = Field(
+        default=1000,
+        description="Rows that a batch prefers not to go below; 1000, or `rows` where that is less.",
+    )
+    max_rows: _Rows = Field(
+        default=10_000, description="Rows that no batch exceeds; 10000, or `rows` where that is more."
+    )
+    target_time_s: Annotated[float, duration("10ms", "1m")] = written(
+        parse_duration, "250ms", "Time that a batch should take, row locks included.", key="target_time"
+    )
+    stripes: Annotated[int | Literal["auto"], one_of("auto", *range(1, STRIPES_MAX + 1))] = Field(
+        default="auto",
+        description="Transactions that share a range of pages, so that updates stay in their page (HOT); 1 is plain.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _follow(cls, values: Any) -> Any:
+        """Let the limits that were left out follow those that were written."""
+        keys = {"rows", "min_rows", "max_rows"}
+        if not isinstance(values, dict) or values.keys().isdisjoint(keys):
+            return values
+        given: dict[str, int] = {}
+        for key in keys & values.keys():
+            with suppress(PydanticCustomError):  # told when the field itself is read
+                given[key] = _ROWS.parse(values[key])
+        least, most = given.get("min_rows", 1), given.get("max_rows", 1_000_000)
+        rows = given.get("rows", max(least, min(5000, most)))
+        return {
+            "rows": rows,
+            "min_rows": min(1000, rows, most),
+            "max_rows": max(10_000, rows, least),
+            **values,
+        }
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        pairs = [("min_rows", "max_rows")]
+        if self.min_rows <= self.max_rows:
+            pairs = [("min_rows", "rows"), ("rows", "max_rows")]
+        found = [
+            Contradiction(((low,), (high,)), f"'{low}' {getattr(self, low)} is above '{high}' {getattr(self, high)}")
+            for low, high in pairs
+            if getattr(self, low) > getattr(self, high)
+        ]
+        if found:
+            raise contradictory(found)
+        return self
+
+
+class ReplicaLimits(StrictModel):
+    """Which standbys count."""
+
+    require: _Standbys = Field(
+        default=(),
+        description="Names (application_name) that must be connected; work stops while one is missing.",
+    )
+    ignore: _Standbys = Field(default=(), description='Patterns of names whose lag does not count, such as "dr-*".')
+    min_count: Annotated[int, whole(0, 1000, 1)] = Field(
+        default=0, alias="min", description="Number of counted standbys that must be connected; 0 by default."
+    )
+    direct: Annotated[tuple[_Conninfo, ...], BeforeValidator(text.list_like("[replica-a]"))] = Field(
+        default=(),
+        description="Conninfos of replicas to ask themselves, and who follows them: where the primary is blind.",
+    )
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        found = [
+            Contradiction((("require", place),), f"'{name}' is required, but ignored by '{pattern}'")
+            for place, name in enumerate(self.require)
+            for pattern in islice((one for one in self.ignore if fnmatchcase(name, one)), 1)
+        ]
+        if found:
+            raise contradictory(found)
+        return self
+
+
+class ProbeLimit(StrictModel):
+    """One number of the user's own that may not exceed a limit: by an SQL query, or by one of Prometheus."""
+
+    name: Annotated[str, ParsedType(text.parse_job_name, {"type": "string", "pattern": text.JOB_NAME_PATTERN})] = Field(
+        description="The probe's name, in reasons and metrics.", examples=["active-sessions"]
+    )
+    limit: Annotated[float, number(-1e15, 1e15, 0.8)] = Field(
+        alias="max", description="No batch starts while the value is above it.", examples=[50]
+    )
+    sql: Annotated[str | None, ParsedType(text.parse_query, {"type": "string"})] = Field(
+        default=None, description="An expression, or a SELECT of one number, on the primary: (SELECT count(*) FROM …)."
+    )
+    prometheus: Annotated[str | None, ParsedType(text.parse_url, {"type": "string", "format": "uri"})] = Field(
+        default=None, description="Address of a Prometheus server.", examples=["http://prometheus:9090"]
+    )
+    query: Annotated[str | None, ParsedType(text.parse_words, {"type": "string"})] = Field(
+        default=None, description="PromQL; of several series the highest value counts."
+    )
+    every_s: Annotated[float, duration("200ms", "5m")] = written(
+        parse_duration, "5s", "Time between two readings; one that is three times as old is unknown.", key="every"
+    )
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        by_sql, by_prometheus = self.sql is not None, (self.prometheus is not None, self.query is not None)
+        if by_sql == any(by_prometheus) or any(by_prometheus) != all(by_prometheus):
+            text = f"probe '{self.name}' needs either 'sql', or 'prometheus' and 'query'"
+            raise contradictory([Contradiction((("name",),), text)])
+        return self
+
+
+class ThrottleLimits(StrictModel):
+    """What the job's WAL may cost; the worst of all counts."""
+
+    max_lag_s: Annotated[float, duration("100ms", "1d")] = written(
+        parse_duration,
+        "10s",
+        "Lag in time that no counted standby may exceed: a budget, not a target.",
+        key="max_lag",
+    )
+    max_lag_bytes: Annotated[int, size("1MB", "1024TB")] = written(
+        parse_size, "256MB", "WAL that a counted standby may have yet to replay; 1MB is 1024² bytes."
+    )
+    max_wal_rate_bytes_s: Annotated[int, rate("16kB/s", "1TB/s")] = written(
+        parse_rate, "32MB/s", "WAL that the job may write in a second.", key="max_wal_rate"
+    )
+    replicas: ReplicaLimits = Field(default_factory=ReplicaLimits, description="Standbys to require and to ignore.")
+    max_slot_retained_bytes: Annotated[int, size("1MB", "1024TB")] = written(
+        parse_size,
+        "10GB",
+        "WAL that any replication slot may hold on the primary's disk.",
+        key="max_slot_retained",
+    )
+    max_archive_backlog_bytes: Annotated[int, size("1MB", "1024TB")] = written(
+        parse_size, "1GB", "WAL that may wait for the archiver.", key="max_archive_backlog"
+    )
+    max_slot_lag_bytes: Annotated[int, size("1MB", "1024TB")] = written(
+        parse_size, "1GB", "WAL that a logical slot's consumer may have yet to confirm.", key="max_slot_lag"
+    )
+    max_blocked_sessions: Annotated[int, whole(0, 10_000, 0)] = Field(
+        default=0, description="Sessions that may wait for the locks of a batch; beyond, batches shrink and pause."
+    )
+    probes: Annotated[
+        tuple[ProbeLimit, ...], BeforeValidator(text.list_like("[{name: active, sql: ..., max: 50}]"))
+    ] = Field(default=(), description="Numbers of your own, each with a limit; unknown means wait.")
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        names = [one.name for one in self.probes]
+        found = [
+            Contradiction((("probes", place, "name"),), f"probe '{name}' is there twice")
+            for place, name in enumerate(names)
+            if name in names[:place]
+        ]
+        if found:
+            raise contradictory(found)
+        return self

@@ -1,0 +1,161 @@
+"""What is wrong with an SQL expression before any server sees it, by PostgreSQL's lexical rules alone.
+
+Found here: whatever would make the expression reach out of its place in our statement, or be a statement itself.
+Everything else (types, names, functions) is the server's to say, in `plan`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby
+
+from backfill.values.identifier import LETTER
+from backfill.values.units import shown
+
+_TOKEN = re.compile(
+    rf"""
+    (?P<space>      [ \t\n\r\f\v]++ )
+  | (?P<line>       --[^\n\r]*+ )
+  | (?P<comment>    /\* )
+  | (?P<text>       '(?:[^']|'')*+'
+      # E'…' reaches over a line break into its next part, and its backslashes with it.
+      | [eE]'(?:[^'\\]|\\(?s:.)|'')*+'(?:[ \t\f\v]*+[\n\r]\s*+'(?:[^'\\]|\\(?s:.)|'')*+')*+ )
+  | (?P<name>       "(?:[^"]|"")*+" )
+  | (?P<dollar>     \$(?P<tag>(?:{LETTER}(?:{LETTER}|[0-9])*+)?)\$(?s:.*?)\$(?P=tag)\$ )
+  | (?P<unclosed>   [eE]?' | " | \$(?:{LETTER}(?:{LETTER}|[0-9])*+)?\$ )
+  | (?P<parameter>  \$[0-9]++ )
+  | (?P<word>       {LETTER}(?:{LETTER}|[0-9$])*+ )
+  | (?P<number>     [0-9]++(?:{LETTER}|[0-9.])*+ )
+  | (?P<symbol>     . )
+    """,
+    re.VERBOSE,
+)
+_COMMENT_EDGE = re.compile(r"/\*|\*/")
+_BLANK = frozenset({"space", "line", "comment"})
+_PAIRS = {")": "(", "]": "["}
+_SAID = {"unclosed": "{} is never closed", "parameter": "a parameter {}; an expression has no parameters"}
+_TWO_STATEMENTS = "two statements in one expression; an expression has no ';'"
+
+# A first word that makes a statement, and the word that must follow where the first may also name a column.
+_STATEMENTS = {
+    "select": None,
+    "with": None,
+    "create": None,
+    "grant": None,
+    "insert": "into",
+    "merge": "into",
+    "delete": "from",
+    "update": "set",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ExpressionFault:
+    """What is wrong, and at which character of the expression."""
+
+    offset: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    kind: str
+    text: str
+    offset: int
+
+
+def find_fault(expression: str) -> ExpressionFault | None:
+    """Return the first fault of the expression, or None where only the server could find one."""
+    tokens = [token for token in _tokens(expression) if token.kind not in _BLANK]
+    if not tokens:
+        return ExpressionFault(0, "an empty expression; write an SQL expression, or NULL")
+    return _statement(tokens) or _character(expression) or _structure(tokens)
+
+
+def terminated(expression: str) -> str:
+    """Return the expression without blanks at its end, safe to be followed by `)`: a last `--` comment is ended."""
+    stripped = expression.rstrip(" \t\n\r\f\v")  # a no-break space is part of a name
+    tokens = list(_tokens(stripped))
+    return stripped + "\n" if tokens and tokens[-1].kind == "line" else stripped
+
+
+def normalized(expression: str) -> str:
+    """Return the expression with one space for each run of blanks and comments: equal where only those differ."""
+    runs = groupby(_tokens(expression), key=lambda token: token.kind in _BLANK)
+    return "".join(" " if blank else "".join(token.text for token in run) for blank, run in runs).strip(" ")
+
+
+def _tokens(expression: str) -> Iterator[_Token]:
+    position = 0
+    while match := _TOKEN.match(expression, position):
+        kind, end = str(match.lastgroup), match.end()
+        if kind == "comment":
+            close = _comment_end(expression, end)
+            kind, end = (kind, close) if close else ("unclosed", end)
+        yield _Token(kind, expression[position:end], position)
+        if kind == "unclosed":
+            return
+        position = end
+
+
+def _comment_end(expression: str, position: int) -> int | None:
+    """Return where the comment that opened before `position` ends: they nest, unlike C's."""
+    depth = 1
+    for edge in _COMMENT_EDGE.finditer(expression, position):
+        depth += 1 if edge[0] == "/*" else -1
+        if depth == 0:
+            return edge.end()
+    return None
+
+
+def _statement(tokens: list[_Token]) -> ExpressionFault | None:
+    words = [token.text.lower() if token.kind == "word" else "" for token in tokens]
+    if words[0] == "where":
+        return ExpressionFault(tokens[0].offset, "a condition begins without WHERE; remove the word")
+    if words[0] not in _STATEMENTS:
+        return None
+    follower = _STATEMENTS[words[0]]
+    # UPDATE names its table before SET; the others have their second word second.
+    rest = words[2:8] if follower == "set" else words[1:2]
+    if follower is None or follower in rest:
+        message = f"'{words[0]}' begins a statement, not an expression; put a sub-select in parentheses"
+        return ExpressionFault(tokens[0].offset, message)
+    return None
+
+
+def _character(expression: str) -> ExpressionFault | None:
+    for offset, character in enumerate(expression):
+        if character == "\0" or "\ud800" <= character <= "\udfff":
+            return ExpressionFault(offset, f"a character that PostgreSQL cannot store: {character!r}")
+    return None
+
+
+def _structure(tokens: list[_Token]) -> ExpressionFault | None:
+    opened: list[_Token] = []
+    for token in tokens:
+        message = _SAID[token.kind].format(shown(token.text)) if token.kind in _SAID else None
+        if token.kind == "symbol":
+            message = _symbol(token, opened, last=token is tokens[-1])
+        if message:
+            return ExpressionFault(token.offset, message)
+    if opened:
+        return ExpressionFault(opened[-1].offset, f"'{opened[-1].text}' is never closed")
+    return None
+
+
+def _symbol(token: _Token, opened: list[_Token], *, last: bool) -> str | None:
+    """Return what is wrong with one character, given the brackets that are open before it; keep those up to date."""
+    match token.text:
+        case ";":
+            return "an expression has no ';'; remove it" if last else _TWO_STATEMENTS
+        case "," if not opened:
+            return "two expressions: ',' outside parentheses"
+        case "(" | "[":
+            opened.append(token)
+        case ")" | "]" if not opened:
+            return f"'{token.text}' closes nothing"
+        case ")" | "]" if opened.pop().text != _PAIRS[token.text]:
+            return f"'{token.text}' closes the wrong bracket"
+    return None

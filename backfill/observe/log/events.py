@@ -1,0 +1,150 @@
+"""Events as log lines: one line tells one fact, by the event's name and its fields, units last.
+
+What happens many times a second is told at most every few seconds: a wait once for each subject, batches as
+one `progress` line. Each single one is there at level debug.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from backfill.events.batch import BatchDone, BatchRefused, RowRejected
+from backfill.events.event import Event
+from backfill.events.job import Finished, LockWaiting, PassRestarted, RetryScheduled, Started
+from backfill.events.leaf import LeafRemoved
+from backfill.events.throttle import NoReplicas, SignalsRead, ThrottleDecision, WaitStarted
+from backfill.events.vacuum import VacuumDone, VacuumNotPermitted
+from backfill.observe.status import State
+from backfill.retry.sqlstate import RETRIES_LOUD
+from backfill.throttle.wait_reason import PACE_KINDS, WaitKind
+
+if TYPE_CHECKING:
+    from structlog.typing import FilteringBoundLogger
+
+QUIET_S = 10.0
+"""The same wait is told again, and progress is told, this often."""
+QUIET = PACE_KINDS | {WaitKind.LOCK, WaitKind.RETRY, WaitKind.CONNECTION}
+"""Waits that are no news: the ordinary pace, and those that LockWaiting and Retried have told with more."""
+
+_LEVELS: dict[type[Event], int] = {
+    SignalsRead: logging.DEBUG,
+    BatchDone: logging.DEBUG,
+    BatchRefused: logging.DEBUG,
+    ThrottleDecision: logging.DEBUG,
+    NoReplicas: logging.WARNING,
+    PassRestarted: logging.WARNING,
+    VacuumNotPermitted: logging.WARNING,
+    LeafRemoved: logging.WARNING,
+    RowRejected: logging.WARNING,
+}
+_LAST_WORD = {State.UNCONVERGED: logging.WARNING, State.HALTED: logging.ERROR, State.FAILED: logging.ERROR}
+
+
+@dataclass(slots=True)
+class _ProgressSummary:
+    """What happened since the last `progress` line."""
+
+    since_s: float
+    batches: int = 0
+    rows: int = 0
+    wal_bytes: int = 0
+    paced_s: float = 0.0
+
+
+@dataclass(slots=True)
+class LogSink:
+    """A reader of events that writes them as log lines."""
+
+    log: FilteringBoundLogger
+    _told_s: dict[tuple[str, ...], float] = field(default_factory=dict)
+    _progress: dict[str, _ProgressSummary] = field(default_factory=dict)
+
+    def record(self, event: Event, at_s: float) -> None:
+        """Write the event at the level that it deserves, or add it to the next `progress` line."""
+        self.log.log(self._level(event, at_s), _name(event), **_fields(event))
+        self._add(event, at_s)
+
+    def _level(self, event: Event, at_s: float) -> int:
+        match event:
+            case WaitStarted(reason=reason) if reason.kind in QUIET:
+                return logging.DEBUG
+            case WaitStarted(job=job, reason=reason):
+                return self._once((job, reason.kind.value, subject(reason.text)), at_s)
+            case LockWaiting(job=job, holder=holder):
+                return self._once((job, WaitKind.LOCK.value, subject(holder)), at_s)
+            case RetryScheduled() | VacuumDone() | BatchRefused() if _loud(event):
+                return logging.WARNING
+            case Finished(state=state):
+                return _LAST_WORD.get(State(state), logging.INFO)
+            case _:
+                return _LEVELS.get(type(event), logging.INFO)
+
+    def _once(self, key: tuple[str, ...], at_s: float) -> int:
+        self._told_s = {old: told_s for old, told_s in self._told_s.items() if at_s - told_s < QUIET_S}
+        if key in self._told_s:
+            return logging.DEBUG
+        self._told_s[key] = at_s
+        return logging.INFO
+
+    def _add(self, event: Event, at_s: float) -> None:
+        progress = self._progress.setdefault(event.job, _ProgressSummary(at_s))
+        match event:
+            case Started():
+                self._progress[event.job] = _ProgressSummary(at_s)
+            case WaitStarted(reason=reason, delay_s=delay_s) if reason.kind in PACE_KINDS:
+                progress.paced_s += delay_s
+            case BatchDone():
+                progress.batches += 1
+                progress.rows += event.rows
+                progress.wal_bytes += event.wal_bytes
+                if at_s - progress.since_s >= QUIET_S:
+                    self._tell(event, progress, at_s)
+            case _:
+                pass
+
+    def _tell(self, last: BatchDone, progress: _ProgressSummary, at_s: float) -> None:
+        span_s = at_s - progress.since_s
+        self.log.info(
+            "progress",
+            job=last.job,
+            pass_number=last.pass_number,
+            progress_ratio=round(last.progress_ratio, 4),
+            eta_s=None if last.eta_s is None else round(last.eta_s),
+            rows_total=last.rows_total,
+            rows_s=round(progress.rows / span_s),
+            batches=progress.batches,
+            wal_bytes=progress.wal_bytes,
+            paced_s=round(progress.paced_s, 3),
+            span_s=round(span_s, 3),
+        )
+        self._progress[last.job] = _ProgressSummary(at_s)
+
+
+def _loud(event: RetryScheduled | VacuumDone | BatchRefused) -> bool:
+    match event:
+        case RetryScheduled():
+            return event.attempt >= RETRIES_LOUD
+        case BatchRefused():  # the search begins; its steps are many
+            return event.rows == event.rows_searched
+        case VacuumDone():
+            return event.result == "failed"
+
+
+def subject(text: str) -> str:
+    """Return the words of a reason before its first number: what stays the same while the number changes."""
+    words = text.split()
+    number = next((index for index, word in enumerate(words) if word[0].isdigit()), len(words))
+    return " ".join(words[:number])
+
+
+def _name(event: Event) -> str:
+    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in type(event).__name__)[1:]
+
+
+def _fields(event: Event) -> dict[str, Any]:
+    if isinstance(event, WaitStarted):
+        kind, why = event.reason.kind.value, event.reason.text
+        return {"job": event.job, "reason": kind, "why": why, "delay_s": round(event.delay_s, 4)}
+    return {name: round(value, 4) if isinstance(value, float) else value for name, value in asdict(event).items()}

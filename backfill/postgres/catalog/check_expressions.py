@@ -1,0 +1,184 @@
+"""The job's expressions as the server understands them, before a row is touched: EXPLAIN without ANALYZE.
+
+Errors carry the place in the job file, to the column where the server says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.sql import SQL, Composed
+
+from backfill.jobfile.load import JobFile
+from backfill.postgres.catalog.using_table import check_joined
+from backfill.postgres.session.connection import INSUFFICIENT_PRIVILEGE, Connection, translated
+from backfill.postgres.session.missing_rights import mended
+from backfill.postgres.session.sql_files import statement as static
+from backfill.postgres.statements.compose import Statements, compose
+from backfill.postgres.statements.fragments import NOTHING, expression, joined_of, name_of, target_of
+from backfill.postgres.statements.function_values import read_output_types
+from backfill.postgres.statements.predicates import RowPredicates
+from backfill.retry.missing_grant import parse_denied
+from backfill.table.definition import Table
+from backfill.values.errors import DatabaseError, JobError, StatementRefused
+from backfill.values.redact import redact
+
+Path = tuple[str | int, ...]
+
+_ANYWHERE = {"low": "(0,0)", "high": "(1,0)", "mask": 0, "stripes": [0], "bounds": ["(0,0)"], "rejected": []}
+NO_VALUES: dict[str, Any] = {}
+UNDEFINED_TABLE, QUERY_CANCELED = "42P01", "57014"
+_OURS_TO_SAY = ("42", "22", "0A", "54", "2F", "P0")
+"""Classes of SQLSTATE that blame the expression: syntax or access, data, feature, limit, routine."""
+
+
+async def prepare(connection: Connection, job_file: JobFile, table: Table) -> Statements:
+    """Return the job's statements, each accepted by the server; raise JobError at the expression at fault.
+
+    Whether the row after the UPDATE can be foreseen is found out here too: `where` may name a system column or ask
+    for the table's row type, which a row that does not exist yet does not have.
+    """
+    await check_joined(connection, job_file)
+    job, alone = job_file.job, SQL("EXPLAIN SELECT FROM {} WHERE ").format(target_of(table))
+    read, updated = alone, NOTHING
+    if job.using is not None:
+        joined = joined_of(job.using)
+        read, updated = (
+            SQL("EXPLAIN SELECT FROM {}, {} WHERE ").format(target_of(table), joined),
+            SQL("\nFROM ") + joined,
+        )
+        await _accept(connection, job_file, ("using", "on"), read, job.using.on)
+    for one in job.assignments:
+        if one.column in job.from_python:
+            continue
+        head = SQL("EXPLAIN UPDATE {} SET {} = ").format(target_of(table), name_of(one.column))
+        await _accept(connection, job_file, ("set", one.column), head, one.expression, updated)
+    await _accept(connection, job_file, ("where",), read, job.where)
+    mapped = await read_output_types(connection, job_file, table)
+    matching = RowPredicates(job, table, foreseen=table.foreseeable and mapped is None)
+    if job.using is not None and await _refused(connection, alone + expression(job.where)):
+        matching = replace(matching, alone=False)
+    stable = not [name for one in job.assignments for name in await volatile_functions(connection, one.expression)]
+    statements = compose(matching, stable=stable, mapped=mapped)
+    if matching.foreseen:
+        for foreseen in (matching.foreseeing(), statements.verify):
+            if await _refused(connection, SQL("EXPLAIN ") + foreseen):
+                matching = replace(matching, foreseen=False)
+                statements = compose(matching, stable=stable)
+                break
+        else:
+            statements = replace(statements, unforeseen=compose(replace(matching, foreseen=False), stable=stable))
+    error = await _refused(connection, SQL("EXPLAIN ") + statements.update, statements.no_values)
+    if error:  # no expression's fault: a rule on the table
+        said = await _said(connection, error, "")
+        raise JobError(f"{job_file.at('table')}: table '{table.name}' cannot be filled: {said}")
+    return statements
+
+
+async def accept_sources(connection: Connection, job_file: JobFile) -> None:
+    """Raise JobError at a probe that the server does not understand, and at a conninfo that is none."""
+    limits = job_file.job.throttle
+    for place, probe in enumerate(limits.probes):
+        if probe.sql is not None:
+            path = ("throttle", "probes", place, "sql")
+            await _accept(connection, job_file, path, SQL("EXPLAIN SELECT ").format(), probe.sql)
+    for place, dsn in enumerate(limits.replicas.direct):
+        try:
+            conninfo_to_dict(dsn)
+        except psycopg.ProgrammingError as error:
+            where = job_file.at("throttle", "replicas", "direct", place)
+            raise JobError(f"{where}: the conninfo cannot be read: {redact(str(error)).strip()}") from None
+
+
+async def explain(connection: Connection, statement: Composed, values: dict[str, Any] = NO_VALUES) -> str:
+    """Return the server's plan of a statement over the table's first page, without running it."""
+    with translated(connection):
+        cursor = await connection.execute(SQL("EXPLAIN (COSTS OFF) ") + statement, _ANYWHERE | values)
+        return "\n".join(row[0] for row in await cursor.fetchall())
+
+
+async def nodes(
+    connection: Connection, statement: Composed, values: dict[str, Any] = NO_VALUES
+) -> list[dict[str, Any]]:
+    """Return the nodes of the plan of a statement over the table's first page, each with the server's own words."""
+    with translated(connection):
+        cursor = await connection.execute(SQL("EXPLAIN (FORMAT json) ") + statement, _ANYWHERE | values)
+        row = await cursor.fetchone()
+    assert row is not None, "a plan is one row"
+    return list(below(row[0][0]["Plan"]))
+
+
+def below(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield a plan's node and all below it."""
+    yield node
+    for child in node.get("Plans", ()):
+        yield from below(child)
+
+
+async def volatile_functions(connection: Connection, text: str) -> list[str]:
+    """Return the volatile functions among the words of an expression, by name."""
+    with translated(connection):
+        cursor = await connection.execute(static("read_volatile"), {"expression": text})
+        return [row[0] for row in await cursor.fetchall()]
+
+
+async def _accept(
+    connection: Connection, job_file: JobFile, path: Path, head: Composed, text: str, tail: Composed = NOTHING
+) -> None:
+    try:
+        error = await _refused(connection, head + expression(text) + tail)
+    except StatementRefused as refused:
+        if refused.sqlstate != QUERY_CANCELED:
+            raise
+        said = str(refused).partition("\n")[0]
+        raise DatabaseError(f"{job_file.at(*path)}: {said}; a part of it is evaluated to plan it") from None
+    if error is None:
+        return
+    position = _position(connection, head, error)
+    if error.sqlstate == UNDEFINED_TABLE and position is not None and position < 0:
+        gone = f"{_words(error)}; it was dropped or renamed while the job was checked"
+        raise JobError(f"{job_file.at('table')}: {gone}")
+    # Behind the text stands our own parenthesis: what is wrong with that is how the text ends.
+    place = job_file.at(*path, offset=min(position or 0, len(text) - 1))
+    raise JobError(f"{place}: {await _said(connection, error, text)}")
+
+
+async def _refused(
+    connection: Connection, statement: Composed, values: dict[str, Any] = NO_VALUES
+) -> psycopg.Error | None:
+    """Let the server plan a statement; return the error that blames the job file, raise any other."""
+    try:
+        async with connection.transaction():  # `backfill plan` asks inside one of its own, which must go on
+            await connection.execute(statement, _ANYWHERE | values)
+    except psycopg.Error as error:
+        if (error.sqlstate or "").startswith(_OURS_TO_SAY):
+            return error
+        with translated(connection):
+            raise
+    return None
+
+
+def _position(connection: Connection, head: Composed, error: psycopg.Error) -> int | None:
+    """Return the character of the text that the server points at, negative for what stands before it."""
+    if error.diag.statement_position is None:
+        return None
+    sent_before = head.as_string(connection).replace("%%", "%") + "(\n"
+    return int(error.diag.statement_position) - 1 - len(sent_before)
+
+
+async def _said(connection: Connection, error: psycopg.Error, text: str) -> str:
+    words = _words(error)
+    return (
+        await mended(connection, words, parse_denied(words), text)
+        if error.sqlstate == INSUFFICIENT_PRIVILEGE
+        else words
+    )
+
+
+def _words(error: psycopg.Error) -> str:
+    words = error.diag.message_primary or str(error)
+    return redact(f"{words}; {error.diag.message_hint}" if error.diag.message_hint else words)

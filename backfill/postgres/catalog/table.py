@@ -1,0 +1,124 @@
+"""The target table as the catalog tells it, or the sentence that says why it cannot be one.
+
+Raises JobError where the job file is at fault or a right is missing (with the GRANT that mends it): nothing was
+touched.
+"""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import Any
+
+from psycopg.rows import dict_row
+
+from backfill.jobfile.load import JobFile
+from backfill.postgres.session.connection import Connection, translated
+from backfill.postgres.session.sql_files import statement
+from backfill.table.definition import Column, Table, TableIdentity
+from backfill.values.errors import JobError
+from backfill.values.identifier import TableName, quote
+
+KINDS = {
+    "v": "a view",
+    "m": "a materialized view",
+    "f": "a foreign table",
+    "S": "a sequence",
+    "c": "a composite type",
+    "i": "an index",
+    "I": "a partitioned index",
+}
+
+
+async def read_table(connection: Connection, job_file: JobFile, role: str, leaf: TableName | None = None) -> Table:
+    """Return the job's table, or a leaf of it; raise JobError at the table's or column's place in the job file.
+
+    Where there is more than one table to fill, expressions call a row of each by the name of the job's table.
+    """
+    root, name = job_file.job.table, leaf or job_file.job.table
+    row = await read_relation(connection, name)
+    if row is None:
+        raise JobError(f"{job_file.at('table')}: {await missing(connection, name, 'rp')}")
+    why = why_not(name, row, role)
+    if why:
+        raise JobError(f"{job_file.at('table')}: table '{name}' {why}")
+    table = Table(
+        name=name,
+        identity=TableIdentity(row["oid"], row["filenode"], row["system_identifier"]),
+        pages=row["pages"],
+        rows_estimated=row["rows_estimated"],
+        columns=tuple(
+            Column(one["name"], one["type"], generated=one["generated"], indexed=one["indexed"])
+            for one in row["columns"]
+        ),
+        key=tuple(row["key"]),
+        before_update_triggers=tuple(row["before_update_triggers"]),
+        indexes=row["indexes"],
+        alias=root.name if leaf or row["has_children"] or row["kind"] == "p" else None,
+    )
+    _check_columns(job_file, table.name, {one["name"]: one for one in row["columns"]}, role)
+    return table
+
+
+async def read_relation(connection: Connection, name: TableName) -> dict[str, Any] | None:
+    """Return what the catalog says of a relation, None where there is none of this name."""
+    with translated(connection):
+        cursor = connection.cursor(row_factory=dict_row)
+        await cursor.execute(statement("catalog/read_table"), {"schema": name.schema, "name": name.name})
+        return await cursor.fetchone()
+
+
+async def missing(connection: Connection, name: TableName, kinds: str) -> str:
+    """Return the sentence that says so, with the relation of such a kind (`relkind`) that may have been meant."""
+    with translated(connection):
+        cursor = await connection.execute(
+            statement("catalog/read_similar_tables"), {"name": name.name, "kinds": list(kinds)}
+        )
+        known = [str(TableName(schema, table)) for schema, table in await cursor.fetchall()]
+        cursor = await connection.execute("SELECT current_database()")
+        row = await cursor.fetchone()
+    same = [one for one in known if TableName.parse(one).name == name.name]
+    near = same or get_close_matches(str(name), known, n=1)
+    hint = f"; did you mean '{near[0]}'?" if near else ""
+    return f"table '{name}' does not exist in database {row[0] if row else ''!r}{hint}"
+
+
+def why_not(name: TableName, row: dict[str, Any], role: str) -> str | None:
+    """Return why a relation cannot be filled, with what mends it; None where it can, or its partitions may."""
+    why = None
+    if row["kind"] not in "rp":
+        why = f"is {KINDS.get(row['kind'], 'not a table')}; only ordinary tables can be filled"
+    elif row["is_system"] or name.schema == "backfill":
+        why = "belongs to the system"
+    elif row["persistence"] == "t":
+        why = "is temporary: no other session can see it"
+    elif row["kind"] == "r" and row["access_method"] != "heap":
+        why = f"has access method {row['access_method']!r}; only heap tables have pages to go through"
+    else:
+        why = out_of_sight(row, name, role, "SELECT, UPDATE")
+    return why
+
+
+def out_of_sight(row: dict[str, Any], name: TableName, role: str, rights: str) -> str | None:
+    """Return why a role does not see a relation's rows, with the statement that mends it; None where it does."""
+    if not row["may_use_schema"]:
+        return f"is out of reach; run: GRANT USAGE ON SCHEMA {quote(name.schema)} TO {quote(role)};"
+    if not row["may_select"]:
+        return f"cannot be read by role {role!r}; run: GRANT {rights} ON {name} TO {quote(role)};"
+    if row["rows_hidden"]:
+        return f"has row security that hides rows from role {role!r}; run: ALTER ROLE {quote(role)} BYPASSRLS;"
+    return None
+
+
+def _check_columns(job_file: JobFile, table: TableName, columns: dict[str, dict[str, Any]], role: str) -> None:
+    for one in job_file.job.assignments:
+        place = job_file.at("set", one.column, "column")
+        column = columns.get(one.column)
+        if column is None:
+            near = get_close_matches(one.column, columns, n=1)
+            hint = f"; did you mean '{near[0]}'?" if near else f"; it has {', '.join(columns)}"
+            raise JobError(f"{place}: table '{table}' has no column '{one.column}'{hint}")
+        if column["generated"] or column["identity"]:
+            raise JobError(f"{place}: column '{one.column}' is generated by the server and cannot be set")
+        if not column["may_update"]:
+            grant = f"GRANT UPDATE ({quote(one.column)}) ON {table} TO {quote(role)};"
+            raise JobError(f"{place}: column '{one.column}' may not be updated by role {role!r}; run: {grant}")

@@ -1,0 +1,119 @@
+"""What is read beside the session, each at its own pace: replicas asked themselves, and the job's own probes.
+
+Each source keeps its last value and the time of it; what is too old, or could not be read, is unknown and says why.
+The session's own reading never waits for any of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, Generic, TypeVar
+
+from backfill.jobfile.job import Job
+from backfill.jobfile.limits import ProbeLimit
+from backfill.postgres.monitor import prometheus_query
+from backfill.postgres.monitor.side_connection import SideConnection, replica_name
+from backfill.throttle.signals import ProbeAnswer, Replica
+from backfill.values.errors import BackfillError
+from backfill.values.units import format_duration
+
+T = TypeVar("T")
+
+DIRECT_EVERY_S = 0.2
+DIRECT_STALE_S = 2.0
+STALE_PERIODS = 3.0
+RETRY_S = 1.0
+
+
+@dataclass(slots=True)
+class Poller(Generic[T]):
+    """One thing that is read again and again; `value` is None before the first reading and after a failed one."""
+
+    read: Callable[[], Awaitable[T]]
+    every_s: float
+    stale_s: float
+    value: T | None = None
+    why: str = "not read yet"
+    at_s: float = float("-inf")
+
+    async def poll(self) -> None:
+        """Read for ever."""
+        while True:
+            try:
+                value = await self.read()
+                self.value, self.why, self.at_s = value, "", time.monotonic()
+            except BackfillError as error:
+                self.value, self.why = None, next(iter(str(error).splitlines()), "no answer")
+            await asyncio.sleep(self.every_s if self.value is not None else max(self.every_s, RETRY_S))
+
+    def latest(self) -> tuple[T | None, str]:
+        """Return the value, or None and why."""
+        age_s = time.monotonic() - self.at_s
+        if self.value is not None and age_s > self.stale_s:
+            return None, f"no answer for {format_duration(age_s)}"
+        return self.value, self.why
+
+
+class Pollers:
+    """All sources of one job, polled while it is open; native tasks, so that each is cancelled once."""
+
+    def __init__(self, dsn: str, job: Job) -> None:
+        limits = job.throttle
+        self._asked = [SideConnection(one, standby=True) for one in limits.replicas.direct]
+        self._primary = SideConnection(dsn, standby=False)
+        self._direct = [
+            (replica_name(one.dsn), Poller(one.read_replicas, DIRECT_EVERY_S, DIRECT_STALE_S)) for one in self._asked
+        ]
+        self._probes = [(one, Poller(self._reader(one), one.every_s, _stale_s(one))) for one in limits.probes]
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def open(self) -> None:
+        """Begin to poll."""
+        sources: list[Poller[Any]] = [*(one for _, one in self._direct), *(one for _, one in self._probes)]
+        self._tasks = [asyncio.create_task(one.poll()) for one in sources]
+
+    async def close(self) -> None:
+        """Stop polling and close every connection."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = []
+        for one in (*self._asked, self._primary):
+            await one.close()
+
+    def replicas(self) -> tuple[Replica, ...]:
+        """Return each replica that was to be asked, and those that follow it; without a position where unknown."""
+        self._raise_bugs()
+        found: dict[str, Replica] = {}
+        for name, source in self._direct:
+            value, why = source.latest()
+            for one in value or [Replica(name, why, None)]:
+                unique = f"{one.name}@{name}" if one.name in found else one.name
+                found[unique] = replace(one, name=unique)
+        return tuple(found.values())
+
+    def probes(self) -> tuple[ProbeAnswer, ...]:
+        """Return each probe's value, or None and why."""
+        read = ((one, source.latest()) for one, source in self._probes)
+        return tuple(ProbeAnswer(one.name, one.limit, value, why) for one, (value, why) in read)
+
+    def _raise_bugs(self) -> None:
+        """Raise what ended a poll: it goes on for ever, so that is an error of ours."""
+        for task in self._tasks:
+            if task.done():
+                task.result()
+
+    def _reader(self, probe: ProbeLimit) -> Callable[[], Awaitable[float]]:
+        if probe.sql is not None:
+            return partial(self._primary.read_number, probe.sql)
+        assert probe.prometheus is not None
+        assert probe.query is not None
+        return partial(asyncio.to_thread, prometheus_query.read, probe.prometheus, probe.query)
+
+
+def _stale_s(probe: ProbeLimit) -> float:
+    return STALE_PERIODS * probe.every_s + prometheus_query.TIMEOUT_S

@@ -1,0 +1,80 @@
+"""One reading of everything that our WAL can hurt: one round trip, and an honest None for what cannot be seen."""
+
+from __future__ import annotations
+
+import time
+from contextlib import nullcontext
+from typing import Any
+
+from psycopg import AsyncCursor
+from psycopg.rows import DictRow, dict_row
+
+from backfill.postgres.session.connection import INSUFFICIENT_PRIVILEGE, Connection, translated
+from backfill.postgres.session.sql_files import statement
+from backfill.throttle.signals import Archiver, Replica, ReplicationSlot, Signals, Upkeep
+from backfill.values.errors import StatementRefused
+
+
+async def read_signals(
+    connection: Connection,
+    *,
+    job: str | None = None,
+    table_oid: int | None = None,
+    aurora: bool = False,
+    vacuum_pid: int = 0,
+) -> Signals:
+    """Return the reading, stamped with the monotonic clock half way through its round trip.
+
+    With a job, what was tuned; with a table, its upkeep, in which `vacuum_pid` is our own; with Aurora, its readers. A
+    role that may not execute what pg_monitor may reads nothing: `visible` is false then.
+    """
+    asked_s = time.monotonic()
+    wanted: dict[str, dict[str, Any]] = {"read_signals": {}}
+    wanted |= {"read_tuned": {"job": job}} if job is not None else {}
+    wanted |= {"read_upkeep": {"table_oid": table_oid, "vacuum_pid": vacuum_pid}} if table_oid is not None else {}
+    wanted |= {"read_aurora": {}} if aurora else {}
+    try:
+        found = await _read(connection, wanted)
+    except StatementRefused as error:
+        if error.sqlstate != INSUFFICIENT_PRIVILEGE:
+            raise
+        _, position = await read_insert_lsn(connection)
+        return Signals(at_s=time.monotonic(), insert_lsn=position, flush_lsn=position, visible=False)
+    answered_s = time.monotonic()
+    [row] = found["read_signals"]
+    tuned = [one["tuned"] for one in found.get("read_tuned", [])]
+    upkeep = [Upkeep(**one) for one in found.get("read_upkeep", [])]
+    readers = tuple(Replica(replay_lsn=None, **one) for one in found.get("read_aurora", []))
+    return Signals(
+        at_s=(asked_s + answered_s) / 2,
+        round_trip_s=answered_s - asked_s,
+        insert_lsn=row["insert_lsn"],
+        flush_lsn=row["flush_lsn"],
+        visible=row["visible"],
+        replicas=(*(Replica(**one) for one in row["replicas"]), *readers),
+        slots=tuple(ReplicationSlot(**one) for one in row["slots"]),
+        archiver=Archiver(**row["archiver"]) if row["archiver"] else None,
+        upkeep=upkeep[0] if upkeep else Upkeep(),
+        tuned=tuple(sorted(tuned[0].items())) if tuned else (),
+    )
+
+
+async def _read(connection: Connection, wanted: dict[str, dict[str, Any]]) -> dict[str, list[DictRow]]:
+    """Run named statements in one round trip; return the rows of each."""
+    cursors: dict[str, AsyncCursor[DictRow]] = {}
+    with translated(connection):
+        # Not for one alone: what psycopg says when a pipeline ends in an error is of no use to anybody.
+        async with connection.pipeline() if len(wanted) > 1 else nullcontext():
+            for name, parameters in wanted.items():
+                cursors[name] = connection.cursor(row_factory=dict_row)
+                await cursors[name].execute(statement(f"monitor/{name}"), parameters or None)
+        return {name: await cursor.fetchall() for name, cursor in cursors.items()}
+
+
+async def read_insert_lsn(connection: Connection) -> tuple[str, int]:
+    """Return the primary's insert position, as PostgreSQL writes it and as a byte count."""
+    with translated(connection):
+        cursor = await connection.execute(statement("monitor/read_insert_lsn"))
+        row = await cursor.fetchone()
+    assert row is not None, "a select without FROM has one row"
+    return row[0], row[1]

@@ -1,0 +1,97 @@
+"""A connection that only asks: a replica where it is, or the primary for a number; opened again after each failure."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.rows import dict_row
+from psycopg.sql import SQL
+
+from backfill.postgres.session.connection import Connection, connect, translated
+from backfill.postgres.session.sql_files import statement
+from backfill.postgres.statements.fragments import expression
+from backfill.throttle.signals import Replica
+from backfill.values.errors import ConnectionLost, DatabaseError
+
+TIMEOUT_S = 3.0
+"""What a question may take; longer is no answer."""
+_ASK = b"""SELECT
+    set_config('default_transaction_read_only', 'on', false),
+    set_config('statement_timeout', %(timeout)s, false)"""
+
+
+def replica_name(dsn: str) -> str:
+    """Return what a replica is called that is asked itself: `host:port` of its conninfo, or its service."""
+    words = conninfo_to_dict(dsn)
+    host = words.get("host") or words.get("hostaddr")
+    return f"{host}:{words.get('port', 5432)}" if host else str(words.get("service") or "localhost:5432")
+
+
+class SideConnection:
+    """One server and a connection to it, in which every question is bounded."""
+
+    def __init__(self, dsn: str, *, standby: bool) -> None:
+        self.dsn = dsn
+        self._standby = standby
+        self._connection: Connection | None = None
+        self._turn = asyncio.Lock()
+
+    async def read_replicas(self) -> list[Replica]:
+        """Return where the replica is, and where those are that follow it."""
+        async with self._asked() as connection:
+            with translated(connection):
+                cursor = connection.cursor(row_factory=dict_row)
+                await cursor.execute(statement("monitor/read_standby"))
+                row = await cursor.fetchone()
+        assert row is not None, "a select without FROM has one row"
+        name = replica_name(self.dsn)
+        if not row["in_recovery"]:
+            raise DatabaseError(f"{name} is no standby")
+        return [Replica(name, "direct", row["replay_lsn"]), *(Replica(**one) for one in row["followers"])]
+
+    async def read_number(self, sql: str) -> float:
+        """Return the value of an expression."""
+        async with self._asked() as connection:
+            with translated(connection):
+                cursor = await connection.execute(SQL("SELECT {}::float8").format(expression(sql)))
+                row = await cursor.fetchone()
+        if row is None or row[0] is None or math.isnan(row[0]):
+            raise DatabaseError("the query gives no number")
+        return float(row[0])
+
+    async def read_waiting(self, pid: int) -> int:
+        """Return how many sessions wait for a lock of this one, directly or behind another."""
+        async with self._asked() as connection:
+            with translated(connection):
+                cursor = await connection.execute(statement("monitor/read_lock_queue"), {"pid": pid})
+                row = await cursor.fetchone()
+        assert row is not None, "an aggregate has one row"
+        return int(row[0])
+
+    async def close(self) -> None:
+        """Close the connection, if there is one."""
+        if self._connection is not None:
+            with suppress(DatabaseError):
+                await self._connection.close()
+            self._connection = None
+
+    @asynccontextmanager
+    async def _asked(self) -> AsyncIterator[Connection]:
+        """Give the connection for one question, one at a time; raise Lost where the answer takes too long."""
+        try:
+            async with self._turn, asyncio.timeout(TIMEOUT_S):
+                yield await self._connected()
+        except TimeoutError:
+            raise ConnectionLost(f"no answer within {TIMEOUT_S:.0f}s") from None
+
+    async def _connected(self) -> Connection:
+        if self._connection is None or self._connection.closed:
+            dsn = make_conninfo(self.dsn, target_session_attrs="any") if self._standby else self.dsn
+            self._connection = await connect(dsn, application_name="backfill:ask")
+            with translated(self._connection):
+                await self._connection.execute(_ASK, {"timeout": f"{TIMEOUT_S:.0f}s"})
+        return self._connection

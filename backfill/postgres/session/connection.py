@@ -1,0 +1,222 @@
+"""Connections: how they are opened, what bounds them, and driver errors in the project's own words.
+
+One session runs the batches, holds the lock and reads the signals, so that when it dies all three end together.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, TypeVar
+
+import psycopg
+from psycopg import AsyncConnection, AsyncCursor
+from psycopg.abc import PQGen
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.pq import Conninfo
+from psycopg.rows import DictRow, TupleRow, dict_row
+
+from backfill.jobfile.job import Job
+from backfill.postgres.session.encoding import escape_unknown
+from backfill.postgres.session.pooler import require_session_mode
+from backfill.retry.connect_advice import with_advice
+from backfill.values.errors import ConnectionLost, JobError, StatementRefused
+from backfill.values.redact import redact
+from backfill.values.units import format_duration
+
+INSUFFICIENT_PRIVILEGE = "42501"
+T = TypeVar("T")
+TIMEOUT_S = 15.0
+"""The statement_timeout of a session without a job."""
+
+_BOUNDS = {
+    "connect_timeout": "10",
+    "keepalives": "1",
+    "keepalives_idle": "5",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "20000",
+    "target_session_attrs": "read-write",
+}
+"""A half-open link is noticed within about 20 s, and a multi-host DSN leads to the primary."""
+ANSWER_S = 20.0
+"""What an answer may take beyond two statements that each take all of statement_timeout."""
+WAIT_INTERVAL_S = 0.1
+"""psycopg's own: how often a wait looks up for Ctrl-C."""
+
+_SET = b"""SELECT
+    pg_backend_pid(),
+    set_config('statement_timeout', %(statement_timeout)s, false),
+    set_config('lock_timeout', %(lock_timeout)s, false),
+    set_config('idle_in_transaction_session_timeout', '60s', false),
+    set_config('synchronous_commit', %(synchronous_commit)s, false),
+    set_config('default_transaction_isolation', 'read committed', false),
+    set_config('plan_cache_mode', 'force_custom_plan', false),
+    set_config('row_security', 'off', false),
+    set_config('TimeZone', 'UTC', false),
+    (SELECT set_config(name, '1s', false) FROM pg_settings WHERE name = 'client_connection_check_interval'),
+    (SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'transaction_timeout')
+WHERE %(told_pid)s::int IS NULL OR pg_backend_pid() = %(told_pid)s"""
+"""What a role or a database has as its defaults would cut the final read short or make batches fail. Settings that
+not every server has are set where they are there.
+
+Custom plans: a generic one takes a few pages for a fixed share of the table, and then reads all of a second table
+that `where` or `set` looks into, for each batch.
+
+With `told_pid`, the process that the protocol named, nothing is set in another one: that is a pooler's, and may be
+anybody's next.
+"""
+
+
+class Connection(AsyncConnection[TupleRow]):
+    """A session of ours; `server_pid` is the process that has its settings and its locks.
+
+    No answer takes longer than `answer_s`, None for any time: a proxy that stands still keeps the link up for ever.
+    """
+
+    server_pid = 0
+    answer_s: float | None = None
+
+    async def wait(
+        self,
+        gen: PQGen[T],
+        interval: float = WAIT_INTERVAL_S,
+        timeout: float | None = None,  # noqa: ASYNC109 - psycopg's own
+    ) -> T:
+        """Wait for an answer; give the session up where none comes in time."""
+        bound_s = self.answer_s
+        if timeout is not None or bound_s is None:
+            return await super().wait(gen, interval, timeout)
+        try:
+            return await super().wait(gen, interval, bound_s)
+        except psycopg.errors._WaitTimeout:  # noqa: SLF001 - named by the method that this overrides
+            self.pgconn.finish()  # it may answer yet, and then to another question
+            raise psycopg.OperationalError(f"no answer within {format_duration(bound_s)}") from None
+
+
+def resolve_dsn(option: str | None, environment: dict[str, str]) -> str:
+    """Return the conninfo to use: `--dsn`, else DATABASE_URL, else libpq's own PG* variables and service files.
+
+    Raises JobError when nothing names a database, or when the text is no conninfo.
+    """
+    dsn = option or environment.get("DATABASE_URL", "")
+    if not dsn and not any(environment.get(name) for name in ("PGHOST", "PGHOSTADDR", "PGSERVICE", "PGDATABASE")):
+        raise JobError(
+            "no database given; use --dsn, DATABASE_URL or libpq's PGHOST/PGSERVICE;"
+            " to see it work on a database made for you: backfill demo"
+        )
+    try:
+        conninfo_to_dict(dsn)
+    except psycopg.ProgrammingError as error:
+        raise JobError(f"the DSN cannot be read: {redact(str(error)).strip()}") from None
+    return dsn
+
+
+def worker_name(job: str) -> str:
+    """Return the application_name of a worker: the job, cut where it is long, and where it runs; at most 63 bytes."""
+    place = f"@{socket.gethostname()}:{os.getpid()}"[-32:]
+    return f"backfill:{job}"[: 63 - len(place)] + place
+
+
+async def connect(dsn: str, *, application_name: str, job: Job | None = None) -> Connection:
+    """Open a session in autocommit with every timeout set.
+
+    Raises Lost when there is no server to be had, Halted when a pooler gives us no session.
+    """
+    connection = await _open(dsn, application_name)
+    try:
+        with translated(connection):
+            # Behind a pooler the protocol names a process that there is not.
+            pid = await _set(connection, job, told_pid=connection.info.backend_pid)
+            if pid is None:
+                await require_session_mode(connection, lambda: _open(dsn, "backfill:pooler"))
+                pid = await _set(connection, job)
+        assert pid is not None, "without a condition there is one row"
+    except BaseException:
+        await connection.close()
+        raise
+    connection.server_pid = pid
+    return connection
+
+
+async def bound(connection: Connection, job: Job) -> None:
+    """Set the timeouts of a session anew."""
+    with translated(connection):
+        await _set(connection, job)
+
+
+async def _open(dsn: str, application_name: str) -> Connection:
+    given = conninfo_to_dict(dsn)
+    bounds = {name: value for name, value in _BOUNDS.items() if name not in given}
+    try:
+        with translated():
+            connection = await Connection.connect(
+                # UTF-8 whatever the environment says: a job file is, and every name may be.
+                make_conninfo(dsn, **bounds, application_name=application_name, client_encoding="UTF8"),
+                autocommit=True,
+                # What is prepared in a pipeline that an error aborts is believed there, and is not.
+                prepare_threshold=None,
+            )
+    except ConnectionLost as error:
+        raise ConnectionLost(with_advice(str(error), _user(given))) from error
+    escape_unknown(connection)
+    return connection
+
+
+def _user(given: dict[str, Any]) -> str | None:
+    """Return who asks for a session: the conninfo's user, else libpq's own default."""
+    defaults = {one.keyword: one.val for one in Conninfo.get_defaults()}
+    default = defaults.get(b"user")
+    return given.get("user") or (default.decode(errors="replace") if default else None)
+
+
+async def _set(connection: Connection, job: Job | None, *, told_pid: int | None = None) -> int | None:
+    """Set what holds in every session of ours; return the process that it was set in, None where it was not."""
+    connection.answer_s = 2 * (job.statement_timeout_s if job else TIMEOUT_S) + ANSWER_S
+    cursor = await connection.execute(_SET, _settings(job) | {"told_pid": told_pid})
+    row = await cursor.fetchone()
+    return int(row[0]) if row else None
+
+
+def _settings(job: Job | None) -> dict[str, Any]:
+    return {
+        "statement_timeout": f"{round((job.statement_timeout_s if job else TIMEOUT_S) * 1000)}ms",
+        "lock_timeout": f"{round((job.lock_timeout_s if job else 1.0) * 1000)}ms",
+        "synchronous_commit": job.synchronous_commit if job else "off",
+    }
+
+
+@asynccontextmanager
+async def untimed(connection: Connection) -> AsyncIterator[None]:
+    """Let statements of a transaction take as long as they take."""
+    bound_s, connection.answer_s = connection.answer_s, None
+    try:
+        await connection.execute("SET LOCAL statement_timeout = 0")
+        yield
+    finally:
+        connection.answer_s = bound_s
+
+
+@contextmanager
+def translated(connection: Connection | None = None) -> Iterator[None]:
+    """Turn driver errors into Lost (no session any more) or Refused (the server's words, SQLSTATE and time)."""
+    began_s = time.monotonic()
+    try:
+        yield
+    except psycopg.Error as error:
+        message = redact(str(error)).strip() or type(error).__name__
+        gone = connection is not None and connection.closed
+        if error.sqlstate is None or gone:
+            raise ConnectionLost(message) from error
+        raise StatementRefused(message, error.sqlstate, time.monotonic() - began_s) from error
+
+
+@asynccontextmanager
+async def dict_rows(connection: Connection) -> AsyncIterator[AsyncCursor[DictRow]]:
+    """Give a cursor in a transaction of its own."""
+    with translated(connection):
+        async with connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
+            yield cursor

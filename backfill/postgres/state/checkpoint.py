@@ -1,0 +1,166 @@
+"""The checkpoint: claimed with a new epoch, moved compare-and-swap, never behind or ahead of the data.
+
+A worker that lost its session may wake up later; its epoch is an old one then, so its batch changes nothing.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from psycopg.rows import DictRow
+from psycopg.types.json import Jsonb
+
+from backfill.postgres.session.connection import Connection, dict_rows, translated
+from backfill.postgres.session.sql_files import statement
+from backfill.table.batch import Verification
+from backfill.table.checkpoint import Checkpoint, Layout, Tid
+from backfill.table.definition import Table, TableIdentity
+from backfill.values.errors import Superseded, TableRewritten
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedLanes:
+    """A checkpoint that is ours, and the physical table that its addresses belong to."""
+
+    scan: Checkpoint
+    identity: TableIdentity
+
+
+async def read_sequence(connection: Connection, job: str) -> int:
+    """Return the number of the last batch of any leaf: those of a new one follow, so that the ring keeps the last."""
+    async with dict_rows(connection) as cursor:
+        await cursor.execute(statement("state/read_job_totals"), {"job": job})
+        done = await cursor.fetchone()
+    assert done is not None, "an aggregate has one row"
+    return int(done["sequence"])
+
+
+async def read_proofs(connection: Connection, job: str) -> dict[TableIdentity, Verification]:
+    """Return how the leaves ended that are done, by the file that was read."""
+    async with dict_rows(connection) as cursor:
+        await cursor.execute(statement("state/read_proofs"), {"job": job})
+        rows = await cursor.fetchall()
+    return {
+        TableIdentity(row["oid"], row["filenode"], row["system_identifier"]): Verification(
+            **row["proof"] | {name: tuple(row["proof"].get(name, ())) for name in ("samples", "rejected")}
+        )
+        for row in rows
+    }
+
+
+async def save_proof(connection: Connection, job: str, leaf: str, epoch: int, proof: Verification) -> None:
+    """Keep how a leaf ended; raises Superseded where another worker has claimed it."""
+    values = {"job": job, "leaf": leaf, "epoch": epoch, "proof": Jsonb(asdict(proof))}
+    async with dict_rows(connection) as cursor:
+        await cursor.execute(statement("state/save_proof"), values)
+        if cursor.rowcount == 0:
+            raise Superseded(f"job {job!r}: another worker has taken over the checkpoint")
+
+
+async def claim(connection: Connection, job: str, leaf: str) -> tuple[ClaimedLanes, ...]:
+    """Take over the leaf's checkpoints with a new epoch, one for each lane; none where it has none yet."""
+    async with dict_rows(connection) as cursor:
+        await cursor.execute(statement("state/claim_checkpoints"), {"job": job, "leaf": leaf})
+        rows = await cursor.fetchall()
+    return tuple(sorted(map(_claimed, rows), key=lambda one: one.scan.lane))
+
+
+def _claimed(row: DictRow) -> ClaimedLanes:
+    identity = TableIdentity(row.pop("table_oid"), row.pop("filenode"), row.pop("system_identifier"))
+    return ClaimedLanes(scan_of(row), identity)
+
+
+def scan_of(row: DictRow) -> Checkpoint:
+    """Return the scan that a row of `backfill.scan` holds."""
+    place = Tid.parse(row.pop("next_tid"))
+    layout = Layout(tuple(row.pop("sizes")), row.pop("window_pages"), row.pop("layout"))
+    return Checkpoint(next=place, layout=layout, **row)
+
+
+async def create(
+    connection: Connection, job: str, table: Table, scans: tuple[Checkpoint, ...]
+) -> tuple[Checkpoint, ...]:
+    """Write a leaf's first checkpoints, or those that start again on a table that is another one now; return them.
+
+    Checkpoints of lanes beyond these go. Raises Superseded where another worker has claimed one of them.
+    """
+    # Not 1: --restart removes the rows that would tell which epochs earlier workers had.
+    epoch = max(scan.epoch for scan in scans) or 1 + secrets.randbits(40)
+    fresh = tuple(replace(scan, epoch=epoch) for scan in scans)
+    async with dict_rows(connection) as cursor:
+        lanes = {"job": job, "leaf": fresh[0].leaf, "epoch": epoch, "lanes": len(fresh)}
+        await cursor.execute(statement("state/delete_lanes"), lanes)
+        await cursor.execute(statement("state/delete_rejected"), lanes)
+        for scan in fresh:
+            values = fields_of(scan) | {
+                "job": job,
+                "table_oid": table.identity.oid,
+                "filenode": table.identity.filenode,
+                "system_identifier": table.identity.system_identifier,
+                "wal_bytes": scan.wal_bytes,
+            }
+            await cursor.execute(statement("state/create_checkpoint"), values)
+            if cursor.rowcount != 1:
+                raise Superseded(f"job {job!r}: another worker has taken over the checkpoint")
+    return fresh
+
+
+def fields_of(scan: Checkpoint) -> dict[str, Any]:
+    """Return the columns of `backfill.scan` that a scan's place and counts are kept in."""
+    return {
+        "leaf": scan.leaf,
+        "lane": scan.lane,
+        "lanes": scan.lanes,
+        "epoch": scan.epoch,
+        "sequence": scan.sequence,
+        "pass_number": scan.pass_number,
+        "end_page": scan.end_page,
+        "window_start": scan.window_start,
+        "window_end": scan.window_end,
+        "sizes": list(scan.layout.sizes),
+        "window_pages": scan.layout.window_pages,
+        "layout": scan.layout.why,
+        "stripe": scan.stripe,
+        "next_tid": str(scan.next),
+        "rows_pass": scan.rows_pass,
+        "rows_converged_pass": scan.rows_converged_pass,
+        "rows_total": scan.rows_total,
+        "rows_unconverged": scan.rows_unconverged,
+    }
+
+
+async def move(connection: Connection, job: str, scans: tuple[Checkpoint, ...]) -> tuple[Checkpoint, ...]:
+    """Move checkpoints of a leaf where no batch does it; raises Superseded or Rewritten when one would not move."""
+    places: list[Checkpoint] = []
+    try:
+        async with dict_rows(connection) as cursor:
+            for scan in scans:
+                await cursor.execute(statement("state/save_checkpoint"), fields_of(scan) | {"job": job, "wal_bytes": 0})
+                places.append(moved(scan, await cursor.fetchone()))
+    except Fenced:
+        raise await blame(connection, job, scans[len(places)]) from None
+    return tuple(places)
+
+
+def moved(scan: Checkpoint, row: DictRow | None) -> Checkpoint:
+    """Return the place as it was saved; raises Fenced where it was not."""
+    if row is None:
+        raise Fenced
+    return replace(scan, sequence=scan.sequence + 1, wal_bytes=row["wal_bytes"])
+
+
+class Fenced(Exception):
+    """Leaves the transaction block, which rolls back: one of the checkpoints is not ours any more."""
+
+
+async def blame(connection: Connection, job: str, scan: Checkpoint) -> Superseded | TableRewritten:
+    """Say why the checkpoint would not move: another worker's epoch or sequence, or another file."""
+    with translated(connection):
+        fence = {"job": job, "leaf": scan.leaf, "lane": scan.lane}
+        cursor = await connection.execute(statement("state/read_epoch_and_sequence"), fence)
+        row = await cursor.fetchone()
+    if row is None or row != (scan.epoch, scan.sequence):
+        return Superseded(f"job {job!r}: another worker has moved the checkpoint; nothing of ours was changed")
+    return TableRewritten(f"table '{scan.leaf}' was rewritten; nothing of ours was changed")

@@ -1,0 +1,127 @@
+"""A job in the state schema: begun, what it waits for, how it ended, its events. Only its lock's holder writes them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from psycopg import AsyncCursor
+from psycopg.rows import DictRow
+from psycopg.types.json import Jsonb
+
+from backfill.engine.ports import JobStart
+from backfill.events.job import Finished
+from backfill.jobfile.job import Job
+from backfill.postgres.session.connection import Connection, dict_rows, translated
+from backfill.postgres.session.sql_files import statement
+from backfill.table.leaves import Totals
+from backfill.values.errors import JobError
+
+
+def spec_of(job: Job) -> dict[str, Any]:
+    """Return what decides which rows get which values: a started job may not change it. Limits may change."""
+    spec = {
+        "table": str(job.table),
+        "set": {one.column: one.expression for one in job.assignments},
+        "where": job.where,
+    }
+    more = {"using": job.using, "python": job.python}
+    return spec | {
+        key: one.model_dump(mode="json", by_alias=True, exclude_none=True) for key, one in more.items() if one
+    }
+
+
+def limits_of(job: Job) -> dict[str, Any]:
+    """Return what a started job may change, as in its file; without conninfos, which may hold passwords."""
+    spec = {"name", "table", "assignments", "where", "using", "python"}
+    limits = job.model_dump(mode="json", by_alias=True, exclude=spec)
+    del limits["throttle"]["probes"], limits["throttle"]["replicas"]["direct"]
+    return limits
+
+
+def changed(job: str, before: dict[str, Any], now: dict[str, Any]) -> str:
+    """Return the sentence that shows what differs between a started job and its file."""
+    differences = [
+        f"{key} was {before.get(key)!r}, is {now.get(key)!r}"
+        for key in dict.fromkeys([*now, *before])
+        if before.get(key) != now.get(key)
+    ]
+    return (
+        f"job {job!r} was started with another file: {'; '.join(differences)};"
+        " give the job another name, or start it anew with --restart (rows that are filled stay filled)"
+    )
+
+
+async def begin_job(connection: Connection, job: Job, *, worker: str, restart: bool, again: bool = False) -> JobStart:
+    """Mark the job as running; return the replicas that earlier workers saw on this timeline, and what they did.
+
+    A job that had ended begins again: none of its leaves counts as done, unless only rows that were set aside are tried
+    `again`. Raises JobError when the job was started with another table, set, where, using or python, unless `restart`.
+    """
+    spec = spec_of(job)
+    async with dict_rows(connection) as cursor:
+        await cursor.execute(statement("state/read_job"), {"job": job.name})
+        known = await cursor.fetchone()
+        if again and not known:
+            raise JobError(f"job {job.name!r} was never started in this database; start it: backfill run JOB.yaml")
+        if known and known["spec"] != spec:
+            if not restart:
+                raise JobError(changed(job.name, known["spec"], spec))
+            await _forget(cursor, job.name)
+        elif known and restart:
+            await _forget(cursor, job.name)
+        elif known and not again and known["state"] in ("done", "unconverged"):
+            await cursor.execute(statement("state/delete_proofs"), {"job": job.name})
+        await cursor.execute(statement("state/read_timeline"))
+        timeline = await cursor.fetchone()
+        values = {
+            "job": job.name,
+            "spec": Jsonb(spec),
+            "limits": Jsonb(limits_of(job)),
+            "timeline": timeline["timeline"] if timeline else None,
+            "worker": worker,
+        }
+        await cursor.execute(statement("state/save_job"), values)
+        row = await cursor.fetchone()
+        await cursor.execute(statement("state/read_job_totals"), {"job": job.name})
+        done = await cursor.fetchone()
+    assert done is not None, "an aggregate has one row"
+    tally = Totals(done["rows_total"], done["rows_unconverged"], done["wal_bytes"])
+    return JobStart(tuple(row["replicas_seen"]) if row else (), tally, rows_rejected=done["rows_rejected"])
+
+
+async def _forget(cursor: AsyncCursor[DictRow], job: str) -> None:
+    """Begin anew: no checkpoint, and no row that is set aside."""
+    await cursor.execute(statement("state/delete_checkpoints"), {"job": job})
+    await cursor.execute(statement("state/delete_rejected"), {"job": job, "leaf": None})
+
+
+async def save_leaves(connection: Connection, job: str, leaves: int, pages: int) -> None:
+    """Write how many tables there are to fill, where `status` finds it."""
+    with translated(connection):
+        await connection.execute(statement("state/save_leaves"), {"job": job, "leaves": leaves, "pages": pages})
+
+
+async def save_end(connection: Connection, finished: Finished) -> None:
+    """Write how this worker's run ended."""
+    values = {
+        "job": finished.job,
+        "state": finished.state,
+        "reason": finished.why,
+        "rows_unconverged": finished.rows_unconverged,
+        "samples": list(finished.samples),
+    }
+    with translated(connection):
+        await connection.execute(statement("state/save_end"), values)
+
+
+async def save_reason(connection: Connection, job: str, reason: str | None, replicas_seen: frozenset[str]) -> None:
+    """Write what the job waits for, where `status` finds it, and the replicas that it will miss."""
+    values = {"job": job, "reason": reason, "replicas_seen": sorted(replicas_seen)}
+    with translated(connection):
+        await connection.execute(statement("state/save_reason"), values)
+
+
+async def save_event(connection: Connection, job: str, kind: str, text: str) -> None:
+    """Write one event into the job's ring."""
+    with translated(connection):
+        await connection.execute(statement("state/save_event"), {"job": job, "kind": kind, "text": text})

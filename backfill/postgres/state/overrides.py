@@ -1,0 +1,49 @@
+"""`backfill tune`: limits of a started job, changed in the state schema, from where its worker takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
+
+from backfill.jobfile.job import Job
+from backfill.jobfile.overrides import shown_limits, with_overrides
+from backfill.postgres.session.connection import connect
+from backfill.postgres.session.sql_files import statement
+from backfill.postgres.state.required_rights import TO_TUNE, requires
+from backfill.postgres.state.status import has_jobs, unknown
+
+
+@dataclass(frozen=True, slots=True)
+class StoredLimits:
+    """Every limit of a job as text: in the file that it was started with, before and after this change."""
+
+    file: dict[str, str]
+    before: dict[str, str]
+    after: dict[str, str]
+
+
+async def tune(dsn: str, name: str, changes: Mapping[str, str], *, reset: bool) -> StoredLimits:
+    """Change limits of a job, or with none only tell them; `reset` takes all earlier changes back first.
+
+    Raises JobError for a job that never started, and where the limits would not agree; Halted where a right is missing.
+    """
+    async with await connect(dsn, application_name="backfill:tune") as connection:
+        with requires(connection, *TO_TUNE):
+            async with connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
+                row = None
+                if await has_jobs(connection):
+                    await cursor.execute(statement("state/read_limits"), {"job": name})
+                    row = await cursor.fetchone()
+                if row is None:
+                    raise unknown(name)
+                job = Job.model_validate({"name": name, **row["spec"], **row["limits"]}, by_alias=True, by_name=False)
+                kept = {} if reset else row["tuned"]
+                after = with_overrides(job, {**kept, **changes})
+                if changes or reset:
+                    await cursor.execute(
+                        statement("state/save_overrides"), {"job": name, "tuned": Jsonb({**kept, **changes})}
+                    )
+    return StoredLimits(shown_limits(job), shown_limits(with_overrides(job, row["tuned"])), shown_limits(after))

@@ -1,0 +1,122 @@
+"""`backfill status`: all jobs of a database as its state schema and its sessions tell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg.rows import dict_row
+
+from backfill.postgres.session.connection import Connection, connect
+from backfill.postgres.session.sql_files import statement
+from backfill.postgres.state.checkpoint import scan_of
+from backfill.postgres.state.required_rights import TO_LOOK, requires
+from backfill.table.checkpoint import Checkpoint
+from backfill.table.leaves import LeafPlace
+from backfill.values.errors import Halted, JobError
+
+
+@dataclass(frozen=True, slots=True)
+class JobStatus:
+    """One job. `state` is `abandoned` for a job that says running while no worker is connected.
+
+    `vacuum` is how the last vacuum of ours ended, None where there was none.
+    `rejected` are a few of the rows that are set aside, with the server's words, the newest first.
+    `leaf` is the table at work where there are several, the last one of a job that has ended.
+    """
+
+    job: str
+    table: str
+    state: str
+    reason: str | None
+    worker: str | None
+    pass_number: int
+    progress_ratio: float
+    rows_total: int
+    rows_unconverged: int
+    rows_s: float
+    wal_bytes: int
+    idle_s: float
+    samples: tuple[str, ...]
+    layouts: tuple[str, ...] = ()
+    vacuum: str | None = None
+    rows_rejected: int = 0
+    rejected: tuple[str, ...] = ()
+    leaf: str | None = None
+    leaf_number: int = 1
+    leaves: int = 1
+
+
+async def read_status(dsn: str, job: str | None) -> list[JobStatus]:
+    """Return the jobs of the database, or the one of that name; none where no worker ever ran.
+
+    Raises Halted where the role may not look.
+    """
+    async with await connect(dsn, application_name="backfill:status") as connection:
+        with requires(connection, *TO_LOOK):
+            if not await has_jobs(connection):
+                return []
+            async with connection.cursor(row_factory=dict_row) as rows:
+                await rows.execute(statement("state/read_status"), {"job": job})
+                return [_status(row) for row in await rows.fetchall()]
+
+
+async def has_jobs(connection: Connection) -> bool:
+    """Whether a worker ever ran in this database; raises Halted where it was one of an older version."""
+    cursor = await connection.execute(
+        "SELECT to_regclass('backfill.job') IS NOT NULL, to_regclass('backfill.rejected') IS NOT NULL"
+    )
+    found = await cursor.fetchone()
+    if found == (True, False):
+        raise Halted("schema backfill is of an older version; the next worker brings it up to date, or: backfill init")
+    return found == (True, True)
+
+
+def unknown(job: str) -> JobError:
+    """Return the error of a name that no job has."""
+    return JobError(f"no job {job!r} in this database; backfill status lists all")
+
+
+def _status(row: dict[str, Any]) -> JobStatus:
+    told = [(one.pop("done"), scan_of(one)) for one in row["scans"]]
+    scans = tuple(scan for _, scan in told)
+    at_work = _at_work(told)
+    extent = _extent(row["leaves"], row["pages"], told, at_work)
+    abandoned, ended = row["state"] == "running" and not row["connected"], row["state"] in ("done", "unconverged")
+    return JobStatus(
+        job=row["name"],
+        table=row["table"],
+        state="abandoned" if abandoned else row["state"],
+        reason=row["reason"],
+        worker=row["worker"] if row["connected"] else None,
+        pass_number=max((scan.pass_number for scan in at_work), default=0),
+        progress_ratio=1.0 if ended else extent.progress_ratio(at_work) if at_work else 0.0,
+        rows_total=sum(scan.rows_total for scan in scans),
+        rows_unconverged=row["rows_unconverged"],
+        rows_s=row["rows_s"],
+        wal_bytes=sum(scan.wal_bytes for scan in scans),
+        idle_s=row["idle_s"] or 0.0,
+        samples=tuple(row["samples"]),
+        layouts=tuple(scan.layout.why for scan in at_work if scan.pass_number == 1 and scan.layout.why),
+        leaf=at_work[0].leaf if at_work and extent.count > 1 else None,
+        leaf_number=extent.number,
+        leaves=extent.count,
+        vacuum=row["vacuum"],
+        rows_rejected=row["rows_rejected"],
+        rejected=tuple(row["rejected"]),
+    )
+
+
+def _at_work(told: list[tuple[bool, Checkpoint]]) -> tuple[Checkpoint, ...]:
+    """Return the places on the leaf that was written last, of those that are to do if there are any."""
+    for leaf in [scan.leaf for done, scan in reversed(told) if not done] or [scan.leaf for _, scan in told[-1:]]:
+        return tuple(sorted((scan for _, scan in told if scan.leaf == leaf), key=lambda scan: scan.lane))
+    return ()
+
+
+def _extent(leaves: int, pages: int, told: list[tuple[bool, Checkpoint]], at_work: tuple[Checkpoint, ...]) -> LeafPlace:
+    """Return where the leaf at work lies among all, by what the checkpoints say of those that are done."""
+    here = at_work[0].leaf if at_work else ""
+    before = {scan.leaf: scan.end_page for done, scan in told if done and scan.leaf != here}
+    ends = max((scan.end_page for scan in at_work), default=0)
+    return LeafPlace(min(len(before) + 1, leaves), leaves, ends, sum(before.values()), pages)

@@ -1,0 +1,75 @@
+"""The pieces that statements are made of: names, a job's expressions, the tables as a statement reads them.
+
+A job's expressions are SQL by contract and stand between line breaks inside parentheses, so that a comment in them
+cannot swallow ours. Everything else is an identifier or a parameter. `%` is doubled in all of it, because all our
+statements have parameters.
+"""
+
+from __future__ import annotations
+
+from psycopg.sql import SQL, Composed, Identifier, Literal
+
+from backfill.jobfile.job import Using
+from backfill.table.definition import Table
+
+NOTHING = SQL("").format()
+
+
+def expression(text: str) -> Composed:
+    """Return a job's expression in parentheses of its own lines."""
+    return SQL("(\n{}\n)").format(verbatim(text))
+
+
+def verbatim(text: str) -> SQL:
+    """Return text that is SQL already."""
+    return SQL(text.replace("%", "%%"))
+
+
+def name_of(*parts: str) -> Identifier:
+    """Return a quoted identifier."""
+    return Identifier(*(part.replace("%", "%%") for part in parts))
+
+
+def alone_of(table: Table) -> Composed:
+    """Return the table alone, without tables that inherit from it."""
+    return SQL("ONLY {}").format(name_of(table.name.schema, table.name.name))
+
+
+def target_of(table: Table) -> Composed:
+    """Return the table alone, under the name that expressions call it."""
+    alias = SQL(" AS {}").format(name_of(table.alias)) if table.alias else NOTHING
+    return SQL("{}{}").format(alone_of(table), alias)
+
+
+def row_of(table: Table) -> Identifier:
+    """Return what expressions call a row of the table."""
+    return name_of(table.alias or table.name.name)
+
+
+def joined_of(using: Using) -> Composed:
+    """Return the joined table, under the name that expressions call it, with whatever inherits from it."""
+    alias = SQL(" AS {}").format(name_of(using.alias)) if using.alias else NOTHING
+    return SQL("{}{}").format(name_of(using.table.schema, using.table.name), alias)
+
+
+def range_of(table: Table) -> Composed:
+    """Return the condition of a range of row addresses: a Tid Range Scan since PostgreSQL 14, in generic plans too."""
+    return SQL("{row}.ctid >= %(low)s::tid AND {row}.ctid < %(high)s::tid").format(row=row_of(table))
+
+
+def residue_of(table: Table) -> Composed:
+    """Return a row's line pointer modulo 64: the last byte of its address as PostgreSQL sends it."""
+    return SQL("get_byte(tidsend({}.ctid), 5) & 63").format(row_of(table))
+
+
+def key_of(table: Table, row: Identifier) -> Composed:
+    """Return a row's primary key as text, or its address where the table has none."""
+    if not table.key:
+        return SQL("{}.ctid::text").format(row)
+    return object_of(table.key, row)
+
+
+def object_of(columns: tuple[str, ...], row: Identifier) -> Composed:
+    """Return columns of a row as a JSON object's text."""
+    parts = (SQL("{}, {}.{}").format(Literal(one.replace("%", "%%")), row, name_of(one)) for one in columns)
+    return SQL("jsonb_build_object({})::text").format(SQL(", ").join(parts))

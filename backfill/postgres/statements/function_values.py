@@ -1,0 +1,112 @@
+"""A row function's values as a statement's second table: each row by its address and version, its values as texts.
+
+A row is updated only where the version that its inputs were read from still lies at its address. In one file an
+address that is used again holds a row of another transaction, so ctid and xmin name a version; that it is still the
+same file is what the checkpoint asks before the batch commits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from psycopg.sql import SQL, Composed, Identifier, Placeholder
+
+from backfill.jobfile.job import Job
+from backfill.jobfile.load import JobFile
+from backfill.postgres.session.connection import Connection, translated
+from backfill.postgres.session.sql_files import statement
+from backfill.postgres.statements.fragments import name_of, row_of, target_of, verbatim
+from backfill.table.definition import Table
+from backfill.values.errors import JobError
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A column that the function gives the values of, and the type that their texts are read as.
+
+    It is the column's without a length or a domain: a value that does not fit is an error, not cut off by a cast.
+    """
+
+    column: str
+    base: str
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionValues:
+    """What a job's function reads and gives on a table."""
+
+    inputs: tuple[str, ...]
+    outputs: tuple[Output, ...]
+    prefix: str
+
+    def name(self, part: str) -> Identifier:
+        """Return a name of our own, which is none of the table's."""
+        return Identifier(f"{self.prefix}_{part}")
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """The parameters that hold the values, by output."""
+        return tuple(f"out_{number}" for number in range(len(self.outputs)))
+
+    def value(self, column: str) -> Composed | None:
+        """Return what a column is set to; None where it is not the function that says so."""
+        for number, one in enumerate(self.outputs):
+            if one.column == column:
+                return SQL("{}::{}").format(self.name(str(number)), verbatim(one.base))
+        return None
+
+    def source(self) -> Composed:
+        """Return the table of values."""
+        values = SQL("").join(SQL(", {}::text[]").format(Placeholder(one)) for one in self.parameters)
+        names = [self.name("tid"), self.name("xmin"), *(self.name(str(one)) for one in range(len(self.outputs)))]
+        return SQL("unnest(%(tids)s::tid[], %(xmins)s::xid[]{}) AS {}({})").format(
+            values, Identifier(self.prefix), SQL(", ").join(names)
+        )
+
+    def unchanged(self, table: Table) -> Composed:
+        """Return the guard: the row is the version that the function was given."""
+        return SQL("{row}.ctid = {tid} AND {row}.xmin = {xmin}").format(
+            row=row_of(table), tid=self.name("tid"), xmin=self.name("xmin")
+        )
+
+    def rows(self, table: Table, condition: Composed) -> Composed:
+        """Return the read of the inputs of all rows of a condition."""
+        inputs = SQL("").join(SQL(", {}.{}").format(row_of(table), name_of(one)) for one in self.inputs)
+        return SQL("SELECT {row}.ctid::text, {row}.xmin::text{inputs}\nFROM {target}\nWHERE {condition}").format(
+            row=row_of(table), inputs=inputs, target=target_of(table), condition=condition
+        )
+
+
+async def read_output_types(connection: Connection, job_file: JobFile, table: Table) -> FunctionValues | None:
+    """Return what the job's function reads and gives; raise JobError at an input that the table does not have."""
+    python = job_file.job.python
+    if python is None:
+        return None
+    columns = [one.name for one in table.columns]
+    for place, name in enumerate(python.inputs):
+        if name not in columns:
+            near = get_close_matches(name, columns, n=1)
+            hint = f"; did you mean '{near[0]}'?" if near else f"; it has {', '.join(columns)}"
+            where = job_file.at("python", "inputs", place)
+            raise JobError(f"{where}: table '{table.name}' has no column '{name}'{hint}")
+    with translated(connection):
+        cursor = await connection.execute(statement("statements/read_base_types"), {"table_oid": table.identity.oid})
+        bases: dict[str, str] = dict(await cursor.fetchall())
+    return function_values(job_file.job, table, bases)
+
+
+def function_values(job: Job, table: Table, bases: dict[str, str]) -> FunctionValues | None:
+    """Return the same from the types of `Output` by column."""
+    if job.python is None:
+        return None
+    outputs = tuple(Output(column, bases[column]) for column in job.from_python)
+    return FunctionValues(job.python.inputs, outputs, _prefix(table))
+
+
+def _prefix(table: Table) -> str:
+    """Return the beginning of names that none of the table's begins with: `where` must not mean ours."""
+    prefix = "backfill"
+    while any(name.startswith(prefix) for name in (table.name.name, *(one.name for one in table.columns))):
+        prefix += "_"
+    return prefix

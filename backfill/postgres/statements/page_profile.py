@@ -1,0 +1,44 @@
+"""The look at a window's first pages: how rows fill them, how many are to do, and what an UPDATE adds to one."""
+
+from __future__ import annotations
+
+from psycopg.sql import SQL, Composed
+
+from backfill.postgres.statements.fragments import expression, name_of, range_of, row_of, target_of, verbatim
+from backfill.postgres.statements.predicates import RowPredicates
+
+
+def compose_shape(matching: RowPredicates, *, stable: bool) -> Composed:
+    """Return the statement; it evaluates `set` only where that is `stable` and asks for the row alone.
+
+    A value above 2 kB lies in TOAST, and its row has a pointer of 18 bytes.
+    """
+    table, due = matching.table, matching.found(again=False)
+    size = "CASE WHEN pg_column_size({one}) > 2000 THEN 18 ELSE coalesce(pg_column_size({one}), 0) END"
+    stored = (SQL(size).format(one=_column(matching, column.name)) for column in table.columns)
+    return SQL(
+        "SELECT count(*) AS rows, count(*) FILTER (WHERE {due}) AS due,\n"
+        "avg(24 + {stored}) AS row_bytes,\n{grown} AS grown_bytes\n"
+        "FROM {target}\nWHERE {range}"
+    ).format(
+        due=due,
+        stored=SQL(" + ").join(stored),
+        grown=_grown(matching, due) if stable and matching.job.using is None else SQL("NULL::numeric"),
+        target=target_of(table),
+        range=range_of(table),
+    )
+
+
+def _grown(matching: RowPredicates, due: Composed) -> Composed:
+    """Return by how much rows to do grow; in a row of its own a value is as short as in a table's."""
+    types = {column.name: column.type for column in matching.table.columns}
+    size = "least(pg_column_size(ROW({}::{})), 2000) - least(pg_column_size(ROW({})), 2000)"
+    pairs = (
+        SQL(size).format(expression(one.expression), verbatim(types[one.column]), _column(matching, one.column))
+        for one in matching.job.assignments
+    )
+    return SQL("avg({}) FILTER (WHERE {})").format(SQL(" + ").join(pairs), due)
+
+
+def _column(matching: RowPredicates, name: str) -> Composed:
+    return SQL("{}.{}").format(row_of(matching.table), name_of(name))

@@ -1,0 +1,113 @@
+"""Which rows a job is about, as conditions inside its statements: to do, with a partner, matching still afterwards.
+
+A row that is joined with another table (`using`) is to do when it has a partner with which `on` and `where` hold. A
+read asks that by EXISTS, so that a row counts once, however many partners it has; an UPDATE joins, and takes a row
+with several partners once, with any of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from psycopg.sql import SQL, Composed
+
+from backfill.jobfile.job import Job
+from backfill.postgres.statements.fragments import NOTHING, expression, joined_of, name_of, row_of, target_of, verbatim
+from backfill.table.definition import Table
+
+
+@dataclass(frozen=True, slots=True)
+class RowPredicates:
+    """A job's conditions over one table, and what the server said of its `where`.
+
+    `alone`: it can be asked of the table's rows without the joined table, so a row without a partner may match.
+    `foreseen`: it can be asked of the row as the UPDATE would leave it (see `Table.foreseeable`).
+    """
+
+    job: Job
+    table: Table
+    foreseen: bool
+    alone: bool = True
+
+    def fillable(self, *, again: bool) -> Composed:
+        """Return the condition of an UPDATE; `again`: where a pass has tried all rows, only what it would mend."""
+        if not (again and self.foreseen):
+            return self._holds()
+        still = self.still_matches()
+        if self.job.using is not None:
+            # Naming the row keeps the server from asking this of a partner by itself, which `set` may not bear.
+            still = SQL("CASE WHEN {}.ctid >= '(0,0)' THEN {} END").format(row_of(self.table), still)
+        return SQL("{} AND {} IS NOT TRUE").format(self._holds(), still)
+
+    def found(self, *, again: bool) -> Composed:
+        """Return the same as the condition of a row by itself, for reads."""
+        return self._partnered(self.fillable(again=again))
+
+    def left(self) -> Composed:
+        """Return the condition of a row that is still to do, whether or not an UPDATE reaches it."""
+        return expression(self.job.where) if self.alone else self.found(again=False)
+
+    def updated_still(self) -> Composed:
+        """Return, for RETURNING, whether the updated row matches still.
+
+        With the partner that it was updated from where that is enough: where a later pass does not trust it.
+        """
+        if self.alone or self.foreseen:
+            return expression(self.job.where)
+        return self._partnered(self._holds())
+
+    def still_matches(self) -> Composed:
+        """Return whether the row as the UPDATE would leave it is to do still, to be used inside a statement.
+
+        The inner select has no FROM: its columns are the outer row's, its output the row with `set` applied.
+        """
+        asked = expression(self.job.where) if self.alone else self._partnered(self._holds())
+        return SQL("(SELECT {} FROM (SELECT {}) AS {})").format(asked, self._row_after(), row_of(self.table))
+
+    def foreseeing(self) -> Composed:
+        """Return a select that the server accepts when `still_matches` can be trusted.
+
+        Its `where` sees the row after the UPDATE alone. Inside a statement on the table it would also see the row
+        before, by `ctid`, `xmin` or the table's name with its schema, and take that for the row after.
+        """
+        partner = NOTHING if self.alone else self._beside()
+        return SQL("SELECT FROM (SELECT {} FROM {}{}) AS {}{} WHERE {}").format(
+            self._row_after(),
+            target_of(self.table),
+            self._beside(),
+            row_of(self.table),
+            partner,
+            expression(self.job.where) if self.alone else self._holds(),
+        )
+
+    def searching(self) -> Composed:
+        """Return a select of the rows to do, whose plan estimates how many there are."""
+        return SQL("SELECT FROM {} WHERE {}").format(target_of(self.table), self.found(again=False))
+
+    def partnering(self) -> Composed:
+        """Return a select from which the server leaves the join out when no row can have two partners."""
+        assert self.job.using is not None, "no table is joined"
+        return SQL("SELECT FROM {} LEFT JOIN {} ON {}").format(
+            target_of(self.table), joined_of(self.job.using), self._holds()
+        )
+
+    def _holds(self) -> Composed:
+        where = expression(self.job.where)
+        return SQL("{} AND {}").format(expression(self.job.using.on), where) if self.job.using else where
+
+    def _partnered(self, condition: Composed) -> Composed:
+        if self.job.using is None:
+            return condition
+        return SQL("EXISTS (SELECT FROM {} WHERE {})").format(joined_of(self.job.using), condition)
+
+    def _beside(self) -> Composed:
+        return SQL(", {}").format(joined_of(self.job.using)) if self.job.using else NOTHING
+
+    def _row_after(self) -> Composed:
+        assigned = {one.column: one.expression for one in self.job.assignments}
+        return SQL(", ").join(
+            SQL("{}::{} AS {}").format(expression(assigned[one.name]), verbatim(one.type), name_of(one.name))
+            if one.name in assigned
+            else SQL("{}.{}").format(row_of(self.table), name_of(one.name))
+            for one in self.table.columns
+        )

@@ -1,0 +1,87 @@
+"""The proof as a statement: what matches still, how much of it no UPDATE would mend, and where such rows are.
+
+Samples are looked up by address: an array of all keys would not fit memory where millions of rows are left. Rows that
+are set aside are counted apart and not asked what `set` makes of them, which may be what they were refused for.
+"""
+
+from __future__ import annotations
+
+from psycopg.sql import SQL, Composed
+
+from backfill.postgres.statements.fragments import alone_of, key_of, name_of, target_of
+from backfill.postgres.statements.predicates import RowPredicates
+
+_SAMPLES = SQL("ARRAY(SELECT {key} FROM {target} AS sampled WHERE sampled.ctid = ANY (found.tids) LIMIT 5) AS samples")
+_UNKNOWN = SQL("NULL").format()
+_REJECTED = SQL("ctid = ANY (%(rejected)s::tid[])")
+_COUNTED = SQL(
+    "count(*) AS rows, count(*) FILTER (WHERE {rejected}) AS rejected, min(ctid) FILTER (WHERE NOT {rejected}) AS tid"
+).format(rejected=_REJECTED)
+_SUMMED = SQL(
+    "coalesce(sum(rows), 0)::bigint AS rows_left, coalesce(sum(rejected), 0)::bigint AS rows_rejected,\n"
+    "array_agg(tid) AS tids"
+)
+
+
+def compose_proof(matching: RowPredicates) -> Composed:
+    """Return the statement: rows left, set aside, unconverged (NULL where not foreseen), alone, and samples."""
+    return _of_joined(matching) if matching.job.using else _of_one_table(matching)
+
+
+def _of_one_table(matching: RowPredicates) -> Composed:
+    stuck = SQL("{} IS TRUE").format(matching.still_matches()) if matching.foreseen else _UNKNOWN
+    return SQL(
+        "SELECT found.rows_left, found.rows_rejected, found.rows_unconverged, 0 AS rows_without_partner,\n{samples}\n"
+        "FROM (\n"
+        "SELECT {summed}, coalesce(sum(stuck), 0)::bigint AS rows_unconverged\n"
+        "FROM (\n"
+        "SELECT {counted},\ncount(*) FILTER (WHERE CASE WHEN {rejected} THEN false ELSE {stuck} END) AS stuck\n"
+        "FROM {target}\nWHERE {left}\nGROUP BY hashtid(ctid) & 7\n"
+        ") AS parts\n) AS found"
+    ).format(
+        samples=_samples(matching),
+        summed=_SUMMED,
+        counted=_COUNTED,
+        rejected=_REJECTED,
+        stuck=stuck,
+        target=target_of(matching.table),
+        left=matching.left(),
+    )
+
+
+def _of_joined(matching: RowPredicates) -> Composed:
+    # Reads of their own for what is left, if anything is: within one read each row would look for its partners alone.
+    unconverged, alone = _UNKNOWN, SQL("0").format()
+    if matching.foreseen:
+        others = SQL("NOT {} AND {}").format(_REJECTED, matching.found(again=True))
+        unconverged = _left_but(others, SQL("found.rows_left - found.rows_rejected").format(), matching)
+    if matching.alone:
+        alone = _left_but(matching.found(again=False), SQL("found.rows_left").format(), matching)
+    return SQL(
+        "SELECT found.rows_left, found.rows_rejected, {unconverged} AS rows_unconverged,\n"
+        "{alone} AS rows_without_partner,\n{samples}\n"
+        "FROM (\n"
+        "SELECT {summed}\n"
+        "FROM (\n"
+        "SELECT {counted}\n"
+        "FROM {target}\nWHERE {left}\nGROUP BY hashtid(ctid) & 7\n"
+        ") AS parts\n) AS found"
+    ).format(
+        unconverged=unconverged,
+        alone=alone,
+        samples=_samples(matching),
+        summed=_SUMMED,
+        counted=_COUNTED,
+        target=target_of(matching.table),
+        left=matching.left(),
+    )
+
+
+def _left_but(reached: Composed, of: Composed, matching: RowPredicates) -> Composed:
+    return SQL("CASE WHEN found.rows_left > 0 THEN {} - (\nSELECT count(*) FROM {}\nWHERE {}\n) ELSE 0 END").format(
+        of, target_of(matching.table), reached
+    )
+
+
+def _samples(matching: RowPredicates) -> Composed:
+    return _SAMPLES.format(key=key_of(matching.table, name_of("sampled")), target=alone_of(matching.table))

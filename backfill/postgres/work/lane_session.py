@@ -1,0 +1,176 @@
+"""One session of a job on one leaf: what a lane asks for, answered by the modules of this package."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+from backfill.jobfile.job import Job
+from backfill.postgres.mapping.row_mapper import RowMapper
+from backfill.postgres.monitor.side_connection import replica_name
+from backfill.postgres.monitor.signal_reader import SignalReader
+from backfill.postgres.session.connection import Connection, bound, translated
+from backfill.postgres.session.missing_rights import with_grant
+from backfill.postgres.state import checkpoint
+from backfill.postgres.state import job as job_state
+from backfill.postgres.statements.compose import Statements, vacuum_of
+from backfill.postgres.work import reads, rejected
+from backfill.postgres.work.batch import BatchStatement, run_batch
+from backfill.postgres.work.compression import compressing
+from backfill.table.batch import BatchRequest, BatchResult, RowDescription, RowSetAside, TooManyRows
+from backfill.table.checkpoint import Checkpoint, Layout, Tid
+from backfill.table.definition import Table
+from backfill.table.row_counts import BatchRange, RowCounts
+from backfill.table.sparse_rows import RowAddresses, read_end
+from backfill.table.stripe_plan import PageProfile
+from backfill.throttle.signals import Signals, VacuumResult
+from backfill.throttle.wait_reason import WaitReason
+from backfill.upkeep.vacuum import VacuumCost
+from backfill.values.errors import StatementRefused
+
+
+class PgLaneSession:
+    """A connection, and the leaf that it works on."""
+
+    _compression: str | None = None
+    """How the last batch's full-page images were to be compressed: what else we do goes by it."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        job: Job,
+        observer: SignalReader,
+        table: Table,
+        statements: Statements,
+        mapper: RowMapper | None = None,
+    ) -> None:
+        self.connection = connection
+        self.job = job
+        self._observer = observer
+        self._table = table
+        self._statements = statements
+        self._mapper = mapper
+
+    def turn_to(self, table: Table, statements: Statements) -> None:
+        """Work on another leaf, or on what has become of this one."""
+        self._table, self._statements = table, statements
+
+    @property
+    def rows_at_once(self) -> int:
+        """Rows that the job's function maps in good time."""
+        return self._mapper.rows_at_once if self._mapper else self.job.batch.max_rows
+
+    async def read_signals(self) -> Signals:
+        """Read everything that our WAL can hurt."""
+        return await self._observer.read(self.connection, self._table.identity.oid)
+
+    async def read_shape(self, scan: Checkpoint) -> PageProfile | None:
+        """Look at the first pages of the scan's window; None where no row there is due."""
+        async with self._granting():
+            return await reads.read_shape(self.connection, self._statements, scan)
+
+    async def read_scout(self, scan: Checkpoint, rows: int, pages: int) -> RowCounts:
+        """Count matching rows from the scan's place on, in slices that hold at most `rows`, of so many pages."""
+        async with self._granting(), compressing(self.connection, self._compression):
+            return await reads.read_scout(self.connection, self._statements, scan, rows, pages)
+
+    async def read_due(self, scan: Checkpoint, pages: int) -> RowAddresses:
+        """Find the rows to do from the scan's place on, in at most so many pages of the lane's own."""
+        async with self._granting():
+            return await reads.read_due(self.connection, self._statements, scan, read_end(scan, pages))
+
+    async def read_rows(self, scan: Checkpoint, cut: BatchRange) -> RowAddresses:
+        """Find the rows of a batch, or the first of very many."""
+        async with self._granting():
+            return await reads.read_rows(self.connection, self._statements, scan, cut)
+
+    def stop_foreseeing(self) -> bool:
+        """Ask no more of a row what the UPDATE would make of it; return whether that was asked."""
+        unforeseen = self._statements.unforeseen
+        self._statements = unforeseen or self._statements
+        return unforeseen is not None
+
+    async def map_rows(self, scan: Checkpoint, cut: BatchRange) -> None:
+        """Let the job's function work, where it has one, before the batch is let through."""
+        if self._mapper:
+            await self._mapper.hold(self.connection, self._statements, scan, cut)
+
+    async def run_batch(self, order: BatchRequest, charge: Callable[[int], int]) -> BatchResult | TooManyRows:
+        """Run one batch and its checkpoint in one transaction."""
+        connection, statements, values = self.connection, self._statements, {}
+        if self._mapper:
+            scan = order.scan
+            if order.again is not None:  # that row alone, wherever the place is
+                scan = replace(scan, layout=Layout(), stripe=0, next=order.cut.tids[0])
+            values = await self._mapper.values(connection, statements, scan, order.cut)
+        self._compression = order.admission.compression
+        async with self._granting():
+            return await run_batch(BatchStatement(connection, statements, self.job, self._table, order, charge, values))
+
+    async def describe(self, tid: Tid, *, values: bool) -> RowDescription | None:
+        """Return a row's key, and with `values` what it would be set to; None where there is no row any more."""
+        asked = values and self._mapper is None
+        described = await reads.describe(self.connection, self._statements, tid, values=asked)
+        if described is None or asked or not values:
+            return described
+        assert self._mapper is not None, "a function gives the values"
+        return replace(described, values=self._mapper.given(tid), unknown="the function was not asked about it")
+
+    async def reject_row(self, scan: Checkpoint, cut: BatchRange, error: StatementRefused) -> RowSetAside:
+        """Set the one row of a batch aside and move the checkpoint behind it, in one transaction."""
+        return await rejected.reject(self.connection, self._statements, self.job, scan, cut, error)
+
+    async def save_place(self, scan: Checkpoint) -> Checkpoint:
+        """Move the checkpoint without a batch."""
+        [moved] = await checkpoint.move(self.connection, self.job.name, (scan,))
+        return moved
+
+    async def save_wait(self, reason: WaitReason | None, replicas_seen: frozenset[str]) -> None:
+        """Tell `status` what the job waits for, and keep it among the events."""
+        text = str(reason) if reason else None
+        asked = frozenset(map(replica_name, self.job.throttle.replicas.direct))  # never out of view, only unknown
+        await job_state.save_reason(self.connection, self.job.name, text, replicas_seen - asked)
+        if reason is not None:
+            await job_state.save_event(self.connection, self.job.name, reason.kind, str(reason))
+
+    async def apply_limits(self, job: Job) -> None:
+        """Keep another limit of rows from the next batch on, and other timeouts."""
+        self.job = job
+        if self._mapper:
+            self._mapper.timeout_s = job.statement_timeout_s
+        await bound(self.connection, job)
+
+    async def start_vacuum(self, cost: VacuumCost) -> None:
+        """Begin a VACUUM of the leaf on a connection of its own."""
+        statement = vacuum_of(self._table, self.connection.info.server_version)
+        self._observer.vacuum.start(statement, cost, self._compression)
+
+    async def stop_vacuum(self, why: str) -> VacuumResult | None:
+        """End the VACUUM that runs."""
+        return await self._observer.vacuum.stop(why)
+
+    async def save_vacuum(self, text: str) -> None:
+        """Keep among the events how a VACUUM ended."""
+        await job_state.save_event(self.connection, self.job.name, "vacuumed", text)
+
+    async def cancel(self) -> None:
+        """Cancel the statement that runs now; its transaction is rolled back. So is the job's function."""
+        if self._mapper:
+            self._mapper.kill()
+        with translated():
+            await self.connection.cancel_safe(timeout=5)
+
+    @asynccontextmanager
+    async def _granting(self) -> AsyncGenerator[None, None]:
+        """Let what the role may not do any more be told with the GRANT."""
+        try:
+            yield
+        except StatementRefused as error:
+            raise await with_grant(self.connection, error, self._table.name.name) from None
+
+    async def close(self) -> None:
+        """Close the session, and end the process of the job's function."""
+        if self._mapper:
+            await self._mapper.close()
+        await self.connection.close()

@@ -1,0 +1,120 @@
+"""What a batch is made from, and what is told of a row: reads, each a statement of its own."""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal
+from typing import Any
+
+from psycopg.sql import Composed
+
+from backfill.postgres.session.connection import Connection, translated
+from backfill.postgres.statements.compose import Statements
+from backfill.table.batch import RowDescription
+from backfill.table.checkpoint import Checkpoint, Tid
+from backfill.table.row_counts import BatchRange, RowCounts, make_slices
+from backfill.table.sparse_rows import RowAddresses, whole_pages
+from backfill.table.stripe_plan import PROFILE_PAGES, PageProfile, mask, residues
+from backfill.values.errors import StatementRefused
+
+
+def untried(scan: Checkpoint) -> bool:
+    """Whether no pass has tried all rows yet: the first one updates whatever matches."""
+    return scan.pass_number == 1
+
+
+def range_of(scan: Checkpoint, cut: BatchRange) -> dict[str, Any]:
+    """Return the parameters that say where a batch's rows lie."""
+    return {
+        "low": str(cut.low or scan.next),
+        "high": str(cut.high or cut.end),
+        "mask": mask(scan.layout.sizes, scan.stripe),
+        "tids": [str(tid) for tid in cut.tids],
+    }
+
+
+async def read_scout(
+    connection: Connection, statements: Statements, scan: Checkpoint, rows: int, pages: int | None = None
+) -> RowCounts:
+    """Count matching rows from the scan's place on, in slices that hold at most `rows` line pointers."""
+    grid = make_slices(scan, rows) if pages is None else make_slices(scan, rows, pages)
+    counts = [[0] * scan.stripes for _ in grid.bounds]
+    query = statements.scout if untried(scan) else statements.scout_again
+    parameters = {
+        "bounds": [str(bound) for bound in grid.bounds],
+        "low": str(scan.next),
+        "high": str(grid.end),
+        "stripes": list(residues(scan.layout.sizes)),
+    }
+    with translated(connection):
+        cursor = await connection.execute(query, parameters)
+        found = await cursor.fetchall()
+    for index, stripe, rows_found in found:
+        counts[index][stripe] = rows_found
+    return RowCounts(grid, scan.stripe, tuple(map(tuple, counts)))
+
+
+async def read_due(connection: Connection, statements: Statements, scan: Checkpoint, end: Tid) -> RowAddresses:
+    """Return the addresses of rows to do from the scan's place up to `end`, or as far as the first of them reach."""
+    query = statements.due if untried(scan) else statements.due_again
+    return whole_pages(scan.next, end, await _tids(connection, query, {"low": str(scan.next), "high": str(end)}))
+
+
+async def read_rows(connection: Connection, statements: Statements, scan: Checkpoint, cut: BatchRange) -> RowAddresses:
+    """Return the addresses of a batch's rows, or of the first of very many."""
+    query = statements.due_of_stripe
+    if scan.last_stripe:
+        query = statements.due if untried(scan) else statements.due_again
+    return whole_pages(scan.next, cut.end, await _tids(connection, query, range_of(scan, cut)))
+
+
+async def _tids(connection: Connection, query: Composed, parameters: dict[str, Any]) -> list[Tid]:
+    with translated(connection):
+        cursor = await connection.execute(query, parameters)
+        return [Tid.parse(row[0]) for row in await cursor.fetchall()]
+
+
+async def read_shape(connection: Connection, statements: Statements, scan: Checkpoint) -> PageProfile | None:
+    """Return the average page at the start of the scan's window; None where no row there is due."""
+    end = min(scan.window_start + PROFILE_PAGES, scan.window_end)
+    parameters = {"low": str(Tid(scan.window_start)), "high": str(Tid(end))}
+    with translated(connection):
+        cursor = await connection.execute(statements.shape, parameters)
+        row = await cursor.fetchone()
+    assert row is not None, "an aggregate has one row"
+    rows, due, row_bytes, grown_bytes = row
+    if not due:
+        return None
+    pages = end - scan.window_start
+    return PageProfile(rows / pages, due / pages, _aligned(row_bytes), _aligned(row_bytes + (grown_bytes or 0)))
+
+
+def _aligned(row_bytes: Decimal) -> int:
+    """Return a tuple's length as it lies in a page: a multiple of 8."""
+    return math.ceil(row_bytes / 8) * 8
+
+
+async def read_key(connection: Connection, statements: Statements, tid: Tid) -> str | None:
+    """Return the key of the row at an address, or the address where it has none; None where there is no row."""
+    with translated(connection):
+        cursor = await connection.execute(statements.row_key, {"tid": str(tid)})
+        row = await cursor.fetchone()
+    return row[0] if row else None
+
+
+async def describe(connection: Connection, statements: Statements, tid: Tid, *, values: bool) -> RowDescription | None:
+    """Return a row's key, and with `values` what it would be set to; None where there is no row any more."""
+    key = await read_key(connection, statements, tid)
+    if key is None:
+        return None
+    if not values:
+        return RowDescription(key)
+    if statements.row_values is None:
+        return RowDescription(key, unknown="'set' gives another value each time")
+    try:
+        with translated(connection):
+            cursor = await connection.execute(statements.row_values, {"tid": str(tid)})
+            row = await cursor.fetchone()
+    except StatementRefused:
+        return RowDescription(key, unknown="'set' itself fails on it")
+    return RowDescription(key, row[0]) if row else RowDescription(key, unknown="it matches 'where' no more")

@@ -1,0 +1,129 @@
+"""Rows that are set aside: put into `backfill.rejected` as the checkpoint moves behind them, and taken out again.
+
+They still match `where`, so each pass meets them again; those that it does not meet, or that match no more, go when it
+ends. What a job has set aside is known to every worker that takes it over.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from psycopg import AsyncCursor
+from psycopg.rows import DictRow
+
+from backfill.jobfile.job import Job
+from backfill.postgres.session.connection import Connection, dict_rows, untimed
+from backfill.postgres.session.sql_files import statement
+from backfill.postgres.state.checkpoint import Fenced, blame, fields_of, moved
+from backfill.postgres.statements.compose import Statements
+from backfill.postgres.work.reads import read_key
+from backfill.table.batch import RejectedRow, RowSetAside
+from backfill.table.checkpoint import Checkpoint, Tid, advance
+from backfill.table.row_counts import BatchRange
+from backfill.values.errors import Halted, StatementRefused
+
+
+async def reject(
+    connection: Connection, statements: Statements, job: Job, scan: Checkpoint, cut: BatchRange, error: StatementRefused
+) -> RowSetAside:
+    """Set the one row of a batch aside and move the checkpoint behind it; raises as a batch does, and Halted.
+
+    The row is read in the same transaction, so the table cannot be rewritten before it commits.
+    """
+    [tid] = cut.tids
+    after, rows_rejected = advance(scan, cut.end), 0
+    try:
+        async with dict_rows(connection) as cursor:
+            key = await read_key(connection, statements, tid)
+            await cursor.execute(
+                statement("state/save_checkpoint"), fields_of(after) | {"job": job.name, "wal_bytes": 0}
+            )
+            placed = moved(after, await cursor.fetchone())
+            if key is not None:
+                rows_rejected = await _save(
+                    cursor, job, scan, RejectedRow(key, tid, scan.pass_number, str(error)), error
+                )
+    except Fenced:
+        raise await blame(connection, job.name, scan) from None
+    return RowSetAside(placed, key, rows_rejected)
+
+
+async def save_again(
+    connection: Connection, job: Job, scan: Checkpoint, row: RejectedRow, error: StatementRefused
+) -> None:
+    """Keep a row that was refused again, with what was said this time."""
+    async with dict_rows(connection) as cursor:
+        await _save(cursor, job, scan, row, error)
+
+
+async def _save(
+    cursor: AsyncCursor[DictRow], job: Job, scan: Checkpoint, row: RejectedRow, error: StatementRefused
+) -> int:
+    place = {"job": job.name, "leaf": scan.leaf, "pass_number": row.pass_number}
+    values = place | {"key": row.key, "tid": str(row.tid), "sqlstate": error.sqlstate, "message": row.message}
+    await cursor.execute(statement("work/save_rejected"), values)
+    await cursor.execute(statement("work/count_rejected"), place)
+    counted = await cursor.fetchone()
+    assert counted is not None, "an aggregate has one row"
+    rows_rejected = int(counted["rows_rejected"])
+    if rows_rejected > job.max_rejected:
+        raise Halted(
+            f"rejected rows {rows_rejected:,} > {job.max_rejected:,} (max_rejected): so many refused rows are no longer"
+            f" exceptions; the last one is {row.key} of {scan.leaf}: {row.message}\nmend what they have in common, or"
+            " raise max_rejected in the job file, and run again"
+        )
+    return rows_rejected
+
+
+async def read_rejected(connection: Connection, job: str, leaf: str) -> tuple[RejectedRow, ...]:
+    """Return the rows of a leaf that are set aside, in the order of their places."""
+    async with dict_rows(connection) as cursor:
+        return await _read(cursor, job, leaf)
+
+
+async def prune(
+    connection: Connection, statements: Statements, job: str, leaf: str, epoch: int, pass_number: int
+) -> tuple[RejectedRow, ...]:
+    """Forget the rows of a leaf that the pass did not meet, or that match `where` no more; return the others."""
+    fence: dict[str, Any] = {"job": job, "leaf": leaf, "epoch": epoch}
+    async with dict_rows(connection) as cursor:
+        await cursor.execute(statement("work/delete_rejected_before"), fence | {"pass_number": pass_number})
+        rows = await _read(cursor, job, leaf)
+        if not rows:
+            return ()
+        async with untimed(connection):
+            await cursor.execute("SET LOCAL enable_seqscan = off")
+            await cursor.execute(statements.kept, {"tids": [str(row.tid) for row in rows]})
+        kept = {Tid.parse(one["ctid"]) for one in await cursor.fetchall()}
+        gone = [row.key for row in rows if row.tid not in kept]
+        await cursor.execute(statement("work/delete_rejected_rows"), fence | {"keys": gone})
+    return tuple(row for row in rows if row.tid in kept)
+
+
+async def _read(cursor: AsyncCursor[DictRow], job: str, leaf: str) -> tuple[RejectedRow, ...]:
+    await cursor.execute(statement("work/read_rejected"), {"job": job, "leaf": leaf})
+    return tuple(
+        RejectedRow(row["key"], Tid.parse(row["tid"]), row["pass_number"], row["message"])
+        for row in await cursor.fetchall()
+    )
+
+
+async def find(connection: Connection, statements: Statements, row: RejectedRow) -> Tid | None:
+    """Return where a row is now that was set aside; None where it is gone or matches `where` no more."""
+    async with dict_rows(connection) as cursor:
+        await cursor.execute(statements.row_again, {"key": row.key, "tid": str(row.tid)})
+        found = await cursor.fetchone()
+    return Tid.parse(found["ctid"]) if found else None
+
+
+async def delete(connection: Connection, job: str, scan: Checkpoint, row: RejectedRow) -> None:
+    """Set a row aside no more."""
+    async with dict_rows(connection) as cursor:
+        values = {"job": job, "leaf": scan.leaf, "epoch": scan.epoch, "keys": [row.key]}
+        await cursor.execute(statement("work/delete_rejected_rows"), values)
+
+
+async def delete_of_other_leaves(connection: Connection, job: str, leaves: list[str]) -> None:
+    """Forget the rows of tables that are not among the job's leaves any more."""
+    async with dict_rows(connection) as cursor:
+        await cursor.execute(statement("work/delete_rejected_of_other_leaves"), {"job": job, "leaves": leaves})

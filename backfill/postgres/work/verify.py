@@ -1,0 +1,35 @@
+"""The proof: one read of the whole table under one snapshot, without a statement timeout, stopped only by us."""
+
+from __future__ import annotations
+
+import time
+
+from backfill.postgres.session.connection import Connection, translated, untimed
+from backfill.postgres.statements.compose import Statements
+from backfill.table.batch import RejectedRow, Verification
+from backfill.table.leaves import SAMPLES_KEPT
+
+
+async def read_verification(
+    connection: Connection, statements: Statements, rejected: tuple[RejectedRow, ...] = ()
+) -> Verification:
+    """Return how many rows match `where` still, how many of them no UPDATE would mend, and a few of their keys.
+
+    Those that are set aside are counted among the first and not among the others.
+    """
+    began_s = time.monotonic()
+    with translated(connection):
+        async with connection.transaction(), untimed(connection):
+            cursor = await connection.execute(statements.verify, {"rejected": [str(one.tid) for one in rejected]})
+            row = await cursor.fetchone()
+    assert row is not None, "an aggregate has one row"
+    rows_left, rows_rejected, rows_unconverged, rows_without_partner, samples = row
+    return Verification(
+        rows_left=rows_left,
+        rows_unconverged=rows_unconverged if statements.foreseen else None,
+        samples=tuple(samples or ()),
+        took_s=time.monotonic() - began_s,
+        rows_without_partner=rows_without_partner,
+        rows_rejected=rows_rejected,
+        rejected=tuple(one.told for one in rejected[:SAMPLES_KEPT]),
+    )

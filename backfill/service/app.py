@@ -1,0 +1,149 @@
+"""The composition root: readers of events, HTTP, signals and runners, wired and run in one task group."""
+
+from __future__ import annotations
+
+import random
+import signal
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import anyio
+
+from backfill.engine.ports import Runtime
+from backfill.engine.retry_rejected import RetryRejectedRun
+from backfill.engine.supervisor import JobSupervisor
+from backfill.events.event import Event
+from backfill.events.job import Finished, Stopping
+from backfill.jobfile.load import JobFile
+from backfill.postgres.work.job_session import PgJobSession
+from backfill.service.shutdown import Shutdown
+from backfill.service.stdio import OUTPUT_LOST, mute_broken_streams
+from backfill.values.errors import BackfillError, Stopped
+
+UNCONVERGED = 3
+
+Reader = Callable[[Event, float], None]
+
+
+@dataclass(slots=True)
+class App:
+    """One process: its database, its readers of events, and the stop that its jobs share."""
+
+    dsn: str
+    readers: list[Reader]
+    wait_for_lock: bool = True
+    restart: bool = False
+    job: str = ""
+    stop: Shutdown = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Let a signal be told as an event of the job that runs."""
+        self.stop = Shutdown(lambda name: self.record(Stopping(self.job, name)) if self.job else None)
+
+    def record(self, event: Event) -> None:
+        """Tell every reader, with the time; when one cannot write any more, stop as a pipe's writer does."""
+        at_s = time.monotonic()
+        for reader in tuple(self.readers):
+            try:
+                reader(event, at_s)
+            except OSError as error:
+                if error.errno not in OUTPUT_LOST:
+                    raise
+                self.readers.remove(reader)
+                mute_broken_streams()
+                self.stop.request(signal.SIGPIPE, f"output cannot be written: {str(error.strerror).lower()}")
+
+    async def run(self, job_files: list[JobFile], tell: Callable[[BackfillError], None]) -> int:
+        """Run the jobs in turn until one is not done; return its exit code, or else whether rows were left."""
+        code = 0
+        for job_file in job_files:
+            ended = await self.run_one(job_file, tell)
+            if ended not in (0, UNCONVERGED):
+                return ended
+            code = max(code, ended)
+        return code
+
+    async def run_one(self, job_file: JobFile, tell: Callable[[BackfillError], None]) -> int:
+        """Run one job to its end; return its exit code, after telling what ended it early."""
+        restart = [self.restart]
+
+        async def run(around: Runtime) -> Finished:
+            job, wait = job_file.job, self.wait_for_lock
+            return await JobSupervisor(job, lambda: self._session(job_file, restart), around, wait_for_lock=wait).run()
+
+        return await self._ended(job_file, run, tell)
+
+    async def retry_rejected(self, job_file: JobFile, tell: Callable[[BackfillError], None]) -> int:
+        """Try the rows again that a job has set aside; return the exit code: 0 only where the job is done then."""
+
+        async def run(around: Runtime) -> Finished:
+            async with self._session(job_file, [False]) as session:
+                return await RetryRejectedRun(job_file.job, session, around).run()
+
+        return await self._ended(job_file, run, tell)
+
+    async def _ended(
+        self,
+        job_file: JobFile,
+        run: Callable[[Runtime], Awaitable[Finished]],
+        tell: Callable[[BackfillError], None],
+    ) -> int:
+        """Run something of a job; return its exit code, after telling what ended it early."""
+        self.job = job_file.job.name
+        around = Runtime(record=self.record, now_s=time.monotonic, sleep=self.stop.sleep, jitter=random.random)
+        try:
+            finished = await run(around)
+        except BackfillError as error:
+            if isinstance(error, Stopped):
+                error.exit_code = self.stop.exit_code
+            tell(error)
+            return error.exit_code
+        finally:
+            self.job = ""
+        return 0 if finished.state == "done" else UNCONVERGED
+
+    @asynccontextmanager
+    async def _session(self, job_file: JobFile, restart: list[bool]) -> AsyncIterator[PgJobSession]:
+        database = PgJobSession(self.dsn, job_file, restart=restart[0])
+        try:
+            async with AsyncExitStack() as stack:
+                with anyio.CancelScope() as opening:
+                    self.stop.interrupt = self.stop.cancel = _giving_up(opening)
+                    await stack.enter_async_context(database)
+                await self.stop.sleep(0)  # where a signal came before the session was open, this is the end
+                self.stop.interrupt, self.stop.cancel = database.interrupt, database.cancel_all
+                yield database
+        finally:
+            restart[0] = database.restart
+            self.stop.interrupt = self.stop.cancel = None
+
+
+def _giving_up(scope: anyio.CancelScope) -> Callable[[], Awaitable[None]]:
+    """Return how to give up what a scope waits for: a server that does not answer has no statement to cancel."""
+
+    async def give_up() -> None:
+        scope.cancel()
+
+    return give_up
+
+
+async def run_with_background(
+    main: Callable[[], Awaitable[int]], *others: Callable[[], Coroutine[Any, Any, None]]
+) -> int:
+    """Run `main` with the others beside it, which end with it; return its exit code.
+
+    An error of one of them ends all of them and is raised as itself, not in a group.
+    """
+    code = 1
+    try:
+        async with anyio.create_task_group() as tasks:
+            for other in others:
+                tasks.start_soon(other)
+            code = await main()
+            tasks.cancel_scope.cancel()
+    except BaseExceptionGroup as group:
+        raise group.exceptions[0] from None
+    return code

@@ -1,0 +1,143 @@
+"""What the database answers: a job opened, a batch done or rolled back, a row set aside, the final read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from backfill.table.checkpoint import Checkpoint, Tid
+from backfill.table.row_counts import BatchRange
+from backfill.table.window_layout import TableTraits
+from backfill.throttle.decision import Admission
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRequest:
+    """A batch to run and why: the place, the cut, and the decision that let it go.
+
+    A `trial` is the first batch of a job: where every row of it matches `where` still, it is rolled back. `again` is a
+    row that was set aside and is set aside no more when this batch commits.
+    """
+
+    scan: Checkpoint
+    cut: BatchRange
+    admission: Admission
+    trial: bool = False
+    again: RejectedRow | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BatchResult:
+    """A committed batch: the place after it, and what it cost. `insert_lsn` is the primary's position behind it.
+
+    `blocked_sessions` waited for its locks just before it committed. `compression_refused`: its full-page images were
+    to be compressed, and the role may not any more.
+    """
+
+    scan: Checkpoint
+    rows: int
+    rows_unconverged: int
+    rows_hot: int
+    wal_bytes: int
+    insert_lsn: int
+    took_s: float
+    samples: tuple[str, ...]
+    blocked_sessions: int = 0
+    compression_refused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TooManyRows:
+    """A batch that met more rows than `max_rows` allows and was rolled back: the scouted counts were too old."""
+
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class RowDescription:
+    """A row that is told to a person: its key or address, and what it would be set to, or why that is not known."""
+
+    key: str
+    values: str | None = None
+    unknown: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedRow:
+    """A row that the server refuses, as `backfill.rejected` has it: by its key, or by its address without one."""
+
+    key: str
+    tid: Tid
+    pass_number: int
+    message: str
+
+    @property
+    def told(self) -> str:
+        """The row and the first of the server's words."""
+        return f"{self.key}: {self.message.splitlines()[0]}"
+
+
+@dataclass(frozen=True, slots=True)
+class RowSetAside:
+    """The place behind a row that was set aside. `key` is None where the row was gone by then.
+
+    `rows_rejected` are set aside in all, of the whole job.
+    """
+
+    scan: Checkpoint
+    key: str | None
+    rows_rejected: int
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """One read of the whole table. `rows_unconverged` is None where it cannot be foreseen which rows are stuck.
+
+    Rows that match and have no partner in the joined table are among either. `rows_rejected` match, too, and are set
+    aside; `samples` are of the others, `rejected` of these.
+    """
+
+    rows_left: int
+    rows_unconverged: int | None
+    samples: tuple[str, ...]
+    took_s: float
+    rows_without_partner: int = 0
+    rows_rejected: int = 0
+    rejected: tuple[str, ...] = ()
+
+    def of_leaf(self, leaf: str) -> Verification:
+        """Return it with samples that say of which leaf they are."""
+        samples, rejected = (tuple(f"{leaf} {one}" for one in told) for told in (self.samples, self.rejected))
+        return replace(self, samples=samples, rejected=rejected)
+
+    @property
+    def rows_fillable(self) -> int:
+        """Rows that another pass may fill."""
+        return self.rows_left - self.rows_rejected - (self.rows_unconverged or 0)
+
+
+def with_counts(found: Verification, scans: tuple[Checkpoint, ...]) -> Verification:
+    """Return it with the rows that are stuck, also where they are not foreseen, from what the pass before it did.
+
+    Stuck are then those that it updated in vain; a pass that mended rows, too, may have met some twice.
+    """
+    if found.rows_unconverged is not None:
+        return found
+    converged = sum(scan.rows_converged_pass for scan in scans)
+    in_vain = 0 if converged else sum(scan.rows_pass for scan in scans)
+    left = max(0, found.rows_left - found.rows_rejected)
+    return replace(found, rows_unconverged=min(left, found.rows_without_partner + in_vain))
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedLeaf:
+    """A leaf that is ours: the checkpoints of its lanes, and its table.
+
+    `rewritten` says why the scan had to start again, None when it did not.
+    """
+
+    scans: tuple[Checkpoint, ...]
+    pages: int
+    rows_estimated: int
+    heap: TableTraits
+    resumed: bool
+    rewritten: str | None

@@ -1,0 +1,206 @@
+"""A place in a table, and how it moves: passes over windows of pages, each window in stripes.
+
+    pass 1: window 1: stripe 0, 1 … k-1 · window 2: stripe 0 … k-1 · … end page
+    pass 2: the same pages again for rows that moved · … until a proof finds nothing left
+
+The end page is fixed when a pass starts, else the pass would chase the versions that it appends itself.
+A stripe is a set of line pointers of every page (`core.page`); the last one takes all that is left, so a window is
+complete after it. Between two stripes of a page lies the rest of its window: long enough for the old versions to
+become prunable. Lanes share the pages of a pass by segments in turn, so that each has a place of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+WINDOW_PAGES = 8192
+"""Pages of a window where nothing speaks for fewer: a stripe of it outlasts short transactions and other lanes'."""
+SEGMENT_PAGES = WINDOW_PAGES
+"""Pages of a lane's segment: a window, so that there is little to wait for when the other lanes are done."""
+
+
+class Tid(NamedTuple):
+    """A row address as PostgreSQL's tid: page and line pointer (from 1; 0 is before the first)."""
+
+    page: int
+    offset: int = 0
+
+    def __str__(self) -> str:
+        return f"({self.page},{self.offset})"
+
+    @classmethod
+    def parse(cls, text: str) -> Tid:
+        """Return the address that PostgreSQL writes so."""
+        page, offset = text.strip("()").split(",")
+        return cls(int(page), int(offset))
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How windows are worked through: the shares of their stripes, their width in pages, and why so."""
+
+    sizes: tuple[int, ...] = (1,)
+    window_pages: int = WINDOW_PAGES
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """The checkpoint of a lane: everything before `next` in this stripe of this window of this pass is done.
+
+    `window_end` and `end_page` are exclusive. `rows_converged_pass` counts the updates of this pass that made
+    `where` false. `epoch` and `sequence` fence: a batch commits only where both are still the same.
+    """
+
+    end_page: int
+    layout: Layout = Layout()
+    leaf: str = ""
+    lane: int = 0
+    lanes: int = 1
+    pass_number: int = 1
+    window_start: int = 0
+    window_end: int = 0
+    stripe: int = 0
+    next: Tid = Tid(0)
+    rows_pass: int = 0
+    rows_converged_pass: int = 0
+    rows_total: int = 0
+    rows_unconverged: int = 0
+    wal_bytes: int = 0
+    epoch: int = 0
+    sequence: int = 0
+
+    @property
+    def stripes(self) -> int:
+        """Stripes of this window."""
+        return len(self.layout.sizes)
+
+    @property
+    def last_stripe(self) -> bool:
+        """Whether this stripe takes all rows that are left, whatever their line pointer."""
+        return self.stripe == self.stripes - 1
+
+    @property
+    def pass_done(self) -> bool:
+        """Whether the pass has reached its end page."""
+        return self.window_start >= self.end_page
+
+    @property
+    def window_limit(self) -> Tid:
+        """The first address behind the window."""
+        return Tid(self.window_end)
+
+    @property
+    def window_untouched(self) -> bool:
+        """Whether nothing of the window is done: it may be laid out anew."""
+        return self.stripe == 0 and self.stripe_untouched and not self.pass_done
+
+    @property
+    def stripe_untouched(self) -> bool:
+        """Whether nothing of the window's stripe is done."""
+        return self.next == Tid(self.window_start)
+
+    @property
+    def possible(self) -> bool:
+        """Whether a worker can have left it so: what somebody has edited may be no place at all."""
+        layout, lanes = self.layout, 0 <= self.lane < self.lanes
+        sizes = sum(layout.sizes) > 0 and min(layout.sizes) >= 0 and layout.window_pages > 0
+        inside = self.pass_done or (
+            0 <= self.window_start < self.window_end <= self.end_page
+            and 0 <= self.stripe < self.stripes
+            and Tid(self.window_start) <= self.next <= self.window_limit
+        )
+        return lanes and sizes and inside and self.pass_number > 0
+
+    @property
+    def segment_pages(self) -> int:
+        """Pages of a segment: a lane has every so-manieth of them to itself."""
+        return max(1, min(SEGMENT_PAGES, -(-self.end_page // self.lanes))) if self.lanes > 1 else max(1, self.end_page)
+
+    @property
+    def pages_done(self) -> float:
+        """Pages of this lane's segments that are done in this pass, parts of them by stripes."""
+        if not self.possible:
+            return 0.0
+        before = _own_pages(self, min(self.window_start, self.end_page))
+        if self.pass_done:
+            return before
+        pages = self.window_end - self.window_start
+        within = (self.next.page - self.window_start) / pages
+        return before + pages * (self.stripe + within) / self.stripes
+
+
+def begin(end_page: int, layout: Layout, *, leaf: str = "", lane: int = 0, lanes: int = 1) -> Checkpoint:
+    """Return a lane's first pass over pages 0 to `end_page`."""
+    return _open_window(Checkpoint(end_page=end_page, layout=layout, leaf=leaf, lane=lane, lanes=lanes), 0)
+
+
+def begin_pass(scan: Checkpoint, end_page: int) -> Checkpoint:
+    """Return the next pass, without stripes: what it looks for is scattered, and a page is seldom met twice."""
+    fresh = replace(
+        scan,
+        pass_number=scan.pass_number + 1,
+        end_page=end_page,
+        layout=Layout(),
+        rows_pass=0,
+        rows_converged_pass=0,
+    )
+    return _open_window(fresh, 0)
+
+
+def restart(scan: Checkpoint, end_page: int, layout: Layout) -> Checkpoint:
+    """Return the scan from page 0, for a table whose addresses changed; counts of rows stay."""
+    fresh = replace(begin_pass(replace(scan, pass_number=0), end_page), layout=layout)
+    return _open_window(fresh, 0)
+
+
+def advance(scan: Checkpoint, reached: Tid) -> Checkpoint:
+    """Return the place after everything below `reached` in this stripe is done."""
+    if reached < scan.window_limit:
+        return replace(scan, next=max(scan.next, reached))
+    if not scan.last_stripe:
+        return replace(scan, stripe=scan.stripe + 1, next=Tid(scan.window_start))
+    opened = _open_window(scan, max(scan.window_end, reached.page))
+    return replace(opened, next=max(opened.next, reached)) if reached < opened.window_limit else opened
+
+
+def begin_window(scan: Checkpoint) -> Checkpoint:
+    """Return the place with a window that begins there, where it is the start of a page and there are no stripes."""
+    return _open_window(scan, scan.next.page) if scan.stripes == 1 and scan.next.offset == 0 else scan
+
+
+def lay_out(scan: Checkpoint, layout: Layout) -> Checkpoint:
+    """Return the place with its window, of which nothing is done yet, in another layout."""
+    return _open_window(replace(scan, layout=layout), scan.window_start)
+
+
+def skip_to_last_stripe(scan: Checkpoint, why: str) -> Checkpoint:
+    """Return the place at the start of the window's last stripe, which takes all that is left."""
+    layout = replace(scan.layout, why=why)
+    return replace(scan, layout=layout, stripe=scan.stripes - 1, next=Tid(scan.window_start))
+
+
+def progress_ratio(scans: tuple[Checkpoint, ...]) -> float:
+    """Return the share of a pass that its lanes have done together, from 0 to 1."""
+    end_page = max((scan.end_page for scan in scans), default=0)
+    return min(1.0, sum(scan.pages_done for scan in scans) / end_page) if end_page else 1.0
+
+
+def _open_window(scan: Checkpoint, start: int) -> Checkpoint:
+    """Open the first window of the lane's own at `start` or behind it; none is left where that is the end page."""
+    segment = scan.segment_pages
+    number = start // segment
+    mine = number + (scan.lane - number) % scan.lanes
+    start = max(start, mine * segment) if mine != number else start
+    start = min(start, scan.end_page)
+    end = min(start + scan.layout.window_pages, (start // segment + 1) * segment, scan.end_page)
+    return replace(scan, window_start=start, window_end=end, stripe=0, next=Tid(start))
+
+
+def _own_pages(scan: Checkpoint, before: int) -> int:
+    """Return how many pages of the lane's segments lie before a page."""
+    segment = scan.segment_pages
+    turn = segment * scan.lanes
+    whole, rest = divmod(before, turn)
+    return whole * segment + min(max(rest - scan.lane * segment, 0), segment)

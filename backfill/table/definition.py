@@ -1,0 +1,68 @@
+"""The target table's shape, as the catalog tells it: what a plan and a checkpoint need to know of it.
+
+`filenode`, `oid` and `system_identifier` name the physical file. A row address (ctid) means something only while
+all three stay the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from backfill.values.identifier import TableName
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column: its type as `format_type` prints it, and what an UPDATE of it means.
+
+    `indexed` is whether an UPDATE of it cannot be HOT; summarizing indexes (BRIN) do not count since PostgreSQL 16.
+    """
+
+    name: str
+    type: str
+    generated: bool
+    indexed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TableIdentity:
+    """Which physical file row addresses belong to."""
+
+    oid: int
+    filenode: int
+    system_identifier: int
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One ordinary heap table, or the head of a partitioned one, which has no pages.
+
+    `pages` is its size now; `rows_estimated` is the planner's, 0 when never analysed. `alias` is what expressions
+    call a row where several tables are filled: the name of the job's table; None where that is this one's own.
+    """
+
+    name: TableName
+    identity: TableIdentity
+    pages: int
+    rows_estimated: int
+    columns: tuple[Column, ...]
+    key: tuple[str, ...]
+    before_update_triggers: tuple[str, ...]
+    indexes: int = 0
+    alias: str | None = None
+
+    @property
+    def foreseeable(self) -> bool:
+        """Whether the row after an UPDATE follows from the row before it and the `set` expressions alone."""
+        return not self.before_update_triggers and not any(column.generated for column in self.columns)
+
+
+def difference(before: TableIdentity, now: TableIdentity) -> str | None:
+    """Return why row addresses recorded under `before` mean nothing now, or None while they still do."""
+    if before.system_identifier != now.system_identifier:
+        return "the checkpoint was written in another cluster"
+    if before.oid != now.oid:
+        return "the table was dropped and made again"
+    if before.filenode != now.filenode:
+        return "the table was rewritten (VACUUM FULL, CLUSTER, TRUNCATE or an ALTER TABLE)"
+    return None

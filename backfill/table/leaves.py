@@ -1,0 +1,105 @@
+"""The tables that hold a job's rows: its own, or that one's partitions and children; and what is done of them all.
+
+A leaf is filled by passes of its own and ends with a proof of its own. Progress is told over the pages of all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from backfill.table import checkpoint
+from backfill.table.batch import Verification
+from backfill.table.checkpoint import Checkpoint
+
+SAMPLES_KEPT = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """One of the tables. `proof` is how it ended for this job, None while that is to do."""
+
+    name: str
+    pages: int
+    rows_estimated: int = 0
+    proof: Verification | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What lanes have done, summed."""
+
+    rows_total: int = 0
+    rows_unconverged: int = 0
+    wal_bytes: int = 0
+
+    def plus(self, scans: Iterable[Checkpoint], times: int = 1) -> Totals:
+        """Return the sum with what these lanes have done."""
+        told = tuple(scans)
+        return Totals(
+            self.rows_total + times * sum(one.rows_total for one in told),
+            self.rows_unconverged + times * sum(one.rows_unconverged for one in told),
+            self.wal_bytes + times * sum(one.wal_bytes for one in told),
+        )
+
+    def minus(self, scans: Iterable[Checkpoint]) -> Totals:
+        """Return the sum without what these lanes have done."""
+        return self.plus(scans, -1)
+
+
+@dataclass(frozen=True, slots=True)
+class LeafPlace:
+    """The place of a leaf among all: which one it is, its pages, those of leaves that are done, and of all.
+
+    `rows_estimated` is that of all leaves.
+    """
+
+    number: int = 1
+    count: int = 1
+    pages: int = 0
+    pages_before: int = 0
+    pages_total: int = 0
+    rows_estimated: int = 0
+
+    def progress_ratio(self, scans: tuple[Checkpoint, ...]) -> float:
+        """Return the share that is done. Of one table it is that of its pass, so each pass begins at 0.
+
+        Of several leaves it never falls: one counts as done with its first pass, the others find little.
+        """
+        share = checkpoint.progress_ratio(scans)
+        if self.count <= 1:
+            return share
+        if any(one.pass_number > 1 for one in scans):
+            share = 1.0
+        total = max(self.pages_total, self.pages_before + self.pages)
+        return min(1.0, (self.pages_before + share * self.pages) / total) if total else 1.0
+
+
+def leaf_places(leaves: tuple[Leaf, ...]) -> list[tuple[Leaf, LeafPlace]]:
+    """Return the leaves that are to do, in order, each with its place when those before it are done."""
+    left = [leaf for leaf in leaves if leaf.proof is None]
+    before = sum(leaf.pages for leaf in leaves if leaf.proof is not None)
+    total = sum(leaf.pages for leaf in leaves)
+    rows = sum(leaf.rows_estimated for leaf in leaves)
+    placed = []
+    for number, leaf in enumerate(left, 1 + len(leaves) - len(left)):
+        placed.append((leaf, LeafPlace(number, len(leaves), leaf.pages, before, total, rows)))
+        before += leaf.pages
+    return placed
+
+
+def combined(proofs: Iterable[Verification]) -> Verification:
+    """Return how all leaves ended together."""
+    told = Verification(0, 0, (), 0.0)
+    for one in proofs:
+        told = replace(
+            told,
+            rows_left=told.rows_left + one.rows_left,
+            rows_unconverged=(told.rows_unconverged or 0) + (one.rows_unconverged or 0),
+            samples=(*told.samples, *one.samples)[:SAMPLES_KEPT],
+            took_s=told.took_s + one.took_s,
+            rows_without_partner=told.rows_without_partner + one.rows_without_partner,
+            rows_rejected=told.rows_rejected + one.rows_rejected,
+            rejected=(*told.rejected, *one.rejected)[:SAMPLES_KEPT],
+        )
+    return told

@@ -1,0 +1,76 @@
+"""How large the next batch is: a slice of the tightest window, inside the job's limits; and what limits it.
+
+WAL is the currency: rows are bytes by what a row has cost lately (`core.cost`).
+"""
+
+from __future__ import annotations
+
+from backfill.jobfile.limits import BatchLimits, ThrottleLimits
+from backfill.throttle.decision import Run
+from backfill.throttle.replica_window import ReplicaWindow
+from backfill.throttle.state import ROUND_TRIPS, ThrottleState
+
+TARGET_S = 0.3
+"""Queue that keeps replay busy: what readers of a replica pay while we run, however large the budget is."""
+TARGET_SYNC_S = 0.1
+"""The same for a synchronous standby: commits of the application wait behind our queue."""
+ROUND_TRIPS_MAX_S = 0.3
+"""Most that the queue is longer for a worker far from its server, so that it lasts until the next batch."""
+BATCH_SHARE, BATCH_SHARE_MAX = 0.2, 0.6
+"""A batch is this slice of the window, so that the pace is smooth; from far away at most that: rows may turn dear."""
+TRAVEL_GAIN = 1.5
+"""A batch from far away is what is replayed during its round trips, and so much more."""
+FLOOR_SHARE = 0.5
+"""`min_rows` may take this share of the target: on a thin link one batch travels while another is replayed."""
+ROWS_UNKNOWN = 100
+"""Rows of a batch while a replica's rate is unknown: a start from nothing makes no burst."""
+SLICED_SHARE = 0.95
+"""Share of its slice from which a batch counts as made small by the window."""
+DEBT_S = 0.5
+"""No batch may cost more than this long of `max_wal_rate`."""
+
+
+def target_s(limits: ThrottleLimits, round_trip_s: float = 0.0, *, sync: bool = False) -> float:
+    """Return the queue that we aim at, in seconds of the replica's own replay.
+
+    A worker far from its server needs more, to last until its next batch; never above half the budget.
+    """
+    queue_s = TARGET_SYNC_S if sync else TARGET_S
+    return min(queue_s + min(ROUND_TRIPS * round_trip_s, ROUND_TRIPS_MAX_S), limits.max_lag_s / 2)
+
+
+def next_batch_rows(limits: ThrottleLimits, batch: BatchLimits, pace: ThrottleState, stripe: int) -> Run:
+    """Return the next batch as it would be admitted: its rows, and what limits them.
+
+    Never above `max_rows`; not below `min_rows` unless so many rows would themselves break a budget.
+    """
+    row_bytes = pace.cost.wal_bytes(stripe)
+    timed = batch.rows if pace.cost.row_s is None else batch.target_time_s / max(pace.cost.row_s, 1e-9)
+    rated = limits.max_wal_rate_bytes_s * DEBT_S / row_bytes
+    rows, by = min((float(batch.max_rows), "max_rows"), (max(batch.min_rows, timed), "target_time"), (rated, "rate"))
+    if pace.flows:
+        windowed, name = min((slice_bytes(pace, one) / row_bytes, one.name) for one in pace.flows)
+        floor = min(floor_rows(batch, one, row_bytes) for one in pace.flows)
+        if max(windowed, floor) < rows:
+            rows, by = (windowed, f"window of {name}") if windowed >= floor else (floor, "min_rows")
+    if pace.courtesy.share < 1:
+        rows, by = rows * pace.courtesy.share, "blocked sessions"
+    return Run(max(1, int(rows)), by)
+
+
+def floor_rows(batch: BatchLimits, one: ReplicaWindow, row_bytes: float) -> float:
+    """Return the rows that a batch prefers not to go below, as far as this replica bears them."""
+    if one.rate_bytes_s is None:
+        return min(batch.min_rows, ROWS_UNKNOWN, one.window_bytes * FLOOR_SHARE / row_bytes)
+    return min(batch.min_rows, one.shown_bytes * FLOOR_SHARE / row_bytes)
+
+
+def slice_bytes(pace: ThrottleState, one: ReplicaWindow) -> float:
+    """Return a slice of the window, or what the replica would replay while a batch only travels and more."""
+    travel_s = ROUND_TRIPS * pace.round_trip_s * TRAVEL_GAIN
+    return one.window_bytes * min(BATCH_SHARE_MAX, max(BATCH_SHARE, travel_s / one.allowed_s))
+
+
+def limited_by_window(pace: ThrottleState, one: ReplicaWindow, wanted: float) -> bool:
+    """Whether a batch is as small as it is because of the window."""
+    return wanted > slice_bytes(pace, one) * SLICED_SHARE

@@ -1,0 +1,135 @@
+"""The throttle: one reading in, one decision out. Pure; time comes with the reading.
+
+    Run(rows)              a batch may start, of at most so many rows
+    Wait(delay_s, reason)  read again after the delay
+
+WAL is the currency. A batch starts when there is no fault (`core.faults`), when the own rate allows it
+(`core.pacer`) and when its expected bytes fit what every counted replica still has room for (`core.flow`).
+An idle path always admits one minimal batch, else an estimate larger than the window would stop the job for ever.
+A batch that had to wait for its pace is flushed at its end: there is time, and WAL must not lie on the primary.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import inf
+from operator import itemgetter
+
+from backfill.jobfile.limits import BatchLimits, ThrottleLimits
+from backfill.throttle import batch_size, replica_window, stop_conditions, wal_rate
+from backfill.throttle.decision import Decision, Run, Wait
+from backfill.throttle.replica_window import ReplicaWindow
+from backfill.throttle.signals import Signals, lag_s
+from backfill.throttle.state import ROUND_TRIPS, ThrottleState
+from backfill.throttle.wait_reason import WaitKind, WaitReason
+from backfill.values.units import format_rate, format_size
+
+WALWRITER_S = 0.2
+"""`wal_writer_delay`: how long an asynchronous commit may lie on the primary; a shorter target cannot bear it."""
+ROUND_TRIP_GROWTH = 1.1
+"""A quicker reading is believed at once, a slower one by this factor: a busy server is no long way."""
+RATE_SPAN_S = 2.0
+POLL_MIN_S, POLL_S, FAULT_POLL_S = 0.01, 0.1, 0.25
+"""Shortest and longest wait for the pace; the wait for a fault."""
+PATIENCE_S = 2.0
+"""When others' WAL alone fills the window but lag is far from the budget, a minimal batch goes this often."""
+
+
+def decide(
+    limits: ThrottleLimits, batch: BatchLimits, pace: ThrottleState, signals: Signals, stripe: int
+) -> tuple[Decision, ThrottleState]:
+    """Return what to do now, and the memory for the next reading."""
+    pace = observe(limits, pace, signals)
+    found = stop_conditions.find_stop_conditions(limits, signals, pace.flows, pace.expected, pace.stopped)
+    pace = replace(pace, stopped=frozenset(fault.signal for fault in found), wanted_bytes=0.0)
+    if found:
+        return Wait(FAULT_POLL_S, found[0].reason), pace
+    if pace.courtesy.until_s > signals.at_s:
+        text = f"blocked sessions {pace.courtesy.sessions} > {limits.max_blocked_sessions}"
+        return Wait(min(pace.courtesy.until_s - signals.at_s, FAULT_POLL_S), WaitReason(WaitKind.BLOCKED, text)), pace
+    rate = limits.max_wal_rate_bytes_s
+    debt_s = wal_rate.wait_s(pace.pacer, rate)
+    if debt_s > 0:
+        own = format_rate(rate + pace.pacer.debt_bytes / wal_rate.RATE_WINDOW_S)
+        reason = WaitReason(WaitKind.WAL_RATE, f"own wal {own} > {format_rate(rate)}")
+        return Wait(max(POLL_MIN_S, min(debt_s, POLL_S)), reason), replace(pace, held=True)
+    return _admit(limits, batch, pace, signals, stripe)
+
+
+def observe(limits: ThrottleLimits, pace: ThrottleState, signals: Signals) -> ThrottleState:
+    """Return the memory with one more reading: the LSN clock, each replica's flow, who is expected, what time paid."""
+    now_s = signals.at_s
+    clock = pace.clock.tick(now_s, signals.insert_lsn)
+    round_trip_s = min(signals.round_trip_s, (pace.round_trip_s or inf) * ROUND_TRIP_GROWTH)
+    known = {one.name: one for one in pace.flows}
+    flows = []
+    for replica in signals.replicas:
+        behind_s = lag_s(replica, clock, now_s)
+        if replica.replay_lsn is None or behind_s is None or not stop_conditions.counted(limits, replica.name):
+            continue
+        one = known.get(replica.name) or replica_window.start(replica.name, now_s, replica.replay_lsn)
+        sliced = batch_size.limited_by_window(pace, one, pace.wanted_bytes)
+        one = replica_window.observe(
+            one,
+            now_s,
+            replica.replay_lsn,
+            insert_lsn=signals.insert_lsn,
+            flush_lsn=signals.flush_lsn,
+            lag_s=behind_s,
+            age_s=clock.age_s(now_s, replica.replay_lsn),
+            target_s=batch_size.target_s(limits, round_trip_s, sync=replica.sync),
+            bound_s=limits.max_lag_s / 2,
+            wanted_bytes=pace.wanted_bytes,
+        )
+        flows.append(replica_window.step(one, now_s, ceiling_bytes=limits.max_lag_bytes / 2, sliced=sliced))
+    seen = {*pace.expected, *(one.name for one in flows)}
+    return replace(
+        pace,
+        clock=clock,
+        round_trip_s=round_trip_s,
+        pacer=wal_rate.pass_time(pace.pacer, now_s, limits.max_wal_rate_bytes_s),
+        flows=tuple(flows),
+        expected=frozenset(
+            {*limits.replicas.require, *(name for name in seen if stop_conditions.counted(limits, name))}
+        ),
+        history=(*(pair for pair in pace.history if now_s - pair[0] < RATE_SPAN_S), (now_s, signals.insert_lsn)),
+    )
+
+
+def _admit(
+    limits: ThrottleLimits, batch: BatchLimits, pace: ThrottleState, signals: Signals, stripe: int
+) -> tuple[Decision, ThrottleState]:
+    run = batch_size.next_batch_rows(limits, batch, pace, stripe)
+    row_bytes = pace.cost.wal_bytes(stripe)
+    wanted, travel_s = run.rows * row_bytes, pace.round_trip_s * ROUND_TRIPS / 2
+    pace = replace(pace, wanted_bytes=wanted)
+    room, full = min(((one.room_bytes(travel_s), one) for one in pace.flows), key=itemgetter(0), default=(inf, None))
+    if full is None or wanted + pace.pending_bytes <= room:
+        run = replace(run, flush=_flushes(pace, wanted))
+        return run, replace(pace, admitted_s=signals.at_s, held=False)
+    idle = full.unreplayed_bytes == 0
+    if not pace.pending_bytes and (idle or _patient(limits, pace, full, signals.at_s)):
+        floor = int(min(run.rows, batch_size.floor_rows(batch, full, row_bytes)))
+        by = f"{full.name} is idle" if idle else f"others fill {full.name}"
+        return Run(max(1, floor), by, flush=True), replace(pace, admitted_s=signals.at_s, held=False)
+    over = f"{format_size(full.unreplayed_bytes + pace.pending_bytes + wanted)} > {format_size(full.window_bytes)}"
+    reason = WaitReason(WaitKind.WINDOW, f"{full.name} wal on the way {over}")
+    excess_s = (wanted + pace.pending_bytes - room) / (full.rate_bytes_s or full.window_bytes / POLL_S)
+    delay_s = max(POLL_MIN_S, min(excess_s, POLL_S, full.allowed_s * batch_size.BATCH_SHARE))
+    return Wait(delay_s, reason), replace(pace, held=True)
+
+
+def _flushes(pace: ThrottleState, wanted: float) -> bool:
+    """Whether we had to wait, or a window makes batches small: there is time, and WAL must not lie on the primary."""
+    return pace.held or any(
+        one.rate_bytes_s is None
+        or one.allowed_s < WALWRITER_S
+        or (one.window_bytes < one.shown_bytes and batch_size.limited_by_window(pace, one, wanted))
+        for one in pace.flows
+    )
+
+
+def _patient(limits: ThrottleLimits, pace: ThrottleState, full: ReplicaWindow, now_s: float) -> bool:
+    """Whether we have waited long for a replica that goes on replaying what others write."""
+    waited = now_s - pace.admitted_s > PATIENCE_S and full.moved_s > pace.admitted_s
+    return waited and full.lag_s < limits.max_lag_s / 2

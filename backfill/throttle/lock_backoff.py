@@ -1,0 +1,33 @@
+"""What our row locks do to others: sessions that waited for a batch make the next ones smaller, and later.
+
+A batch holds its locks until it commits, and only then may the others go on. So the remedy is shorter batches, and a
+pause in which whoever queued gets through.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+SHRINK = 0.5
+GROWTH = 1.25
+SHARE_MIN = 1 / 64
+PAUSE_S = 0.25
+PAUSE_MAX_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class LockBackoff:
+    """`sessions` waited for the last batch; a batch is `share` of what it would be; none starts before `until_s`."""
+
+    sessions: int = 0
+    share: float = 1.0
+    times: int = 0
+    until_s: float = 0.0
+
+
+def after_batch(courtesy: LockBackoff, now_s: float, *, sessions: int, limit: int) -> LockBackoff:
+    """Return the courtesy after a batch for which `sessions` waited: half the size and a longer pause, or a step up."""
+    if sessions <= limit:
+        return LockBackoff(sessions, min(1.0, courtesy.share * GROWTH))
+    pause_s = min(PAUSE_MAX_S, PAUSE_S * 2.0 ** min(courtesy.times, 10))
+    return LockBackoff(sessions, max(SHARE_MIN, courtesy.share * SHRINK), courtesy.times + 1, now_s + pause_s)

@@ -1,0 +1,163 @@
+"""One replica as a network path: how fast it replays, and how many bytes may be on the way to it.
+
+The window law is that of a congestion window (BBR, LEDBAT): the bytes that are written but not replayed stay
+under `window_bytes`, which follows what the replica has shown: its replay rate times the time that is allowed, the
+quickest way there and back plus a short queue. A longer queue cuts it to that; while it is what holds us back it
+grows. So it lives at the smallest queue that keeps replay busy, whatever the budget.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import inf
+
+WINDOW_START_BYTES = 64 * 1024
+WINDOW_MIN_BYTES = 32 * 1024
+STEP_S = 0.1
+"""Time between two changes of the window: about one reply of a busy standby."""
+GROWTH = 1.05
+"""Growth a step beyond what the replica has shown: it finds out whether there is more."""
+GROWTH_SHOWN = 2.0
+"""Growth a step up to what the replica has shown: no burst, and a fast link is found in a second."""
+GROWTH_DRY = 1.25
+"""Growth a step of a window that is filled and whose replica was seen with nothing left to replay."""
+FILLED_SHARE = 0.75
+"""Used share of a window from which it is what holds us back."""
+TRAVEL_MAX_S = 0.3
+"""Most of the age of a delivered byte that is taken for the way; the rest is a queue, as on a thin link."""
+RATE_SPAN_S = 0.2
+STILL_S = 5.0
+"""A thin link delivers in lumps, so a span lasts until something moves; longer than this it is a fault instead."""
+FEAR, HOPE = 0.6, 0.5
+"""Weights of a rate that fell and of one that rose."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaWindow:
+    """What we know of one counted replica.
+
+    `unreplayed_bytes` is all that is written and not replayed, `queued_bytes` the part of it that the replica could
+    have: flushed on the primary. `used_bytes` is the most that was on the way or wanted to be since the last step.
+    `rate_bytes_s` is None until something was replayed; `moved_s` is when replay last went on.
+    """
+
+    name: str
+    replay_lsn: int
+    lag_s: float
+    unreplayed_bytes: int
+    queued_bytes: int = 0
+    allowed_s: float = 0.3
+    travel_s: float = inf
+    window_bytes: float = WINDOW_START_BYTES
+    rate_bytes_s: float | None = None
+    used_bytes: float = 0.0
+    stepped_s: float = 0.0
+    sampled_s: float = 0.0
+    sampled_lsn: int = 0
+    busy: bool = False
+    dry: bool = False
+    moved_s: float = 0.0
+
+    @property
+    def shown_bytes(self) -> float:
+        """What the replica replays in the time that is allowed, as far as it has shown; 0 at first."""
+        return (self.rate_bytes_s or 0.0) * self.allowed_s
+
+    @property
+    def queue_s(self) -> float:
+        """How far behind the replica is, or will be with what is on the way: lag is late, bytes are not."""
+        if not self.rate_bytes_s:
+            return self.lag_s
+        if not self.queued_bytes:
+            return 0.0
+        return max(self.lag_s, self.queued_bytes / self.rate_bytes_s)
+
+    def room_bytes(self, travel_s: float) -> float:
+        """Return the bytes that fit the window where they are written in `travel_s`: replay goes on meanwhile."""
+        return self.window_bytes - max(0.0, self.unreplayed_bytes - (self.rate_bytes_s or 0.0) * travel_s)
+
+
+def start(name: str, now_s: float, replay_lsn: int) -> ReplicaWindow:
+    """Return the flow of a replica that is seen for the first time, or again."""
+    return ReplicaWindow(
+        name, replay_lsn, 0.0, 0, stepped_s=now_s, sampled_s=now_s, sampled_lsn=replay_lsn, moved_s=now_s
+    )
+
+
+def observe(
+    flow: ReplicaWindow,
+    now_s: float,
+    replay_lsn: int,
+    *,
+    insert_lsn: int,
+    flush_lsn: int,
+    lag_s: float,
+    age_s: float,
+    target_s: float,
+    bound_s: float,
+    wanted_bytes: float = 0.0,
+) -> ReplicaWindow:
+    """Return the flow with one more reading; `wanted_bytes` is what the last batch was to write, let through or not.
+
+    A span in which the replica always had a queue shows its rate; any other only that it is no less. One that
+    stands still shows a fault, not its capacity.
+    """
+    queued = max(0, flush_lsn - replay_lsn)
+    unreplayed = max(0, insert_lsn - replay_lsn)
+    busy, rate, since_s, since_lsn = flow.busy and queued > 0, flow.rate_bytes_s, flow.sampled_s, flow.sampled_lsn
+    span_s, delivered = now_s - since_s, replay_lsn - since_lsn
+    if span_s >= RATE_SPAN_S and (delivered > 0 or queued == 0 or span_s >= STILL_S):
+        rate = _rate(rate, delivered / span_s, busy=busy)
+        busy, since_s, since_lsn = queued > 0, now_s, replay_lsn
+    moved = replay_lsn > flow.replay_lsn
+    travel_s = min(flow.travel_s, age_s) if moved else flow.travel_s
+    return ReplicaWindow(  # not replace(): this is done for each replica at each reading
+        name=flow.name,
+        replay_lsn=replay_lsn,
+        lag_s=lag_s,
+        unreplayed_bytes=unreplayed,
+        queued_bytes=queued,
+        allowed_s=min(target_s + min(travel_s, TRAVEL_MAX_S), bound_s),
+        travel_s=travel_s,
+        window_bytes=flow.window_bytes,
+        rate_bytes_s=rate,
+        used_bytes=max(flow.used_bytes, flow.unreplayed_bytes + wanted_bytes, unreplayed),
+        stepped_s=flow.stepped_s,
+        sampled_s=since_s,
+        sampled_lsn=since_lsn,
+        busy=busy,
+        dry=flow.dry or not queued,
+        moved_s=now_s if moved else flow.moved_s,
+    )
+
+
+def _rate(rate: float | None, delivered: float, *, busy: bool) -> float | None:
+    if delivered <= 0:
+        return rate
+    if rate is None:
+        return delivered
+    if not busy:
+        return max(rate, delivered)
+    return rate + (FEAR if delivered < rate else HOPE) * (delivered - rate)
+
+
+def step(flow: ReplicaWindow, now_s: float, *, ceiling_bytes: float, sliced: bool) -> ReplicaWindow:
+    """Return the flow with its window adapted, at most once every `STEP_S`.
+
+    A queue above the target cuts it to what the replica has shown. Where it is what holds us back, because it is
+    filled or the last batch was `sliced` smaller by it, it doubles up to what the replica has shown; beyond that it
+    grows a little, and only when filled. So it is never much wider than what is really on the way.
+    """
+    if now_s - flow.stepped_s < STEP_S:
+        return flow
+    window, shown = flow.window_bytes, flow.shown_bytes
+    filled = flow.used_bytes > window * FILLED_SHARE
+    starved = filled and flow.dry
+    if shown and flow.queue_s > flow.allowed_s and not starved:
+        window = min(window, shown)
+    elif window < shown and (filled or sliced):
+        window = min(window * GROWTH_SHOWN, shown)
+    elif shown and filled:
+        window *= GROWTH_DRY if starved else GROWTH
+    window = min(max(window, WINDOW_MIN_BYTES), ceiling_bytes)
+    return replace(flow, window_bytes=window, used_bytes=0.0, dry=False, stepped_s=now_s)

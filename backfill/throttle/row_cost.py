@@ -1,0 +1,49 @@
+"""What a batch will cost: WAL bytes and seconds a row, learnt per batch, quick to fear and slow to hope.
+
+The first stripe of a window pays the full-page images of its pages, the later ones do not: two estimates.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+WAL_BYTES_PRIOR = 1024.0
+WEIGHT_DOWN = 0.3
+"""Weight of a cheaper batch; a dearer one is believed at once, as after a checkpoint."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowCost:
+    """Estimates per row: WAL of first stripes and of later ones, and time (None before the first batch)."""
+
+    first_wal_bytes: float = WAL_BYTES_PRIOR
+    later_wal_bytes: float = WAL_BYTES_PRIOR
+    row_s: float | None = None
+
+    def wal_bytes(self, stripe: int) -> float:
+        """Return the WAL bytes that one row of this stripe is expected to cost."""
+        return self.first_wal_bytes if stripe == 0 else self.later_wal_bytes
+
+
+def learn(cost: RowCost, *, stripe: int, rows: int, wal_bytes: int, took_s: float) -> RowCost:
+    """Return the estimates after a batch of `rows` rows (none: nothing learnt)."""
+    if rows <= 0:
+        return cost
+    wal = _follow(cost.wal_bytes(stripe), wal_bytes / rows)
+    row_s = took_s / rows if cost.row_s is None else cost.row_s + WEIGHT_DOWN * (took_s / rows - cost.row_s)
+    if stripe == 0:
+        return replace(cost, first_wal_bytes=wal, row_s=row_s)
+    return replace(cost, later_wal_bytes=wal, row_s=row_s)
+
+
+def at_least(cost: RowCost, other: RowCost) -> RowCost:
+    """Return the estimates with the dearer WAL of two: of rows whose images are compressed no more."""
+    return replace(
+        cost,
+        first_wal_bytes=max(cost.first_wal_bytes, other.first_wal_bytes),
+        later_wal_bytes=max(cost.later_wal_bytes, other.later_wal_bytes),
+    )
+
+
+def _follow(estimate: float, seen: float) -> float:
+    return seen if seen > estimate else estimate + WEIGHT_DOWN * (seen - estimate)

@@ -1,0 +1,150 @@
+"""One reading of everything that our WAL can hurt: values with their time, None where unobservable.
+
+LSNs are byte positions. None never means "fine": `core.throttle` turns it into a wait with its reason.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from backfill.throttle.lsn_clock import LsnClock
+
+
+@dataclass(frozen=True, slots=True)
+class Replica:
+    """One standby, as the primary sees it or as it says itself.
+
+    `sync` is one that commits of the application wait for. `lag_s` is told where no position is: by Aurora, whose
+    readers replay no WAL of their own. `state` says why a position is missing.
+    """
+
+    name: str
+    state: str | None
+    replay_lsn: int | None
+    sync: bool = False
+    lag_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicationSlot:
+    """One replication slot and the WAL that it keeps on the primary's disk.
+
+    `unconfirmed_bytes` is what the consumer of a logical slot has yet to confirm, None for a physical one.
+    `safe_bytes` may still be written before the slot is in danger of being lost, None where nothing limits it.
+    """
+
+    name: str
+    wal_status: str | None
+    retained_bytes: int | None
+    unconfirmed_bytes: int | None = None
+    safe_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Archiver:
+    """The archiver: bytes of finished segments not archived yet, and whether its last try failed."""
+
+    backlog_bytes: int
+    failing: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Upkeep:
+    """What keeps the table healthy: dead tuples, the snapshot that holds their removal back, vacuums.
+
+    `oldest_snapshot_s` is the age of the oldest snapshot that holds pruning back, None when there is none;
+    `oldest_snapshot` says whose it is, and `oldest_xids` how many transactions began since its xmin, of which
+    `next_xid` will be the next.
+    `vacuum` names our table while an autovacuum of it prevents wraparound, `vacuumed_by` who else than we vacuums it;
+    `vacuums` counts those of it that ended. `vacuum_needs` is the statement that gives this role the right to vacuum
+    it, None where it has that. `redo_lsn` is where the last checkpoint began. `heap_bytes` and `index_bytes` are the
+    table's sizes, without TOAST.
+    """
+
+    dead_tuples: int | None = None
+    live_tuples: int | None = None
+    oldest_snapshot_s: float | None = None
+    oldest_snapshot: str | None = None
+    oldest_xids: int | None = None
+    next_xid: int | None = None
+    vacuum: str | None = None
+    vacuumed_by: str | None = None
+    vacuums: int | None = None
+    vacuum_needs: str | None = None
+    redo_lsn: int | None = None
+    heap_bytes: int | None = None
+    index_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VacuumResult:
+    """A vacuum of ours that is over; `stopped` and `failed` say why it did not come to its end.
+
+    `removed` are row versions whose place is free now, `held` those that older snapshots keep, None where the server
+    did not say.
+    """
+
+    took_s: float
+    removed: int | None = None
+    held: int | None = None
+    wal_bytes: int | None = None
+    stopped: str | None = None
+    failed: str | None = None
+
+    @property
+    def result(self) -> str:
+        """Return done, stopped or failed."""
+        return "failed" if self.failed else "stopped" if self.stopped else "done"
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeAnswer:
+    """One of the job's own probes as last read: a value that may not exceed `limit`; None, and why, where unknown."""
+
+    name: str
+    limit: float
+    value: float | None
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Signals:
+    """A reading at `at_s`. `visible` is whether this role may see replication at all (pg_monitor).
+
+    What is inserted and not flushed yet no replica can have: the walwriter is up to `wal_writer_delay` behind
+    asynchronous commits. `round_trip_s` is how long the reading itself took. `tuned` are limits that somebody changed
+    since the job file was read, as key and text. `vacuumed` is how the last vacuum of ours
+    ended, None while one runs or before.
+    """
+
+    at_s: float
+    insert_lsn: int
+    flush_lsn: int
+    visible: bool
+    round_trip_s: float = 0.0
+    replicas: tuple[Replica, ...] = ()
+    slots: tuple[ReplicationSlot, ...] = ()
+    archiver: Archiver | None = None
+    upkeep: Upkeep = Upkeep()
+    probes: tuple[ProbeAnswer, ...] = ()
+    tuned: tuple[tuple[str, str], ...] = ()
+    vacuumed: VacuumResult | None = None
+
+
+def lag_s(replica: Replica, clock: LsnClock, now_s: float) -> float | None:
+    """Return how far a replica is behind: what it tells, else by the LSN clock; None without a position."""
+    if replica.replay_lsn is None:
+        return None
+    return clock.lag_s(now_s, replica.replay_lsn) if replica.lag_s is None else replica.lag_s
+
+
+def located(signals: Signals, clock: LsnClock) -> Signals:
+    """Return the reading with a position for replicas that tell only a lag: where the primary was so long ago."""
+    if all(one.lag_s is None for one in signals.replicas):
+        return signals
+    clock = clock.tick(signals.at_s, signals.insert_lsn)
+    replicas = tuple(
+        one if one.lag_s is None else replace(one, replay_lsn=clock.position(signals.at_s - one.lag_s))
+        for one in signals.replicas
+    )
+    return replace(signals, replicas=replicas)

@@ -1,0 +1,81 @@
+"""What the throttle remembers between two readings, and what it learns from a batch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from backfill.jobfile.limits import ThrottleLimits
+from backfill.throttle import lock_backoff, wal_rate
+from backfill.throttle import row_cost as costs
+from backfill.throttle.lock_backoff import LockBackoff
+from backfill.throttle.lsn_clock import LsnClock
+from backfill.throttle.replica_window import ReplicaWindow
+from backfill.throttle.row_cost import RowCost
+from backfill.throttle.stop_conditions import ConditionKey
+from backfill.throttle.wal_rate import WalDebt
+
+ROUND_TRIPS = 5
+"""Round trips of a batch and its reading, in which nothing is written."""
+WORKED_SHARE_MIN = 0.1
+"""A batch is thought to have worked for at least this share of its time."""
+
+
+@dataclass(frozen=True, slots=True)
+class ThrottleState:
+    """What the throttle remembers between readings.
+
+    `expected` names replicas that must be in view, `stopped` the signals that were over their limit, and
+    `wanted_bytes` is what the last batch was expected to write, let through or not; `pending_bytes` is what other
+    lanes' batches may still write; `held` whether a batch has to wait for the window or its rate.
+    """
+
+    cost: RowCost = RowCost()
+    pacer: WalDebt = WalDebt()
+    courtesy: LockBackoff = LockBackoff()
+    clock: LsnClock = LsnClock()
+    flows: tuple[ReplicaWindow, ...] = ()
+    expected: frozenset[str] = frozenset()
+    stopped: frozenset[ConditionKey] = frozenset()
+    wanted_bytes: float = 0.0
+    pending_bytes: float = 0.0
+    held: bool = False
+    round_trip_s: float = 0.0
+    admitted_s: float = 0.0
+    history: tuple[tuple[float, int], ...] = ()
+
+    @property
+    def wal_budget_bytes(self) -> float:
+        """The smallest window of all counted replicas; 0 when none is counted."""
+        return min((one.window_bytes for one in self.flows), default=0.0)
+
+    @property
+    def wal_rate_bytes_s(self) -> float | None:
+        """WAL of everybody over the last readings; None until there are two."""
+        if len(self.history) < 2 or self.history[-1][0] <= self.history[0][0]:
+            return None
+        (first_s, first_lsn), (last_s, last_lsn) = self.history[0], self.history[-1]
+        return (last_lsn - first_lsn) / (last_s - first_s)
+
+
+def learn(pace: ThrottleState, *, stripe: int, rows: int, wal_bytes: int, took_s: float) -> ThrottleState:
+    """Return the memory after a batch: what it cost, its time on the way aside, and what it owes."""
+    worked_s = max(took_s * WORKED_SHARE_MIN, took_s - (ROUND_TRIPS - 1) * pace.round_trip_s)
+    cost = costs.learn(pace.cost, stripe=stripe, rows=rows, wal_bytes=wal_bytes, took_s=worked_s)
+    return replace(pace, cost=cost, pacer=wal_rate.spend(pace.pacer, wal_bytes))
+
+
+def give_way(limits: ThrottleLimits, pace: ThrottleState, now_s: float, sessions: int) -> ThrottleState:
+    """Return the memory after a batch for whose locks so many sessions waited."""
+    limit = limits.max_blocked_sessions
+    return replace(pace, courtesy=lock_backoff.after_batch(pace.courtesy, now_s, sessions=sessions, limit=limit))
+
+
+def retuned(pace: ThrottleState, before: ThrottleLimits, after: ThrottleLimits) -> ThrottleState:
+    """Return the memory under other limits: what is owed is still so many seconds, at the rate that holds now."""
+    share = after.max_wal_rate_bytes_s / before.max_wal_rate_bytes_s
+    return replace(pace, pacer=replace(pace.pacer, debt_bytes=pace.pacer.debt_bytes * share))
+
+
+def tick(pace: ThrottleState, at_s: float, insert_lsn: int) -> ThrottleState:
+    """Return the memory with one more sample of the primary's position, such as a batch brings along."""
+    return replace(pace, clock=pace.clock.tick(at_s, insert_lsn))

@@ -1,0 +1,45 @@
+"""Why we wait: one grammar for logs, status, metrics and people.
+
+A reason reads `subject measure observed > limit`, as in `replica-a lag 12.4s > 10s`. Its kind is a closed set
+and the only part that may become a metric label.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class WaitKind(StrEnum):
+    """What is waited for: the closed set behind `wait_seconds_total{reason}`."""
+
+    LAG = "lag"  # a replica is behind by time
+    LAG_BYTES = "lag_bytes"  # a replica is behind by bytes
+    WINDOW = "window"  # the bytes on the way fill the window; the ordinary pace
+    WAL_RATE = "wal_rate"  # max_wal_rate
+    REST = "rest"  # pages rest between two stripes; the ordinary pace
+    MISSING = "missing"  # a replica that we counted on is not there
+    BLIND = "blind"  # a signal could not be read
+    SLOT = "slot"  # a replication slot retains too much WAL
+    ARCHIVE = "archive"  # the archiver is behind or fails
+    BLOCKED = "blocked"  # sessions wait for a lock of ours
+    VACUUM = "vacuum"  # our table is vacuumed to prevent wraparound
+    PROBE = "probe"  # a probe of the job's own is over its limit
+    LOCK = "lock"  # another worker holds the job
+    RETRY = "retry"  # the last attempt failed and is tried again
+    CONNECTION = "connection"  # no connection to the database
+
+
+PACE_KINDS = frozenset({WaitKind.WINDOW, WaitKind.WAL_RATE, WaitKind.REST})
+"""The ordinary pace: a job held by these is running."""
+
+
+@dataclass(frozen=True, slots=True)
+class WaitReason:
+    """One wait, told in the grammar above."""
+
+    kind: WaitKind
+    text: str
+
+    def __str__(self) -> str:
+        return self.text

@@ -1,0 +1,39 @@
+"""Whose WAL it was: what the primary wrote while several lanes worked, shared out evenly among those that did.
+
+The server counts WAL for all sessions together. Between two known positions the growth belongs to the lanes that
+had a batch open then; WAL of others in that time counts as theirs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+
+@dataclass(frozen=True, slots=True)
+class WalAttribution:
+    """The last known position, and what each lane with an open batch has been charged since it opened it."""
+
+    position: int = 0
+    charged: dict[int, float] = field(default_factory=dict)
+
+
+def advance_to(ledger: WalAttribution, position: int) -> WalAttribution:
+    """Return the ledger with the primary at a later position."""
+    grown = max(0, position - ledger.position)
+    if not ledger.charged:
+        return replace(ledger, position=max(ledger.position, position))
+    share = grown / len(ledger.charged)
+    return WalAttribution(ledger.position + grown, {lane: bytes_ + share for lane, bytes_ in ledger.charged.items()})
+
+
+def open_batch(ledger: WalAttribution, lane: int, position: int) -> WalAttribution:
+    """Return the ledger with a batch of this lane that begins at a position."""
+    reached = advance_to(ledger, position)
+    return replace(reached, charged={**reached.charged, lane: 0.0})
+
+
+def close_batch(ledger: WalAttribution, lane: int, position: int | None) -> tuple[int, WalAttribution]:
+    """Return what a lane's batch has written, and the ledger without it; an unknown position charges nothing more."""
+    reached = ledger if position is None else advance_to(ledger, position)
+    kept = {one: bytes_ for one, bytes_ in reached.charged.items() if one != lane}
+    return int(reached.charged.get(lane, 0.0)), replace(reached, charged=kept)

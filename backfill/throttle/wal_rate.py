@@ -1,0 +1,45 @@
+"""`max_wal_rate` as a debt that time pays off: own WAL on average never faster than the rate.
+
+Idle time is not saved up beyond a moment, so that a pause is not followed by a burst.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+SAVED_S = 0.1
+DEBT_MAX_S = 5.0
+"""Most that a batch may owe: what is more was not ours, but a switch of WAL segments or a load beside us."""
+RATE_WINDOW_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class WalDebt:
+    """Debt in bytes (negative: saved), and our own WAL rate as a moving average."""
+
+    debt_bytes: float = 0.0
+    own_rate_bytes_s: float = 0.0
+    at_s: float = 0.0
+
+
+def pass_time(pacer: WalDebt, now_s: float, rate_bytes_s: float) -> WalDebt:
+    """Return the pacer at `now_s`: time pays at the rate."""
+    elapsed_s = max(0.0, now_s - pacer.at_s)
+    owed = min(pacer.debt_bytes, rate_bytes_s * DEBT_MAX_S)
+    debt = max(owed - rate_bytes_s * elapsed_s, -rate_bytes_s * SAVED_S)
+    fade = max(0.0, 1.0 - elapsed_s / RATE_WINDOW_S)
+    return replace(pacer, debt_bytes=debt, own_rate_bytes_s=pacer.own_rate_bytes_s * fade, at_s=now_s)
+
+
+def spend(pacer: WalDebt, wal_bytes: int) -> WalDebt:
+    """Return the pacer after a batch wrote `wal_bytes`."""
+    return replace(
+        pacer,
+        debt_bytes=pacer.debt_bytes + wal_bytes,
+        own_rate_bytes_s=pacer.own_rate_bytes_s + wal_bytes / RATE_WINDOW_S,
+    )
+
+
+def wait_s(pacer: WalDebt, rate_bytes_s: float) -> float:
+    """Return how long the debt takes to be paid; 0 when there is none."""
+    return max(0.0, pacer.debt_bytes / rate_bytes_s)
