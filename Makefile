@@ -10,7 +10,8 @@ UV := $(shell command -v uv 2>/dev/null)
 BIN := .venv/bin
 ROWS ?= 300000
 TAG ?= 17
-OLDEST := batch catalog checkpoint contract lock probe rejected session setup vacuum verify
+OLDEST := catalog/test_table monitor/test_read_signals session/test_connection state/test_checkpoint state/test_locks state/test_schema \
+	work/test_batch work/test_rejected work/test_session_contract work/test_vacuum work/test_verify
 ROUNDS ?= 200
 SEED ?= 1
 # Tests on servers wait for them now and then, so three of them keep two cores busy; the long ones may come last.
@@ -35,7 +36,7 @@ test-majors: $(STAMPS)/dev ## integration and acceptance tests on PostgreSQL 14 
 	@$(call on-majors,$(or $(MAJORS),--if-possible),tests/integration,-m "not alone" tests/acceptance,-m alone tests/acceptance)
 
 test-oldest: $(STAMPS)/dev ## the same on PostgreSQL 14, as far as it differs by server
-	@$(call on-majors,--if-possible 14,$(OLDEST:%=tests/integration/test_%.py),-m "oldest and not alone" tests/acceptance,-m "oldest and alone" tests/acceptance)
+	@$(call on-majors,--if-possible 14,$(OLDEST:%=tests/integration/%.py),-m "oldest and not alone" tests/acceptance,-m "oldest and alone" tests/acceptance)
 
 test-docker: $(STAMPS)/dev ## what is marked docker, on servers in containers of postgres:TAG (TAG=17)
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal --pg docker:$(TAG) tests/integration tests/acceptance

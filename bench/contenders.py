@@ -12,9 +12,9 @@ from backfill.events.event import Event
 from backfill.events.job import Started
 from backfill.events.throttle import SignalsRead
 from backfill.sandbox import Server
-from bench.laws import DoublingSleep, Efficiency, FixedSleep, Law, OnOff, SoftHard
+from bench.rival_throttles import DoublingSleep, Efficiency, FixedSleep, OnOff, RivalThrottle, SoftHard
 from bench.rivals import obey
-from bench.subject import job_file, run
+from bench.workload import job_file, run
 
 OURS = "backfill"
 NOBODY = "nobody"
@@ -84,7 +84,7 @@ def _progress(at_s: float, event: Event) -> Iterator[Progress]:
             pass
 
 
-def _rival(name: str, variant: str, law: Callable[[], Law]) -> Contender:
+def _rival(name: str, variant: str, law: Callable[[], RivalThrottle]) -> Contender:
     def fill(server: Server, span_s: float) -> Generator[Progress, None, None]:
         began_s = time.monotonic()
         yield Progress(began_s)

@@ -24,8 +24,8 @@ from backfill.sandbox import Link, Sandbox, Server
 from backfill.values.units import format_rate, parse_duration, parse_rate
 from bench.chart import Panel, draw
 from bench.rivals import RIVALS
-from bench.subject import job_file, make_users, run, wait_replayed
 from bench.watch import Sample, Watch, lags
+from bench.workload import job_file, make_users, run, wait_replayed
 
 OURS = "backfill"
 COLUMNS = f"{'':22}{'use':>7}{'lag median':>12}{'p99':>8}{'max':>8}{'rows/s':>9}{'WAL B/row':>11}"

@@ -19,10 +19,10 @@ from backfill.events.job import PassDone, Started, Verified
 from backfill.sandbox import Sandbox
 from backfill.sandbox.wait import wait_until
 from bench.engine import rivals
-from bench.engine.making import Subject, copied, made
+from bench.engine.dataset import Dataset, copy_dataset, make_dataset
 from bench.engine.scenario import SCENARIOS
 from bench.engine.tally import Tally
-from bench.subject import events, job_file, worker
+from bench.workload import events, job_file, worker
 
 SPARSE = ("sparse-1", "sparse-0.01", "clustered-1")
 INDEX = "CREATE INDEX users_to_do ON users (id) WHERE handle IS NULL"
@@ -41,14 +41,14 @@ class Line:
     proof_s: float | None = None
 
 
-def page_reads(subject: Subject, updated: int) -> int:
+def page_reads(subject: Dataset, updated: int) -> int:
     """Return the reads of the table's pages so far, once so many updates are counted."""
     done = "SELECT n_tup_upd >= %s FROM pg_stat_user_tables WHERE relname = 'users'"
     wait_until(lambda: subject.query(done, updated) == [(True,)], f"{updated} updates counted")
     return subject.int_of("SELECT heap_blks_hit + heap_blks_read FROM pg_statio_user_tables WHERE relname = 'users'")
 
 
-def sequential_s(subject: Subject) -> float:
+def sequential_s(subject: Dataset) -> float:
     """Return the time of the best of several sequential reads by one process, with warm caches."""
     with psycopg.connect(subject.dsn, autocommit=True) as connection:
         connection.execute("SET max_parallel_workers_per_gather = 0")
@@ -60,14 +60,14 @@ def sequential_s(subject: Subject) -> float:
     return min(took)
 
 
-def plain(subject: Subject) -> tuple[float, float | None]:
+def plain(subject: Dataset) -> tuple[float, float | None]:
     """Run one plain UPDATE; return its seconds."""
     tally = Tally(subject.rows)
     rivals.plain(subject, tally)
     return tally.took_s, None
 
 
-def ours(subject: Subject) -> tuple[float, float | None]:
+def ours(subject: Dataset) -> tuple[float, float | None]:
     """Run the job; return the seconds of its pass and of its proof."""
     began_s = passed_s = verified_s = 0.0
     with job_file() as path, worker(subject.dsn, path) as process:
@@ -84,9 +84,9 @@ def ours(subject: Subject) -> tuple[float, float | None]:
     return passed_s - began_s, verified_s - passed_s
 
 
-def measured(original: Subject, name: str, fill: Callable[[Subject], tuple[float, float | None]]) -> tuple[Line, float]:
+def measured(original: Dataset, name: str, fill: Callable[[Dataset], tuple[float, float | None]]) -> tuple[Line, float]:
     """Let it fill a copy; return what that took, and the seconds of a sequential read of the same copy before."""
-    with copied(original) as subject:
+    with copy_dataset(original) as subject:
         pages = subject.int_of("SELECT pg_relation_size('users') / 8192")
         read_s = sequential_s(subject)
         subject.query("CHECKPOINT")
@@ -106,7 +106,7 @@ def main() -> None:
         primary = sandbox.primary()
         primary.configure({"autovacuum": "off", "max_wal_size": "16GB"})
         for scenario in (one for one in SCENARIOS if one.name in SPARSE):
-            with made(primary, scenario, rows) as original:
+            with make_dataset(primary, scenario, rows) as original:
                 for index in ("", INDEX):
                     if index:
                         original.query(index)

@@ -1,4 +1,4 @@
-"""What people do instead: one UPDATE, or a loop in batches by primary key, paced by a law of `bench.laws`."""
+"""What people do instead: one UPDATE, or a loop in batches by primary key, paced by a rival throttle."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import psycopg
 
 from backfill.sandbox import Server
-from bench.laws import FixedSleep, Law, OnOff
+from bench.rival_throttles import FixedSleep, OnOff, RivalThrottle
 
 LAG = "SELECT coalesce(extract(epoch FROM max(replay_lag)), 0)::float8 FROM pg_stat_replication"
 KEYSET = (
@@ -29,7 +29,7 @@ def one_update(server: Server) -> Iterator[int]:
         yield connection.execute("UPDATE users SET handle = username WHERE handle IS NULL").rowcount
 
 
-def obey(server: Server, law: Law, until_s: float = float("inf")) -> Iterator[int]:
+def obey(server: Server, law: RivalThrottle, until_s: float = float("inf")) -> Iterator[int]:
     """Fill it as the law says, until there is nothing left or the clock is at `until_s`, also in a long sleep."""
     last, took_s = 0, 0.0
     with psycopg.connect(server.dsn, autocommit=True) as connection:
@@ -46,7 +46,7 @@ def obey(server: Server, law: Law, until_s: float = float("inf")) -> Iterator[in
             yield rows
 
 
-def paced(law: Law) -> Fill:
+def paced(law: RivalThrottle) -> Fill:
     """Return a loop under a law that has no memory, as it may be used again."""
     return lambda server: obey(server, law)
 

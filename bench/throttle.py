@@ -22,13 +22,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from backfill.sandbox import Sandbox
-from bench.bars import beaten, promised
+from bench.cluster import BenchCluster
 from bench.contenders import OURS, Contender, nobody, ours, rivals
 from bench.measure import measure
 from bench.picture import picture
 from bench.scenarios import SCENARIOS, Scenario
-from bench.stage import Stage
 from bench.table import HEAD, Run, better, merged
+from bench.targets import beaten, promised
 from bench.verdict import Verdict
 
 QUICK_SCENARIOS = ("steady", "step", "checkpoint")
@@ -48,7 +48,7 @@ def contenders(scenario: Scenario, *, quick: bool, against: str) -> list[Contend
     return [*([nobody()] if scenario.with_application else []), ours(scenario.budget_s), *chosen]
 
 
-def play(stage: Stage, plan: Sequence[tuple[Scenario, Contender]]) -> Iterator[Run]:
+def play(stage: BenchCluster, plan: Sequence[tuple[Scenario, Contender]]) -> Iterator[Run]:
     """Play them in turn; print each as it ends, with the minutes that are left."""
     began_s, spans_s = time.monotonic(), sum(scenario.span_s for scenario, _ in plan)
     played_s = 0.0
@@ -101,7 +101,7 @@ def main() -> None:
         for contender in contenders(scenario, quick=options.quick, against=options.against) * scenario.rounds
     ]
     with Sandbox() as sandbox:
-        stage = Stage(sandbox, options.rows)
+        stage = BenchCluster(sandbox, options.rows)
         [(version,)] = stage.primary.query("SHOW server_version")
         minutes = sum(scenario.span_s + BETWEEN_S for scenario, _ in plan) / 60
         print(

@@ -1,3 +1,3 @@
 """Plugins only."""
 
-pytest_plugins = ["tests.fix_docker", "tests.fix_pg", "tests.fix_majors"]
+pytest_plugins = ["tests.fixtures_docker", "tests.fixtures_postgres", "tests.fixtures_majors"]

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from backfill.engine.ports import JobStart, Runtime
+from backfill.engine.ports import Runtime
 from backfill.events.event import Event
 from backfill.events.job import Finished
 from backfill.jobfile.job import Job
@@ -28,7 +28,7 @@ from backfill.table.batch import (
     Verification,
 )
 from backfill.table.checkpoint import Checkpoint, Layout, Tid, advance, begin, begin_pass, restart
-from backfill.table.leaves import Leaf, Totals
+from backfill.table.leaves import JobStart, Leaf, Totals
 from backfill.table.row_counts import BatchRange, RowCounts, make_slices
 from backfill.table.sparse_rows import RowAddresses, read_end, whole_pages
 from backfill.table.stripe_plan import PageProfile, residues

@@ -21,12 +21,12 @@ from backfill.jobfile.overrides import with_overrides
 from backfill.table.batch import BatchResult
 from backfill.table.checkpoint import Checkpoint
 from backfill.throttle import batch_size, controller, state, wal_attribution
+from backfill.throttle.compression_support import ServerSupport
 from backfill.throttle.decision import Admission, Wait
 from backfill.throttle.signals import Signals, Upkeep, located
 from backfill.throttle.state import ThrottleState
 from backfill.throttle.wait_reason import PACE_KINDS, WaitKind, WaitReason
 from backfill.throttle.wal_attribution import WalAttribution
-from backfill.upkeep.compression import ServerSupport
 from backfill.values.errors import JobError
 
 TIMEOUT_SHARE = 0.5

@@ -20,13 +20,12 @@ from backfill.table.batch import (
     Verification,
 )
 from backfill.table.checkpoint import Checkpoint, Tid
-from backfill.table.leaves import Leaf, Totals
+from backfill.table.leaves import JobStart, Leaf
 from backfill.table.row_counts import BatchRange, RowCounts
 from backfill.table.sparse_rows import RowAddresses
 from backfill.table.stripe_plan import PageProfile
 from backfill.throttle.signals import Signals, VacuumResult
 from backfill.throttle.wait_reason import WaitReason
-from backfill.upkeep.compression import ServerSupport
 from backfill.upkeep.vacuum import VacuumCost
 from backfill.values.errors import StatementRefused
 
@@ -152,16 +151,6 @@ class JobSession(LaneSession, Protocol):
 
     async def keep_rejected(self, scan: Checkpoint, row: RejectedRow, error: StatementRefused) -> None:
         """Keep such a row that was refused again, with what was said this time."""
-
-
-@dataclass(frozen=True, slots=True)
-class JobStart:
-    """A job that is ours: replicas seen before, what earlier workers did on all leaves, how images are compressed."""
-
-    replicas_seen: tuple[str, ...]
-    done: Totals
-    compression: ServerSupport = ServerSupport()
-    rows_rejected: int = 0
 
 
 class RunSession(JobSession, Protocol):

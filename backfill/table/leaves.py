@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from backfill.table import checkpoint
 from backfill.table.batch import Verification
 from backfill.table.checkpoint import Checkpoint
+from backfill.throttle.compression_support import ServerSupport
 
 SAMPLES_KEPT = 5
 
@@ -103,3 +104,13 @@ def combined(proofs: Iterable[Verification]) -> Verification:
             rejected=(*told.rejected, *one.rejected)[:SAMPLES_KEPT],
         )
     return told
+
+
+@dataclass(frozen=True, slots=True)
+class JobStart:
+    """A job that is ours: replicas seen before, what earlier workers did on all leaves, how images are compressed."""
+
+    replicas_seen: tuple[str, ...]
+    done: Totals
+    compression: ServerSupport = ServerSupport()
+    rows_rejected: int = 0

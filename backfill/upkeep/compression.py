@@ -25,15 +25,6 @@ PATIENCE, PATIENCE_MAX = 64, 4096
 
 
 @dataclass(frozen=True, slots=True)
-class ServerSupport:
-    """What the server has for this role: a method, or none and `why`; `already` is its own setting where that is on."""
-
-    method: str = ""
-    why: str = ""
-    already: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class CompressionState:
     """What is remembered of the batches: which way they lean, and how many there were since the last turn.
 

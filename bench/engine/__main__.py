@@ -19,9 +19,9 @@ from bench.engine.contenders import CONTENDERS, Contender
 from bench.engine.figures import Figures, Rounds
 from bench.engine.measuring import SETTINGS, stage
 from bench.engine.picture import picture
-from bench.engine.promises import promised
 from bench.engine.report import LEGEND, summary, table
 from bench.engine.scenario import SCENARIOS, Scenario
+from bench.engine.targets import promised
 
 QUICK_ROWS = 20_000
 

@@ -8,18 +8,18 @@ from dataclasses import dataclass
 from backfill.events.batch import BatchDone
 from backfill.events.job import Finished, Started
 from bench.engine import rivals
-from bench.engine.making import Subject
+from bench.engine.dataset import Dataset
 from bench.engine.scenario import Scenario
 from bench.engine.tally import Tally
 from bench.engine.usage import Usage, usage
-from bench.subject import events, job_file, worker
+from bench.workload import events, job_file, worker
 
 PLAIN, KEYSET = "plain UPDATE", "keyset"
 PAGES, UNVACUUMED = "pages", "no vacuum"
 ONE_LANE, TWO_LANES = "one lane", "two lanes"
 COMPRESSED, COMPRESSED_LANES = "compressed", "compressed lanes"
 
-Fill = Callable[[Subject, Tally], Usage | None]
+Fill = Callable[[Dataset, Tally], Usage | None]
 """Fills the column of table users, counts its batches; says what its process used, where it has one of its own."""
 
 
@@ -50,7 +50,7 @@ def _ours(name: str, title: str, job: Mapping[str, str]) -> Contender:
     So passes and the final read of the whole table are in it, the start of Python is not.
     """
 
-    def fill(subject: Subject, tally: Tally) -> Usage | None:
+    def fill(subject: Dataset, tally: Tally) -> Usage | None:
         before = after = None
         with job_file(more=job) as path, worker(subject.dsn, path) as process:
             for at_s, event in events(process):

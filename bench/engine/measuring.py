@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from backfill.sandbox import Sandbox, Server, Standby
-from bench.engine.beside import beside
+from bench.engine.background_load import background_load
 from bench.engine.contenders import Contender
+from bench.engine.dataset import Dataset, copy_dataset, make_dataset
 from bench.engine.figures import Figures
-from bench.engine.making import Subject, copied, made
 from bench.engine.scenario import Beside, Scenario
 from bench.engine.tally import Tally
 
@@ -32,14 +32,14 @@ class Stage:
     """A scenario set up on a primary, and a standby where it has one."""
 
     scenario: Scenario
-    original: Subject
+    original: Dataset
     standby: Standby | None
 
     def play(self, contender: Contender) -> Figures:
         """Let the contender fill a copy of the table; return what that took and left."""
-        with copied(self.original) as subject:
+        with copy_dataset(self.original) as subject:
             table, indexes = subject.int_of(TABLE_BYTES), subject.int_of(INDEX_BYTES)
-            with beside(self.scenario, subject, self.standby):
+            with background_load(self.scenario, subject, self.standby):
                 subject.query("CHECKPOINT")
                 xid, before = subject.int_of(NEXT_XID), subject.int_of(INSERT_LSN)
                 tally = Tally(subject.rows)
@@ -70,7 +70,7 @@ def stage(sandbox: Sandbox, primary: Server, scenario: Scenario, rows: int) -> I
     if scenario.beside is Beside.STANDBY:
         standby = sandbox.standby("replica-a", primary, settings=STANDBY)
     try:
-        with made(primary, scenario, rows) as original:
+        with make_dataset(primary, scenario, rows) as original:
             assert original.rows, f"no row of {rows} matches in {scenario.name}: more --rows"
             yield Stage(scenario, original, standby)
     finally:
@@ -78,7 +78,7 @@ def stage(sandbox: Sandbox, primary: Server, scenario: Scenario, rows: int) -> I
             standby.remove()
 
 
-def _hot_ratio(subject: Subject) -> float:
+def _hot_ratio(subject: Dataset) -> float:
     """Return the share of HOT updates; a session's counts are published a little after its end."""
     deadline_s = time.monotonic() + COUNTED_S
     while True:

@@ -14,7 +14,7 @@ from typing import Any
 
 import psycopg
 
-from bench.engine.making import Subject
+from bench.engine.dataset import Dataset
 from bench.engine.tally import Tally
 from bench.rivals import KEYSET, NEXT
 
@@ -30,7 +30,7 @@ FOLKLORE = "UPDATE users SET handle = username WHERE ctid IN (SELECT ctid FROM u
 LOCK = "FOR NO KEY UPDATE"
 
 
-def plain(subject: Subject, tally: Tally) -> None:
+def plain(subject: Dataset, tally: Tally) -> None:
     """One statement."""
     with psycopg.connect(subject.dsn, autocommit=True) as connection:
         tally.begin(time.monotonic())
@@ -38,7 +38,7 @@ def plain(subject: Subject, tally: Tally) -> None:
         tally.end(time.monotonic())
 
 
-def folklore(subject: Subject, tally: Tally) -> None:
+def folklore(subject: Dataset, tally: Tally) -> None:
     """Run `ctid IN (SELECT … LIMIT n)` until it finds nothing.
 
     The loop that is pasted into psql; pgroll takes the form for tables without a key.
@@ -48,12 +48,12 @@ def folklore(subject: Subject, tally: Tally) -> None:
             pass
 
 
-def keyset(subject: Subject, tally: Tally) -> None:
+def keyset(subject: Dataset, tally: Tally) -> None:
     """Take the next n rows by primary key, and remember the last key: the usual advice for a large table."""
     _by_key(subject, tally, KEYSET.format(after="", lock=""), NEXT)
 
 
-def pgroll(subject: Subject, tally: Tally) -> None:
+def pgroll(subject: Dataset, tally: Tally) -> None:
     """Do the same under row locks that are taken first: pgroll's statement (pkg/backfill/templates/sql.go).
 
     Its column of rows still to do and the trigger that sets the value are left out, to its favour.
@@ -61,7 +61,7 @@ def pgroll(subject: Subject, tally: Tally) -> None:
     _by_key(subject, tally, KEYSET.format(after="", lock=LOCK), KEYSET.format(after="id > %s AND", lock=LOCK))
 
 
-def gitlab(subject: Subject, tally: Tally) -> None:
+def gitlab(subject: Dataset, tally: Tally) -> None:
     """Work through ranges of keys, each in sub-ranges, as GitLab's batched background migrations do.
 
     A range is looked up by OFFSET from its first key (each_batch.rb, primary_key_batching_strategy.rb), over the rows
@@ -100,7 +100,7 @@ def _sub_batches(connection: Connection, tally: Tally, ends: tuple[object, objec
         begin = stop
 
 
-def _by_key(subject: Subject, tally: Tally, first: str, following: str) -> None:
+def _by_key(subject: Dataset, tally: Tally, first: str, following: str) -> None:
     with _session(subject, tally) as connection:
         began_s = time.monotonic()
         rows, last = connection.execute(first, [BATCH_ROWS]).fetchone() or (0, None)
@@ -123,7 +123,7 @@ def _timed(
 
 
 @contextmanager
-def _session(subject: Subject, tally: Tally) -> Iterator[Connection]:
+def _session(subject: Dataset, tally: Tally) -> Iterator[Connection]:
     """Give a session in autocommit; the clock runs while it is open."""
     with psycopg.connect(subject.dsn, autocommit=True, prepare_threshold=None, options=SESSION) as connection:
         tally.begin(time.monotonic())

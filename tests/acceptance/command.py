@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, LiteralString
 
 from tests.acceptance.worker import COMMAND, JOB
-from tests.fix_pg import Database
+from tests.fixtures_postgres import Database
 
 NAMES = ("DATABASE_URL", "PG", "COLUMNS", "LINES")
 """Beginnings of the environment's names that would change what a command does or says."""

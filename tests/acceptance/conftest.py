@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.fix_pg import Database
+from tests.fixtures_postgres import Database
 from tests.roles import dismiss, employ
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from tests.acceptance.command import all_at_once, backfill, job_text, serve_until, write
 from tests.acceptance.worker import left, make_users, run_job, write_job
-from tests.fix_pg import Database
+from tests.fixtures_postgres import Database
 from tests.integration.jobs import run_sql
 from tests.roles import dismiss, employ
 

@@ -9,13 +9,13 @@ import pytest
 
 from backfill.sandbox.wait import wait_until
 from tests.chaos.catalogue import BY_NAME, FAULTS
-from tests.chaos.deeds.crowds import GATHER_S, TAKEOVER_S, kill, standing, taken_over
+from tests.chaos.injections.crowds import GATHER_S, TAKEOVER_S, kill, standing, taken_over
 from tests.chaos.mutants import MUTANTS
 from tests.chaos.oracle import Broken
-from tests.chaos.play import play
+from tests.chaos.run_trial import run_trial
 from tests.chaos.schedule import Plan, schedule
 from tests.chaos.servers import MAKERS, CannotBeHadError, Servers, shared
-from tests.chaos.stage import OURS, Stage
+from tests.chaos.trial import OURS, Trial
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -73,20 +73,20 @@ def test_whatever_happens_the_end_is_the_same(servers, tmp_path, names):
 
 def play_on(plan: Plan, servers: Servers, folder):
     if not plan.servers:
-        return play(plan, servers, folder)
+        return run_trial(plan, servers, folder)
     with MAKERS[plan.servers]() as own:
-        return play(plan, own, folder)
+        return run_trial(plan, own, folder)
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
 def test_a_protection_that_is_switched_off_is_noticed(servers, tmp_path, mutant):
-    result = play(schedule(SEED, (mutant.fault,)), servers, tmp_path, mutant.name)
+    result = run_trial(schedule(SEED, (mutant.fault,)), servers, tmp_path, mutant.name)
     assert mutant.broken in {one.kind for one in result.violations}, result
     assert Broken.TRACEBACK not in {one.kind for one in result.violations}, result
 
 
 def test_of_ten_workers_one_works_nine_wait_and_say_for_whom_and_another_takes_over(servers, tmp_path):
-    stage = Stage(schedule(SEED, ("ten-workers",)), servers, tmp_path)
+    stage = Trial(schedule(SEED, ("ten-workers",)), servers, tmp_path)
     try:
         stage.open()
         stage.write_job(RUN_S)

@@ -17,7 +17,7 @@ import trustme
 from backfill.sandbox import Sandbox, Server
 from tests.acceptance.command import Ended, all_at_once, write
 from tests.acceptance.worker import left, make_users, run_job, write_job
-from tests.fix_pg import Cluster
+from tests.fixtures_postgres import Cluster
 from tests.integration.jobs import run_sql
 from tests.majors import binaries, why_absent
 from tests.roles import employ

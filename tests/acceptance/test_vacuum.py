@@ -8,7 +8,7 @@ import pytest
 
 from tests.acceptance.command import backfill
 from tests.acceptance.worker import JOB, left, make_users, run_job, write_job
-from tests.fix_pg import Database
+from tests.fixtures_postgres import Database
 
 ROWS = 60_000
 

@@ -17,8 +17,8 @@ from pathlib import Path
 from tests.chaos import report
 from tests.chaos.catalogue import BY_NAME
 from tests.chaos.mutants import BY_NAME as MUTANTS
-from tests.chaos.play import play
 from tests.chaos.report import Result
+from tests.chaos.run_trial import run_trial
 from tests.chaos.schedule import schedule
 from tests.chaos.servers import MAKERS, CannotBeHadError, Servers
 
@@ -37,10 +37,10 @@ class Grounds:
         plan = schedule(seed, among)
         if not plan.servers:
             self._shared = self._shared or self._stack.enter_context(MAKERS[""]())
-            return play(plan, self._shared, folder, mutant)
+            return run_trial(plan, self._shared, folder, mutant)
         try:
             with MAKERS[plan.servers]() as servers:
-                return play(plan, servers, folder, mutant)
+                return run_trial(plan, servers, folder, mutant)
         except CannotBeHadError as error:
             return Result(plan, 0.0, skipped=((plan.faults[0], str(error)),))
 

@@ -1,4 +1,4 @@
-"""The faults by name, and what each of them needs of its round. What they do is in `tests.chaos.deeds`."""
+"""The faults by name, and what each of them needs of its round. What they do is in `tests.chaos.injections`."""
 
 from __future__ import annotations
 

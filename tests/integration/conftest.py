@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.fix_pg import Cluster, Database
+from tests.fixtures_postgres import Cluster, Database
 from tests.integration.jobs import create_database, drop_database
 
 if TYPE_CHECKING:

@@ -31,8 +31,8 @@ from backfill.table.checkpoint import Checkpoint, Layout, lay_out
 from backfill.table.definition import Table
 from backfill.table.row_counts import BatchRange, cut
 from tests.factories import admission, run_order
-from tests.fix_pg import Database
-from tests.places import Primary
+from tests.fault_injection import Primary
+from tests.fixtures_postgres import Database
 from tests.roles import dismiss, employ_first
 
 if TYPE_CHECKING:

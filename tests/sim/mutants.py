@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-THROTTLE, PLANT, FLOW = "tests/unit/test_throttle.py", "tests/sim/test_plant.py", "tests/unit/test_flow.py"
-FAULTS, COURTESY = "tests/unit/test_faults.py", "tests/unit/test_courtesy.py"
+THROTTLE, PLANT, FLOW = (
+    "tests/unit/throttle/test_controller.py",
+    "tests/sim/test_plant.py",
+    "tests/unit/throttle/test_replica_window.py",
+)
+FAULTS, COURTESY = "tests/unit/throttle/test_stop_conditions.py", "tests/unit/throttle/test_lock_backoff.py"
 
 
 @dataclass(frozen=True)
@@ -161,7 +165,7 @@ MUTATIONS = (
         "return estimate",
         (
             f"{PLANT}::test_a_checkpoints_jump_in_wal_is_survived",
-            "tests/unit/test_cost.py::test_a_dearer_batch_is_believed_at_once",
+            "tests/unit/throttle/test_row_cost.py::test_a_dearer_batch_is_believed_at_once",
         ),
     ),
     Mutation(
@@ -169,7 +173,7 @@ MUTATIONS = (
         "cost",
         "return self.first_wal_bytes if stripe == 0 else self.later_wal_bytes",
         "return self.later_wal_bytes",
-        ("tests/unit/test_cost.py::test_first_stripes_and_later_ones_are_learnt_apart",),
+        ("tests/unit/throttle/test_row_cost.py::test_first_stripes_and_later_ones_are_learnt_apart",),
     ),
     Mutation(
         "a debt is never paid",
@@ -183,14 +187,14 @@ MUTATIONS = (
         "pacer",
         "-rate_bytes_s * SAVED_S",
         "-rate_bytes_s * 3600",
-        ("tests/unit/test_pacer.py::test_idle_time_is_not_saved_up_for_a_burst",),
+        ("tests/unit/throttle/test_wal_rate.py::test_idle_time_is_not_saved_up_for_a_burst",),
     ),
     Mutation(
         "an idle hour is lag",
         "lsn",
         "        if lsn and insert_lsn <= lsn[-1]:",
         "        if lsn and insert_lsn < lsn[-1]:",
-        (f"{PLANT}::test_an_idle_hour_is_followed_by_no_burst", "tests/unit/test_lsn.py"),
+        (f"{PLANT}::test_an_idle_hour_is_followed_by_no_burst", "tests/unit/throttle/test_lsn_clock.py"),
     ),
     Mutation(
         "sessions that wait for us are nobody's business",

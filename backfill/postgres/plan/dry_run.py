@@ -23,7 +23,7 @@ from backfill.postgres.work.reads import read_scout
 from backfill.table.checkpoint import Checkpoint, Layout, advance, begin
 from backfill.table.definition import Table
 from backfill.table.row_counts import BatchRange, covers, cut
-from backfill.upkeep.compression import ServerSupport
+from backfill.throttle.compression_support import ServerSupport
 from backfill.values.errors import StatementRefused
 from backfill.values.units import format_duration
 

@@ -8,12 +8,11 @@ from psycopg import AsyncCursor
 from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
-from backfill.engine.ports import JobStart
 from backfill.events.job import Finished
 from backfill.jobfile.job import Job
 from backfill.postgres.session.connection import Connection, dict_rows, translated
 from backfill.postgres.session.sql_files import statement
-from backfill.table.leaves import Totals
+from backfill.table.leaves import JobStart, Totals
 from backfill.values.errors import JobError
 
 

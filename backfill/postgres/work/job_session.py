@@ -6,7 +6,6 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
-from backfill.engine.ports import JobStart
 from backfill.events.job import Finished
 from backfill.jobfile.job import Job
 from backfill.jobfile.load import JobFile
@@ -16,7 +15,6 @@ from backfill.postgres.catalog.heap import heap_of
 from backfill.postgres.catalog.leaves import check_leaf, read_leaves
 from backfill.postgres.mapping.row_mapper import RowMapper
 from backfill.postgres.monitor.pollers import Pollers
-from backfill.postgres.monitor.signal_reader import SignalReader
 from backfill.postgres.session.connection import connect, worker_name
 from backfill.postgres.session.server import ServerFacts, check_server, read_server
 from backfill.postgres.state import checkpoint, locks
@@ -25,12 +23,13 @@ from backfill.postgres.state import schema as state_schema
 from backfill.postgres.work import rejected
 from backfill.postgres.work.compression import compressing, read_support, require_right
 from backfill.postgres.work.lane_session import PgLaneSession
+from backfill.postgres.work.signal_reader import SignalReader
 from backfill.postgres.work.vacuum import Vacuum
 from backfill.postgres.work.verify import read_verification
 from backfill.table.batch import OpenedLeaf, RejectedRow, Verification
 from backfill.table.checkpoint import Checkpoint, Layout, Tid, begin_pass, restart
 from backfill.table.definition import difference
-from backfill.table.leaves import Leaf
+from backfill.table.leaves import JobStart, Leaf
 from backfill.values.errors import Halted, JobError, StatementRefused
 from backfill.values.identifier import TableName
 

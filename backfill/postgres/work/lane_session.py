@@ -9,7 +9,6 @@ from dataclasses import replace
 from backfill.jobfile.job import Job
 from backfill.postgres.mapping.row_mapper import RowMapper
 from backfill.postgres.monitor.side_connection import replica_name
-from backfill.postgres.monitor.signal_reader import SignalReader
 from backfill.postgres.session.connection import Connection, bound, translated
 from backfill.postgres.session.missing_rights import with_grant
 from backfill.postgres.state import checkpoint
@@ -18,6 +17,7 @@ from backfill.postgres.statements.compose import Statements, vacuum_of
 from backfill.postgres.work import reads, rejected
 from backfill.postgres.work.batch import BatchStatement, run_batch
 from backfill.postgres.work.compression import compressing
+from backfill.postgres.work.signal_reader import SignalReader
 from backfill.table.batch import BatchRequest, BatchResult, RowDescription, RowSetAside, TooManyRows
 from backfill.table.checkpoint import Checkpoint, Layout, Tid
 from backfill.table.definition import Table

@@ -1,0 +1,16 @@
+"""What the faults do: one function a fault, by its name. Each one leaves when its fault has come about and is over."""
+
+from __future__ import annotations
+
+from tests.chaos.injections import crowds, kills, links, poolers, resources, servers, tables
+from tests.chaos.trial import Injection
+
+DEEDS: dict[str, Injection] = {
+    **kills.DEEDS,
+    **servers.DEEDS,
+    **links.DEEDS,
+    **tables.DEEDS,
+    **crowds.DEEDS,
+    **resources.DEEDS,
+    **poolers.DEEDS,
+}

@@ -1,0 +1,547 @@
+"""A job whose values a Python function makes: the guard of its rows, its types, its faults, its process."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import anyio
+import psycopg
+import pytest
+
+from backfill.events.batch import BatchDone
+from backfill.events.job import PassDone, RetryScheduled
+from backfill.jobfile.load import JobFile
+from backfill.postgres.plan.make import make_plan
+from backfill.postgres.work.job_session import PgJobSession as Session
+from backfill.table.batch import BatchResult
+from backfill.table.row_counts import BatchRange
+from backfill.values.errors import BackfillError, FunctionError, JobError, RowRefused, StatementRefused, WhereStaysTrue
+from tests.fixtures_postgres import Database
+from tests.integration.jobs import (
+    asleep,
+    connected,
+    fill,
+    function_job,
+    make_users,
+    next_cut,
+    next_pass,
+    open_leaf,
+    prepared,
+    run,
+    run_sql,
+    session,
+)
+
+pytestmark = pytest.mark.anyio
+
+ROWS = 1000
+UPPER = "def f(rows):\n    return [row['username'] and row['username'].upper() for row in rows]\n"
+PLAIN: dict[str, Any] = {"batch": {"stripes": 1}, "throttle": {"replicas": {"ignore": ["*"]}}}
+
+
+@pytest.fixture
+def users(shared: Database) -> Database:
+    run_sql(
+        shared,
+        "drop table if exists users, touched cascade",
+        "drop function if exists touch",
+        "drop schema if exists backfill cascade",
+    )
+    make_users(shared, ROWS)
+    return shared
+
+
+def job_of(tmp_path: Path, module: str = UPPER, **keys: Any) -> JobFile:
+    return function_job(tmp_path, module, **PLAIN | keys)
+
+
+def wrong(database: Database) -> int:
+    [(count,)] = database.query("select count(*) from users where handle is distinct from upper(username)")
+    return int(count)
+
+
+def touched(database: Database) -> None:
+    """Write down each row that is updated."""
+    run_sql(
+        database,
+        "create table touched (id bigint)",
+        "create function touch() returns trigger language plpgsql as"
+        " 'begin insert into touched values (new.id); return null; end'",
+        "create trigger touch after update on users for each row execute function touch()",
+    )
+
+
+def children() -> list[int]:
+    """Processes of row functions of this one."""
+    found: list[int] = []
+    for task in Path("/proc/self/task").iterdir():
+        with suppress(FileNotFoundError):  # a thread that has just ended
+            found += map(int, (task / "children").read_text().split())
+    return [child for child in found if b"rowfunction.child" in Path(f"/proc/{child}/cmdline").read_bytes()]
+
+
+@pytest.fixture(autouse=True)
+def _no_process_is_left() -> Iterator[None]:
+    yield
+    assert children() == []
+
+
+async def whole(worker: Session) -> tuple[Any, BatchRange]:
+    """Open the table; return its place and all of it as one batch."""
+    scan = (await open_leaf(worker)).scans[0]
+    return scan, await next_cut(worker, scan)
+
+
+async def test_a_job_is_filled_by_its_function(users: Database, tmp_path: Path):
+    finished, events = await run(users.worker_dsn, job_of(tmp_path))
+    assert (finished.state, finished.rows_total, wrong(users)) == ("done", ROWS, 0)
+    assert [one.rows for one in events if isinstance(one, PassDone)] == [ROWS]
+
+
+@pytest.mark.parametrize("keys", [{"lanes": 3}, {"batch": {"stripes": 8, "max_rows": 50}}], ids=str)
+async def test_stripes_and_lanes_give_each_row_its_own_value(users: Database, tmp_path: Path, keys: dict[str, Any]):
+    touched(users)
+    finished, _ = await run(users.worker_dsn, job_of(tmp_path, **keys))
+    assert (finished.state, wrong(users)) == ("done", 0)
+    assert users.query("select count(*), count(distinct id) from touched") == [(ROWS, ROWS)]
+
+
+async def test_a_row_that_changes_while_the_function_works_is_left_to_the_next_pass(users: Database, tmp_path: Path):
+    async with session(users.dsn, job_of(tmp_path)) as worker:
+        scan, cut = await whole(worker)
+        await worker.map_rows(scan, cut)
+        run_sql(users, "update users set username = 'other' || id where id % 10 = 0", "delete from users where id = 5")
+        done = await fill(worker, scan, cut)
+        assert done.rows == ROWS - ROWS // 10 - 1
+        assert users.query("select count(*) from users where handle is null") == [(ROWS // 10,)]
+        again = await next_pass(worker, done.scan)
+        done = await fill(worker, again, await next_cut(worker, again))
+    assert (done.rows, wrong(users)) == (ROWS // 10, 0)
+
+
+async def test_a_row_that_is_locked_or_frozen_meanwhile_is_still_the_same(users: Database, tmp_path: Path):
+    async with session(users.dsn, job_of(tmp_path)) as worker:
+        scan, cut = await whole(worker)
+        await worker.map_rows(scan, cut)
+        run_sql(users, "select from users for no key update", "vacuum (freeze) users")
+        assert (await fill(worker, scan, cut)).rows == ROWS
+
+
+async def test_a_row_whose_other_columns_change_is_left_too(users: Database, tmp_path: Path):
+    """It is another version of the row: whether its inputs are the same is not asked."""
+    async with session(users.dsn, job_of(tmp_path)) as worker:
+        scan, cut = await whole(worker)
+        await worker.map_rows(scan, cut)
+        run_sql(users, "update users set email = 'new' where id = 7")
+        assert (await fill(worker, scan, cut)).rows == ROWS - 1
+
+
+async def test_a_row_that_another_transaction_changes_during_the_update_is_left(users: Database, tmp_path: Path):
+    """Our UPDATE waits for it, and finds another version then."""
+    async with session(users.dsn, job_of(tmp_path, lock_timeout="10s")) as worker:
+        scan, cut = await whole(worker)
+        await worker.map_rows(scan, cut)
+        with psycopg.connect(users.dsn) as other:
+            other.execute("update users set username = 'late' where id in (3, 500)")
+            other.execute("select from users where id = 400 for update")
+            async with anyio.create_task_group() as tasks:
+                done: list[BatchResult] = []
+
+                async def update() -> None:
+                    done.append(await fill(worker, scan, cut))
+
+                tasks.start_soon(update)
+                await asleep(users, "transactionid")
+                other.commit()
+    assert done[0].rows == ROWS - 2
+    assert users.query("select id from users where handle is null order by id") == [(3,), (500,)]
+    assert users.query("select count(*) from users where handle = 'late'") == [(0,)]
+
+
+async def test_an_address_that_holds_another_row_now_is_not_taken_for_the_old_one(users: Database, tmp_path: Path):
+    async with session(users.dsn, job_of(tmp_path)) as worker:
+        scan, cut = await whole(worker)
+        await worker.map_rows(scan, cut)
+        before = users.query("select ctid::text from users where id <= 20")
+        run_sql(
+            users,
+            "delete from users where id <= 20",
+            "vacuum users",
+            "insert into users select i + 5000, 'new' || i, '', null from generate_series(1, 20) i",
+        )
+        after = users.query("select ctid::text from users where id > 5000")
+        assert set(after) & set(before)
+        done = await fill(worker, scan, cut)
+    assert done.rows == ROWS - 20
+    assert users.query("select count(*) from users where id > 5000 and handle is not null") == [(0,)]
+
+
+async def test_a_table_rewritten_between_reading_and_updating_keeps_what_it_has(users: Database, tmp_path: Path):
+    """CLUSTER keeps xmin and gives rows of one transaction each other's addresses: the file is asked for."""
+    job = job_of(tmp_path)
+    async with session(users.dsn, job) as worker:
+        scan, cut = await whole(worker)
+        await worker.map_rows(scan, cut)
+        run_sql(users, "create index by_name on users (md5(username))", "cluster users using by_name")
+        with pytest.raises(BackfillError, match="was rewritten"):
+            await fill(worker, scan, cut)
+    assert users.query("select count(*) from users where handle is not null") == [(0,)]
+    finished, _ = await run(users.worker_dsn, job)
+    assert (finished.state, wrong(users)) == ("done", 0)
+
+
+async def test_values_that_were_held_serve_smaller_batches(users: Database, tmp_path: Path):
+    """A call gives values for more rows than the throttle lets through at once."""
+    calls = tmp_path / "calls"
+    module = f"def f(rows):\n    open({str(calls)!r}, 'a').write('x')\n    return [row['username'].upper() for row in rows]\n"
+    async with session(users.dsn, job_of(tmp_path, module)) as worker:
+        scan, cut = await whole(worker)
+        await worker.map_rows(scan, cut)
+        while not scan.pass_done:
+            scan = (await fill(worker, scan, await next_cut(worker, scan, 100))).scan
+    assert (calls.read_text(), wrong(users)) == ("x", 0)
+
+
+async def test_rows_that_the_function_gives_nothing_for_are_stuck(users: Database, tmp_path: Path):
+    run_sql(users, "update users set username = null where id % 100 = 0")
+    finished, _ = await run(users.worker_dsn, job_of(tmp_path))
+    assert (finished.state, finished.rows_unconverged) == ("unconverged", ROWS // 100)
+    assert finished.why.startswith("10 rows cannot converge: 'where' stays true for them after the update;")
+    assert wrong(users) == 0
+
+
+async def test_a_function_that_converges_no_row_is_stopped_at_its_first_batch(users: Database, tmp_path: Path):
+    with pytest.raises(WhereStaysTrue) as caught:
+        await run(users.worker_dsn, job_of(tmp_path, "def f(rows):\n    return [None] * len(rows)\n"))
+    assert 'row {"id": ' in str(caught.value)
+    assert '{"handle": null} → {"handle": null}' in str(caught.value)
+
+
+async def test_rows_that_a_trigger_keeps_as_they_are_end_the_run(users: Database, tmp_path: Path):
+    run_sql(
+        users,
+        "create or replace function skip() returns trigger language plpgsql as"
+        " 'begin return case when new.id > 900 then null else new end; end'",
+        "create trigger skip before update on users for each row execute function skip()",
+    )
+    with pytest.raises(BackfillError, match="they change while the function works, or a trigger or a rule"):
+        await run(users.worker_dsn, job_of(tmp_path))
+
+
+async def test_several_columns_and_sql_beside_them(users: Database, tmp_path: Path):
+    run_sql(users, 'alter table users add size int, add note varchar(20), add "Half" numeric(10, 2)')
+    module = "def f(rows):\n    return [{'handle': r['username'], 'Half': r['id'] / 2} for r in rows]\n"
+    assigned = {"size": "length(username)", "handle": "python", "note": "'by ' || username", '"Half"': "python"}
+    finished, _ = await run(users.worker_dsn, job_of(tmp_path, module, inputs=["username", "id"], set=assigned))
+    assert finished.state == "done"
+    right = "handle = username and size = length(username) and note = 'by ' || username and \"Half\" = id / 2.0"
+    assert users.query(f"select count(*) from users where {right}") == [(ROWS,)]
+
+
+TYPES = {
+    "a_smallint": ("smallint", "1"),
+    "a_bigint": ("bigint", "9007199254740993"),
+    "a_real": ("real", "1.1"),
+    "a_double": ("double precision", "'NaN'"),
+    "a_numeric": ("numeric(20,5)", "123456789012345.12345"),
+    "a_bool": ("boolean", "true"),
+    "a_text": ("text", "E'tab\\t \"quote\" \\\\ {,} ü€😀 '"),
+    "a_varchar": ("varchar(5)", "'äöüßx'"),
+    "a_char": ("char(5)", "'ab'"),
+    "a_one_char": ('"char"', "'x'"),
+    "a_bit": ("bit(5)", "B'10101'"),
+    "a_bytea": ("bytea", "'\\x00ff5c27'"),
+    "a_uuid": ("uuid", "'00000000-0000-0000-0000-00000000002a'"),
+    "a_date": ("date", "'2024-02-29'"),
+    "a_far_date": ("date", "'infinity'"),
+    "a_bc_date": ("date", "'0044-03-15 BC'"),
+    "a_time": ("time", "'24:00'"),
+    "a_timetz": ("timetz", "'10:11:12.123456+05:30'"),
+    "a_timestamp": ("timestamp(3)", "'2024-02-29 10:11:12.123'"),
+    "a_timestamptz": ("timestamptz", "'2024-02-29 10:11:12.123456+02'"),
+    "a_far_timestamptz": ("timestamptz", "'-infinity'"),
+    "an_interval": ("interval", "'3 days 04:05:06.789'"),
+    "a_json": ("json", '\'{"a": [1, null, "x"]}\''),
+    "a_jsonb": ("jsonb", '\'{"a": {"b": [true, 1.5]}}\''),
+    "a_jsonb_text": ("jsonb", "'\"just text\"'"),
+    "jsonbs": ("jsonb[]", "array['{\"a\": 1}', '[1, 2]', null]::jsonb[]"),
+    "ints": ("int[]", "'{{1,2},{3,null}}'"),
+    "texts": ("text[]", "array['a,b', 'c\"d', null, 'NULL', '']"),
+    "numerics": ("numeric[]", "'{1,2.50,NaN}'"),
+    "timestamps": ("timestamptz[]", "'{2024-01-01 00:00+00,infinity}'"),
+    "uuids": ("uuid[]", "'{00000000-0000-0000-0000-00000000002a}'"),
+    "byteas": ("bytea[]", "array['\\x00'::bytea, '\\xff'::bytea]"),
+    "an_inet": ("inet", "'10.0.0.1/8'"),
+    "a_cidr": ("cidr", "'10.0.0.0/8'"),
+    "a_macaddr": ("macaddr", "'08:00:2b:01:02:03'"),
+    "a_range": ("int4range", "'[1,5)'"),
+    "a_tstzrange": ("tstzrange", "'[2024-01-01 00:00+00,)'"),
+    "a_multirange": ("int4multirange", "'{[1,3),[5,7)}'"),
+    "a_point": ("point", "'(1.5,-2)'"),
+    "a_box": ("box", "'(1,1),(0,0)'"),
+    "a_tsvector": ("tsvector", "'fat:2 rat:3'"),
+    "a_money": ("money", "12.34"),
+    "an_enum": ('"Odd"."Mood, even"', "'so so'"),
+    "enums": ('"Odd"."Mood, even"[]', "array['so so', 'good']::\"Odd\".\"Mood, even\"[]"),
+    "a_composite": ("pair", "row(1, 'a \"b\", c')::pair"),
+    "a_domain": ("short", "'abc'"),
+    "a_domain_of_a_domain": ("shorter", "'abc'"),
+    "an_array_domain": ("int_list", "'{1,2}'"),
+    "an_oid": ("oid", "4294967295"),
+    "an_xid8": ("xid8", "'18446744073709551615'"),
+    "a_regclass": ("regclass", "'pg_class'"),
+}
+
+
+@pytest.fixture
+def many_types(shared: Database) -> Iterator[Database]:
+    run_sql(
+        shared,
+        "drop schema if exists backfill cascade",
+        'create schema "Odd"',
+        "create type \"Odd\".\"Mood, even\" as enum ('good', 'so so')",
+        "create type pair as (a int, b text)",
+        "create domain short as varchar(5) check (value <> 'no')",
+        "create domain shorter as short check (length(value) < 5)",
+        "create domain int_list as int[]",
+        "create table kinds (id bigint primary key, done boolean)",
+    )
+    for name, (kind, value) in TYPES.items():
+        run_sql(shared, f"alter table kinds add {name} {kind}, add to_{name} {kind}")
+        if not shared.query("select 1 from kinds"):
+            run_sql(shared, "insert into kinds values (1), (2)")
+        run_sql(shared, f"update kinds set {name} = {value} where id = 1")
+    yield shared
+    run_sql(
+        shared,
+        "drop table kinds",
+        "drop domain int_list, shorter, short",
+        "drop type pair",
+        'drop schema "Odd" cascade',
+    )
+
+
+async def test_values_of_every_kind_come_back_as_they_were(many_types: Database, tmp_path: Path):
+    """What a function returns as it got it is the same value again, in a column of the same type; so is NULL."""
+    names = ", ".join(f"'to_{name}': row['{name}']" for name in TYPES)
+    module = f"def f(rows):\n    return [{{'done': True, {names}}} for row in rows]\n"
+    assigned = dict.fromkeys(("done", *(f"to_{name}" for name in TYPES)), "python")
+    job = job_of(tmp_path, module, table="kinds", inputs=list(TYPES), set=assigned, where="done IS NULL")
+    finished, _ = await run(many_types.worker_dsn, job)
+    assert (finished.state, finished.rows_total) == ("done", 2)
+    for name in TYPES:
+        same = f"select id from kinds where {name}::text is distinct from to_{name}::text"
+        assert many_types.query(same) == [], name
+    filled = (
+        f"select count(*) from kinds where num_nonnulls({', '.join(f'to_{name}' for name in TYPES)}) = {len(TYPES)}"
+    )
+    assert many_types.query(filled) == [(1,)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "words"),
+    [
+        ("varchar(4)", "'12345'", "value too long for type character varying(4)"),
+        ("char(4)", "'12345'", "value too long for type character(4)"),
+        ("bit(4)", "'10101'", "bit string length 5 does not match type bit(4)"),
+        ("numeric(3, 1)", "123.4", "numeric field overflow"),
+        ("integer", "'x'", 'invalid input syntax for type integer: "x"'),
+        ("integer", "1.5", 'invalid input syntax for type integer: "1.5"'),
+        ("short_text", "'12345'", "value too long for type character varying(4)"),
+    ],
+)
+async def test_a_value_that_its_column_does_not_take_fails_and_is_not_cut_off(
+    users: Database, tmp_path: Path, kind: str, given: str, words: str
+):
+    run_sql(
+        users,
+        "drop domain if exists short_text",
+        "create domain short_text as varchar(4)",
+        f"alter table users drop handle, add handle {kind}",
+    )
+    with pytest.raises(RowRefused) as caught:
+        await run(users.worker_dsn, job_of(tmp_path, f"def f(rows):\n    return [{given} for _ in rows]\n"))
+    assert words in str(caught.value)
+
+
+async def test_a_function_that_raises_ends_the_run_with_the_row(users: Database, tmp_path: Path):
+    module = "def f(rows):\n    return [('%d' % (1 / (r['id'] - 700))) and r['username'].upper() for r in rows]\n"
+    with pytest.raises(FunctionError) as caught:
+        await run(users.worker_dsn, job_of(tmp_path, module, inputs=["username", "id"]))
+    assert str(caught.value) == (
+        f"{tmp_path}/job.yaml:5:33: function functions:f raised ZeroDivisionError: division by zero"
+        f" ({tmp_path}/functions.py:2); for row " + '{"id": 700}'
+    )
+    assert caught.value.exit_code == 1
+    filled = users.query("select count(*), max(id) < 700 from users where handle = upper(username)")
+    assert filled[0][0] > 0
+    assert users.query("select state from backfill.job") == [("failed",)]
+
+
+async def test_a_list_that_is_too_short_ends_the_run(users: Database, tmp_path: Path):
+    with pytest.raises(FunctionError, match="returned 0 items for 1 rows; for row") as caught:
+        await run(users.worker_dsn, job_of(tmp_path, "def f(rows):\n    return [r['username'] for r in rows][:-1]\n"))
+    assert '{"id": 1}' in str(caught.value)
+    assert users.query("select count(*) from users where handle is not null") == [(0,)]
+
+
+async def test_a_function_that_prints_and_reads_does_no_harm(users: Database, tmp_path: Path):
+    module = (
+        "import os, sys\n"
+        "def f(rows):\n"
+        "    print('x' * 100_000); print('y' * 100_000, file=sys.stderr); os.write(1, b'z'); os.write(2, b'w' * 9)\n"
+        "    assert sys.stdin.read() == ''\n"
+        "    return [row['username'].upper() for row in rows]\n"
+    )
+    finished, _ = await run(users.worker_dsn, job_of(tmp_path, module))
+    assert (finished.state, wrong(users)) == ("done", 0)
+
+
+async def test_a_process_that_is_killed_is_started_again(users: Database, tmp_path: Path):
+    """Twice, each time in the middle of a call."""
+    working = tmp_path / "working"
+    module = (
+        "import os, pathlib, time\n"
+        f"working = pathlib.Path({str(working)!r})\n"
+        "def f(rows):\n"
+        "    for number in (1, 500):\n"
+        "        seen = working.with_name(f'seen{number}')\n"
+        "        if any(row['id'] == number for row in rows) and not seen.exists():\n"
+        "            seen.touch(); working.write_text(str(os.getpid())); time.sleep(60)\n"
+        "    return [row['username'].upper() for row in rows]\n"
+    )
+    async with anyio.create_task_group() as tasks:
+
+        async def kill() -> None:
+            for _ in range(2):
+                while not working.exists() or not (pid := working.read_text()):  # noqa: ASYNC110
+                    await anyio.sleep(0.01)
+                working.unlink()
+                os.kill(int(pid), signal.SIGKILL)
+
+        tasks.start_soon(kill)
+        job = job_of(tmp_path, module, inputs=["username", "id"])
+        finished, events = await run(users.worker_dsn, job)
+        tasks.cancel_scope.cancel()
+    assert (finished.state, finished.rows_total, wrong(users)) == ("done", ROWS, 0)
+    retried = [one for one in events if isinstance(one, RetryScheduled)]
+    assert [one.reason for one in retried] == ["function_died"] * 2
+    assert "function functions:f: its process was killed by signal 9 (out of memory?)" in retried[0].message
+
+
+@pytest.mark.parametrize(
+    ("module", "words"),
+    [
+        ("import os\ndef f(rows):\n    [os._exit(7) for r in rows if r['id'] == 300]\n", "ended with exit code 7"),
+        (
+            "import ctypes\ndef f(rows):\n    [ctypes.string_at(0) for r in rows if r['id'] == 300]\n",
+            "was killed by signal 11: Fatal Python error: Segmentation fault",
+        ),
+        (
+            "import time\ndef f(rows):\n    [time.sleep(60) for r in rows if r['id'] == 300]\n",
+            "gave no answer within 1s",
+        ),
+    ],
+    ids=["exit", "crash", "hang"],
+)
+async def test_a_row_that_ends_the_process_each_time_is_found(users: Database, tmp_path: Path, module: str, words: str):
+    module += "    return [r['username'].upper() for r in rows]\n"
+    limits = {"statement_timeout": "1s", "lock_timeout": "500ms"}
+    with pytest.raises(FunctionError) as caught:
+        await run(users.worker_dsn, job_of(tmp_path, module, inputs=["username", "id"], **limits))
+    assert words in str(caught.value)
+    assert str(caught.value).endswith('2 times; for row {"id": 300}')
+    assert users.query("select count(*), max(id) from users where handle = upper(username)") == [(299, 299)]
+
+
+async def test_a_slow_function_is_given_as_many_rows_as_it_maps_in_a_second(users: Database, tmp_path: Path):
+    module = "import time\ndef f(rows):\n    time.sleep(0.002 * len(rows))\n    return [r['username'].upper() for r in rows]\n"
+    finished, events = await run(users.worker_dsn, job_of(tmp_path, module))
+    rows = [one.rows for one in events if isinstance(one, BatchDone)]
+    assert finished.state == "done"
+    assert max(rows) <= 500
+    assert len(rows) <= 12
+
+
+async def test_a_second_signal_ends_the_function(users: Database, tmp_path: Path):
+    module = "import time\ndef f(rows):\n    time.sleep(60)\n"
+    async with session(users.dsn, job_of(tmp_path, module)) as worker:
+        scan, cut = await whole(worker)
+        async with anyio.create_task_group() as tasks:
+
+            async def cancel() -> None:
+                await anyio.sleep(0.2)
+                await worker.cancel_all()
+
+            tasks.start_soon(cancel)
+            with anyio.fail_after(10), pytest.raises(StatementRefused, match="was killed by signal 9"):
+                await worker.map_rows(scan, cut)
+
+
+async def test_no_transaction_is_open_while_the_function_works(users: Database, tmp_path: Path):
+    module = "import time\ndef f(rows):\n    time.sleep(1)\n    return [r['username'] for r in rows]\n"
+    async with session(users.dsn, job_of(tmp_path, module)) as worker:
+        scan, cut = await whole(worker)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(worker.map_rows, scan, cut)
+            await anyio.sleep(0.6)
+            seen = "select state, backend_xmin is null, backend_xid is null from pg_stat_activity where pid = %s"
+            assert users.query(seen, worker.connection.server_pid) == [("idle", True, True)]
+
+
+@pytest.mark.parametrize(
+    ("python", "place", "words"),
+    [
+        ({"function": "nowhere:f", "inputs": ["id"]}, "5:23", "there is no module 'nowhere' in {directory}, "),
+        ({"function": "functions:g", "inputs": ["id"]}, "5:33", "module 'functions' has no function 'g'"),
+        (
+            {"function": "functions:f", "inputs": ["id", "usrname"]},
+            "5:55",
+            "table 'public.users' has no column 'usrname'; did you mean 'username'?",
+        ),
+    ],
+)
+async def test_a_function_or_an_input_that_is_not_there_is_told_before_anything_is_written(
+    users: Database, tmp_path: Path, python: dict[str, Any], place: str, words: str
+):
+    job = job_of(tmp_path, python=python)
+    with pytest.raises(JobError) as caught:
+        await run(users.worker_dsn, job)
+    assert str(caught.value).startswith(f"{job.file}:{place}: {words.format(directory=tmp_path)}")
+    with pytest.raises(JobError, match="^" + str(caught.value)[:40]):
+        await make_plan(users.dsn, job)
+    assert users.query("select to_regnamespace('backfill')") == [(None,)]
+
+
+async def test_a_module_that_ends_its_process_is_the_job_file_s_fault(users: Database, tmp_path: Path):
+    with pytest.raises(JobError, match="the process that imports functions:f ended with exit code 5"):
+        await run(users.worker_dsn, job_of(tmp_path, "import os\nos._exit(5)\n"))
+
+
+async def test_a_condition_may_name_what_we_call_our_values(users: Database, tmp_path: Path):
+    run_sql(users, "alter table users add backfill_tid text default 'mine', add backfill_0 text")
+    finished, _ = await run(users.worker_dsn, job_of(tmp_path, where="handle IS NULL AND backfill_tid = 'mine'"))
+    assert (finished.state, wrong(users)) == ("done", 0)
+
+
+async def test_a_plan_shows_what_the_function_makes_of_a_few_rows(users: Database, tmp_path: Path):
+    before = users.query("select md5(string_agg(ctid::text || xmin::text || users::text, '')) from users")
+    plan = await make_plan(users.dsn, job_of(tmp_path, inputs=["username", "id"]))
+    assert plan.samples == tuple(f"username = 'user{n}', id = {n} → handle = 'USER{n}'" for n in (1, 2, 3))
+    assert not plan.foreseen
+    assert any("the rows of a batch, read outside of its transaction" in title for title, _ in plan.statements)
+    assert users.query("select md5(string_agg(ctid::text || xmin::text || users::text, '')) from users") == before
+
+
+async def test_the_statements_are_those_of_an_ordinary_job_but_for_their_values(users: Database, tmp_path: Path):
+    job = job_of(tmp_path)
+    async with connected(users.dsn, job) as connection:
+        _, statements = await prepared(connection, job)
+    assert statements.mapped is not None
+    assert [one.base for one in statements.mapped.outputs] == ["text"]
+    assert not statements.foreseen

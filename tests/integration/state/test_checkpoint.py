@@ -1,0 +1,446 @@
+"""The checkpoint: found again where it was left, and moved by its owner only, on the table that it belongs to."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, LiteralString
+
+import pytest
+
+from backfill.events.job import Finished
+from backfill.postgres.session.connection import worker_name
+from backfill.postgres.state.job import changed, spec_of
+from backfill.postgres.work.job_session import PgJobSession as Session
+from backfill.table.checkpoint import Checkpoint, Layout, Tid, begin
+from backfill.table.row_counts import BatchRange
+from backfill.throttle.wait_reason import WaitKind, WaitReason
+from backfill.values.errors import JobError, StatementRefused, Superseded, TableRewritten
+from tests.fixtures_postgres import Database
+from tests.integration.jobs import (
+    fill,
+    job_file,
+    make_users,
+    next_cut,
+    next_pass,
+    open_leaf,
+    run,
+    run_sql,
+    session,
+    start_again,
+    take_lock,
+)
+
+pytestmark = pytest.mark.anyio
+
+ROWS = 1000
+JOB = job_file(batch={"stripes": 4})
+
+
+@pytest.fixture
+def users(shared: Database) -> Database:
+    """Table users anew, and no job in the state schema."""
+    run_sql(shared, "drop table if exists users, other, gone cascade", "drop schema if exists backfill cascade")
+    make_users(shared, ROWS)
+    return shared
+
+
+def filled(database: Database) -> int:
+    [(rows,)] = database.query("select count(handle) from users")
+    return int(rows)
+
+
+def pages(database: Database) -> int:
+    [(size,)] = database.query("select pg_relation_size('users')")
+    return int(size) // 8192
+
+
+def state(database: Database) -> list[tuple[object, ...]]:
+    """All that a batch writes beside the table, without its times."""
+    return database.query(
+        "select to_jsonb(s) - 'updated_at', to_jsonb(b) from backfill.scan s left join backfill.batch b using (job)"
+        " order by b.ring"
+    )
+
+
+async def first_batch(worker: Session) -> Checkpoint:
+    """Open the job and fill a little of it, so that its place is inside a page."""
+    opened = await open_leaf(worker)
+    cut = await next_cut(worker, opened.scans[0], 10)
+    done = await fill(worker, opened.scans[0], BatchRange(Tid(2, 20), cut.rows))
+    assert 0 < done.rows < 100
+    return done.scan
+
+
+async def test_a_first_worker_writes_the_first_checkpoint(users: Database):
+    async with session(users.dsn, JOB) as worker:
+        opened = await open_leaf(worker)
+    begun = begin(pages(users), Layout((1,) * 4), leaf="public.users")
+    assert opened.scans[0] == replace(begun, epoch=opened.scans[0].epoch)
+    assert opened.scans[0].epoch > 0
+    assert (opened.resumed, opened.rewritten) == (False, None)
+    assert (opened.pages, opened.rows_estimated) == (pages(users), ROWS)
+    [row] = users.query("select spec, state, reason, worker, finished_at from backfill.job where name = 'users-handle'")
+    assert row == (spec_of(JOB.job), "running", None, worker_name("users-handle"), None)
+
+
+async def test_the_next_worker_goes_on_at_the_very_same_place(users: Database):
+    async with session(users.dsn, JOB) as worker:
+        left = await first_batch(worker)
+        left = await worker.save_place(replace(left, stripe=2, next=Tid(3, 7), rows_unconverged=5, rows_pass=77))
+    assert left.wal_bytes > 0
+    async with session(users.dsn, JOB) as worker:
+        opened = await open_leaf(worker)
+    assert opened.scans[0] == replace(left, epoch=left.epoch + 1)
+    assert (opened.resumed, opened.rewritten) == (True, None)
+    assert users.query("select reason from backfill.job") == [(None,)]
+
+
+async def test_a_worker_that_was_overtaken_changes_nothing(users: Database):
+    """Its lock was taken from it, or its session stood still on a server that is no primary any more."""
+    async with session(users.dsn, JOB) as zombie, Session(users.dsn, JOB) as worker:
+        old = await first_batch(zombie)
+        rows, place = filled(users), state(users)
+        opened = await open_leaf(worker)
+        for attempt in (
+            lambda: fill(zombie, old, BatchRange(old.window_limit, 1)),
+            lambda: zombie.save_place(old),
+            lambda: next_pass(zombie, old),
+            lambda: start_again(zombie, old),
+        ):
+            with pytest.raises(Superseded, match="'users-handle': another worker"):
+                await attempt()
+        assert filled(users) == rows
+        run_sql(users, "update backfill.scan set epoch = epoch - 1")
+        assert state(users) == place
+        run_sql(users, "update backfill.scan set epoch = epoch + 1")
+        done = await fill(worker, opened.scans[0], BatchRange(opened.scans[0].window_limit, 1))
+        assert filled(users) == rows + done.rows
+
+
+async def test_a_worker_of_before_a_restart_changes_nothing(users: Database):
+    """Even where the sequence of the new one has come to where the old one stood."""
+    async with session(users.dsn, JOB) as zombie, Session(users.dsn, JOB, restart=True) as worker:
+        old = await first_batch(zombie)
+        opened = await open_leaf(worker)
+        assert (opened.scans[0].sequence, opened.scans[0].next) == (0, Tid(0))
+        scan = await worker.save_place(opened.scans[0])
+        assert scan.sequence == old.sequence
+        rows = filled(users)
+        with pytest.raises(Superseded):
+            await fill(zombie, old, BatchRange(old.window_limit, 1))
+        assert filled(users) == rows
+
+
+@pytest.mark.parametrize(
+    "by_hand",
+    [
+        "update backfill.scan set sequence = sequence + 1",
+        "update backfill.scan set epoch = epoch - 1",
+        "delete from backfill.scan",
+    ],
+)
+async def test_a_checkpoint_that_was_edited_is_not_written_over(users: Database, by_hand: str):
+    async with session(users.dsn, JOB) as worker:
+        scan = await first_batch(worker)
+        run_sql(users, by_hand)
+        rows, place = filled(users), state(users)
+        with pytest.raises(Superseded, match="nothing of ours was changed"):
+            await fill(worker, scan, BatchRange(scan.window_limit, 1))
+        with pytest.raises(Superseded):
+            await worker.save_place(scan)
+    assert filled(users) == rows
+    assert state(users) == place
+
+
+REWRITES = {
+    "vacuum full": (["vacuum full users"], "was rewritten"),
+    "cluster": (["cluster users using users_pkey"], "was rewritten"),
+    "truncate": (
+        ["truncate users", "insert into users select i, 'again', '' from generate_series(1, 500) i"],
+        "was rewritten",
+    ),
+    "alter": (["alter table users alter id type integer"], "was rewritten"),
+    "unlogged": (["alter table users set unlogged"], "was rewritten"),
+    "drop and create": (
+        ["create table other as table users", "drop table users", "alter table other rename to users"],
+        "dropped and made again",
+    ),
+    "rename and swap": (
+        ["create table other as table users", "alter table users rename to gone", "alter table other rename to users"],
+        "dropped and made again",
+    ),
+}
+
+
+@pytest.mark.parametrize("rewrite", REWRITES)
+async def test_on_a_table_that_was_rewritten_nothing_is_changed_and_the_scan_begins_anew(users: Database, rewrite: str):
+    statements, why = REWRITES[rewrite]
+    async with session(users.dsn, JOB) as worker:
+        scan = await first_batch(worker)
+        run_sql(users, *statements)
+        rows = filled(users)
+        place = state(users)
+        message = "table 'public.users' was rewritten; nothing of ours was changed"
+        with pytest.raises(TableRewritten, match=message):
+            await fill(worker, scan, BatchRange(scan.window_limit, 1))
+        with pytest.raises(TableRewritten, match=message):
+            await worker.save_place(scan)
+        assert filled(users) == rows
+        assert state(users) == place
+        fresh, told = await start_again(worker, scan)
+        assert why in told
+        assert fresh == replace(
+            begin(pages(users), Layout(), leaf="public.users"),
+            epoch=scan.epoch,
+            sequence=scan.sequence,
+            rows_total=scan.rows_total,
+            wal_bytes=scan.wal_bytes,
+        )
+        done = await fill(worker, fresh, BatchRange(fresh.window_limit, 1))
+        assert filled(users) == rows + done.rows > rows
+
+
+async def test_a_rewrite_is_found_when_the_next_pass_begins(users: Database):
+    async with session(users.dsn, JOB) as worker:
+        scan = await first_batch(worker)
+        run_sql(users, "vacuum full users")
+        with pytest.raises(TableRewritten):
+            await next_pass(worker, scan)
+        fresh, _ = await start_again(worker, scan)
+        assert (fresh.pass_number, fresh.next) == (1, Tid(0))
+
+
+async def test_a_rewrite_between_two_workers_is_told_when_the_second_opens(users: Database):
+    async with session(users.dsn, JOB) as worker:
+        left = await first_batch(worker)
+    run_sql(users, "vacuum full users")
+    async with session(users.dsn, JOB) as worker:
+        opened = await open_leaf(worker)
+        assert opened.rewritten == "the table was rewritten (VACUUM FULL, CLUSTER, TRUNCATE or an ALTER TABLE)"
+        assert (opened.scans[0].next, opened.scans[0].rows_total, opened.resumed) == (Tid(0), left.rows_total, True)
+        await fill(worker, opened.scans[0], BatchRange(opened.scans[0].window_limit, 1))
+
+
+@pytest.mark.parametrize("edit", ["sizes = '{}'", "window_end = window_start", "stripe = 12", "next_tid = '(9999,0)'"])
+async def test_a_checkpoint_that_was_edited_to_no_place_at_all_begins_anew(users: Database, edit: LiteralString):
+    async with session(users.dsn, JOB) as worker:
+        left = await first_batch(worker)
+    users.query("update backfill.scan set " + edit)
+    async with session(users.dsn, JOB) as worker:
+        opened = await open_leaf(worker)
+        assert opened.rewritten == "its checkpoint was changed by hand to a place that cannot be"
+        assert (opened.scans[0].next, opened.scans[0].rows_total, opened.resumed) == (Tid(0), left.rows_total, True)
+        await fill(worker, opened.scans[0], BatchRange(opened.scans[0].window_limit, 1))
+
+
+async def test_what_happened_during_the_wait_for_the_lock_is_known_when_it_is_ours(users: Database):
+    """The first worker has begun anew on the rewritten table; the second must not do it again."""
+    async with Session(users.dsn, JOB) as second:
+        async with session(users.dsn, JOB) as first:
+            scan = await first_batch(first)
+            run_sql(users, "vacuum full users")
+            fresh, _ = await start_again(first, scan)
+            left = (await fill(first, fresh, BatchRange(Tid(1), 1))).scan
+            assert await second.try_lock() is not None
+        await take_lock(second)
+        opened = await open_leaf(second)
+        assert opened.rewritten is None
+        assert opened.scans[0] == replace(left, epoch=left.epoch + 1)
+
+
+@pytest.mark.parametrize(
+    ("column", "why"),
+    [
+        ("system_identifier", "the checkpoint was written in another cluster"),
+        ("table_oid", "the table was dropped and made again"),
+        ("filenode", "the table was rewritten"),
+    ],
+)
+async def test_a_checkpoint_of_another_table_is_not_believed(users: Database, column: str, why: str):
+    async with session(users.dsn, JOB) as worker:
+        left = await first_batch(worker)
+    run_sql(users, f"update backfill.scan set {column} = 4711")
+    async with session(users.dsn, JOB) as worker:
+        opened = await open_leaf(worker)
+        assert opened.rewritten is not None
+        assert opened.rewritten.startswith(why)
+        assert (opened.scans[0].next, opened.scans[0].pass_number, opened.scans[0].rows_total) == (
+            Tid(0),
+            1,
+            left.rows_total,
+        )
+        await fill(worker, opened.scans[0], BatchRange(opened.scans[0].window_limit, 1))
+
+
+CHANGES: dict[str, tuple[dict[str, Any], str]] = {
+    "where": ({"where": "handle = ''"}, "where was 'handle IS NULL', is \"handle = ''\""),
+    "set": ({"set": {"handle": "email"}}, "set was {'handle': 'username'}, is {'handle': 'email'}"),
+    "another column": (
+        {"set": {"handle": "username", "email": "''"}},
+        "set was {'handle': 'username'}, is {'handle': 'username', 'email': \"''\"}",
+    ),
+    "table": ({"table": "other"}, "table was 'public.users', is 'public.other'"),
+    "using": (
+        {
+            "using": {"table": "other", "as": '"O"', "on": '"O".id = users.id'},
+            "set": {"handle": "users.username"},
+            "where": "users.handle IS NULL",
+        },
+        "using was None, is {'table': 'public.other', 'as': '\"O\"', 'on': '\"O\".id = users.id'}",
+    ),
+    "python": (
+        {"python": {"function": "os.path:commonprefix", "inputs": ["username"]}, "set": {"handle": "python"}},
+        "is {'handle': 'python'}; python was None, is {'function': 'os.path:commonprefix', 'inputs': ['username']}",
+    ),
+}
+
+
+def test_what_a_started_job_has_no_more_is_shown_too():
+    using = {"table": "public.other", "on": "other.id = users.id"}
+    assert "with another file: using was {'table': 'public.other', 'on': 'other.id = users.id'}, is None;" in changed(
+        "users-handle", spec_of(JOB.job) | {"using": using}, spec_of(JOB.job)
+    )
+
+
+@pytest.mark.parametrize("change", CHANGES)
+async def test_a_started_job_may_not_become_another_one_unless_told_to(users: Database, change: str):
+    keys, told = CHANGES[change]
+    run_sql(users, "create table other (like users)")
+    async with session(users.dsn, JOB) as worker:
+        await first_batch(worker)
+    before = users.query("select * from backfill.job, backfill.scan")
+    changed = job_file(batch={"stripes": 4}, **keys)
+    async with session(users.dsn, changed) as worker:
+        with pytest.raises(JobError) as caught:
+            await open_leaf(worker)
+    said = str(caught.value)
+    assert said.startswith("job 'users-handle' was started with another file: ")
+    assert "--restart" in said
+    assert told in said
+    assert users.query("select * from backfill.job, backfill.scan") == before
+    async with session(users.dsn, changed, restart=True) as worker:
+        opened = await open_leaf(worker)
+        assert (opened.resumed, opened.rewritten, opened.scans[0].rows_total) == (False, None, 0)
+        assert not worker.restart
+    assert users.query("select spec from backfill.job") == [(spec_of(changed.job),)]
+    async with session(users.dsn, changed) as worker:
+        assert (await open_leaf(worker)).resumed
+
+
+async def test_a_restart_is_one_also_without_a_change_and_happens_once(users: Database):
+    async with session(users.dsn, JOB) as worker:
+        await first_batch(worker)
+    async with session(users.dsn, JOB, restart=True) as worker:
+        opened = await open_leaf(worker)
+        assert (opened.scans[0].rows_total, opened.scans[0].next, opened.resumed) == (0, Tid(0), False)
+        scan = (await fill(worker, opened.scans[0], BatchRange(Tid(1), 1))).scan
+        assert (await open_leaf(worker)).scans[0] == replace(scan, epoch=scan.epoch + 1)
+
+
+async def test_limits_may_change_and_layout_is_no_change(users: Database):
+    async with session(users.dsn, JOB) as worker:
+        left = await first_batch(worker)
+    changed = job_file(
+        batch={"stripes": 8, "rows": 100}, throttle={"max_lag": "1s"}, lock_timeout="2s", synchronous_commit="on"
+    )
+    async with session(users.dsn, changed) as worker:
+        opened = await open_leaf(worker)
+        assert opened.resumed
+        assert opened.scans[0] == replace(left, epoch=left.epoch + 1)
+
+
+async def test_replicas_that_were_seen_are_missed_on_the_same_timeline_only(users: Database):
+    seen = frozenset({"replica-b", "replica-a"})
+    async with session(users.dsn, JOB) as worker:
+        assert (await worker.begin()).replicas_seen == ()
+        await worker.save_wait(WaitReason(WaitKind.LAG, "replica-a lag 12.4s > 10s"), seen)
+        assert users.query("select reason, replicas_seen from backfill.job") == [
+            ("replica-a lag 12.4s > 10s", ["replica-a", "replica-b"])
+        ]
+    async with session(users.dsn, JOB) as worker:
+        assert frozenset((await worker.begin()).replicas_seen) == seen
+        await worker.save_wait(None, seen)
+    assert users.query("select kind, text from backfill.event") == [("lag", "replica-a lag 12.4s > 10s")]
+    run_sql(users, "update backfill.job set timeline = timeline - 1")
+    for _ in range(2):
+        async with session(users.dsn, JOB) as worker:
+            assert (await worker.begin()).replicas_seen == ()
+
+
+def finished(state: str) -> Finished:
+    return Finished(
+        job="users-handle",
+        state=state,
+        why="because",
+        rows_total=ROWS,
+        rows_unconverged=3,
+        passes=2,
+        wal_bytes=1,
+        worst_lag_s=0.0,
+        elapsed_s=1.0,
+        samples=('{"id": 1}', "o'neil %s"),
+    )
+
+
+@pytest.mark.parametrize("state", ["done", "unconverged", "stopped", "halted", "failed"])
+async def test_how_a_run_ended_is_kept_until_the_next_begins(users: Database, state: str):
+    async with session(users.dsn, JOB) as worker:
+        await open_leaf(worker)
+        await worker.save_end(finished(state))
+    row = "select state, reason, rows_unconverged, samples, finished_at is not null from backfill.job"
+    assert users.query(row) == [(state, "because", 3, ['{"id": 1}', "o'neil %s"], state in ("done", "unconverged"))]
+    assert users.query("select kind, text from backfill.event") == [(state, "because")]
+    async with session(users.dsn, JOB) as worker:
+        await open_leaf(worker)
+    assert users.query("select state, reason, finished_at from backfill.job") == [("running", None, None)]
+
+
+async def test_histories_are_rings(users: Database):
+    async with session(users.dsn, JOB) as worker:
+        await open_leaf(worker)
+        run_sql(
+            users,
+            "insert into backfill.event (job, ring, kind, text, at) select 'users-handle', i, 'lag', i::text,"
+            " now() - interval '1 h' + i * interval '1 s' from generate_series(0, 499) i",
+        )
+        await worker.save_wait(WaitReason(WaitKind.SLOT, "newest"), frozenset())
+    assert users.query("select count(*) from backfill.event") == [(500,)]
+    newest = users.query("select kind, text from backfill.event order by at desc limit 2")
+    assert newest == [("slot", "newest"), ("lag", "499")]
+    assert users.query("select count(*) from backfill.event where text = '0'") == [(0,)]
+
+
+async def test_a_checkpoint_cannot_be_written_in_half(users: Database):
+    """What the schema refuses leaves the row as it was."""
+    async with session(users.dsn, JOB) as worker:
+        scan = await first_batch(worker)
+        place = state(users)
+        with pytest.raises(StatementRefused) as caught:
+            await worker.save_place(replace(scan, stripe=100_000))
+        assert caught.value.sqlstate == "22003"
+        assert state(users) == place
+        await worker.save_place(scan)
+
+
+@pytest.mark.parametrize(("before", "after"), [(1, 3), (3, 1), (2, 3)])
+async def test_other_lanes_begin_the_pass_again_and_keep_what_was_counted(users: Database, before: int, after: int):
+    def job(lanes: int):
+        return job_file(lanes=lanes, batch={"stripes": 1})
+
+    async with session(users.dsn, job(before)) as worker:
+        opened = await open_leaf(worker)
+        assert [scan.lane for scan in opened.scans] == list(range(before))
+        done = [await fill(worker, scan, BatchRange(Tid(scan.next.page, 30), 1)) for scan in opened.scans]
+    rows = sum(one.rows for one in done)
+    async with session(users.dsn, job(after)) as worker:
+        opened = await open_leaf(worker)
+        assert opened.rewritten == f"it was begun with lanes: {before}"
+        assert sum(scan.rows_total for scan in opened.scans) == rows == filled(users)
+        assert {(scan.lanes, scan.pass_number) for scan in opened.scans} == {(after, 1)}
+        assert users.query("select count(*) from backfill.scan") == [(after,)]
+        for one in done:
+            with pytest.raises(Superseded):
+                await worker.save_place(one.scan)
+    finished, _ = await run(users.worker_dsn, job(after))
+    assert finished.state == "done"
+    assert (finished.rows_total, filled(users)) == (ROWS, ROWS)

@@ -1,0 +1,113 @@
+"""One worker a job and one job a table, for as long as their session lives."""
+
+from __future__ import annotations
+
+import re
+
+import psycopg
+import pytest
+
+from backfill.postgres.session.connection import worker_name
+from backfill.postgres.state.locks import lock_key, try_lock
+from backfill.postgres.work.job_session import PgJobSession as Session
+from backfill.sandbox.wait import wait_until
+from backfill.values.errors import ConnectionLost
+from tests.fixtures_postgres import Cluster, Database
+from tests.integration.jobs import connected, create_database, drop_database, job_file, run_sql, session, take_lock
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def users(shared: Database) -> Database:
+    """Two tables, and nobody's lock on them: a session is gone a moment after it was closed."""
+    for table in ("users", "orders"):
+        run_sql(shared, f"create table if not exists {table} (id int primary key, username text, handle text)")
+    wait_until(lambda: not locks(shared), "nobody has a lock")
+    return shared
+
+
+def locks(database: Database) -> list[tuple[int, int]]:
+    """The advisory locks of a database: key and pid."""
+    return database.query(
+        "select (classid::bigint << 32) | objid::bigint, pid from pg_locks"
+        " where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database())"
+    )
+
+
+async def test_the_second_worker_of_a_job_is_told_who_has_it(users: Database):
+    async with session(users.dsn, job_file()), Session(users.dsn, job_file()) as second:
+        [(pid,)] = {(pid,) for _, pid in locks(users)}
+        told = await second.try_lock()
+        assert told is not None
+        name = re.escape(worker_name("users-handle"))
+        assert re.fullmatch(rf"{name} \(pid {pid}, local, connected since \d{{4}}-[-: 0-9]+\+00\)", told)
+        assert {holder for _, holder in locks(users)} == {pid}
+    wait_until(lambda: not locks(users), "they are free")
+
+
+async def test_a_table_that_another_job_fills_is_told_as_such(users: Database):
+    async with session(users.dsn, job_file(name="first")), Session(users.dsn, job_file(name="second")) as second:
+        told = await second.try_lock()
+        assert told is not None
+        assert told.startswith("backfill:first@")
+        assert told.endswith(", which fills table public.users for another job")
+
+
+async def test_jobs_of_other_tables_and_other_databases_do_not_meet(cluster: Cluster, users: Database):
+    other = create_database(cluster.primary)
+    try:
+        run_sql(other, "create table users (id int primary key, username text, handle text)")
+        async with (
+            session(users.dsn, job_file()),
+            session(users.dsn, job_file(name="orders", table="orders")),
+            session(other.dsn, job_file()),
+        ):
+            assert len(locks(users)) == 4
+            assert len(locks(other)) == 2
+    finally:
+        drop_database(other)
+
+
+async def test_locks_taken_again_by_their_holder_are_still_its_own(users: Database):
+    async with session(users.dsn, job_file()) as first:
+        assert await first.try_lock() is None
+        assert len(locks(users)) == 2
+
+
+@pytest.mark.parametrize("job", ["users-handle", "other"])
+async def test_the_death_of_the_holder_s_session_frees_both_locks(users: Database, job: str):
+    async with session(users.dsn, job_file()) as first, Session(users.dsn, job_file(name=job)) as second:
+        told = await second.try_lock()
+        assert told is not None
+        pid = int(told.partition("(pid ")[2].partition(",")[0])
+        users.query("select pg_terminate_backend(%s::int, 10000)", pid)
+        await take_lock(second)
+        with pytest.raises(ConnectionLost):  # the first worker finds out when it next asks
+            await first.try_lock()
+
+
+async def test_a_lock_is_told_even_where_its_holder_may_not_be_seen(users: Database):
+    """A role without pg_monitor sees of others' sessions no more than their names."""
+    run_sql(users, "create role shy login")
+    try:
+        async with session(users.dsn, job_file()), connected(users.dsn_for("shy"), job_file()) as shy:
+            told = await try_lock(shy, "users-handle", "public.users")
+            assert told is not None
+            assert told.startswith("backfill:users-handle@")
+    finally:
+        run_sql(users, "drop role shy")
+
+
+async def test_anyone_s_advisory_lock_on_the_key_is_told(users: Database):
+    """Also by keys above 2^63, which are negative numbers."""
+    names = [f"job-{number}" for number in range(20)]
+    assert {lock_key("job", name) < 0 for name in names} == {True, False}
+    for name in names[:8]:
+        with psycopg.connect(f"{users.dsn} application_name=psql", autocommit=True) as other:
+            other.execute("select pg_advisory_lock(%s)", [lock_key("job", name)])
+            async with connected(users.dsn, job_file()) as connection:
+                told = await try_lock(connection, name, "public.users")
+            assert told is not None
+            assert told.startswith(f"psql (pid {other.info.backend_pid}, local, ")
+    wait_until(lambda: not locks(users), "they are free")

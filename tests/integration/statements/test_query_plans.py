@@ -1,0 +1,338 @@
+"""How the server runs each statement that the engine sends: a table's pages by their addresses, and nothing more.
+
+On every supported major: a Tid Range Scan is what backfill stands on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from psycopg.sql import SQL, Literal
+
+from backfill.jobfile.load import JobFile
+from backfill.postgres.session.connection import Connection
+from backfill.sandbox import Server
+from tests.fixtures_postgres import Database
+from tests.integration.jobs import (
+    STATEMENTS,
+    connected,
+    create_database,
+    drop_database,
+    job_file,
+    make_users,
+    prepared,
+    run_sql,
+)
+
+pytestmark = pytest.mark.anyio
+
+NOT_BY_RANGE = {
+    "row_key": "it names one row",
+    "row_values": "it reads one row",
+    "row_again": "it finds one row by its key",
+    "kept": "it reads rows by their addresses",
+    "verify": "it reads the whole table",
+    "sample_after": "it updates one row",
+    "update_rows": "it updates rows by their addresses",
+    "update_rows_again": "so does this one",
+}
+BY_ROWS = ["update_rows", "update_rows_again"]
+BY_RANGE = [name for name in STATEMENTS if name not in NOT_BY_RANGE]
+KINDS = {"foreseen": "handle IS NULL", "not foreseen": "handle IS NULL AND xmin::text <> '0'"}
+MODES = ["force_custom_plan", "force_generic_plan"]
+TYPES = {
+    "low": "tid",
+    "high": "tid",
+    "mask": "bigint",
+    "stripes": "smallint[]",
+    "bounds": "tid[]",
+    "tid": "tid",
+    "tids": "tid[]",
+    "xmins": "xid[]",
+    "out_0": "text[]",
+    "key": "text",
+    "rejected": "tid[]",
+}
+RANGE: dict[str, Any] = {
+    "low": "(100,0)",
+    "high": "(108,0)",
+    "mask": 7,
+    "stripes": [0, 1] * 32,
+    "bounds": ["(100,0)", "(104,0)"],
+    "tid": "(100,1)",
+    "tids": [f"({page},{offset})" for page in range(100, 108) for offset in range(1, 61)],
+    "xmins": ["700"] * 480,
+    "out_0": ["value"] * 480,
+    "key": '{"id": 7}',
+    "rejected": ["(100,1)", "(100,2)"],
+}
+WINDOW = RANGE | {"low": "(0,0)", "high": "(800,0)"}
+
+
+@dataclass(frozen=True)
+class Node:
+    """One node of a plan."""
+
+    kind: str
+    relation: str
+    index: str
+    condition: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} using {self.index}" if self.index else self.kind
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[Node]:
+    kind = "Parallel " * plan["Parallel Aware"] + plan["Node Type"]
+    yield Node(kind, plan.get("Relation Name", ""), plan.get("Index Name", ""), plan.get("TID Cond", ""))
+    for child in plan.get("Plans", ()):
+        yield from nodes(child)
+
+
+async def plan_of(
+    connection: Connection, job: JobFile, name: str, values: dict[str, Any], mode: str | None = None
+) -> list[Node]:
+    """Return how a prepared statement is run by our session's own settings, or by another `plan_cache_mode`."""
+    _, statements = await prepared(connection, job)
+    if mode is not None:
+        await connection.execute("select set_config('plan_cache_mode', %s, false)", [mode])
+    await connection.execute("DEALLOCATE ALL")
+    if name in (*BY_ROWS, "kept"):  # as the batch does
+        await connection.execute("set enable_seqscan = off")
+    text = getattr(statements, name).as_string(connection)
+    text %= {key: f"${number}" for number, key in enumerate(TYPES, 1)}
+    await connection.execute(f"PREPARE one ({', '.join(TYPES.values())}) AS {text}".encode())
+    literals = SQL(", ").join(Literal(values[key]) for key in TYPES)
+    cursor = await connection.execute(SQL("EXPLAIN (FORMAT json) EXECUTE one ({})").format(literals))
+    row = await cursor.fetchone()
+    assert row is not None
+    return list(nodes(row[0][0]["Plan"]))
+
+
+def of(plan: list[Node], relation: str) -> list[str]:
+    return [str(node) for node in plan if node.relation == relation]
+
+
+@pytest.fixture(scope="module")
+def users(bare: Server) -> Iterator[Database]:
+    database = create_database(bare)
+    make_users(database, 60_000)
+    run_sql(
+        database, "create table other (id bigint primary key)", "insert into other select generate_series(1, 60000)"
+    )
+    run_sql(database, "vacuum analyze other")
+    assert database.query("select pg_relation_size('users') / 8192 > 800") == [(True,)]
+    yield database
+    drop_database(database)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", BY_RANGE)
+async def test_a_range_is_a_tid_range_scan(users: Database, name: str, kind: str, mode: str):
+    job = job_file(where=KINDS[kind])
+    async with connected(users.dsn, job) as connection:
+        _, statements = await prepared(connection, job)
+        assert statements.foreseen == (kind == "foreseen")
+        plan = await plan_of(connection, job, name, RANGE, mode)
+    [scan] = [node for node in plan if node.relation == "users" and "Scan" in node.kind]
+    assert scan.kind == "Tid Range Scan"
+    low, high = ("$1", "$2") if mode == "force_generic_plan" else ("'(100,0)'::tid", "'(108,0)'::tid")
+    assert scan.condition == f"((ctid >= {low}) AND (ctid < {high}))"
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_one_row_is_a_tid_scan(users: Database, mode: str):
+    async with connected(users.dsn, job_file()) as connection:
+        plan = await plan_of(connection, job_file(), "sample_after", RANGE, mode)
+    assert of(plan, "users") == ["ModifyTable", "Tid Scan"]
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("name", BY_ROWS)
+async def test_rows_by_their_addresses_are_a_tid_scan(users: Database, name: str, mode: str):
+    async with connected(users.dsn, job_file()) as connection:
+        plan = await plan_of(connection, job_file(), name, RANGE, mode)
+    assert of(plan, "users") == ["ModifyTable", "Tid Scan"]
+
+
+@pytest.mark.parametrize("name", ["row_key", "row_values", "kept"])
+async def test_a_row_that_is_told_is_a_tid_scan(users: Database, name: str):
+    async with connected(users.dsn, job_file()) as connection:
+        plan = await plan_of(connection, job_file(), name, RANGE)
+    assert of(plan, "users") == ["Tid Scan"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_row_that_was_set_aside_is_found_by_its_index(users: Database, kind: str):
+    job = job_file(where=KINDS[kind])
+    async with connected(users.dsn, job) as connection:
+        plan = await plan_of(connection, job, "row_again", RANGE)
+    assert of(plan, "users") == ["Index Scan using users_pkey"]
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+async def test_the_proof_is_a_sequential_scan_and_may_be_parallel(users: Database, workers: int):
+    async with connected(users.dsn, job_file()) as connection:
+        await connection.execute(
+            "select set_config('max_parallel_workers_per_gather', %s, false),"
+            " set_config('min_parallel_table_scan_size', '0', false), set_config('parallel_setup_cost', '0', false), set_config('parallel_tuple_cost', '0', false)",
+            [str(workers)],
+        )
+        plan = await plan_of(connection, job_file(), "verify", RANGE)
+    read, sampled = sorted(of(plan, "users"))
+    assert read == ("Parallel Seq Scan" if workers else "Seq Scan")
+    assert sampled == "Tid Scan"
+
+
+@pytest.mark.parametrize("name", BY_RANGE)
+async def test_a_condition_on_another_table_does_not_read_all_of_it_for_each_batch(users: Database, name: str):
+    """A generic plan takes a range for a fixed share of the table, however few pages it has."""
+    job = job_file(where="handle IS NULL AND EXISTS (SELECT FROM other WHERE other.id = users.id)")
+    async with connected(users.dsn, job) as connection:
+        plan = await plan_of(connection, job, name, RANGE | {"high": "(101,0)"})
+    assert of(plan, "users")[-1] == "Tid Range Scan"
+    assert {scan.partition(" using ")[0] for scan in of(plan, "other")} <= {"Index Only Scan", "Index Scan"}
+
+
+JOINED = {
+    "alone": job_file(using={"table": "other", "on": "other.id = users.id"}, set={"handle": "other.id"}),
+    "joined": job_file(
+        using={"table": "other", "as": "o", "on": "o.id = users.id"},
+        set={"handle": "o.id"},
+        where="handle IS DISTINCT FROM o.id::text",
+    ),
+}
+"""A condition that asks the table alone, and one that asks the joined table too."""
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("name", BY_RANGE)
+@pytest.mark.parametrize("kind", JOINED)
+async def test_a_range_of_joined_rows_is_a_tid_range_scan(users: Database, kind: str, name: str, mode: str):
+    """The other table is read by its index or hashed, as the planner likes: here a range is a hundredth of the rows."""
+    async with connected(users.dsn, JOINED[kind]) as connection:
+        plan = await plan_of(connection, JOINED[kind], name, RANGE, mode)
+    [scan] = [node for node in plan if node.relation == "users" and "Scan" in node.kind]
+    assert scan.kind == "Tid Range Scan"
+    low, high = ("$1", "$2") if mode == "force_generic_plan" else ("'(100,0)'::tid", "'(108,0)'::tid")
+    assert scan.condition == f"((ctid >= {low}) AND (ctid < {high}))"
+
+
+@pytest.mark.parametrize("name", BY_RANGE)
+@pytest.mark.parametrize("kind", JOINED)
+async def test_a_batch_of_joined_rows_does_not_read_all_of_the_joined_table(users: Database, kind: str, name: str):
+    async with connected(users.dsn, JOINED[kind]) as connection:
+        plan = await plan_of(connection, JOINED[kind], name, RANGE | {"high": "(101,0)"})
+    assert {scan.partition(" using ")[0] for scan in of(plan, "other")} <= {"Index Only Scan", "Index Scan"}
+
+
+@pytest.mark.parametrize("name", BY_ROWS)
+@pytest.mark.parametrize("kind", JOINED)
+async def test_joined_rows_by_their_addresses_are_a_tid_scan(users: Database, kind: str, name: str):
+    async with connected(users.dsn, JOINED[kind]) as connection:
+        plan = await plan_of(connection, JOINED[kind], name, RANGE)
+    assert of(plan, "users") == ["ModifyTable", "Tid Scan"]
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("kind", JOINED)
+async def test_one_joined_row_is_a_tid_scan(users: Database, kind: str, mode: str):
+    async with connected(users.dsn, JOINED[kind]) as connection:
+        plan = await plan_of(connection, JOINED[kind], "sample_after", RANGE, mode)
+    assert of(plan, "users") == ["ModifyTable", "Tid Scan"]
+
+
+@pytest.mark.parametrize("kind", JOINED)
+async def test_the_proof_of_joined_rows_reads_each_table_as_a_whole_and_not_row_by_row(users: Database, kind: str):
+    async with connected(users.dsn, JOINED[kind]) as connection:
+        plan = await plan_of(connection, JOINED[kind], "verify", RANGE)
+    reads = {"alone": 3, "joined": 2}[kind]
+    assert sorted(of(plan, "users")) == ["Seq Scan"] * reads + ["Tid Scan"]
+    assert "Nested Loop" not in {node.kind for node in plan}
+
+
+MAPPED = job_file(set={"handle": "python"}, python={"function": "os.path:commonprefix", "inputs": ["username"]})
+READS = ["rows", "rows_rest"]
+UPDATES = ["update", "update_rest", "update_again", "update_rest_again"]
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("name", [*READS, "scout", "shape", "sample_before"])
+async def test_what_a_row_function_is_given_is_read_by_a_tid_range_scan(users: Database, name: str, mode: str):
+    async with connected(users.dsn, MAPPED) as connection:
+        plan = await plan_of(connection, MAPPED, name, RANGE, mode)
+    [scan] = [node for node in plan if node.relation == "users"]
+    assert scan.kind == "Tid Range Scan"
+
+
+@pytest.mark.parametrize("rows", [0, 1, 480])
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("name", UPDATES)
+async def test_mapped_rows_are_reached_by_their_addresses(users: Database, name: str, mode: str, rows: int):
+    values = {one: RANGE[one][:rows] for one in ("tids", "xmins", "out_0")}
+    async with connected(users.dsn, MAPPED) as connection:
+        plan = await plan_of(connection, MAPPED, name, RANGE | values, mode)
+    [scan] = [node for node in plan if node.relation == "users" and "Scan" in node.kind]
+    assert scan.kind in ("Tid Scan", "Tid Range Scan")
+
+
+@pytest.mark.parametrize("name", UPDATES)
+async def test_mapped_rows_of_a_whole_window_are_reached_by_their_addresses(users: Database, name: str):
+    tids = [f"({page},{offset})" for page in range(800) for offset in range(1, 13)]
+    values = {"tids": tids, "xmins": ["700"] * len(tids), "out_0": ["value"] * len(tids)}
+    async with connected(users.dsn, MAPPED) as connection:
+        plan = await plan_of(connection, MAPPED, name, WINDOW | values)
+    [scan] = [node for node in plan if node.relation == "users" and "Scan" in node.kind]
+    assert scan.kind in ("Tid Scan", "Tid Range Scan")
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("name", ["sample_after", "row_key"])
+async def test_one_mapped_row_is_a_tid_scan(users: Database, name: str, mode: str):
+    async with connected(users.dsn, MAPPED) as connection:
+        plan = await plan_of(connection, MAPPED, name, RANGE, mode)
+    assert of(plan, "users")[-1] == "Tid Scan"
+
+
+INDEXES = {"by_handle": "(handle)", "by_rest": "(id) where handle is null"}
+
+
+@pytest.fixture(scope="module")
+def indexed(users: Database) -> Database:
+    """Tables of which all rows are to do, or one in a thousand, each with an index that fits `where`."""
+    for kind, handle in (("many", "null::text"), ("few", "case when id % 1000 > 0 then username end")):
+        for name, definition in INDEXES.items():
+            run_sql(
+                users,
+                f"create table {kind}_{name} as select id, username, email, {handle} as handle from users",
+                f"create index {kind}_{name}_index on {kind}_{name} {definition}",
+                f"vacuum analyze {kind}_{name}",
+            )
+    return users
+
+
+@pytest.mark.parametrize("index", INDEXES)
+@pytest.mark.parametrize("name", BY_RANGE)
+async def test_an_index_on_the_condition_is_left_alone_while_there_is_much_to_do(
+    indexed: Database, name: str, index: str
+):
+    job = job_file(table=f"many_{index}")
+    async with connected(indexed.dsn, job) as connection:
+        plan = await plan_of(connection, job, name, WINDOW)
+    assert of(plan, f"many_{index}")[-1] == "Tid Range Scan"
+
+
+@pytest.mark.parametrize("index", INDEXES)
+@pytest.mark.parametrize("name", [one for one in BY_RANGE if one != "shape"])  # that one asks of all rows
+async def test_an_index_on_the_condition_is_taken_when_few_rows_are_left(indexed: Database, name: str, index: str):
+    """As ANALYZE saw it, and for many pages only: a batch of few pages reads just these even then."""
+    job = job_file(table=f"few_{index}")
+    async with connected(indexed.dsn, job) as connection:
+        window = await plan_of(connection, job, name, WINDOW)
+        page = await plan_of(connection, job, name, RANGE | {"high": "(101,0)"})
+    assert of(window, f"few_{index}")[-1] == f"Index Scan using few_{index}_index"
+    assert of(page, f"few_{index}")[-1] == "Tid Range Scan"

@@ -1,0 +1,511 @@
+"""One batch: exactly the rows of its range and stripe, with its checkpoint or not at all."""
+
+from __future__ import annotations
+
+import asyncio
+from bisect import bisect_right
+from dataclasses import replace
+from typing import Any
+
+import psycopg
+import pytest
+
+from backfill.jobfile.load import JobFile
+from backfill.postgres.work.job_session import PgJobSession as Session
+from backfill.sandbox.wait import wait_until
+from backfill.table.batch import BatchResult, TooManyRows
+from backfill.table.checkpoint import Checkpoint, Tid
+from backfill.table.row_counts import BatchRange
+from backfill.values.errors import ConnectionLost, StatementRefused, WhereStaysTrue
+from tests.factories import admission, run_order
+from tests.fixtures_postgres import Database
+from tests.integration.jobs import (
+    asleep,
+    fill,
+    job_file,
+    make_users,
+    next_cut,
+    next_pass,
+    open_leaf,
+    run,
+    run_sql,
+    session,
+)
+
+pytestmark = pytest.mark.anyio
+
+ROWS = 2000
+DONE = "handle is not null"
+
+
+@pytest.fixture
+def users(shared: Database) -> Database:
+    """Table users anew, and no job in the state schema."""
+    run_sql(shared, "drop table if exists users cascade", "drop schema if exists backfill cascade")
+    make_users(shared, ROWS)
+    return shared
+
+
+def of_stripes(stripes: int, **keys: Any) -> JobFile:
+    return job_file(batch={"stripes": stripes, "rows": 1000}, **keys)
+
+
+def ids(database: Database, where: str) -> set[int]:
+    with psycopg.connect(database.dsn) as connection:
+        return {row[0] for row in connection.execute(f"select id from users where {where}".encode())}
+
+
+def everything(database: Database) -> list[tuple[Any, ...]]:
+    """Each row's version, and the state schema but for its times."""
+    return database.query(
+        "select ctid::text, xmin::text, users::text from users union all"
+        " select '', '', (to_jsonb(s) - 'updated_at')::text from backfill.scan s union all"
+        " select '', '', b::text from backfill.batch b order by 1, 3"
+    )
+
+
+async def fill_window(worker: Session, scan: Checkpoint, rows: int = 1_000_000) -> list[BatchResult]:
+    """Run batches to the end of the pass."""
+    batches = []
+    while not scan.pass_done:
+        batches.append(await fill(worker, scan, await next_cut(worker, scan, rows)))
+        scan = batches[-1].scan
+    return batches
+
+
+async def test_a_batch_fills_its_range_and_stripe_and_no_other_row(users: Database):
+    run_sql(users, "update users set handle = 'kept' where id % 7 = 0", "vacuum users")
+    async with session(users.dsn, of_stripes(4)) as worker:
+        scan = (await open_leaf(worker)).scans[0]
+        place = await worker.save_place(replace(scan, next=Tid(1, 5), stripe=2))
+        low, high = "(1,5)", "(6,9)"
+        wanted = ids(
+            users, f"ctid >= '{low}' and ctid < '{high}' and get_byte(tidsend(ctid), 5) & 3 = 2 and handle is null"
+        )
+        untouched = users.query("select id, xmin::text from users where handle is not null")
+        done = await fill(worker, place, BatchRange(Tid(6, 9), len(wanted)))
+    assert done.rows == len(wanted) > 20
+    assert ids(users, "handle = username") == wanted
+    assert users.query("select id, xmin::text from users where handle = 'kept'") == untouched
+    assert done.scan == replace(
+        place,
+        next=Tid(6, 9),
+        sequence=place.sequence + 1,
+        rows_pass=done.rows,
+        rows_converged_pass=done.rows,
+        rows_total=done.rows,
+        wal_bytes=done.scan.wal_bytes,
+    )
+
+
+@pytest.mark.parametrize("stripes", [1, 2, 8, 12])
+@pytest.mark.parametrize("rows", [37, 1_000_000])
+async def test_the_stripes_of_a_window_are_every_row_once(users: Database, stripes: int, rows: int):
+    run_sql(
+        users,
+        "create table if not exists touched (id bigint)",
+        "truncate touched",
+        "create or replace function touch() returns trigger language plpgsql as"
+        " 'begin insert into touched values (new.id); return null; end'",
+        "create trigger touch after update on users for each row execute function touch()",
+    )
+    async with session(users.dsn, of_stripes(stripes)) as worker:
+        batches = await fill_window(worker, (await open_leaf(worker)).scans[0], rows)
+    assert users.query("select count(*), count(distinct id) from touched") == [(ROWS, ROWS)]
+    assert ids(users, "handle is distinct from username") == set()
+    assert sum(done.rows for done in batches) == batches[-1].scan.rows_total == ROWS
+    assert max(done.rows for done in batches) <= rows
+    assert {done.scan.stripe for done in batches} == set(range(stripes))
+
+
+async def test_the_last_stripe_takes_what_moved_into_earlier_ones(users: Database):
+    """Updates of the application give rows new addresses while a window is worked on."""
+    async with session(users.dsn, of_stripes(4)) as worker:
+        scan = (await open_leaf(worker)).scans[0]
+        for _ in range(3):
+            scan = (await fill(worker, scan, await next_cut(worker, scan))).scan
+        run_sql(users, "update users set handle = null where id % 10 = 0", "analyze users")
+        window = f"handle is null and ctid < '{scan.window_limit}'"
+        moved = ids(users, f"{window} and get_byte(tidsend(ctid), 5) & 3 <> 3")
+        assert moved
+        cut = await next_cut(worker, scan)
+        assert cut.rows == len(ids(users, window)) > len(moved)
+        assert (await fill(worker, scan, cut)).rows == cut.rows
+        assert ids(users, window) == set()
+
+
+async def test_a_batch_that_meets_more_rows_than_the_limit_changes_nothing(users: Database):
+    async with session(users.dsn, job_file(batch={"max_rows": 500, "stripes": 1})) as worker:
+        scan = (await open_leaf(worker)).scans[0]
+        before = everything(users)
+        done = await run_order(worker, scan, BatchRange(scan.window_limit, 3), admission(3))
+        assert done == TooManyRows(ROWS)
+        assert everything(users) == before
+        [(high,)] = users.query("select ctid::text as tid from users order by ctid offset 500 limit 1")
+        page, offset = map(int, high.strip("()").split(","))
+        assert (await fill(worker, scan, BatchRange(Tid(page, offset), 500))).rows == 500
+
+
+async def test_a_first_batch_of_which_no_row_converges_is_rolled_back_and_shown(users: Database):
+    run_sql(users, "update users set username = null where id < 1000", "cluster users using users_pkey")
+    async with session(users.dsn, of_stripes(1)) as worker:
+        scan = (await open_leaf(worker)).scans[0]
+        before = everything(users)
+        with pytest.raises(WhereStaysTrue) as caught:
+            await run_order(worker, scan, BatchRange(Tid(3), 1), admission(1))
+        assert everything(users) == before
+    words = "'where' stays true for every row of the first batch, which was rolled back; for example row "
+    assert str(caught.value).startswith(words)
+    assert str(caught.value).removeprefix(words) == '{"id": 1}: {"handle": null} → {"handle": null}'
+
+
+async def test_a_row_without_a_key_is_shown_by_its_address(users: Database):
+    run_sql(users, "alter table users drop constraint users_pkey")
+    job = of_stripes(1, set={"handle": "'é%s' || username"}, where="handle IS NULL OR handle LIKE 'é%'")
+    async with session(users.dsn, job) as worker:
+        scan = (await open_leaf(worker)).scans[0]
+        with pytest.raises(WhereStaysTrue) as caught:
+            await run_order(worker, scan, BatchRange(Tid(1), 1), admission(1))
+    assert str(caught.value).endswith('for example row (0,1): {"handle": null} → {"handle": "é%suser1"}')
+
+
+async def test_a_condition_on_the_table_itself_is_seen_as_it_was_before_the_batch(users: Database):
+    """So it never turns false in the statement that would make it so: told at once, and nothing is changed."""
+    job = of_stripes(1, where="id IN (SELECT u.id FROM users u WHERE u.handle IS NULL)")
+    async with session(users.dsn, job) as worker:
+        scan = (await open_leaf(worker)).scans[0]
+        with pytest.raises(WhereStaysTrue, match="user1"):
+            await run_order(worker, scan, BatchRange(Tid(1), 1), admission(1))
+    assert ids(users, DONE) == set()
+
+
+async def test_rows_that_stay_are_counted_sampled_and_left_alone_by_later_passes(users: Database):
+    run_sql(users, "update users set username = null where id % 100 = 0", "vacuum full users")
+    async with session(users.dsn, of_stripes(1)) as worker:
+        [done] = await fill_window(worker, (await open_leaf(worker)).scans[0])
+        assert (done.rows, done.rows_unconverged, done.scan.rows_converged_pass) == (ROWS, 20, ROWS - 20)
+        assert len(done.samples) == 5
+        assert set(done.samples) < {f'{{"id": {number}}}' for number in range(0, ROWS + 1, 100)}
+        run_sql(users, "update users set handle = null where id in (5, 6)")
+        again = await next_pass(worker, done.scan)
+        assert (again.pass_number, again.stripes, again.sequence) == (2, 1, done.scan.sequence + 1)
+        assert (await next_cut(worker, again)).rows == 2
+        stuck = "select id, xmin::text from users where handle is null and username is null order by id"
+        before = users.query(stuck)
+        [done] = await fill_window(worker, again)
+        assert (done.rows, done.rows_unconverged, done.samples) == (2, 0, ())
+    assert users.query(stuck) == before
+    assert ids(users, "handle is null") == set(range(100, ROWS + 1, 100))
+
+
+async def test_rows_whose_end_is_not_foreseen_are_updated_again(users: Database):
+    run_sql(
+        users,
+        "create or replace function unset() returns trigger language plpgsql as"
+        " 'begin if new.id <= 3 then new.handle := null; end if; return new; end'",
+        "create trigger unset before update on users for each row execute function unset()",
+    )
+    async with session(users.dsn, of_stripes(1)) as worker:
+        [done] = await fill_window(worker, (await open_leaf(worker)).scans[0])
+        assert (done.rows, done.rows_unconverged) == (ROWS, 3)
+        [done] = await fill_window(worker, await next_pass(worker, done.scan))
+        assert (done.rows, done.rows_unconverged, done.scan.rows_converged_pass) == (3, 3, 0)
+
+
+async def test_stripes_let_a_full_cold_table_be_updated_hot_and_the_count_is_the_server_s(users: Database):
+    async with session(users.dsn, of_stripes(8)) as worker:
+        batches = await fill_window(worker, (await open_leaf(worker)).scans[0])
+    hot = [done.rows_hot for done in batches]
+    assert hot[0] < batches[0].rows / 2
+    assert sum(hot[2:]) > ROWS / 3
+    counted = "select n_tup_upd, n_tup_hot_upd from pg_stat_user_tables where relname = 'users'"
+    wait_until(lambda: users.query(counted) == [(ROWS, sum(hot))], f"the server counts {ROWS}, {sum(hot)}", 15)
+    assert users.query("select sum(rows_hot), sum(rows) from backfill.batch") == [(sum(hot), ROWS)]
+
+
+async def test_a_batch_tells_what_it_cost(users: Database):
+    async with session(users.dsn, of_stripes(4)) as worker:
+        scan = (await open_leaf(worker)).scans[0]
+        position = "select (pg_current_wal_insert_lsn() - '0/0')::bigint"
+        [(before,)] = users.query(position)
+        admitted = admission(777, waited_s=1.5, waited_for="replica-a lag 12s > 10s")
+        done = await run_order(worker, scan, await next_cut(worker, scan), admitted)
+        [(after,)] = users.query(position)
+    assert isinstance(done, BatchResult)
+    assert before < done.insert_lsn <= after
+    assert done.rows * 50 < done.wal_bytes <= after - before
+    assert 0 < done.took_s < 30
+    [row] = users.query(
+        "select job, ring, sequence, pass_number, stripe, first_tid::text, end_tid::text, rows_wished, rows,"
+        " rows_unconverged, rows_hot, waited_s, waited_for from backfill.batch"
+    )
+    end = str(scan.window_limit)
+    assert row[:8] == ("users-handle", 0, 0, 1, 0, "(0,0)", end, 777)
+    assert row[8:] == (done.rows, 0, done.rows_hot, 1.5, "replica-a lag 12s > 10s")
+    [(kept, of_batch)] = users.query("select s.wal_bytes, b.wal_bytes from backfill.scan s, backfill.batch b")
+    assert kept == done.scan.wal_bytes
+    assert done.wal_bytes == kept == of_batch
+
+
+async def test_an_unlogged_table_costs_next_to_nothing(users: Database):
+    run_sql(users, "alter table users set unlogged")
+    async with session(users.dsn, of_stripes(1)) as worker:
+        [done] = await fill_window(worker, (await open_leaf(worker)).scans[0])
+    assert done.rows == ROWS
+    assert done.wal_bytes < ROWS * 20
+
+
+OBJECT = """
+create or replace function object() returns trigger language plpgsql as
+    'begin if new.id = 77 then raise exception using errcode = ''P0042''; end if; return new; end'
+"""
+OBJECT_LATE = """
+create constraint trigger object after update on users deferrable initially deferred
+    for each row execute function object()
+"""
+FAILURES = {
+    "history is gone": (["alter table backfill.batch rename to was_batch"], "42P01"),
+    "checkpoint is gone": (["alter table backfill.scan rename to was_scan"], "42P01"),
+    "job is gone": (["delete from backfill.job"], "23503"),
+    "a row breaks a constraint": (["alter table users add check (handle <> 'user77')"], "23514"),
+    "a trigger objects": (
+        [OBJECT, "create trigger object before update on users for each row execute function object()"],
+        "P0042",
+    ),
+    "the commit fails": ([OBJECT, OBJECT_LATE], "P0042"),
+}
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+async def test_a_batch_and_its_checkpoint_are_one_transaction(users: Database, failure: str):
+    statements, sqlstate = FAILURES[failure]
+    async with session(users.dsn, of_stripes(1)) as worker:
+        scan = (await open_leaf(worker)).scans[0]
+        run_sql(users, *statements)
+        with pytest.raises(StatementRefused) as caught:
+            await fill(worker, scan, BatchRange(scan.window_limit, 1))
+        assert caught.value.sqlstate == sqlstate
+        assert ids(users, DONE) == set()
+        if "gone" not in failure:
+            assert users.query("select sequence, next_tid::text, rows_total from backfill.scan") == [(0, "(0,0)", 0)]
+            assert users.query("select count(*) from backfill.batch") == [(0,)]
+        assert (await worker.read_signals()).visible  # the session is of use still
+
+
+async def test_a_row_that_is_locked_is_waited_for_no_longer_than_allowed(users: Database):
+    async with session(users.dsn, of_stripes(1, lock_timeout="100ms")) as worker:
+        scan = (await open_leaf(worker)).scans[0]
+        before = everything(users)
+        with psycopg.connect(users.dsn) as other:
+            other.execute("select from users where id = 77 for update")
+            with pytest.raises(StatementRefused) as caught:
+                await fill(worker, scan, BatchRange(scan.window_limit, 1))
+        assert caught.value.sqlstate == "55P03"
+        assert everything(users) == before
+        assert (await fill(worker, scan, BatchRange(scan.window_limit, 1))).rows == ROWS
+
+
+async def test_a_table_that_is_locked_is_not_waited_for_either(users: Database):
+    async with session(users.dsn, of_stripes(1, lock_timeout="100ms")) as worker:
+        scan = (await open_leaf(worker)).scans[0]
+        with psycopg.connect(users.dsn) as other:
+            other.execute("lock table users in share row exclusive mode")
+            with pytest.raises(StatementRefused) as caught:
+                await fill(worker, scan, BatchRange(scan.window_limit, 1))
+        assert caught.value.sqlstate == "55P03"
+    assert ids(users, DONE) == set()
+
+
+async def test_a_batch_that_takes_too_long_or_is_cancelled_changes_nothing(users: Database):
+    slow = of_stripes(
+        1, set={"handle": "username || (SELECT pg_sleep(60))::text"}, statement_timeout="1s", lock_timeout="500ms"
+    )
+    async with session(users.dsn, slow) as worker:
+        scan = (await open_leaf(worker)).scans[0]
+        before = everything(users)
+        for stop in (None, worker.cancel):
+            batch = asyncio.ensure_future(fill(worker, scan, BatchRange(Tid(1), 1)))
+            if stop:
+                await asleep(users)
+                await stop()
+            with pytest.raises(StatementRefused) as caught:
+                await batch
+            assert caught.value.sqlstate == "57014"
+            assert everything(users) == before
+
+
+async def test_a_batch_whose_session_is_ended_changes_nothing(users: Database):
+    slow = of_stripes(1, set={"handle": "username || (SELECT pg_sleep(60))::text"})
+    async with session(users.dsn, slow) as worker:
+        scan = (await open_leaf(worker)).scans[0]
+        before = everything(users)
+        batch = asyncio.ensure_future(fill(worker, scan, BatchRange(Tid(1), 1)))
+        pid = await asleep(users)
+        users.query("select pg_terminate_backend(%s::int, 10000)", pid)
+        with pytest.raises(ConnectionLost):
+            await batch
+        assert everything(users) == before
+
+
+async def test_what_another_session_writes_meanwhile_is_not_overwritten(users: Database):
+    async with session(users.dsn, of_stripes(1, lock_timeout="10s")) as worker:
+        scan = (await open_leaf(worker)).scans[0]
+        with psycopg.connect(users.dsn) as other:
+            other.execute("update users set handle = 'theirs' where id = 77")
+            other.execute("delete from users where id = 78")
+            batch = asyncio.ensure_future(fill(worker, scan, BatchRange(scan.window_limit, 1)))
+            await asleep(users, "transactionid")
+            other.commit()
+            done = await batch
+    assert done.rows == ROWS - 2
+    assert users.query("select handle from users where id in (77, 78)") == [("theirs",)]
+
+
+async def test_a_row_that_another_session_moves_meanwhile_is_found_by_the_next_pass(users: Database):
+    """The server skips a row that it waited for when its new address lies outside of the range."""
+    async with session(users.dsn, of_stripes(1, lock_timeout="10s")) as worker:
+        scan = (await open_leaf(worker)).scans[0]
+        with psycopg.connect(users.dsn) as other:
+            other.execute("update users set email = repeat('y', 5000) where id = 77")
+            batch = asyncio.ensure_future(fill(worker, scan, BatchRange(scan.window_limit, 1)))
+            await asleep(users, "transactionid")
+            other.commit()
+            first = await batch
+        assert first.rows in {ROWS - 1, ROWS}
+        batches = await fill_window(worker, await next_pass(worker, first.scan))
+    assert batches[-1].scan.rows_total == ROWS
+    assert ids(users, "handle is distinct from username") == set()
+
+
+async def test_a_batch_takes_rows_of_its_own_table_alone_where_others_inherit(users: Database):
+    run_sql(
+        users,
+        "create table heirs () inherits (users)",
+        "insert into heirs select i, 'heir', '' from generate_series(5001, 5100) i",
+    )
+    finished, _ = await run(users.worker_dsn, of_stripes(4))
+    assert (finished.state, finished.rows_total) == ("done", ROWS + 100)
+    assert users.query("select leaf, sum(rows) from backfill.batch group by 1 order by 1") == [
+        ("public.heirs", 100),
+        ("public.users", ROWS),
+    ]
+    assert users.query("select count(*) from users where handle is distinct from username") == [(0,)]
+
+
+GRID_ROWS = [1, 2, 3, 7, 10, 100, 290, 291, 300, 600, 5000]
+
+
+@pytest.fixture
+def ragged(shared: Database) -> Database:
+    """A table with holes, dead tuples, moved rows and empty pages."""
+    run_sql(
+        shared,
+        "drop table if exists ragged",
+        "drop schema if exists backfill cascade",
+        "create table ragged (id int, username text, handle text) with (autovacuum_enabled = off)",
+        "insert into ragged select i, 'user' || i, null from generate_series(1, 3000) i",
+        "delete from ragged where id % 5 = 0 or id between 800 and 1200",
+        "vacuum ragged",
+        "insert into ragged select i, 'user' || i, null from generate_series(4000, 4100) i",
+        "update ragged set handle = 'done' where id % 7 = 0",
+        "update ragged set id = id where id % 11 = 0",
+        "update ragged set username = null where id % 13 = 0",
+        "delete from ragged where id % 17 = 0",
+        "analyze ragged",
+    )
+    return shared
+
+
+@pytest.mark.parametrize("rows", GRID_ROWS)
+@pytest.mark.parametrize("pass_number", [1, 2])
+async def test_a_scout_counts_as_one_by_one(ragged: Database, rows: int, pass_number: int):
+    job = job_file(table="ragged", batch={"stripes": 4})
+    found = [
+        (Tid(*map(int, tid.strip("()").split(","))), number)
+        for tid, number in ragged.query(
+            "select ctid::text, get_byte(tidsend(ctid), 5) & 3 from ragged where handle is null and (username is not null or %s)",
+            pass_number == 1,
+        )
+    ]
+    async with session(ragged.dsn, job) as worker:
+        scan = replace((await open_leaf(worker)).scans[0], pass_number=pass_number)
+        for place in (scan, replace(scan, next=Tid(3, 7), stripe=1), replace(scan, next=Tid(scan.end_page - 1, 200))):
+            scouted = await worker.read_scout(place, rows, 8192)
+            bounds, end = scouted.grid.bounds, scouted.grid.end
+            counts = [[0] * 4 for _ in bounds]
+            for tid, number in found:
+                if place.next <= tid < end:
+                    counts[bisect_right(bounds, tid) - 1][number] += 1
+            assert scouted.counts == tuple(map(tuple, counts))
+            assert max(map(sum, counts)) <= rows
+            assert scouted.stripe == place.stripe
+
+
+async def test_a_scout_looks_no_further_than_its_window_and_touches_nothing(ragged: Database):
+    job = job_file(table="ragged", batch={"stripes": 4})
+    async with session(ragged.dsn, job) as worker:
+        scan = replace((await open_leaf(worker)).scans[0], window_end=3)
+        before = ragged.query("select pg_current_wal_insert_lsn()")
+        scouted = await worker.read_scout(scan, 5000, 8192)
+        assert scouted.grid.end == Tid(3)
+        assert ragged.query("select pg_current_wal_insert_lsn()") == before
+
+
+ODD = '"Odd.%s ""Schema""%"."Tä%ble.x 100%(low)s"'
+
+
+async def test_a_table_by_any_name_with_any_columns_is_filled(shared: Database):
+    run_sql(
+        shared,
+        "drop schema if exists backfill cascade",
+        'create schema "Odd.%s ""Schema""%"',
+        f'create table {ODD} (tenant text, "Id%s" int, "Üser.%" text, "100%" text, "O\'Key" int, primary key (tenant, "Id%s"))',
+        f"insert into {ODD} select 't%', i, case when i % 2 = 0 then i || '%x' end from generate_series(1, 500) i",
+    )
+    job = job_file(
+        table=ODD,
+        set={'"100%"': "replace(\"Üser.%\", '%', $$\\%$$) -- %(low)s", '"O\'Key"': '"Id%s" % 7'},
+        where='("100%" IS NULL AND "Üser.%" LIKE \'%x\') OR "O\'Key" IS NULL',
+    )
+    finished, _ = await run(shared.worker_dsn, job)
+    assert (finished.state, finished.rows_total) == ("done", 500)
+    wrong = f'select 1 from {ODD} where "O\'Key" is distinct from "Id%s" % 7 or "100%" is distinct from replace("Üser.%", \'%\', \'\\%\')'
+    with psycopg.connect(shared.dsn) as connection:
+        assert connection.execute(wrong.encode()).fetchall() == []
+
+
+VALUES = {
+    "posint": ("id", "1", "300"),
+    "mood": ("CASE WHEN id % 2 = 0 THEN 'ok'::mood ELSE 'sad' END", "sad", "ok"),
+    "text[]": ("ARRAY[username, NULL]", "{user1,NULL}", "{user300,NULL}"),
+    "jsonb": ("jsonb_build_object('%', username)", '{"%": "user1"}', '{"%": "user300"}'),
+    "pair": ("ROW(id, username)", "(1,user1)", "(300,user300)"),
+    "varchar(8)": ("username", "user1", "user300"),
+    "char(10)": ("username", "user1", "user300"),
+    "numeric(6,1)": ("id / 3.0", "0.3", "100.0"),
+    "bytea": ("username::bytea", "\\x7573657231", "\\x75736572333030"),
+    "int4range": ("int4range(0, id)", "[0,1)", "[0,300)"),
+    "timestamptz": ("to_timestamp(id)", "1970-01-01 00:00:01+00", "1970-01-01 00:05:00+00"),
+}
+
+
+@pytest.mark.parametrize("kind", VALUES)
+async def test_a_column_of_any_type_is_filled(shared: Database, kind: str):
+    value, first, last = VALUES[kind]
+    run_sql(
+        shared,
+        "drop schema if exists backfill cascade",
+        "drop table if exists typed",
+        "drop type if exists mood, pair, posint",
+        "create type mood as enum ('sad', 'ok')",
+        'create type pair as (a int, "B.c" text)',
+        "create domain posint as int check (value > 0)",
+        f"create table typed (id int primary key, username text, handle {kind})",
+        "insert into typed select i, 'user' || i from generate_series(1, 300) i",
+    )
+    alone = {"replicas": {"ignore": ["*"]}}
+    job = job_file(table="typed", set={"handle": value}, batch={"stripes": 1}, throttle=alone)
+    finished, _ = await run(shared.worker_dsn, job)
+    assert (finished.state, finished.rows_total) == ("done", 300)
+    assert shared.query("select handle::text from typed where id in (1, 300) order by id") == [(first,), (last,)]
+    assert shared.query("select count(handle) from typed") == [(300,)]

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import json
+from dataclasses import fields
+from typing import Any, get_args
+
+import pytest
+
+from backfill.events.event import Event, from_dict, to_dict
+from backfill.events.job import PassDone
+from backfill.events.readings import ProbeReading, ReplicaReading, SlotReading
+from backfill.throttle.decision import Inputs
+from backfill.throttle.wait_reason import WaitKind, WaitReason
+
+VALUES: dict[Any, Any] = {
+    "str": "words",
+    "int": 7,
+    "float": 0.5,
+    "bool": True,
+    "float | None": None,
+    "int | None": 3,
+    "WaitReason": WaitReason(WaitKind.LAG, "replica-a lag 12.4s > 10s"),
+    "tuple[str, ...]": ("a", "b"),
+    "tuple[int, ...]": (3, 2),
+    "tuple[ReplicaReading, ...]": (
+        ReplicaReading("replica-a", 0.4, 5),
+        ReplicaReading("dr", None, None, False),
+    ),
+    "tuple[SlotReading, ...]": (SlotReading("slot-a", 5, "reserved", 3), SlotReading("b", None, None)),
+    "tuple[ProbeReading, ...]": (ProbeReading("active", 5.0, 9.0), ProbeReading("b", None, 0.5)),
+    "Inputs": Inputs("replica-a", 0.4, 5, 9.0, 4.0e6, 450.0, None, 1.0e6),
+    "str | None": "words",
+}
+
+
+def made(kind):
+    return kind(**{field.name: VALUES[field.type] for field in fields(kind)})
+
+
+@pytest.mark.parametrize("kind", get_args(Event), ids=lambda kind: kind.__name__)
+def test_an_event_survives_a_line_of_json(kind):
+    event = made(kind)
+    line = json.dumps(to_dict(event))
+    assert from_dict(json.loads(line)) == event
+
+
+@pytest.mark.parametrize("kind", get_args(Event), ids=lambda kind: kind.__name__)
+def test_every_event_names_itself_and_its_job(kind):
+    told = to_dict(made(kind))
+    assert (told["event"], told["job"]) == (kind.__name__, "words")
+
+
+def test_an_unknown_event_is_refused():
+    with pytest.raises(KeyError):
+        from_dict({"event": "Nonsense", "job": "words"})
+
+
+def test_an_event_with_an_unknown_field_is_refused():
+    with pytest.raises(TypeError):
+        from_dict({**to_dict(made(PassDone)), "more": 1})
+
+
+def test_a_reason_reads_as_its_text():
+    assert str(WaitReason(WaitKind.LAG, "replica-a lag 12.4s > 10s")) == "replica-a lag 12.4s > 10s"
