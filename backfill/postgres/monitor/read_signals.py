@@ -30,7 +30,7 @@ async def read_signals(
     """
     asked_s = time.monotonic()
     wanted: dict[str, dict[str, Any]] = {"read_signals": {}}
-    wanted |= {"read_tuned": {"job": job}} if job is not None else {}
+    wanted |= {"read_overrides": {"job": job}} if job is not None else {}
     wanted |= {"read_upkeep": {"table_oid": table_oid, "vacuum_pid": vacuum_pid}} if table_oid is not None else {}
     wanted |= {"read_aurora": {}} if aurora else {}
     try:
@@ -42,7 +42,7 @@ async def read_signals(
         return Signals(at_s=time.monotonic(), insert_lsn=position, flush_lsn=position, visible=False)
     answered_s = time.monotonic()
     [row] = found["read_signals"]
-    tuned = [one["tuned"] for one in found.get("read_tuned", [])]
+    tuned = [one["tuned"] for one in found.get("read_overrides", [])]
     upkeep = [Upkeep(**one) for one in found.get("read_upkeep", [])]
     readers = tuple(Replica(replay_lsn=None, **one) for one in found.get("read_aurora", []))
     return Signals(

@@ -141,7 +141,7 @@ class Vacuum:
         try:
             connection.add_notice_handler(said.hear)
             with translated(connection):
-                await connection.execute(static("set_vacuum"), {"settings": Jsonb(_settings(cost))})
+                await connection.execute(static("work/set_vacuum"), {"settings": Jsonb(_settings(cost))})
                 await compress(connection, compression, local=False)
                 connection.answer_s = None  # a vacuum takes what it takes
                 watching = asyncio.create_task(self._watch(connection.server_pid))

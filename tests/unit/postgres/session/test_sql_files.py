@@ -1,0 +1,38 @@
+"""Every static statement exists, is used, and is explained by a comment above it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+import backfill.postgres
+
+PACKAGE = Path(backfill.postgres.__file__).parent
+FILES = sorted(path.relative_to(PACKAGE / "sql").with_suffix("").as_posix() for path in PACKAGE.rglob("*.sql"))
+CODE = "\n".join(path.read_text() for path in PACKAGE.rglob("*.py"))
+BUILT_NAMES = {
+    "monitor/read_overrides",
+    "state/grants",
+    "state/grant_compression",
+    "monitor/read_signals",
+    "monitor/read_upkeep",
+    "monitor/read_aurora",
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_statement_is_used_by_its_name(name):
+    short = name.rsplit("/", 1)[-1] if name in BUILT_NAMES else name
+    assert f'"{short}"' in CODE
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_statement_begins_with_a_sentence_for_the_dba(name):
+    assert (PACKAGE / "sql" / f"{name}.sql").read_text().startswith("-- ")
+
+
+def test_every_statement_that_the_code_names_is_a_file():
+    named = set(re.findall(r'(?:statement|static)\(\s*"([^"]+)"', CODE))
+    assert named <= set(FILES)
