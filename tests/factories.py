@@ -73,9 +73,9 @@ def admission(
 
 
 async def run_order(
-    session: LaneSession, scan: Checkpoint, cut: BatchRange, admitted: Admission
+    session: LaneSession, checkpoint: Checkpoint, batch_range: BatchRange, admitted: Admission
 ) -> BatchResult | TooManyRows:
     """Run one batch as a lane does that is alone: all WAL is its own, and a job's first batch is its trial."""
     before = (await session.read_signals()).insert_lsn
-    order = BatchRequest(scan, cut, admitted, trial=scan.rows_total == 0)
-    return await session.run_batch(order, lambda position: position - before)
+    request = BatchRequest(checkpoint, batch_range, admitted, trial=checkpoint.rows_total == 0)
+    return await session.run_batch(request, lambda position: position - before)

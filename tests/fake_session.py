@@ -90,7 +90,7 @@ class Clock:
             raise Stopped("stopped by SIGTERM; the checkpoint stands, run again to go on")
         self.now_s += delay_s
 
-    def around(self, record: Callable[[Event], None]) -> Runtime:
+    def runtime(self, record: Callable[[Event], None]) -> Runtime:
         return Runtime(record=record, now_s=self.now, sleep=self.sleep, jitter=lambda: 0.5)
 
 
@@ -99,7 +99,7 @@ class FakeLeaf:
     """A leaf that is not open; `holder` has its lock."""
 
     pages: list[list[Slot]]
-    scans: tuple[Checkpoint, ...] = ()
+    checkpoints: tuple[Checkpoint, ...] = ()
     filenode: int = 1
     scanned_filenode: int = 1
     proof: Verification | None = None
@@ -129,7 +129,7 @@ class FakeDatabase:
     rejected: dict[tuple[str, str], RejectedRow] = field(default_factory=dict)
     tries: list[tuple[int, ...]] = field(default_factory=list)
     shape_pages: int = 4096
-    scans: tuple[Checkpoint, ...] = ()
+    checkpoints: tuple[Checkpoint, ...] = ()
     filenode: int = 1
     scanned_filenode: int = 1
     holder: str | None = None
@@ -174,9 +174,11 @@ class FakeDatabase:
         if leaf == self.leaf:
             return
         if not self.gone:
-            self.shelf[self.leaf] = FakeLeaf(self.pages, self.scans, self.filenode, self.scanned_filenode, self.proof)
+            self.shelf[self.leaf] = FakeLeaf(
+                self.pages, self.checkpoints, self.filenode, self.scanned_filenode, self.proof
+            )
         one = self.shelf.pop(leaf)
-        self.leaf, self.pages, self.scans, self.gone = leaf, one.pages, one.scans, False
+        self.leaf, self.pages, self.checkpoints, self.gone = leaf, one.pages, one.checkpoints, False
         self.filenode, self.scanned_filenode, self.proof = one.filenode, one.scanned_filenode, one.proof
 
     def leaves(self) -> tuple[Leaf, ...]:
@@ -186,14 +188,19 @@ class FakeDatabase:
         known = [*here, *(Leaf(name, len(one.pages), 0, one.proof) for name, one in self.shelf.items())]
         return tuple(sorted(known, key=lambda leaf: (leaf.name != "public.users", leaf.name)))
 
-    def matching(self, scan: Checkpoint, low: Tid, high: Tid) -> list[Tid]:
+    def predicates(self, checkpoint: Checkpoint, low: Tid, high: Tid) -> list[Tid]:
         """Return the addresses that a pass looks for: all that match, later only those that an update would mend."""
         found = []
         for page in range(low.page, min(high.page + 1, len(self.pages))):
             for index, row in enumerate(self.pages[page]):
                 tid = Tid(page, index + 1)
                 if row is not None and low <= tid < high and self.where(row):
-                    stuck = scan.pass_number > 1 and self.foreseen and self.foreseeing and self.where(self.assign(row))
+                    stuck = (
+                        checkpoint.pass_number > 1
+                        and self.foreseen
+                        and self.foreseeing
+                        and self.where(self.assign(row))
+                    )
                     found += [] if stuck else [tid]
         return found
 
@@ -208,11 +215,11 @@ class FakeDatabase:
 
     def take_over(self) -> None:
         """Another worker claims the checkpoint."""
-        self.scans = tuple(replace(scan, epoch=scan.epoch + 1) for scan in self.scans)
+        self.checkpoints = tuple(replace(checkpoint, epoch=checkpoint.epoch + 1) for checkpoint in self.checkpoints)
 
 
-def stripe_of(tid: Tid, scan: Checkpoint) -> int:
-    return residues(scan.layout.sizes)[tid.offset & 63]
+def stripe_of(tid: Tid, checkpoint: Checkpoint) -> int:
+    return residues(checkpoint.layout.sizes)[tid.offset & 63]
 
 
 class FakeSession:
@@ -243,8 +250,11 @@ class FakeSession:
             for one in data.shelf.values():
                 one.proof = None
         data.ended = False
-        scans = (*data.scans, *(scan for one in data.shelf.values() for scan in one.scans))
-        return JobStart(data.replicas_seen, Totals().plus(scans), rows_rejected=len(data.rejected))
+        checkpoints = (
+            *data.checkpoints,
+            *(checkpoint for one in data.shelf.values() for checkpoint in one.checkpoints),
+        )
+        return JobStart(data.replicas_seen, Totals().plus(checkpoints), rows_rejected=len(data.rejected))
 
     async def leaves(self) -> tuple[Leaf, ...]:
         self._enter("leaves")
@@ -269,35 +279,40 @@ class FakeSession:
         data.turn(leaf)
         data.proof = None
         self.database.foreseeing = True
-        resumed, pages = bool(data.scans), len(data.pages)
-        scans = data.scans or tuple(
+        resumed, pages = bool(data.checkpoints), len(data.pages)
+        checkpoints = data.checkpoints or tuple(
             begin(pages, Layout(), leaf=leaf, lane=lane, lanes=data.lanes) for lane in range(data.lanes)
         )
         if data.filenode != data.scanned_filenode:
-            scans, why = tuple(restart(scan, pages, Layout()) for scan in scans), "the table was rewritten"
+            checkpoints, why = (
+                tuple(restart(checkpoint, pages, Layout()) for checkpoint in checkpoints),
+                "the table was rewritten",
+            )
             data.scanned_filenode = data.filenode
             data.rejected = {place: row for place, row in data.rejected.items() if place[0] != leaf}
-        data.scans = tuple(replace(scan, epoch=scan.epoch + 1) for scan in scans)
+        data.checkpoints = tuple(replace(checkpoint, epoch=checkpoint.epoch + 1) for checkpoint in checkpoints)
         rows = sum(len(page) for page in data.pages)
-        return OpenedLeaf(data.scans, pages, rows, TableTraits(), resumed, why)
+        return OpenedLeaf(data.checkpoints, pages, rows, TableTraits(), resumed, why)
 
     async def sessions(self, count: int) -> tuple[FakeSession, ...]:
         self._enter("sessions")
         return (self, *(FakeSession(self.database) for _ in range(count - 1)))
 
-    async def reopen(self, scans: tuple[Checkpoint, ...]) -> tuple[tuple[Checkpoint, ...], str]:
+    async def reopen(self, checkpoints: tuple[Checkpoint, ...]) -> tuple[tuple[Checkpoint, ...], str]:
         self._enter("reopen")
         data = self.database
         if data.gone:
             raise LeafDropped(f"table '{data.leaf}' was detached from 'public.users'")
-        data.scans = tuple(restart(scan, len(data.pages), Layout()) for scan in scans)
+        data.checkpoints = tuple(restart(checkpoint, len(data.pages), Layout()) for checkpoint in checkpoints)
         data.scanned_filenode = data.filenode
         data.rejected = {place: row for place, row in data.rejected.items() if place[0] != data.leaf}
-        return data.scans, "the table was rewritten"
+        return data.checkpoints, "the table was rewritten"
 
-    async def new_pass(self, scans: tuple[Checkpoint, ...]) -> tuple[Checkpoint, ...]:
+    async def new_pass(self, checkpoints: tuple[Checkpoint, ...]) -> tuple[Checkpoint, ...]:
         self._enter("new_pass")
-        return tuple(self._move(scan, begin_pass(scan, len(self.database.pages))) for scan in scans)
+        return tuple(
+            self._move(checkpoint, begin_pass(checkpoint, len(self.database.pages))) for checkpoint in checkpoints
+        )
 
     async def read_signals(self) -> Signals:
         self._enter("read_signals")
@@ -305,35 +320,39 @@ class FakeSession:
         lsn, seen = data.insert_lsn, data.replicas(data)
         return Signals(data.clock.now_s, lsn, lsn, visible=True, replicas=seen, upkeep=data.upkeep)
 
-    async def read_shape(self, scan: Checkpoint) -> PageProfile | None:
+    async def read_shape(self, checkpoint: Checkpoint) -> PageProfile | None:
         self._enter("read_shape")
-        end = min(scan.window_end, scan.window_start + self.database.shape_pages)
-        pages = self.database.pages[scan.window_start : end]
+        end = min(checkpoint.window_end, checkpoint.window_start + self.database.shape_pages)
+        pages = self.database.pages[checkpoint.window_start : end]
         rows = [row for page in pages for row in page if row is not None]
         due = sum(map(self.database.where, rows))
         return PageProfile(len(rows) / len(pages), due / len(pages), 120, 160) if due else None
 
-    async def read_scout(self, scan: Checkpoint, rows: int, pages: int) -> RowCounts:
+    async def read_scout(self, checkpoint: Checkpoint, rows: int, pages: int) -> RowCounts:
         self._enter("read_scout")
         self.database.scouts.append(pages)
-        grid = make_slices(scan, rows, pages)
-        counts = [[0] * scan.stripes for _ in grid.bounds]
-        for tid in self.database.matching(scan, grid.bounds[0], grid.end):
+        grid = make_slices(checkpoint, rows, pages)
+        counts = [[0] * checkpoint.stripes for _ in grid.bounds]
+        for tid in self.database.predicates(checkpoint, grid.bounds[0], grid.end):
             index = sum(1 for bound in grid.bounds if bound <= tid) - 1
-            counts[index][stripe_of(tid, scan)] += 1
-        return RowCounts(grid, scan.stripe, tuple(map(tuple, counts)))
+            counts[index][stripe_of(tid, checkpoint)] += 1
+        return RowCounts(grid, checkpoint.stripe, tuple(map(tuple, counts)))
 
-    async def read_due(self, scan: Checkpoint, pages: int) -> RowAddresses:
+    async def read_due(self, checkpoint: Checkpoint, pages: int) -> RowAddresses:
         self._enter("read_due")
         self.database.reaches.append(pages)
-        end = read_end(scan, pages)
-        return whole_pages(scan.next, end, self.database.matching(scan, scan.next, end))
+        end = read_end(checkpoint, pages)
+        return whole_pages(checkpoint.next, end, self.database.predicates(checkpoint, checkpoint.next, end))
 
-    async def read_rows(self, scan: Checkpoint, cut: BatchRange) -> RowAddresses:
+    async def read_rows(self, checkpoint: Checkpoint, batch_range: BatchRange) -> RowAddresses:
         self._enter("read_rows")
-        found = self.database.matching(scan, cut.low or scan.next, cut.high or cut.end)
+        found = self.database.predicates(
+            checkpoint, batch_range.low or checkpoint.next, batch_range.high or batch_range.end
+        )
         return whole_pages(
-            scan.next, cut.end, [tid for tid in found if scan.last_stripe or stripe_of(tid, scan) == scan.stripe]
+            checkpoint.next,
+            batch_range.end,
+            [tid for tid in found if checkpoint.last_stripe or stripe_of(tid, checkpoint) == checkpoint.stripe],
         )
 
     def stop_foreseeing(self) -> bool:
@@ -347,17 +366,17 @@ class FakeSession:
             return None
         return RowDescription(str(row["id"]), str(self.database.assign(row)["handle"]) if values else None)
 
-    async def reject_row(self, scan: Checkpoint, cut: BatchRange, error: StatementRefused) -> RowSetAside:
+    async def reject_row(self, checkpoint: Checkpoint, batch_range: BatchRange, error: StatementRefused) -> RowSetAside:
         self._enter("reject_row")
-        data, [tid] = self.database, cut.tids
+        data, [tid] = self.database, batch_range.tids
         key = str(self._row(tid)["id"])
-        row = RejectedRow(key, tid, scan.pass_number, str(error))
+        row = RejectedRow(key, tid, checkpoint.pass_number, str(error))
         met = {
             place for place, one in data.rejected.items() if place[0] != data.leaf or one.pass_number == row.pass_number
         }
         if len(met | {(data.leaf, key)}) > data.max_rejected:
             raise Halted("that many refused rows are no longer exceptions")
-        saved = self._move(scan, advance(scan, cut.end))
+        saved = self._move(checkpoint, advance(checkpoint, batch_range.end))
         data.rejected[data.leaf, key] = row
         self._enter("rejected")
         return RowSetAside(saved, key, len(met | {(data.leaf, key)}))
@@ -375,11 +394,11 @@ class FakeSession:
                     return Tid(page, index + 1)
         return None
 
-    async def forget_rejected(self, scan: Checkpoint, row: RejectedRow) -> None:
+    async def forget_rejected(self, checkpoint: Checkpoint, row: RejectedRow) -> None:
         self._enter("forget_rejected")
         del self.database.rejected[self.database.leaf, row.key]
 
-    async def keep_rejected(self, scan: Checkpoint, row: RejectedRow, error: StatementRefused) -> None:
+    async def keep_rejected(self, checkpoint: Checkpoint, row: RejectedRow, error: StatementRefused) -> None:
         self._enter("keep_rejected")
         self.database.rejected[self.database.leaf, row.key] = row
 
@@ -387,23 +406,29 @@ class FakeSession:
     def rows_at_once(self) -> int:
         return self.database.max_rows
 
-    async def map_rows(self, scan: Checkpoint, cut: BatchRange) -> None:
+    async def map_rows(self, checkpoint: Checkpoint, batch_range: BatchRange) -> None:
         """Nothing: the table's columns are filled by expressions."""
 
     async def apply_limits(self, job: Job) -> None:
         self._enter("apply_limits")
         self.database.max_rows = job.batch.max_rows
 
-    async def run_batch(self, order: BatchRequest, charge: Callable[[int], int]) -> BatchResult | TooManyRows:
+    async def run_batch(self, request: BatchRequest, charge: Callable[[int], int]) -> BatchResult | TooManyRows:
         self._enter("run_batch")
-        data, scan, cut = self.database, order.scan, order.cut
+        data, checkpoint, batch_range = self.database, request.checkpoint, request.batch_range
         tids = [
             tid
-            for tid in data.matching(scan, cut.low or scan.next, cut.high or cut.end)
-            if (tid in cut.tids if cut.tids else scan.last_stripe or stripe_of(tid, scan) == scan.stripe)
+            for tid in data.predicates(
+                checkpoint, batch_range.low or checkpoint.next, batch_range.high or batch_range.end
+            )
+            if (
+                tid in batch_range.tids
+                if batch_range.tids
+                else checkpoint.last_stripe or stripe_of(tid, checkpoint) == checkpoint.stripe
+            )
         ]
-        if order.again is not None:
-            tids = [tid for tid in cut.tids if data.where(self._row(tid))]
+        if request.again is not None:
+            tids = [tid for tid in batch_range.tids if data.where(self._row(tid))]
         if len(tids) > data.max_rows:
             return TooManyRows(len(tids))
         data.tries.append(tuple(self._row(tid)["id"] for tid in tids))
@@ -413,20 +438,20 @@ class FakeSession:
                 raise error
         after = {tid: data.assign(self._row(tid)) for tid in tids}
         stuck = [row["id"] for row in after.values() if data.where(row)]
-        if tids and len(stuck) == len(tids) and order.trial:
+        if tids and len(stuck) == len(tids) and request.trial:
             raise WhereStaysTrue("'where' stays true for every row of the first batch")
         moved = replace(
-            scan if order.again else advance(scan, cut.end),
-            rows_pass=scan.rows_pass + len(tids),
-            rows_converged_pass=scan.rows_converged_pass + len(tids) - len(stuck),
-            rows_total=scan.rows_total + len(tids),
-            rows_unconverged=scan.rows_unconverged + len(stuck),
-            wal_bytes=scan.wal_bytes + WAL_BYTES * len(tids),
+            checkpoint if request.again else advance(checkpoint, batch_range.end),
+            rows_pass=checkpoint.rows_pass + len(tids),
+            rows_converged_pass=checkpoint.rows_converged_pass + len(tids) - len(stuck),
+            rows_total=checkpoint.rows_total + len(tids),
+            rows_unconverged=checkpoint.rows_unconverged + len(stuck),
+            wal_bytes=checkpoint.wal_bytes + WAL_BYTES * len(tids),
         )
-        if order.again is not None:
-            moved = replace(moved, rows_pass=scan.rows_pass, rows_converged_pass=scan.rows_converged_pass)
-            del data.rejected[data.leaf, order.again.key]
-        saved = self._move(scan, moved)
+        if request.again is not None:
+            moved = replace(moved, rows_pass=checkpoint.rows_pass, rows_converged_pass=checkpoint.rows_converged_pass)
+            del data.rejected[data.leaf, request.again.key]
+        saved = self._move(checkpoint, moved)
         for tid, row in after.items():
             data.pages[tid.page][tid.offset - 1] = row
             data.fills[row["id"]] += 1
@@ -436,13 +461,13 @@ class FakeSession:
         data.batches.append(len(tids))
         samples = tuple(str(key) for key in stuck[:5])
         wal_bytes = charge(data.insert_lsn)
-        filled = BatchResult(saved, len(tids), len(stuck), len(tids), wal_bytes, data.insert_lsn, took_s, samples)
+        batch_result = BatchResult(saved, len(tids), len(stuck), len(tids), wal_bytes, data.insert_lsn, took_s, samples)
         self._enter("committed")
-        return filled
+        return batch_result
 
-    async def save_place(self, scan: Checkpoint) -> Checkpoint:
+    async def save_place(self, checkpoint: Checkpoint) -> Checkpoint:
         self._enter("save_place")
-        return self._move(scan, scan)
+        return self._move(checkpoint, checkpoint)
 
     async def save_wait(self, reason: WaitReason | None, replicas_seen: frozenset[str]) -> None:
         self._enter("save_wait")
@@ -484,14 +509,14 @@ class FakeSession:
         assert row is not None
         return row
 
-    def _move(self, scan: Checkpoint, moved: Checkpoint) -> Checkpoint:
+    def _move(self, checkpoint: Checkpoint, moved: Checkpoint) -> Checkpoint:
         """Write the checkpoint, compare-and-swap, as `backfill/postgres/sql/state/save_checkpoint.sql` does."""
         data = self.database
-        known = data.scans[scan.lane]
-        if (known.epoch, known.sequence) != (scan.epoch, scan.sequence):
+        known = data.checkpoints[checkpoint.lane]
+        if (known.epoch, known.sequence) != (checkpoint.epoch, checkpoint.sequence):
             raise Superseded("another worker has moved the checkpoint")
         if data.filenode != data.scanned_filenode or data.gone:
             raise TableRewritten("the table was rewritten")
-        moved = replace(moved, epoch=scan.epoch, sequence=scan.sequence + 1)
-        data.scans = tuple(moved if one.lane == scan.lane else one for one in data.scans)
+        moved = replace(moved, epoch=checkpoint.epoch, sequence=checkpoint.sequence + 1)
+        data.checkpoints = tuple(moved if one.lane == checkpoint.lane else one for one in data.checkpoints)
         return moved

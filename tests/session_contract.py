@@ -15,7 +15,7 @@ from backfill.engine.ports import RunSession
 from backfill.events.job import Finished
 from backfill.table.batch import BatchResult, TooManyRows
 from backfill.table.checkpoint import Checkpoint, Layout, Tid, advance, lay_out
-from backfill.table.row_counts import BatchRange, cut
+from backfill.table.row_counts import BatchRange, batch_range
 from backfill.table.sparse_rows import next_batch
 from backfill.values.errors import StatementRefused, Superseded
 from tests.factories import admission, run_order
@@ -26,45 +26,45 @@ MAX_ROWS = 20
 Connect = Callable[[], AbstractAsyncContextManager[RunSession]]
 
 
-async def fill(session: RunSession, scan: Checkpoint, rows: int) -> tuple[Checkpoint, list[int]]:
+async def fill(session: RunSession, checkpoint: Checkpoint, rows: int) -> tuple[Checkpoint, list[int]]:
     """Take one pass in batches of at most `rows`; return the place after it, and the rows of each batch."""
     taken: list[int] = []
-    while not scan.pass_done:
+    while not checkpoint.pass_done:
         assert len(taken) < 100 * ROWS, "a pass that does not end"
-        batch = cut(await session.read_scout(scan, rows, 1000), scan, rows)
+        batch = batch_range(await session.read_scout(checkpoint, rows, 1000), checkpoint, rows)
         assert batch is not None
-        done = await run(session, scan, batch)
+        done = await run(session, checkpoint, batch)
         assert isinstance(done, BatchResult)
         assert done.rows == batch.rows <= rows
-        assert done.scan.sequence == scan.sequence + 1
-        scan, taken = done.scan, [*taken, done.rows]
-    return scan, taken
+        assert done.checkpoint.sequence == checkpoint.sequence + 1
+        checkpoint, taken = done.checkpoint, [*taken, done.rows]
+    return checkpoint, taken
 
 
-async def run(session: RunSession, scan: Checkpoint, batch: BatchRange) -> BatchResult | TooManyRows:
-    return await run_order(session, scan, batch, admission(MAX_ROWS))
+async def run(session: RunSession, checkpoint: Checkpoint, batch: BatchRange) -> BatchResult | TooManyRows:
+    return await run_order(session, checkpoint, batch, admission(MAX_ROWS))
 
 
 async def opened_scan(session: RunSession) -> Checkpoint:
     """Open the table; return its place, with its window in four stripes where nothing of it is done."""
     await session.begin()
     opened = await session.open("public.users")
-    [scan] = opened.scans
-    return lay_out(scan, Layout((4, 3, 2, 1))) if scan.window_untouched else scan
+    [checkpoint] = opened.checkpoints
+    return lay_out(checkpoint, Layout((4, 3, 2, 1))) if checkpoint.window_untouched else checkpoint
 
 
-async def next_pass(session: RunSession, scan: Checkpoint) -> Checkpoint:
-    [begun] = await session.new_pass((scan,))
+async def next_pass(session: RunSession, checkpoint: Checkpoint) -> Checkpoint:
+    [begun] = await session.new_pass((checkpoint,))
     return begun
 
 
 async def a_pass_fills_every_row_once_and_the_next_one_finds_none(connect: Connect) -> None:
     async with connect() as session:
-        scan, taken = await fill(session, await opened_scan(session), MAX_ROWS)
-        assert sum(taken) == scan.rows_total == scan.rows_pass == scan.rows_converged_pass == ROWS
-        assert scan.rows_unconverged == 0
-        scan, taken = await fill(session, await next_pass(session, scan), MAX_ROWS)
-        assert (scan.pass_number, sum(taken), scan.rows_total) == (2, 0, ROWS)
+        checkpoint, taken = await fill(session, await opened_scan(session), MAX_ROWS)
+        assert sum(taken) == checkpoint.rows_total == checkpoint.rows_pass == checkpoint.rows_converged_pass == ROWS
+        assert checkpoint.rows_unconverged == 0
+        checkpoint, taken = await fill(session, await next_pass(session, checkpoint), MAX_ROWS)
+        assert (checkpoint.pass_number, sum(taken), checkpoint.rows_total) == (2, 0, ROWS)
         found = await session.verify(1)
         assert (found.rows_left, found.rows_unconverged, found.samples) == (0, 0, ())
 
@@ -80,20 +80,24 @@ async def the_first_to_open_begins_and_the_next_goes_on(connect: Connect) -> Non
     async with connect() as session:
         await session.begin()
         first = await session.open("public.users")
-        [scan] = first.scans
-        assert (first.resumed, first.rewritten, scan.rows_total) == (False, None, 0)
-        scan = lay_out(scan, Layout((4, 3, 2, 1)))
-        batch = cut(await session.read_scout(scan, 5, 1000), scan, 5)
+        [checkpoint] = first.checkpoints
+        assert (first.resumed, first.rewritten, checkpoint.rows_total) == (False, None, 0)
+        checkpoint = lay_out(checkpoint, Layout((4, 3, 2, 1)))
+        batch = batch_range(await session.read_scout(checkpoint, 5, 1000), checkpoint, 5)
         assert batch is not None
-        done = await run(session, scan, batch)
+        done = await run(session, checkpoint, batch)
         assert isinstance(done, BatchResult)
     async with connect() as session:
         await session.begin()
         second = await session.open("public.users")
-        [after] = second.scans
+        [after] = second.checkpoints
         assert second.resumed
-        assert after.epoch > scan.epoch
-        assert (after.next, after.stripe, after.layout) == (done.scan.next, done.scan.stripe, done.scan.layout)
+        assert after.epoch > checkpoint.epoch
+        assert (after.next, after.stripe, after.layout) == (
+            done.checkpoint.next,
+            done.checkpoint.stripe,
+            done.checkpoint.layout,
+        )
         assert after.rows_total == done.rows
 
 
@@ -101,7 +105,7 @@ async def a_zombies_batch_changes_nothing(connect: Connect) -> None:
     async with connect() as zombie, connect() as heir:
         before = await opened_scan(zombie)
         after = await opened_scan(heir)
-        batch = cut(await zombie.read_scout(before, MAX_ROWS, 1000), before, MAX_ROWS)
+        batch = batch_range(await zombie.read_scout(before, MAX_ROWS, 1000), before, MAX_ROWS)
         assert batch is not None
         for act in (
             lambda: run(zombie, before, batch),
@@ -117,51 +121,55 @@ async def a_zombies_batch_changes_nothing(connect: Connect) -> None:
 
 async def a_batch_that_meets_too_many_rows_changes_nothing(connect: Connect) -> None:
     async with connect() as session:
-        scan = await _last_stripe(session)
+        checkpoint = await _last_stripe(session)
         left = (await session.verify(1)).rows_left
         assert left > MAX_ROWS
-        assert await run(session, scan, BatchRange(scan.window_limit, 1)) == TooManyRows(left)
+        assert await run(session, checkpoint, BatchRange(checkpoint.window_limit, 1)) == TooManyRows(left)
         assert (await session.verify(1)).rows_left == left
-        await fill(session, scan, MAX_ROWS)
+        await fill(session, checkpoint, MAX_ROWS)
         assert (await session.verify(1)).rows_left == 0
 
 
 async def _last_stripe(session: RunSession) -> Checkpoint:
     """Walk past the other stripes without filling them: the last one takes all that is left."""
-    scan = await opened_scan(session)
-    for stripe in range(scan.stripes - 1):
-        assert scan.stripe == stripe
-        scan = await session.save_place(advance(scan, scan.window_limit))
-    return scan
+    checkpoint = await opened_scan(session)
+    for stripe in range(checkpoint.stripes - 1):
+        assert checkpoint.stripe == stripe
+        checkpoint = await session.save_place(advance(checkpoint, checkpoint.window_limit))
+    return checkpoint
 
 
 async def rows_that_are_few_are_found_and_updated_by_address_and_no_others(connect: Connect) -> None:
     async with connect() as session:
         await session.begin()
-        [scan] = (await session.open("public.users")).scans
-        found = await session.read_due(scan, 4096)
-        assert (found.start, found.end, len(found.tids)) == (Tid(0), Tid(scan.end_page), ROWS)
+        [checkpoint] = (await session.open("public.users")).checkpoints
+        found = await session.read_due(checkpoint, 4096)
+        assert (found.start, found.end, len(found.tids)) == (Tid(0), Tid(checkpoint.end_page), ROWS)
         assert list(found.tids) == sorted(found.tids)
-        batch = next_batch(found, scan, 7)
-        done = await run(session, scan, batch)
+        batch = next_batch(found, checkpoint, 7)
+        done = await run(session, checkpoint, batch)
         assert isinstance(done, BatchResult)
-        assert (done.rows, done.scan.next) == (7, batch.end)
-        left = await session.read_due(done.scan, 4096)
+        assert (done.rows, done.checkpoint.next) == (7, batch.end)
+        left = await session.read_due(done.checkpoint, 4096)
         assert left.tids == found.tids[7:]
-        again = next_batch(found, done.scan, 5)  # of what was read before: nobody has moved these rows
-        assert (await run(session, done.scan, again)).rows == 5
+        again = next_batch(found, done.checkpoint, 5)  # of what was read before: nobody has moved these rows
+        assert (await run(session, done.checkpoint, again)).rows == 5
         assert (await session.verify(1)).rows_left == ROWS - 12
 
 
 async def a_row_that_is_set_aside_is_left_behind_and_counted_until_a_pass_does_not_meet_it(connect: Connect) -> None:
     async with connect() as session, connect() as zombie:
         before = await opened_scan(zombie)
-        scan = await opened_scan(session)
-        found = await session.read_rows(scan, BatchRange(Tid(1), 1))
+        checkpoint = await opened_scan(session)
+        found = await session.read_rows(checkpoint, BatchRange(Tid(1), 1))
         batch = BatchRange(Tid(0, 8), 1, tids=found.tids[:1])
         words = StatementRefused("no: a row\nDETAIL:  this one", "23514")
-        moved = await session.reject_row(scan, batch, words)
-        assert (moved.scan.next, moved.scan.sequence, moved.rows_rejected) == (batch.end, scan.sequence + 1, 1)
+        moved = await session.reject_row(checkpoint, batch, words)
+        assert (moved.checkpoint.next, moved.checkpoint.sequence, moved.rows_rejected) == (
+            batch.end,
+            checkpoint.sequence + 1,
+            1,
+        )
         [row] = await session.read_rejected()
         assert (row.key, row.tid, row.pass_number, row.message) == (moved.key, found.tids[0], 1, str(words))
         with pytest.raises(Superseded):
@@ -180,8 +188,8 @@ async def a_row_that_is_set_aside_is_left_behind_and_counted_until_a_pass_does_n
 async def signals_are_seen_by_a_role_that_may(connect: Connect) -> None:
     async with connect() as session:
         before = await session.read_signals()
-        scan = await opened_scan(session)
-        await fill(session, scan, MAX_ROWS)
+        checkpoint = await opened_scan(session)
+        await fill(session, checkpoint, MAX_ROWS)
         after = await session.read_signals()
         assert before.visible
         assert after.at_s > before.at_s

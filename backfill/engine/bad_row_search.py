@@ -21,11 +21,11 @@ from backfill.values.units import format_duration
 class BadRowSearch:
     """The search of one lane; `known` are rows that were refused before, and stand alone when they are met again."""
 
-    def __init__(self, session: LaneSession, shift: LaneGroup, gate: AdmissionControl, attempts: RetryLoop) -> None:
+    def __init__(self, session: LaneSession, group: LaneGroup, control: AdmissionControl, attempts: RetryLoop) -> None:
         self._session = session
-        self._shift = shift
-        self._gate = gate
-        self._attempts = attempts
+        self._group = group
+        self._control = control
+        self._retry_loop = attempts
         self._suspects: Bisection | None = None
         self._timeouts = 0
         self.known: set[Tid] = set()
@@ -41,75 +41,83 @@ class BadRowSearch:
 
     def concerns(self, error: StatementRefused) -> bool:
         """Whether a batch was refused for one of its rows, or for the time that they took."""
-        return self._attempts.remedy(error) in (Remedy.ROW, Remedy.SPLIT)
+        return self._retry_loop.remedy(error) in (Remedy.ROW, Remedy.SPLIT)
 
-    def cut(self, scan: Checkpoint, rows: int) -> BatchRange:
+    def batch_range(self, checkpoint: Checkpoint, rows: int) -> BatchRange:
         """Return the rows that are tried next."""
         assert self._suspects is not None, "a batch was refused"
-        return bisection.cut(self._suspects, scan, rows)
+        return bisection.batch_range(self._suspects, checkpoint, rows)
 
-    def take(self, cut: BatchRange) -> None:
+    def take(self, batch_range: BatchRange) -> None:
         """Note that the rows that were tried are committed."""
         self._timeouts = 0
         if self._suspects is not None:
-            self._suspects = bisection.taken(self._suspects, len(cut.tids))
+            self._suspects = bisection.taken(self._suspects, len(batch_range.tids))
 
-    async def meet(self, scan: Checkpoint, cut: BatchRange, error: StatementRefused) -> Checkpoint:
+    async def meet(self, checkpoint: Checkpoint, batch_range: BatchRange, error: StatementRefused) -> Checkpoint:
         """Go on after a batch was refused; return the place, which is behind a row that was set aside.
 
         Raises RowRefused at a row that ends the run, Refused where it is to be tried again, later.
         """
-        self._tell(scan, cut, error)
-        if len(cut.tids) == 1:
-            return await self._alone(scan, cut, error)
-        deducing = self._attempts.remedy(error) is Remedy.ROW
+        self._tell(checkpoint, batch_range, error)
+        if len(batch_range.tids) == 1:
+            return await self._alone(checkpoint, batch_range, error)
+        deducing = self._retry_loop.remedy(error) is Remedy.ROW
         if self._suspects is not None:
-            self._suspects = bisection.refused(self._suspects, len(cut.tids))
-            return scan
-        rows = RowAddresses(scan.next, cut.end, cut.tids) if cut.tids else await self._session.read_rows(scan, cut)
+            self._suspects = bisection.refused(self._suspects, len(batch_range.tids))
+            return checkpoint
+        rows = (
+            RowAddresses(checkpoint.next, batch_range.end, batch_range.tids)
+            if batch_range.tids
+            else await self._session.read_rows(checkpoint, batch_range)
+        )
         self._timeouts = 0
         self._suspects = bisection.start(rows, deducing=deducing, known=self.known) if rows.tids else None
-        return scan
+        return checkpoint
 
-    async def _alone(self, scan: Checkpoint, cut: BatchRange, error: StatementRefused) -> Checkpoint:
-        if self._attempts.remedy(error) is Remedy.SPLIT:
+    async def _alone(self, checkpoint: Checkpoint, batch_range: BatchRange, error: StatementRefused) -> Checkpoint:
+        if self._retry_loop.remedy(error) is Remedy.SPLIT:
             self._timeouts += 1
-            if self._attempts.remedy(error, self._timeouts + 1) is Remedy.SPLIT:
+            if self._retry_loop.remedy(error, self._timeouts + 1) is Remedy.SPLIT:
                 raise error  # it may have been the server's bad moment
         if self._suspects is not None:
             self._suspects = bisection.refused(self._suspects, 1)
-        if self._gate.job.on_row_error == "fail":
-            raise await self._refusal(scan, cut, error)
-        moved = await self._session.reject_row(scan, cut, error)
-        self._attempts.failures = 0
-        self.take(cut)
-        if moved.key is not None and cut.tids[0] not in self.known:
-            job, leaf = self._gate.job, scan.leaf or str(self._gate.job.table)
+        if self._control.job.on_row_error == "fail":
+            raise await self._refusal(checkpoint, batch_range, error)
+        moved = await self._session.reject_row(checkpoint, batch_range, error)
+        self._retry_loop.failures = 0
+        self.take(batch_range)
+        if moved.key is not None and batch_range.tids[0] not in self.known:
+            job, leaf = self._control.job, checkpoint.leaf or str(self._control.job.table)
             told = RowRejected(job.name, leaf, moved.key, error.sqlstate, str(error), moved.rows_rejected)
-            self._shift.around.record(told)
-        self.known.add(cut.tids[0])  # the last stripe of its window meets it again
-        return moved.scan
+            self._group.runtime.record(told)
+        self.known.add(batch_range.tids[0])  # the last stripe of its window meets it again
+        return moved.checkpoint
 
-    async def _refusal(self, scan: Checkpoint, cut: BatchRange, error: StatementRefused) -> RowRefused:
-        slow = self._attempts.remedy(error) is Remedy.SPLIT
-        described = await self._session.describe(cut.tids[0], values=not slow)
+    async def _refusal(self, checkpoint: Checkpoint, batch_range: BatchRange, error: StatementRefused) -> RowRefused:
+        slow = self._retry_loop.remedy(error) is Remedy.SPLIT
+        described = await self._session.describe(batch_range.tids[0], values=not slow)
         return RowRefused(
-            _refusal_message(described or RowDescription(str(cut.tids[0])), scan, self._gate, error, slow=slow)
+            _refusal_message(
+                described or RowDescription(str(batch_range.tids[0])), checkpoint, self._control, error, slow=slow
+            )
         )
 
-    def _tell(self, scan: Checkpoint, cut: BatchRange, error: StatementRefused) -> None:
-        searched = sum(group.rows for group in self._suspects.groups) if self._suspects else cut.rows
-        told = BatchRefused(self._gate.job.name, scan.lane, cut.rows, searched, error.sqlstate, str(error))
-        self._shift.around.record(told)
+    def _tell(self, checkpoint: Checkpoint, batch_range: BatchRange, error: StatementRefused) -> None:
+        searched = sum(group.rows for group in self._suspects.groups) if self._suspects else batch_range.rows
+        told = BatchRefused(
+            self._control.job.name, checkpoint.lane, batch_range.rows, searched, error.sqlstate, str(error)
+        )
+        self._group.runtime.record(told)
 
 
 def _refusal_message(
-    row: RowDescription, scan: Checkpoint, gate: AdmissionControl, error: StatementRefused, *, slow: bool
+    row: RowDescription, checkpoint: Checkpoint, control: AdmissionControl, error: StatementRefused, *, slow: bool
 ) -> str:
     """Return what is said of a row that ends the run: which, why, what it would be set to, what to do."""
-    leaf = scan.leaf or gate.job.table
+    leaf = checkpoint.leaf or control.job.table
     if slow:
-        timeout, tries = format_duration(gate.job.statement_timeout_s), BOUNDS[Remedy.SPLIT].tries
+        timeout, tries = format_duration(control.job.statement_timeout_s), BOUNDS[Remedy.SPLIT].tries
         said = f"row {row.key} of {leaf} takes longer than statement_timeout {timeout}, {tries} times alone: {error}"
         return (
             f"{said}\nmake 'set' cheaper for it or raise the limit, and run again; or leave it out: on_row_error: skip"

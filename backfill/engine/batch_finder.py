@@ -33,14 +33,14 @@ class BatchFinder:
     `sparse` is whether rows are few here, None while nobody has looked; `laid_out` the window whose layout was decided.
     """
 
-    def __init__(self, session: LaneSession, shift: LaneGroup, gate: AdmissionControl, attempts: RetryLoop) -> None:
+    def __init__(self, session: LaneSession, group: LaneGroup, control: AdmissionControl, attempts: RetryLoop) -> None:
         self._session = session
-        self._shift = shift
-        self._gate = gate
-        self._attempts = attempts
+        self._group = group
+        self._control = control
+        self._retry_loop = attempts
         self.sparse: bool | None = None
         self.laid_out: int | None = None
-        self._scouted: RowCounts | None = None
+        self._row_counts: RowCounts | None = None
         self._due: RowAddresses | None = None
         self._scout_pages = sys.maxsize
         self._reach_pages = READ_PAGES_FIRST
@@ -54,112 +54,116 @@ class BatchFinder:
 
     def forget_counts(self) -> None:
         """Count again: what was counted is too old, or was counted for another layout."""
-        self._scouted = None
+        self._row_counts = None
 
-    def keep_addresses(self, cut: BatchRange) -> None:
+    def keep_addresses(self, batch_range: BatchRange) -> None:
         """Go on with the addresses that were read if a batch was taken by them."""
-        self._due = self._due if cut.tids else None
+        self._due = self._due if batch_range.tids else None
 
-    async def cut(self, scan: Checkpoint, rows: int, known: AbstractSet[Tid]) -> BatchRange:
+    async def batch_range(self, checkpoint: Checkpoint, rows: int, known: AbstractSet[Tid]) -> BatchRange:
         """Return the next batch of at most `rows`; reads when what was read does not reach or is too coarse.
 
         Of rows that are found one by one those that are `known` stand alone.
         """
-        if scan.stripes == 1 and self.sparse is not False and self._gate.job.python is None:
-            return await self._pick(scan, rows, known)
-        if self._scouted is not None and row_counts.covers(self._scouted, scan):
-            found = row_counts.cut(self._scouted, scan, rows)
+        if checkpoint.stripes == 1 and self.sparse is not False and self._control.job.python is None:
+            return await self._pick(checkpoint, rows, known)
+        if self._row_counts is not None and row_counts.covers(self._row_counts, checkpoint):
+            found = row_counts.batch_range(self._row_counts, checkpoint, rows)
             if found is not None:
                 return found
-        self._scouted = await self._count(scan, rows)
-        found = row_counts.cut(self._scouted, scan, rows)
+        self._row_counts = await self._count(checkpoint, rows)
+        found = row_counts.batch_range(self._row_counts, checkpoint, rows)
         if found is None:
             raise AssertionError(f"a slice made for {rows} rows has more")
         return found
 
-    async def _count(self, scan: Checkpoint, rows: int) -> RowCounts:
-        pages = min(self._scout_pages, scan.window_end - scan.next.page)
+    async def _count(self, checkpoint: Checkpoint, rows: int) -> RowCounts:
+        pages = min(self._scout_pages, checkpoint.window_end - checkpoint.next.page)
 
         def shorten() -> None:
             self._scout_pages = sparse_rows.fewer_read_pages(pages)
 
-        end = Tid(scan.next.page + pages)
-        read = await self._read(scan, end, lambda: self._session.read_scout(scan, rows, pages), shorten)
+        end = Tid(checkpoint.next.page + pages)
+        read = await self._read(checkpoint, end, lambda: self._session.read_scout(checkpoint, rows, pages), shorten)
         self._scout_pages = min(sys.maxsize, 2 * self._scout_pages)
         return read
 
-    async def _pick(self, scan: Checkpoint, rows: int, known: AbstractSet[Tid]) -> BatchRange:
+    async def _pick(self, checkpoint: Checkpoint, rows: int, known: AbstractSet[Tid]) -> BatchRange:
         """Return the next batch of rows that are few; leaves it to stripes where they turn out to be many."""
-        if self._due is None or not sparse_rows.covers(self._due, scan):
-            crowded = self._due is not None and self._due.crowded and self._due.end == scan.next
-            if crowded or await self._find(scan):
+        if self._due is None or not sparse_rows.covers(self._due, checkpoint):
+            crowded = self._due is not None and self._due.crowded and self._due.end == checkpoint.next
+            if crowded or await self._find(checkpoint):
                 self.sparse, self._due = False, None
-                return BatchRange(scan.next, 0)
+                return BatchRange(checkpoint.next, 0)
         assert self._due is not None, "found just now"
-        return bisection.isolate_known(self._due, scan, rows, known)
+        return bisection.isolate_known(self._due, checkpoint, rows, known)
 
-    async def _find(self, scan: Checkpoint) -> bool:
+    async def _find(self, checkpoint: Checkpoint) -> bool:
         """Read which rows are to do from here on; return whether they are many right here."""
-        pages, began_s = self._reach_pages, self._shift.around.now_s()
+        pages, began_s = self._reach_pages, self._group.runtime.now_s()
 
         def shorten() -> None:  # an index may have looked better for so many pages, and was not
             self._reach_pages = sparse_rows.fewer_read_pages(pages)
             self._reach_most = max(READ_PAGES_MIN, self._reach_pages)
 
-        end = sparse_rows.read_end(scan, pages)
-        found = await self._read(scan, end, lambda: self._session.read_due(scan, pages), shorten)
-        took_s = self._shift.around.now_s() - began_s
-        self._reach_pages = min(self._reach_most, sparse_rows.next_read_pages(pages, found, took_s, scan.end_page))
-        few = sparse_rows.before_dense(found) if scan.pass_number == 1 else found
-        if few.end == scan.next and self.laid_out == scan.next.page:  # the window's shape spoke for single rows
+        end = sparse_rows.read_end(checkpoint, pages)
+        found = await self._read(checkpoint, end, lambda: self._session.read_due(checkpoint, pages), shorten)
+        took_s = self._group.runtime.now_s() - began_s
+        self._reach_pages = min(
+            self._reach_most, sparse_rows.next_read_pages(pages, found, took_s, checkpoint.end_page)
+        )
+        few = sparse_rows.before_dense(found) if checkpoint.pass_number == 1 else found
+        if (
+            few.end == checkpoint.next and self.laid_out == checkpoint.next.page
+        ):  # the window's shape spoke for single rows
             few = found
         self._due = few
-        return few.end == scan.next
+        return few.end == checkpoint.next
 
     async def _read(
-        self, scan: Checkpoint, end: Tid, read: Callable[[], Awaitable[T]], shorten: Callable[[], None]
+        self, checkpoint: Checkpoint, end: Tid, read: Callable[[], Awaitable[T]], shorten: Callable[[], None]
     ) -> T:
         """Read from the place up to `end`; raises Refused where another try may do, with fewer pages."""
-        foreseeing = scan.pass_number > 1
+        foreseeing = checkpoint.pass_number > 1
         while True:
             try:
                 found = await read()
             except StatementRefused as error:
-                wanted = self._attempts.remedy(error)
+                wanted = self._retry_loop.remedy(error)
                 if wanted is Remedy.ROW and foreseeing:  # what `set` makes of a row is no matter of a read
                     self._session.stop_foreseeing()
                     foreseeing = False
                     continue
                 if wanted is Remedy.ROW:
-                    raise await self._blame(scan, end, error) from None
+                    raise await self._blame(checkpoint, end, error) from None
                 if wanted is Remedy.SPLIT:
                     shorten()
-                    self._count_timeout(scan, end)
+                    self._count_timeout(checkpoint, end)
                 raise
             self._timeouts = 0
             return found
 
-    def _count_timeout(self, scan: Checkpoint, end: Tid) -> None:
-        if end.page - scan.next.page > 1:
+    def _count_timeout(self, checkpoint: Checkpoint, end: Tid) -> None:
+        if end.page - checkpoint.next.page > 1:
             return
         self._timeouts += 1
         if self._timeouts >= READ_TRIES:
-            job = self._gate.job
+            job = self._control.job
             timeout = format_duration(job.statement_timeout_s)
             raise BackfillError(
-                f"page {scan.next.page:,} of {scan.leaf or job.table} was not read within statement_timeout {timeout},"
-                f" {READ_TRIES} times in a row: 'where' takes too long on it ({job.where});"
+                f"page {checkpoint.next.page:,} of {checkpoint.leaf or job.table} was not read within statement_timeout"
+                f" {timeout}, {READ_TRIES} times in a row: 'where' takes too long on it ({job.where});"
                 f" make it cheaper, or raise the limit: backfill tune {job.name} statement_timeout=…"
             )
 
-    async def _blame(self, scan: Checkpoint, end: Tid, error: StatementRefused) -> BackfillError:
+    async def _blame(self, checkpoint: Checkpoint, end: Tid, error: StatementRefused) -> BackfillError:
         """Return the error that names the row on which a read of the range fails; that of the read where none does."""
-        low, high, whole = scan.next, end, replace(scan, layout=Layout(), stripe=0)  # whatever its stripe
+        low, high, whole = checkpoint.next, end, replace(checkpoint, layout=Layout(), stripe=0)  # whatever its stripe
         while (half := bisection.midpoint(low, high)) is not None:
             try:
                 await self._session.read_rows(whole, BatchRange(half, 1, low, half))
             except StatementRefused as again:
-                if self._attempts.remedy(again) is not Remedy.ROW:
+                if self._retry_loop.remedy(again) is not Remedy.ROW:
                     raise
                 high, error = half, again
             else:
@@ -168,6 +172,6 @@ class BatchFinder:
         if described is None:
             return error
         return RowRefused(
-            f"'where' fails on row {described.key} of {scan.leaf or self._gate.job.table}: {error}\n"
+            f"'where' fails on row {described.key} of {checkpoint.leaf or self._control.job.table}: {error}\n"
             "every row is asked, so none can be left out: mend the row, or let 'where' bear it, as by CASE"
         )

@@ -23,49 +23,49 @@ class SiblingFailed(Exception):
 class LaneGroup:
     """Lanes at work on one pass of one leaf. `elsewhere` is what was done on other leaves."""
 
-    def __init__(self, around: Runtime) -> None:
-        self._around = around
-        self.around = replace(around, sleep=self._sleep)
-        self.scans: tuple[Checkpoint, ...] = ()
+    def __init__(self, runtime: Runtime) -> None:
+        self._around = runtime
+        self.runtime = replace(runtime, sleep=self._sleep)
+        self.checkpoints: tuple[Checkpoint, ...] = ()
         self.samples: tuple[str, ...] = ()
         self.proven = False
         self.trial = anyio.Lock()
         self.progressed = False
-        self.extent = LeafPlace()
+        self.leaf_place = LeafPlace()
         self.elsewhere = Totals()
         self.passes = 1
         self._error: Exception | None = None
         self._progress = Progress()
 
     @property
-    def tally(self) -> Totals:
+    def totals(self) -> Totals:
         """What all lanes have done on all leaves."""
-        return self.elsewhere.plus(self.scans)
+        return self.elsewhere.plus(self.checkpoints)
 
     @property
     def rows_total(self) -> int:
         """Rows of all lanes on all leaves."""
-        return self.tally.rows_total
+        return self.totals.rows_total
 
     @property
     def progress_ratio(self) -> float:
         """Share of all leaves that is done; of a job's only table the share of its pass."""
-        return self.extent.progress_ratio(self.scans)
+        return self.leaf_place.progress_ratio(self.checkpoints)
 
-    def turn_to(self, extent: LeafPlace, scans: tuple[Checkpoint, ...]) -> None:
+    def turn_to(self, leaf_place: LeafPlace, checkpoints: tuple[Checkpoint, ...]) -> None:
         """Go to another leaf, on which so much is done already."""
-        self.elsewhere = self.tally.minus(scans)
-        self.extent = extent
-        self.move(scans)
+        self.elsewhere = self.totals.minus(checkpoints)
+        self.leaf_place = leaf_place
+        self.move(checkpoints)
 
-    def move(self, scans: tuple[Checkpoint, ...]) -> None:
+    def move(self, checkpoints: tuple[Checkpoint, ...]) -> None:
         """Keep where all lanes are now."""
-        self.scans = scans
-        self.passes = max(self.passes, *(scan.pass_number for scan in scans))
+        self.checkpoints = checkpoints
+        self.passes = max(self.passes, *(checkpoint.pass_number for checkpoint in checkpoints))
 
-    def place(self, scan: Checkpoint) -> None:
+    def place(self, checkpoint: Checkpoint) -> None:
         """Keep where a lane is now."""
-        self.scans = tuple(scan if one.lane == scan.lane else one for one in self.scans)
+        self.checkpoints = tuple(checkpoint if one.lane == checkpoint.lane else one for one in self.checkpoints)
 
     def eta_s(self) -> float | None:
         """Return seconds to the end of the pass at the recent pace; None while it cannot be told."""

@@ -20,13 +20,13 @@ PASSES_MAX = 50
 class LeafRun:
     """The passes over a leaf, from where it was left to its proof."""
 
-    def __init__(self, session: JobSession, shift: LaneGroup, gate: AdmissionControl, attempts: RetryLoop) -> None:
+    def __init__(self, session: JobSession, group: LaneGroup, control: AdmissionControl, attempts: RetryLoop) -> None:
         self.session = session
-        self._shift = shift
-        self._gate = gate
-        self._job = gate.job.name
-        self._record = gate.around.record
-        self._attempts = attempts
+        self._group = group
+        self._control = control
+        self._job = control.job.name
+        self._record = control.runtime.record
+        self._retry_loop = attempts
         self._lanes: list[Lane] = []
 
     async def run(self, sessions: tuple[LaneSession, ...], opened: OpenedLeaf) -> Verification:
@@ -36,20 +36,20 @@ class LeafRun:
         """
         await self.try_again()
         self._lanes = [
-            Lane(session, self._shift, self._gate, opened.heap, scan)
-            for session, scan in zip(sessions, self._shift.scans, strict=True)
+            Lane(session, self._group, self._control, opened.traits, checkpoint)
+            for session, checkpoint in zip(sessions, self._group.checkpoints, strict=True)
         ]
-        await self._begin(self._shift.scans)
+        await self._begin(self._group.checkpoints)
         untouched = 0
         for _ in range(PASSES_MAX):
             await self._run_pass()
-            rows = sum(scan.rows_pass for scan in self._shift.scans)
-            self._record(PassDone(self._job, self._shift.scans[0].pass_number, rows))
+            rows = sum(checkpoint.rows_pass for checkpoint in self._group.checkpoints)
+            self._record(PassDone(self._job, self._group.checkpoints[0].pass_number, rows))
             verification = await self.prove()
             if verification.rows_fillable == 0:
                 return verification
             if rows == 0 and verification.rows_fillable == untouched:
-                others = "they change while the function works, or " if self._gate.job.python else ""
+                others = "they change while the function works, or " if self._control.job.python else ""
                 raise BackfillError(
                     f"{untouched:,} rows match 'where' and no UPDATE reaches them: {others}a trigger or a rule"
                     f" suppresses it; for example {', '.join(verification.samples)}"
@@ -65,7 +65,7 @@ class LeafRun:
         """Let every lane go to the end of the pass; where the table was rewritten, start it again."""
         while True:
             try:
-                await self._shift.work([lane.run_pass for lane in self._lanes])
+                await self._group.work([lane.run_pass for lane in self._lanes])
             except TableRewritten:
                 await self._reopen()
             else:
@@ -73,42 +73,46 @@ class LeafRun:
 
     async def _new_pass(self) -> None:
         try:
-            await self._begin(await self._attempts.until_done(lambda: self.session.new_pass(self._shift.scans)))
+            await self._begin(await self._retry_loop.run(lambda: self.session.new_pass(self._group.checkpoints)))
         except TableRewritten:
             await self._reopen()
 
     async def _reopen(self) -> None:
-        scans, why = await self._attempts.until_done(lambda: self.session.reopen(self._shift.scans))
-        await self._begin(scans)
+        checkpoints, why = await self._retry_loop.run(lambda: self.session.reopen(self._group.checkpoints))
+        await self._begin(checkpoints)
         self._record(PassRestarted(self._job, why))
 
-    async def _begin(self, scans: tuple[Checkpoint, ...]) -> None:
-        self._shift.move(scans)
-        rejected = await self._attempts.until_done(self.session.read_rejected)
+    async def _begin(self, checkpoints: tuple[Checkpoint, ...]) -> None:
+        self._group.move(checkpoints)
+        rejected = await self._retry_loop.run(self.session.read_rejected)
         known = frozenset(one.tid for one in rejected)
-        for lane, scan in zip(self._lanes, scans, strict=True):
-            lane.begin(scan, known)
+        for lane, checkpoint in zip(self._lanes, checkpoints, strict=True):
+            lane.begin(checkpoint, known)
 
     async def try_again(self) -> None:
         """Try the rows of the leaf that are set aside, by the session that holds its checkpoints."""
-        scan = self._shift.scans[0]
-        leaf = scan.leaf or str(self._gate.job.table)
-        self._shift.place(await RejectedRowRetrier(self.session, self._gate, self._attempts).try_all(leaf, scan))
+        checkpoint = self._group.checkpoints[0]
+        leaf = checkpoint.leaf or str(self._control.job.table)
+        self._group.place(
+            await RejectedRowRetrier(self.session, self._control, self._retry_loop).try_all(leaf, checkpoint)
+        )
 
     async def prove(self) -> Verification:
         """Read the whole leaf once, behind a pass of which the shift has the places."""
-        return await self._attempts.until_done(self._verify)
+        return await self._retry_loop.run(self._verify)
 
     async def _verify(self) -> Verification:
-        await self._gate.vacuuming.rest(self.session, self._gate.job, "the final read begins")
-        scans = self._shift.scans
+        await self._control.vacuum_supervisor.rest(self.session, self._control.job, "the final read begins")
+        checkpoints = self._group.checkpoints
         try:
-            found = await self.session.verify(scans[0].pass_number)
+            found = await self.session.verify(checkpoints[0].pass_number)
         except StatementRefused as error:
-            if self._attempts.remedy(error) is not Remedy.ROW or not self.session.stop_foreseeing():
+            if self._retry_loop.remedy(error) is not Remedy.ROW or not self.session.stop_foreseeing():
                 raise
-            found = await self.session.verify(scans[0].pass_number)  # `set` fails on a row: it is not foreseen then
-        found = with_counts(found, scans)
+            found = await self.session.verify(
+                checkpoints[0].pass_number
+            )  # `set` fails on a row: it is not foreseen then
+        found = with_counts(found, checkpoints)
         verified = Verified(
             self._job,
             found.rows_left,

@@ -46,16 +46,16 @@ class LaneSession(Protocol):
     async def read_signals(self) -> Signals:
         """Read everything that our WAL can hurt."""
 
-    async def read_shape(self, scan: Checkpoint) -> PageProfile | None:
+    async def read_shape(self, checkpoint: Checkpoint) -> PageProfile | None:
         """Look at the first pages of the scan's window; None where no row there is due."""
 
-    async def read_scout(self, scan: Checkpoint, rows: int, pages: int) -> RowCounts:
+    async def read_scout(self, checkpoint: Checkpoint, rows: int, pages: int) -> RowCounts:
         """Count matching rows from the scan's place on, in slices that hold at most `rows`, of so many pages."""
 
-    async def read_due(self, scan: Checkpoint, pages: int) -> RowAddresses:
+    async def read_due(self, checkpoint: Checkpoint, pages: int) -> RowAddresses:
         """Find the rows to do from the scan's place on, in at most so many pages of the lane's own."""
 
-    async def read_rows(self, scan: Checkpoint, cut: BatchRange) -> RowAddresses:
+    async def read_rows(self, checkpoint: Checkpoint, batch_range: BatchRange) -> RowAddresses:
         """Find the rows of a batch, or the first of very many."""
 
     def stop_foreseeing(self) -> bool:
@@ -65,10 +65,10 @@ class LaneSession(Protocol):
     def rows_at_once(self) -> int:
         """Rows that a function of the job maps in good time; as many as a batch may have where it has none."""
 
-    async def map_rows(self, scan: Checkpoint, cut: BatchRange) -> None:
+    async def map_rows(self, checkpoint: Checkpoint, batch_range: BatchRange) -> None:
         """Have the values of a batch's rows ready, where a function makes them: before it is let through."""
 
-    async def run_batch(self, order: BatchRequest, charge: Callable[[int], int]) -> BatchResult | TooManyRows:
+    async def run_batch(self, request: BatchRequest, charge: Callable[[int], int]) -> BatchResult | TooManyRows:
         """Run one batch and its checkpoint in one transaction; raises Superseded, Rewritten, Diverges.
 
         `charge` turns the primary's position behind the UPDATE into the WAL bytes that are the batch's own.
@@ -77,13 +77,13 @@ class LaneSession(Protocol):
     async def describe(self, tid: Tid, *, values: bool) -> RowDescription | None:
         """Return a row's key, and with `values` what it would be set to; None where there is no row any more."""
 
-    async def reject_row(self, scan: Checkpoint, cut: BatchRange, error: StatementRefused) -> RowSetAside:
+    async def reject_row(self, checkpoint: Checkpoint, batch_range: BatchRange, error: StatementRefused) -> RowSetAside:
         """Set the one row of a batch aside and move the checkpoint behind it, in one transaction.
 
         Raises as `run_batch`, and Halted where more rows are set aside than the job allows.
         """
 
-    async def save_place(self, scan: Checkpoint) -> Checkpoint:
+    async def save_place(self, checkpoint: Checkpoint) -> Checkpoint:
         """Write a checkpoint without a batch, for stretches that had nothing to do; raises as `run_batch`."""
 
     async def save_wait(self, reason: WaitReason | None, replicas_seen: frozenset[str]) -> None:
@@ -131,10 +131,10 @@ class JobSession(LaneSession, Protocol):
     async def sessions(self, count: int) -> tuple[LaneSession, ...]:
         """Return so many sessions on the leaf that is open, this one first."""
 
-    async def reopen(self, scans: tuple[Checkpoint, ...]) -> tuple[tuple[Checkpoint, ...], str]:
+    async def reopen(self, checkpoints: tuple[Checkpoint, ...]) -> tuple[tuple[Checkpoint, ...], str]:
         """Start the pass again on a table that was rewritten; return the places, and why."""
 
-    async def new_pass(self, scans: tuple[Checkpoint, ...]) -> tuple[Checkpoint, ...]:
+    async def new_pass(self, checkpoints: tuple[Checkpoint, ...]) -> tuple[Checkpoint, ...]:
         """Return the next pass, up to the table's present end."""
 
     async def verify(self, pass_number: int) -> Verification:
@@ -146,10 +146,10 @@ class JobSession(LaneSession, Protocol):
     async def find_rejected(self, row: RejectedRow) -> Tid | None:
         """Return where such a row is now; None where it is gone or matches `where` no more."""
 
-    async def forget_rejected(self, scan: Checkpoint, row: RejectedRow) -> None:
+    async def forget_rejected(self, checkpoint: Checkpoint, row: RejectedRow) -> None:
         """Set such a row aside no more."""
 
-    async def keep_rejected(self, scan: Checkpoint, row: RejectedRow, error: StatementRefused) -> None:
+    async def keep_rejected(self, checkpoint: Checkpoint, row: RejectedRow, error: StatementRefused) -> None:
         """Keep such a row that was refused again, with what was said this time."""
 
 

@@ -22,33 +22,33 @@ T = TypeVar("T")
 class RejectedRowRetrier:
     """One row after the other, each through the gate, in a transaction of its own that also sets it aside no more."""
 
-    def __init__(self, session: JobSession, gate: AdmissionControl, attempts: RetryLoop) -> None:
+    def __init__(self, session: JobSession, control: AdmissionControl, attempts: RetryLoop) -> None:
         self._session = session
-        self._gate = gate
-        self._attempts = attempts
+        self._control = control
+        self._retry_loop = attempts
 
-    async def try_all(self, leaf: str, scan: Checkpoint) -> Checkpoint:
+    async def try_all(self, leaf: str, checkpoint: Checkpoint) -> Checkpoint:
         """Try all rows of the leaf that are set aside; return the place, which stays where it is, with its fence."""
-        for row in await self._attempts.until_done(self._session.read_rejected):
-            scan = await self._try(leaf, scan, row)
-        return scan
+        for row in await self._retry_loop.run(self._session.read_rejected):
+            checkpoint = await self._try(leaf, checkpoint, row)
+        return checkpoint
 
-    async def _try(self, leaf: str, scan: Checkpoint, row: RejectedRow) -> Checkpoint:
-        session, result, message, around = self._session, "gone", "", self._gate.around
+    async def _try(self, leaf: str, checkpoint: Checkpoint, row: RejectedRow) -> Checkpoint:
+        session, result, message, runtime = self._session, "gone", "", self._control.runtime
         try:
             tid = await self._bounded(lambda: session.find_rejected(row))
             if tid is None:
-                await self._attempts.until_done(lambda: session.forget_rejected(scan, row))
+                await self._retry_loop.run(lambda: session.forget_rejected(checkpoint, row))
             else:
-                filled = await self._bounded(lambda: self._fill(scan, row, tid))
-                scan, result = filled.scan, "filled" if filled.rows else "gone"
+                batch_result = await self._bounded(lambda: self._fill(checkpoint, row, tid))
+                checkpoint, result = batch_result.checkpoint, "filled" if batch_result.rows else "gone"
         except _RejectedAgain as again:
             result, message, error = "refused", str(again.error), again.error
-            kept = replace(row, pass_number=scan.pass_number, message=message)
-            await self._attempts.until_done(lambda: session.keep_rejected(scan, kept, error))
-        around.record(RowRetried(self._gate.job.name, leaf, row.key, result, message))
-        await around.sleep(0)
-        return scan
+            kept = replace(row, pass_number=checkpoint.pass_number, message=message)
+            await self._retry_loop.run(lambda: session.keep_rejected(checkpoint, kept, error))
+        runtime.record(RowRetried(self._control.job.name, leaf, row.key, result, message))
+        await runtime.sleep(0)
+        return checkpoint
 
     async def _bounded(self, step: Callable[[], Awaitable[T]]) -> T:
         """Take a step on one row, again where that may help; raises _RefusedAgain where the row is to blame."""
@@ -59,25 +59,29 @@ class RejectedRowRetrier:
             try:
                 return await step()
             except StatementRefused as error:
-                wanted = self._attempts.remedy(error)
+                wanted = self._retry_loop.remedy(error)
                 timeouts += wanted is Remedy.SPLIT
-                if wanted is Remedy.ROW or self._attempts.remedy(error, timeouts + 1) is Remedy.ROW:
+                if wanted is Remedy.ROW or self._retry_loop.remedy(error, timeouts + 1) is Remedy.ROW:
                     raise _RejectedAgain(error) from None
                 raise
 
-        return await self._attempts.until_done(once)
+        return await self._retry_loop.run(once)
 
-    async def _fill(self, scan: Checkpoint, row: RejectedRow, tid: Tid) -> BatchResult:
-        admission = await self._gate.admit(self._session, scan)
-        order = BatchRequest(scan, BatchRange(Tid(tid.page, tid.offset + 1), 1, tids=(tid,)), admission, again=row)
+    async def _fill(self, checkpoint: Checkpoint, row: RejectedRow, tid: Tid) -> BatchResult:
+        admission = await self._control.admit(self._session, checkpoint)
+        request = BatchRequest(
+            checkpoint, BatchRange(Tid(tid.page, tid.offset + 1), 1, tids=(tid,)), admission, again=row
+        )
         try:
-            filled = await self._session.run_batch(order, lambda position: self._gate.charge(scan.lane, position))
+            batch_result = await self._session.run_batch(
+                request, lambda position: self._control.charge(checkpoint.lane, position)
+            )
         finally:
-            self._gate.release(scan.lane)
-        assert isinstance(filled, BatchResult), "one row is never too many"
-        self._gate.learn(filled, scan.stripe)
-        self._attempts.failures = 0
-        return filled
+            self._control.release(checkpoint.lane)
+        assert isinstance(batch_result, BatchResult), "one row is never too many"
+        self._control.learn(batch_result, checkpoint.stripe)
+        self._retry_loop.failures = 0
+        return batch_result
 
 
 class _RejectedAgain(Exception):

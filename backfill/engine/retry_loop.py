@@ -20,14 +20,14 @@ T = TypeVar("T")
 class RetryLoop:
     """Attempts of one lane; `failures` in a row are forgotten when a batch commits."""
 
-    def __init__(self, session: LaneSession, around: Runtime, gate: AdmissionControl, lane: int = 0) -> None:
+    def __init__(self, session: LaneSession, runtime: Runtime, control: AdmissionControl, lane: int = 0) -> None:
         self._session = session
         self._lane = lane
-        self._around = around
-        self._gate = gate
+        self._around = runtime
+        self._control = control
         self.failures = 0
 
-    async def until_done(self, step: Callable[[], Awaitable[T]], shrink: Callable[[], None] = lambda: None) -> T:
+    async def run(self, step: Callable[[], Awaitable[T]], shrink: Callable[[], None] = lambda: None) -> T:
         """Take a step again after each failure that another attempt may mend, smaller where that helps.
 
         Raises what is a row's fault: it is looked for where a batch or a read was refused, before it comes here.
@@ -40,7 +40,7 @@ class RetryLoop:
 
     def remedy(self, error: StatementRefused, failures: int = 1) -> Remedy:
         """Return what to do after a step was refused so often."""
-        timeout = timed_out(error.sqlstate, error.took_s, self._gate.job.statement_timeout_s)
+        timeout = timed_out(error.sqlstate, error.took_s, self._control.job.statement_timeout_s)
         return remedy(error.sqlstate, failures, timeout=timeout)
 
     async def _mend(self, error: StatementRefused, shrink: Callable[[], None]) -> None:
@@ -56,11 +56,11 @@ class RetryLoop:
             shrink()
         if wanted is not Remedy.SPLIT:  # what took too long is bounded where it is split
             wanted = self.remedy(error, self.failures)
-        job, around = self._gate.job.name, self._around
-        delay_s = backoff_s(self.failures, around.jitter(), wanted)
-        around.record(RetryScheduled(job, error.sqlstate, str(error), self.failures, delay_s, self._lane))
+        job, runtime = self._control.job.name, self._around
+        delay_s = backoff_s(self.failures, runtime.jitter(), wanted)
+        runtime.record(RetryScheduled(job, error.sqlstate, str(error), self.failures, delay_s, self._lane))
         reason = WaitReason(WaitKind.RETRY, f"attempt {self.failures}: {error}")
-        around.record(WaitStarted(job, reason, delay_s))
+        runtime.record(WaitStarted(job, reason, delay_s))
         with suppress(StatementRefused):  # what was refused is told; that it is kept too is not worth another failure
-            await self._gate.save(self._session, reason)
-        await around.sleep(delay_s)
+            await self._control.save(self._session, reason)
+        await runtime.sleep(delay_s)

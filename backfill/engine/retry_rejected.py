@@ -20,14 +20,14 @@ from backfill.values.errors import BackfillError, DatabaseError, LockHeld
 class RetryRejectedRun:
     """One job on one session: its lock, each row that it has set aside, and a proof of each leaf that had one."""
 
-    def __init__(self, job: Job, session: RunSession, around: Runtime) -> None:
+    def __init__(self, job: Job, session: RunSession, runtime: Runtime) -> None:
         self._job = job
         self._session = session
-        self._around = around
-        self._gate = AdmissionControl(job, around)
-        self._attempts = RetryLoop(session, around, self._gate)
-        self._shift = LaneGroup(around)
-        self._account = RunSummary(job, self._gate, around, around.now_s())
+        self._around = runtime
+        self._control = AdmissionControl(job, runtime)
+        self._retry_loop = RetryLoop(session, runtime, self._control)
+        self._group = LaneGroup(runtime)
+        self._account = RunSummary(job, self._control, runtime, runtime.now_s())
         self._begun = False
 
     async def run(self) -> Finished:
@@ -36,13 +36,13 @@ class RetryRejectedRun:
             finished = await self._run()
         except BackfillError as error:
             if self._begun:
-                finished = self._account.broken_off(self._shift, error)
+                finished = self._account.broken_off(self._group, error)
                 with suppress(DatabaseError):  # the error is the one to tell
                     await self._session.save_end(finished)
                 self._around.record(finished)
             raise
         finally:
-            await self._gate.vacuuming.rest(self._session, self._job, "the run ends")
+            await self._control.vacuum_supervisor.rest(self._session, self._job, "the run ends")
         await self._session.save_end(finished)
         self._around.record(finished)
         return finished
@@ -53,15 +53,15 @@ class RetryRejectedRun:
             raise LockHeld(f"job {self._job.name!r} is locked by {holder}; its worker tries such rows by itself")
         begun = await self._session.begin(again=True)
         self._begun = True
-        self._gate.begin(begun.replicas_seen, begun.compression)
-        self._shift.elsewhere = begun.done
-        leaves = await self._attempts.until_done(self._session.leaves)
+        self._control.begin(begun.replicas_seen, begun.compression)
+        self._group.elsewhere = begun.done
+        leaves = await self._retry_loop.run(self._session.leaves)
         proofs = [await self._retry(leaf) for leaf in leaves]
         known = [proof for proof in proofs if proof is not None]
         if len(known) < len(leaves):
             why = "every row that was set aside was tried again, but the job is not done: go on with backfill run"
-            return self._account.left(self._shift, "stopped", why)
-        return self._account.proven(self._shift, combined(known))
+            return self._account.left(self._group, "stopped", why)
+        return self._account.proven(self._group, combined(known))
 
     async def _retry(self, leaf: Leaf) -> Verification | None:
         """Try the rows of a leaf again; return its proof, None where it is not done."""
@@ -70,16 +70,16 @@ class RetryRejectedRun:
             return leaf.proof
         if not own and (holder := await session.try_leaf(leaf.name)) is not None:
             raise LockHeld(f"leaf {leaf.name} is locked by {holder}")
-        opened = await self._attempts.until_done(lambda: session.open(leaf.name))
-        self._shift.turn_to(LeafPlace(), opened.scans)
-        filling = LeafRun(session, self._shift, self._gate, self._attempts)
+        opened = await self._retry_loop.run(lambda: session.open(leaf.name))
+        self._group.turn_to(LeafPlace(), opened.checkpoints)
+        filling = LeafRun(session, self._group, self._control, self._retry_loop)
         await filling.try_again()
         proof = None
-        if all(scan.pass_done for scan in opened.scans):
+        if all(checkpoint.pass_done for checkpoint in opened.checkpoints):
             proof = await filling.prove()
         if proof is not None and proof.rows_fillable:
             proof = None
         if proof is not None and not own:
             proof = proof.of_leaf(leaf.name)
-        await self._attempts.until_done(lambda: session.close_leaf(leaf.name, proof))
+        await self._retry_loop.run(lambda: session.close_leaf(leaf.name, proof))
         return proof

@@ -19,14 +19,14 @@ class RunSummary:
     """A run from `began_s` on. A shift tells what was done in it, however far it came."""
 
     job: Job
-    gate: AdmissionControl
-    around: Runtime
+    control: AdmissionControl
+    runtime: Runtime
     began_s: float
 
-    def proven(self, shift: LaneGroup, found: Verification) -> Finished:
+    def proven(self, group: LaneGroup, found: Verification) -> Finished:
         """Return how a run ended whose rows were all read again."""
         state, why = job_outcome(self.job, found)
-        ended = self.left(shift, state, why)
+        ended = self.left(group, state, why)
         return replace(
             ended,
             rows_unconverged=found.rows_left - found.rows_rejected,
@@ -35,27 +35,27 @@ class RunSummary:
             rejected=found.rejected,
         )
 
-    def broken_off(self, shift: LaneGroup, error: BackfillError) -> Finished:
+    def broken_off(self, group: LaneGroup, error: BackfillError) -> Finished:
         """Return how a run ended that an error ended."""
         state = "failed"
         if isinstance(error, Stopped | LockHeld):
             state = "stopped"
         elif isinstance(error, Halted):
             state = "halted"
-        return self.left(shift, state, str(error))
+        return self.left(group, state, str(error))
 
-    def left(self, shift: LaneGroup, state: str, why: str) -> Finished:
+    def left(self, group: LaneGroup, state: str, why: str) -> Finished:
         """Return how a run ended in a state, with nothing said about rows that are left."""
-        done = shift.tally
+        done = group.totals
         return Finished(
             job=self.job.name,
             state=state,
             why=why,
             rows_total=done.rows_total,
             rows_unconverged=done.rows_unconverged,
-            passes=shift.passes,
+            passes=group.passes,
             wal_bytes=done.wal_bytes,
-            worst_lag_s=self.gate.worst_lag_s,
-            elapsed_s=self.around.now_s() - self.began_s,
-            samples=shift.samples,
+            worst_lag_s=self.control.worst_lag_s,
+            elapsed_s=self.runtime.now_s() - self.began_s,
+            samples=group.samples,
         )

@@ -31,16 +31,16 @@ class JobSupervisor:
         self,
         job: Job,
         connect: Callable[[], AbstractAsyncContextManager[RunSession]],
-        around: Runtime,
+        runtime: Runtime,
         *,
         wait_for_lock: bool,
     ) -> None:
         self.job = job
-        self.around = around
+        self.runtime = runtime
         self._connect = connect
         self._wait_for_lock = wait_for_lock
-        self._gate = AdmissionControl(job, around)
-        self._account = RunSummary(job, self._gate, around, around.now_s())
+        self._control = AdmissionControl(job, runtime)
+        self._account = RunSummary(job, self._control, runtime, runtime.now_s())
         self._worker: JobRun | None = None
         self._worked = False
         self._failures = 0
@@ -50,9 +50,9 @@ class JobSupervisor:
         try:
             finished = await self._attempt()
         except BackfillError as error:
-            self.around.record(self._account.broken_off(self._shift, error))
+            self.runtime.record(self._account.broken_off(self._group, error))
             raise
-        self.around.record(finished)
+        self.runtime.record(finished)
         return finished
 
     async def _attempt(self) -> Finished:
@@ -71,21 +71,21 @@ class JobSupervisor:
                 await self._recover(error)
 
     async def _run_on(self, session: RunSession) -> Finished:
-        worker = self._worker = JobRun(self.job, session, self.around, self._gate)
+        worker = self._worker = JobRun(self.job, session, self.runtime, self._control)
         try:
             await worker.lock(wait=self._wait_for_lock)
-            finished = self._account.proven(worker.shift, await worker.run())
+            finished = self._account.proven(worker.group, await worker.run())
         except (ConnectionLost, Superseded):
-            self._worked = self._worked or worker.shift.progressed
-            self._failures = 0 if worker.shift.progressed else self._failures
+            self._worked = self._worked or worker.group.progressed
+            self._failures = 0 if worker.group.progressed else self._failures
             raise
         except BackfillError as error:
             if worker.opened:
                 with suppress(DatabaseError):  # the run's own error is the one to tell
-                    await session.save_end(self._account.broken_off(self._shift, error))
+                    await session.save_end(self._account.broken_off(self._group, error))
             raise
         finally:
-            await self._gate.vacuuming.rest(session, self.job, "the run ends")
+            await self._control.vacuum_supervisor.rest(session, self.job, "the run ends")
         await session.save_end(finished)
         return finished
 
@@ -93,12 +93,14 @@ class JobSupervisor:
         self._failures += 1
         if not self._worked and self._failures >= FIRST_ATTEMPTS and isinstance(error, ConnectionLost):
             raise error
-        delay_s = backoff_s(self._failures, self.around.jitter())
+        delay_s = backoff_s(self._failures, self.runtime.jitter())
         kind = "superseded" if isinstance(error, Superseded) else "connection"
-        self.around.record(RetryScheduled(self.job.name, kind, str(error), self._failures, delay_s))
-        self.around.record(WaitStarted(self.job.name, WaitReason(WaitKind.CONNECTION, f"no session: {error}"), delay_s))
-        await self.around.sleep(delay_s)
+        self.runtime.record(RetryScheduled(self.job.name, kind, str(error), self._failures, delay_s))
+        self.runtime.record(
+            WaitStarted(self.job.name, WaitReason(WaitKind.CONNECTION, f"no session: {error}"), delay_s)
+        )
+        await self.runtime.sleep(delay_s)
 
     @property
-    def _shift(self) -> LaneGroup:
-        return self._worker.shift if self._worker else LaneGroup(self.around)
+    def _group(self) -> LaneGroup:
+        return self._worker.group if self._worker else LaneGroup(self.runtime)

@@ -13,12 +13,12 @@ from backfill.throttle.state import ThrottleState
 from backfill.throttle.stop_conditions import counted
 
 
-def measured(job: Job, pace: ThrottleState, signals: Signals) -> SignalsRead:
+def measured(job: Job, throttle_state: ThrottleState, signals: Signals) -> SignalsRead:
     """Return the reading, with the lag of every replica in view by the LSN clock."""
     replicas = tuple(
         ReplicaReading(
             name=one.name,
-            lag_s=lag_s(one, pace.clock, signals.at_s),
+            lag_s=lag_s(one, throttle_state.clock, signals.at_s),
             lag_bytes=None if one.replay_lsn is None else max(0, signals.insert_lsn - one.replay_lsn),
             counted=counted(job.throttle, one.name),
             sync=one.sync,
@@ -28,16 +28,16 @@ def measured(job: Job, pace: ThrottleState, signals: Signals) -> SignalsRead:
     return SignalsRead(
         job=job.name,
         replicas=replicas,
-        missing=tuple(sorted(pace.expected - {one.name for one in signals.replicas})),
+        missing=tuple(sorted(throttle_state.expected - {one.name for one in signals.replicas})),
         slots=tuple(
             SlotReading(one.name, one.retained_bytes, one.wal_status, one.unconfirmed_bytes) for one in signals.slots
         ),
-        wal_rate_bytes_s=pace.wal_rate_bytes_s,
-        own_wal_rate_bytes_s=pace.pacer.own_rate_bytes_s,
-        wal_budget_bytes=pace.wal_budget_bytes,
+        wal_rate_bytes_s=throttle_state.wal_rate_bytes_s,
+        own_wal_rate_bytes_s=throttle_state.wal_debt.own_rate_bytes_s,
+        wal_budget_bytes=throttle_state.wal_budget_bytes,
         archive_backlog_bytes=signals.archiver.backlog_bytes if signals.archiver else None,
         archive_failing=signals.archiver is not None and signals.archiver.failing,
-        blocked_sessions=pace.courtesy.sessions,
+        blocked_sessions=throttle_state.lock_backoff.sessions,
         dead_tuples=signals.upkeep.dead_tuples,
         oldest_snapshot_s=signals.upkeep.oldest_snapshot_s,
         probes=tuple(ProbeReading(one.name, one.value, one.limit) for one in signals.probes),
@@ -45,19 +45,19 @@ def measured(job: Job, pace: ThrottleState, signals: Signals) -> SignalsRead:
 
 
 def decided(
-    job: Job, pace: ThrottleState, decision: Decision, stripe: int, compression: str | None = None
+    job: Job, throttle_state: ThrottleState, decision: Decision, stripe: int, compression: str | None = None
 ) -> ThrottleDecision:
     """Return the decision and what it was taken from: the figures of the replica with the least room."""
-    tightest = min(pace.flows, key=lambda one: one.room_bytes(0.0), default=None)
+    tightest = min(throttle_state.replica_windows, key=lambda one: one.room_bytes(0.0), default=None)
     inputs = Inputs(
         replica=tightest.name if tightest else None,
         lag_s=tightest.lag_s if tightest else None,
         on_the_way_bytes=tightest.unreplayed_bytes if tightest else None,
         window_bytes=tightest.window_bytes if tightest else None,
         rate_bytes_s=tightest.rate_bytes_s if tightest else None,
-        row_wal_bytes=pace.cost.wal_bytes(stripe),
-        wal_rate_bytes_s=pace.wal_rate_bytes_s,
-        own_wal_rate_bytes_s=pace.pacer.own_rate_bytes_s,
+        row_wal_bytes=throttle_state.cost.wal_bytes(stripe),
+        wal_rate_bytes_s=throttle_state.wal_rate_bytes_s,
+        own_wal_rate_bytes_s=throttle_state.wal_debt.own_rate_bytes_s,
         compression=compression,
     )
     if isinstance(decision, Wait):

@@ -86,7 +86,7 @@ def describe(status: Status, now_s: float) -> dict[str, Any]:
         "blocked_sessions": reading and reading.blocked_sessions,
         "dead_tuples": reading and reading.dead_tuples,
         "oldest_snapshot_s": reading and reading.oldest_snapshot_s,
-        "vacuuming": status.vacuuming,
+        "vacuuming": status.vacuum_supervisor,
         "last_vacuum": vacuumed
         and {
             "ago_s": now_s - status.vacuumed_s,

@@ -88,7 +88,7 @@ class Status:
     hot: tuple[tuple[int, int], ...] = ()
     tuned: tuple[str, ...] = ()
     layout: str = ""
-    vacuuming: bool = False
+    vacuum_supervisor: bool = False
     vacuumed: VacuumDone | None = None
     vacuumed_s: float = 0.0
     vacuum_unable: str = ""
@@ -149,9 +149,9 @@ def fold(status: Status, event: Event, now_s: float) -> Status:  # noqa: C901, P
             why = "" if rows else "reads the whole table to verify it"
             return replace(status, why=why, rows_unconverged_in_pass=0, verifying=True, reading=None)
         case VacuumStarted():
-            return replace(status, vacuuming=True)
+            return replace(status, vacuum_supervisor=True)
         case VacuumDone():
-            return replace(status, vacuuming=False, vacuumed=event, vacuumed_s=now_s)
+            return replace(status, vacuum_supervisor=False, vacuumed=event, vacuumed_s=now_s)
         case VacuumNotPermitted(why=why):
             return replace(status, vacuum_unable=why)
         case Verified(rows_unconverged=rows, rows_rejected=rejected):
@@ -187,7 +187,7 @@ def _started(status: Status, event: Started, now_s: float) -> Status:
         state=State.RUNNING,
         why="",
         lock_held=True,
-        vacuuming=False,
+        vacuum_supervisor=False,
         begun=event,
         pass_number=event.pass_number,
         progress_ratio=event.progress_ratio,
@@ -270,7 +270,7 @@ def _finished(status: Status, event: Finished) -> Status:
         why=event.why,
         lock_held=None if status.lock_held is None else False,
         reading=None,
-        vacuuming=False,
+        vacuum_supervisor=False,
         eta_s=None,
         rows_total=event.rows_total,
         rows_unconverged=event.rows_unconverged,

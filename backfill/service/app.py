@@ -70,18 +70,18 @@ class App:
         """Run one job to its end; return its exit code, after telling what ended it early."""
         restart = [self.restart]
 
-        async def run(around: Runtime) -> Finished:
+        async def run(runtime: Runtime) -> Finished:
             job, wait = job_file.job, self.wait_for_lock
-            return await JobSupervisor(job, lambda: self._session(job_file, restart), around, wait_for_lock=wait).run()
+            return await JobSupervisor(job, lambda: self._session(job_file, restart), runtime, wait_for_lock=wait).run()
 
         return await self._ended(job_file, run, tell)
 
     async def retry_rejected(self, job_file: JobFile, tell: Callable[[BackfillError], None]) -> int:
         """Try the rows again that a job has set aside; return the exit code: 0 only where the job is done then."""
 
-        async def run(around: Runtime) -> Finished:
+        async def run(runtime: Runtime) -> Finished:
             async with self._session(job_file, [False]) as session:
-                return await RetryRejectedRun(job_file.job, session, around).run()
+                return await RetryRejectedRun(job_file.job, session, runtime).run()
 
         return await self._ended(job_file, run, tell)
 
@@ -93,9 +93,9 @@ class App:
     ) -> int:
         """Run something of a job; return its exit code, after telling what ended it early."""
         self.job = job_file.job.name
-        around = Runtime(record=self.record, now_s=time.monotonic, sleep=self.stop.sleep, jitter=random.random)
+        runtime = Runtime(record=self.record, now_s=time.monotonic, sleep=self.stop.sleep, jitter=random.random)
         try:
-            finished = await run(around)
+            finished = await run(runtime)
         except BackfillError as error:
             if isinstance(error, Stopped):
                 error.exit_code = self.stop.exit_code

@@ -18,8 +18,8 @@ class BatchRequest:
     row that was set aside and is set aside no more when this batch commits.
     """
 
-    scan: Checkpoint
-    cut: BatchRange
+    checkpoint: Checkpoint
+    batch_range: BatchRange
     admission: Admission
     trial: bool = False
     again: RejectedRow | None = None
@@ -33,7 +33,7 @@ class BatchResult:
     to be compressed, and the role may not any more.
     """
 
-    scan: Checkpoint
+    checkpoint: Checkpoint
     rows: int
     rows_unconverged: int
     rows_hot: int
@@ -83,7 +83,7 @@ class RowSetAside:
     `rows_rejected` are set aside in all, of the whole job.
     """
 
-    scan: Checkpoint
+    checkpoint: Checkpoint
     key: str | None
     rows_rejected: int
 
@@ -115,15 +115,15 @@ class Verification:
         return self.rows_left - self.rows_rejected - (self.rows_unconverged or 0)
 
 
-def with_counts(found: Verification, scans: tuple[Checkpoint, ...]) -> Verification:
+def with_counts(found: Verification, checkpoints: tuple[Checkpoint, ...]) -> Verification:
     """Return it with the rows that are stuck, also where they are not foreseen, from what the pass before it did.
 
     Stuck are then those that it updated in vain; a pass that mended rows, too, may have met some twice.
     """
     if found.rows_unconverged is not None:
         return found
-    converged = sum(scan.rows_converged_pass for scan in scans)
-    in_vain = 0 if converged else sum(scan.rows_pass for scan in scans)
+    converged = sum(checkpoint.rows_converged_pass for checkpoint in checkpoints)
+    in_vain = 0 if converged else sum(checkpoint.rows_pass for checkpoint in checkpoints)
     left = max(0, found.rows_left - found.rows_rejected)
     return replace(found, rows_unconverged=min(left, found.rows_without_partner + in_vain))
 
@@ -135,9 +135,9 @@ class OpenedLeaf:
     `rewritten` says why the scan had to start again, None when it did not.
     """
 
-    scans: tuple[Checkpoint, ...]
+    checkpoints: tuple[Checkpoint, ...]
     pages: int
     rows_estimated: int
-    heap: TableTraits
+    traits: TableTraits
     resumed: bool
     rewritten: str | None

@@ -57,9 +57,9 @@ def start(rows: RowAddresses, *, deducing: bool, known: AbstractSet[Tid] = froze
     return Bisection(rows, tuple(groups), deducing)
 
 
-def cut(suspects: Bisection, scan: Checkpoint, rows: int) -> BatchRange:
+def batch_range(suspects: Bisection, checkpoint: Checkpoint, rows: int) -> BatchRange:
     """Return what is tried next, by address: at most `rows`."""
-    return sparse_rows.next_batch(suspects.rows, scan, min(rows, suspects.groups[0].rows, TIDS_MAX))
+    return sparse_rows.next_batch(suspects.rows, checkpoint, min(rows, suspects.groups[0].rows, TIDS_MAX))
 
 
 def taken(suspects: Bisection, rows: int) -> Bisection | None:
@@ -82,11 +82,11 @@ def refused(suspects: Bisection, rows: int) -> Bisection:
     return _halved(replace(suspects, groups=(Group(rows, blamed=True), *rest, *others)))
 
 
-def isolate_known(found: RowAddresses, scan: Checkpoint, rows: int, known: AbstractSet[Tid]) -> BatchRange:
+def isolate_known(found: RowAddresses, checkpoint: Checkpoint, rows: int, known: AbstractSet[Tid]) -> BatchRange:
     """Return the next batch of rows that are few, in which a row that was refused before stands alone."""
-    batch = sparse_rows.next_batch(found, scan, rows)
+    batch = sparse_rows.next_batch(found, checkpoint, rows)
     place = next((place for place, tid in enumerate(batch.tids) if tid in known), None)
-    return batch if place is None else sparse_rows.next_batch(found, scan, max(1, place))
+    return batch if place is None else sparse_rows.next_batch(found, checkpoint, max(1, place))
 
 
 def midpoint(low: Tid, high: Tid) -> Tid | None:

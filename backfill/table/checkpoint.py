@@ -136,11 +136,11 @@ def begin(end_page: int, layout: Layout, *, leaf: str = "", lane: int = 0, lanes
     return _open_window(Checkpoint(end_page=end_page, layout=layout, leaf=leaf, lane=lane, lanes=lanes), 0)
 
 
-def begin_pass(scan: Checkpoint, end_page: int) -> Checkpoint:
+def begin_pass(checkpoint: Checkpoint, end_page: int) -> Checkpoint:
     """Return the next pass, without stripes: what it looks for is scattered, and a page is seldom met twice."""
     fresh = replace(
-        scan,
-        pass_number=scan.pass_number + 1,
+        checkpoint,
+        pass_number=checkpoint.pass_number + 1,
         end_page=end_page,
         layout=Layout(),
         rows_pass=0,
@@ -149,58 +149,62 @@ def begin_pass(scan: Checkpoint, end_page: int) -> Checkpoint:
     return _open_window(fresh, 0)
 
 
-def restart(scan: Checkpoint, end_page: int, layout: Layout) -> Checkpoint:
+def restart(checkpoint: Checkpoint, end_page: int, layout: Layout) -> Checkpoint:
     """Return the scan from page 0, for a table whose addresses changed; counts of rows stay."""
-    fresh = replace(begin_pass(replace(scan, pass_number=0), end_page), layout=layout)
+    fresh = replace(begin_pass(replace(checkpoint, pass_number=0), end_page), layout=layout)
     return _open_window(fresh, 0)
 
 
-def advance(scan: Checkpoint, reached: Tid) -> Checkpoint:
+def advance(checkpoint: Checkpoint, reached: Tid) -> Checkpoint:
     """Return the place after everything below `reached` in this stripe is done."""
-    if reached < scan.window_limit:
-        return replace(scan, next=max(scan.next, reached))
-    if not scan.last_stripe:
-        return replace(scan, stripe=scan.stripe + 1, next=Tid(scan.window_start))
-    opened = _open_window(scan, max(scan.window_end, reached.page))
+    if reached < checkpoint.window_limit:
+        return replace(checkpoint, next=max(checkpoint.next, reached))
+    if not checkpoint.last_stripe:
+        return replace(checkpoint, stripe=checkpoint.stripe + 1, next=Tid(checkpoint.window_start))
+    opened = _open_window(checkpoint, max(checkpoint.window_end, reached.page))
     return replace(opened, next=max(opened.next, reached)) if reached < opened.window_limit else opened
 
 
-def begin_window(scan: Checkpoint) -> Checkpoint:
+def begin_window(checkpoint: Checkpoint) -> Checkpoint:
     """Return the place with a window that begins there, where it is the start of a page and there are no stripes."""
-    return _open_window(scan, scan.next.page) if scan.stripes == 1 and scan.next.offset == 0 else scan
+    return (
+        _open_window(checkpoint, checkpoint.next.page)
+        if checkpoint.stripes == 1 and checkpoint.next.offset == 0
+        else checkpoint
+    )
 
 
-def lay_out(scan: Checkpoint, layout: Layout) -> Checkpoint:
+def lay_out(checkpoint: Checkpoint, layout: Layout) -> Checkpoint:
     """Return the place with its window, of which nothing is done yet, in another layout."""
-    return _open_window(replace(scan, layout=layout), scan.window_start)
+    return _open_window(replace(checkpoint, layout=layout), checkpoint.window_start)
 
 
-def skip_to_last_stripe(scan: Checkpoint, why: str) -> Checkpoint:
+def skip_to_last_stripe(checkpoint: Checkpoint, why: str) -> Checkpoint:
     """Return the place at the start of the window's last stripe, which takes all that is left."""
-    layout = replace(scan.layout, why=why)
-    return replace(scan, layout=layout, stripe=scan.stripes - 1, next=Tid(scan.window_start))
+    layout = replace(checkpoint.layout, why=why)
+    return replace(checkpoint, layout=layout, stripe=checkpoint.stripes - 1, next=Tid(checkpoint.window_start))
 
 
-def progress_ratio(scans: tuple[Checkpoint, ...]) -> float:
+def progress_ratio(checkpoints: tuple[Checkpoint, ...]) -> float:
     """Return the share of a pass that its lanes have done together, from 0 to 1."""
-    end_page = max((scan.end_page for scan in scans), default=0)
-    return min(1.0, sum(scan.pages_done for scan in scans) / end_page) if end_page else 1.0
+    end_page = max((checkpoint.end_page for checkpoint in checkpoints), default=0)
+    return min(1.0, sum(checkpoint.pages_done for checkpoint in checkpoints) / end_page) if end_page else 1.0
 
 
-def _open_window(scan: Checkpoint, start: int) -> Checkpoint:
+def _open_window(checkpoint: Checkpoint, start: int) -> Checkpoint:
     """Open the first window of the lane's own at `start` or behind it; none is left where that is the end page."""
-    segment = scan.segment_pages
+    segment = checkpoint.segment_pages
     number = start // segment
-    mine = number + (scan.lane - number) % scan.lanes
+    mine = number + (checkpoint.lane - number) % checkpoint.lanes
     start = max(start, mine * segment) if mine != number else start
-    start = min(start, scan.end_page)
-    end = min(start + scan.layout.window_pages, (start // segment + 1) * segment, scan.end_page)
-    return replace(scan, window_start=start, window_end=end, stripe=0, next=Tid(start))
+    start = min(start, checkpoint.end_page)
+    end = min(start + checkpoint.layout.window_pages, (start // segment + 1) * segment, checkpoint.end_page)
+    return replace(checkpoint, window_start=start, window_end=end, stripe=0, next=Tid(start))
 
 
-def _own_pages(scan: Checkpoint, before: int) -> int:
+def _own_pages(checkpoint: Checkpoint, before: int) -> int:
     """Return how many pages of the lane's segments lie before a page."""
-    segment = scan.segment_pages
-    turn = segment * scan.lanes
+    segment = checkpoint.segment_pages
+    turn = segment * checkpoint.lanes
     whole, rest = divmod(before, turn)
-    return whole * segment + min(max(rest - scan.lane * segment, 0), segment)
+    return whole * segment + min(max(rest - checkpoint.lane * segment, 0), segment)

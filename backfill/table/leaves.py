@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from backfill.table import checkpoint
 from backfill.table.batch import Verification
-from backfill.table.checkpoint import Checkpoint
+from backfill.table.checkpoint import Checkpoint, progress_ratio
 from backfill.throttle.compression_support import ServerSupport
 
 SAMPLES_KEPT = 5
@@ -34,18 +33,18 @@ class Totals:
     rows_unconverged: int = 0
     wal_bytes: int = 0
 
-    def plus(self, scans: Iterable[Checkpoint], times: int = 1) -> Totals:
+    def plus(self, checkpoints: Iterable[Checkpoint], times: int = 1) -> Totals:
         """Return the sum with what these lanes have done."""
-        told = tuple(scans)
+        told = tuple(checkpoints)
         return Totals(
             self.rows_total + times * sum(one.rows_total for one in told),
             self.rows_unconverged + times * sum(one.rows_unconverged for one in told),
             self.wal_bytes + times * sum(one.wal_bytes for one in told),
         )
 
-    def minus(self, scans: Iterable[Checkpoint]) -> Totals:
+    def minus(self, checkpoints: Iterable[Checkpoint]) -> Totals:
         """Return the sum without what these lanes have done."""
-        return self.plus(scans, -1)
+        return self.plus(checkpoints, -1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +61,15 @@ class LeafPlace:
     pages_total: int = 0
     rows_estimated: int = 0
 
-    def progress_ratio(self, scans: tuple[Checkpoint, ...]) -> float:
+    def progress_ratio(self, checkpoints: tuple[Checkpoint, ...]) -> float:
         """Return the share that is done. Of one table it is that of its pass, so each pass begins at 0.
 
         Of several leaves it never falls: one counts as done with its first pass, the others find little.
         """
-        share = checkpoint.progress_ratio(scans)
+        share = progress_ratio(checkpoints)
         if self.count <= 1:
             return share
-        if any(one.pass_number > 1 for one in scans):
+        if any(one.pass_number > 1 for one in checkpoints):
             share = 1.0
         total = max(self.pages_total, self.pages_before + self.pages)
         return min(1.0, (self.pages_before + share * self.pages) / total) if total else 1.0

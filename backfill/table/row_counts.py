@@ -51,12 +51,12 @@ class BatchRange:
     tids: tuple[Tid, ...] = ()
 
 
-def make_slices(scan: Checkpoint, rows: int, pages_most: int = sys.maxsize) -> Slices:
+def make_slices(checkpoint: Checkpoint, rows: int, pages_most: int = sys.maxsize) -> Slices:
     """Return slices from the scan's place to its window's end, or as far as `SLICES_MAX` and `pages_most` reach.
 
     Each slice holds at most `rows` line pointers: whole pages when they fit, parts of a page when not.
     """
-    start, limit = scan.next, Tid(min(scan.window_end, scan.next.page + pages_most))
+    start, limit = checkpoint.next, Tid(min(checkpoint.window_end, checkpoint.next.page + pages_most))
     pages = min(SLICE_PAGES_MAX, rows // LINE_POINTERS_MAX)
     if pages >= 1:
         first = range(start.page, limit.page, pages)[:SLICES_MAX]
@@ -68,40 +68,40 @@ def make_slices(scan: Checkpoint, rows: int, pages_most: int = sys.maxsize) -> S
     return Slices((start, *(tid for tid in tids if tid > start)), Tid(last_page))
 
 
-def cut(scouted: RowCounts, scan: Checkpoint, rows: int) -> BatchRange | None:
+def batch_range(row_counts: RowCounts, checkpoint: Checkpoint, rows: int) -> BatchRange | None:
     """Return the longest batch from the scan's place that has at most `rows` rows.
 
     The place moves on over empty slices behind it; those at either end are not read again. None when the first
     occupied slice alone has more: look closer.
     """
-    bounds, counts = scouted.grid.bounds, scouted.counts
-    ends = (*bounds[1:], scouted.grid.end)
-    taken, low, high = 0, scan.next, scan.next
-    all_left, stripe = scan.last_stripe and scouted.stripe == scan.stripe, scan.stripe
-    for index in range(bisect_left(bounds, scan.next), len(bounds)):
+    bounds, counts = row_counts.grid.bounds, row_counts.counts
+    ends = (*bounds[1:], row_counts.grid.end)
+    taken, low, high = 0, checkpoint.next, checkpoint.next
+    all_left, stripe = checkpoint.last_stripe and row_counts.stripe == checkpoint.stripe, checkpoint.stripe
+    for index in range(bisect_left(bounds, checkpoint.next), len(bounds)):
         bound = bounds[index]
         found = sum(counts[index]) if all_left else counts[index][stripe]
         if taken + found > rows:
-            return _cut(scan, bound, taken, low, high) if taken else None
+            return _cut(checkpoint, bound, taken, low, high) if taken else None
         if found:
             low, high = (low if taken else bound), ends[index]
         taken += found
-    return _cut(scan, scouted.grid.end, taken, low, high)
+    return _cut(checkpoint, row_counts.grid.end, taken, low, high)
 
 
-def _cut(scan: Checkpoint, end: Tid, rows: int, low: Tid, high: Tid) -> BatchRange:
+def _cut(checkpoint: Checkpoint, end: Tid, rows: int, low: Tid, high: Tid) -> BatchRange:
     if rows == 0:
         return BatchRange(end, 0)
-    return BatchRange(end, rows, None if low == scan.next else low, None if high == end else high)
+    return BatchRange(end, rows, None if low == checkpoint.next else low, None if high == end else high)
 
 
-def covers(scouted: RowCounts | None, scan: Checkpoint) -> bool:
+def covers(row_counts: RowCounts | None, checkpoint: Checkpoint) -> bool:
     """Whether the scouted range holds the scan's place, at a slice's bound."""
     return (
-        scouted is not None
-        and scouted.stripe <= scan.stripe
-        and scan.next < scouted.grid.end
-        and _holds(scouted.grid.bounds, scan.next)
+        row_counts is not None
+        and row_counts.stripe <= checkpoint.stripe
+        and checkpoint.next < row_counts.grid.end
+        and _holds(row_counts.grid.bounds, checkpoint.next)
     )
 
 

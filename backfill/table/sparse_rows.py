@@ -44,10 +44,10 @@ class RowAddresses:
         return max(1, self.end.page - self.start.page)
 
 
-def read_end(scan: Checkpoint, pages: int) -> Tid:
+def read_end(checkpoint: Checkpoint, pages: int) -> Tid:
     """Return where a read of at most so many pages ends: among the lane's own."""
-    own = (scan.next.page // scan.segment_pages + 1) * scan.segment_pages
-    return Tid(min(scan.next.page + pages, own, scan.end_page))
+    own = (checkpoint.next.page // checkpoint.segment_pages + 1) * checkpoint.segment_pages
+    return Tid(min(checkpoint.next.page + pages, own, checkpoint.end_page))
 
 
 def whole_pages(start: Tid, end: Tid, tids: list[Tid]) -> RowAddresses:
@@ -87,14 +87,14 @@ def before_dense(due: RowAddresses) -> RowAddresses:
     return due
 
 
-def covers(due: RowAddresses | None, scan: Checkpoint) -> bool:
+def covers(due: RowAddresses | None, checkpoint: Checkpoint) -> bool:
     """Whether all that is to do at the scan's place is known."""
-    return due is not None and due.start <= scan.next < due.end
+    return due is not None and due.start <= checkpoint.next < due.end
 
 
-def next_batch(due: RowAddresses, scan: Checkpoint, rows: int) -> BatchRange:
+def next_batch(due: RowAddresses, checkpoint: Checkpoint, rows: int) -> BatchRange:
     """Return the next batch of at most `rows`, and the pages without any behind it."""
-    first = bisect_left(due.tids, scan.next)
+    first = bisect_left(due.tids, checkpoint.next)
     tids = due.tids[first : first + rows]
     if first + rows >= len(due.tids):
         return BatchRange(due.end, len(tids), tids=tids)

@@ -59,77 +59,77 @@ class StripePlan:
 
 
 def best_plan(
-    shape: PageProfile, indexes: int, stripes: int | None = None, *, entry_wal_bytes: int = INDEX_WAL_BYTES
+    profile: PageProfile, indexes: int, stripes: int | None = None, *, entry_wal_bytes: int = INDEX_WAL_BYTES
 ) -> StripePlan:
     """Return the stripes that cost least, or the best of exactly so many; an index entry costs so much here.
 
     Pages that differ by less than half a row are taken for the same, so that few windows need a search of their own.
     """
-    alike = replace(shape, rows=round(shape.rows * 2) / 2, due=round(shape.due * 2) / 2)
+    alike = replace(profile, rows=round(profile.rows * 2) / 2, due=round(profile.due * 2) / 2)
     return _best(alike, indexes, stripes, entry_wal_bytes)
 
 
 @lru_cache(maxsize=256)
-def _best(shape: PageProfile, indexes: int, stripes: int | None, entry_wal_bytes: int) -> StripePlan:
-    due = max(1, round(shape.due))
+def _best(profile: PageProfile, indexes: int, stripes: int | None, entry_wal_bytes: int) -> StripePlan:
+    due = max(1, round(profile.due))
     counts = range(1, STRIPES_MAX + 1) if stripes is None else (stripes,)
     found = []
     for count in counts:
         for moved_wished in range(1, due + 1):
-            sizes = _sizes(shape, due, moved_wished, count, _leaf_rows(shape) if indexes else due)
+            sizes = _sizes(profile, due, moved_wished, count, _leaf_rows(profile) if indexes else due)
             if stripes is not None and len(sizes) != stripes:
                 continue
-            found.append((_wal_bytes(shape, sizes, indexes, entry_wal_bytes), len(sizes), sizes))
+            found.append((_wal_bytes(profile, sizes, indexes, entry_wal_bytes), len(sizes), sizes))
     if not found:  # more stripes than rows: some stay empty
         return StripePlan((1,) * (stripes or 1), 0.0)
     _, _, sizes = min(found)
-    return StripePlan(sizes, hot_share(shape, sizes))
+    return StripePlan(sizes, hot_share(profile, sizes))
 
 
-def hot_share(shape: PageProfile, sizes: tuple[int, ...]) -> float:
+def hot_share(profile: PageProfile, sizes: tuple[int, ...]) -> float:
     """Return the share of a page's due rows that stripes in these proportions leave on their page."""
-    return 1 - sum(_moved(shape, _scaled(shape, sizes))) / max(1, round(shape.due))
+    return 1 - sum(_moved(profile, _scaled(profile, sizes))) / max(1, round(profile.due))
 
 
-def later_share(shape: PageProfile, sizes: tuple[int, ...], stripe: int) -> float:
+def later_share(profile: PageProfile, sizes: tuple[int, ...], stripe: int) -> float:
     """Return the share of the rows of the second up to this stripe that should stay on their page."""
-    scaled, later = _scaled(shape, sizes), slice(1, stripe + 1)
-    return 1 - sum(_moved(shape, scaled)[later]) / max(1, sum(scaled[later]))
+    scaled, later = _scaled(profile, sizes), slice(1, stripe + 1)
+    return 1 - sum(_moved(profile, scaled)[later]) / max(1, sum(scaled[later]))
 
 
 @lru_cache(maxsize=256)
-def unfilled_share(shape: PageProfile, sizes: tuple[int, ...]) -> float:
+def unfilled_share(profile: PageProfile, sizes: tuple[int, ...]) -> float:
     """Return the share of the room of rows that leave their page that no later stripe fills: a vacuum's gain."""
-    scaled, free = _scaled(shape, sizes), shape.free_bytes
+    scaled, free = _scaled(profile, sizes), profile.free_bytes
     for size in scaled:
-        free = _after(shape, free, size)
-    left_bytes = sum(_moved(shape, scaled)) * shape.row_bytes
+        free = _after(profile, free, size)
+    left_bytes = sum(_moved(profile, scaled)) * profile.row_bytes
     return min(1.0, max(0.0, free) / left_bytes) if left_bytes else 1.0
 
 
 def extra_cost(
-    shape: PageProfile, sizes: tuple[int, ...], indexes: int, entry_wal_bytes: int = INDEX_WAL_BYTES
+    profile: PageProfile, sizes: tuple[int, ...], indexes: int, entry_wal_bytes: int = INDEX_WAL_BYTES
 ) -> float:
     """Return how much more than the best stripes these cost, as a share of what a plain UPDATE would."""
 
     def wal_bytes(of: tuple[int, ...]) -> float:
-        return _wal_bytes(shape, of, indexes, entry_wal_bytes)
+        return _wal_bytes(profile, of, indexes, entry_wal_bytes)
 
-    least = best_plan(shape, indexes, entry_wal_bytes=entry_wal_bytes).sizes
-    plain = (max(1, round(shape.due)),)
-    return (wal_bytes(_scaled(shape, sizes)) - wal_bytes(least)) / wal_bytes(plain)
+    least = best_plan(profile, indexes, entry_wal_bytes=entry_wal_bytes).sizes
+    plain = (max(1, round(profile.due)),)
+    return (wal_bytes(_scaled(profile, sizes)) - wal_bytes(least)) / wal_bytes(plain)
 
 
-def _scaled(shape: PageProfile, sizes: tuple[int, ...]) -> tuple[int, ...]:
-    due, total = max(1, round(shape.due)), sum(sizes)
+def _scaled(profile: PageProfile, sizes: tuple[int, ...]) -> tuple[int, ...]:
+    due, total = max(1, round(profile.due)), sum(sizes)
     ends = [round(due * sum(sizes[: place + 1]) / total) for place in range(len(sizes))]
     return tuple(end - start for start, end in zip([0, *ends], ends, strict=False))
 
 
-def _wal_bytes(shape: PageProfile, sizes: tuple[int, ...], indexes: int, entry_wal_bytes: int) -> float:
+def _wal_bytes(profile: PageProfile, sizes: tuple[int, ...], indexes: int, entry_wal_bytes: int) -> float:
     """Return what a page costs beyond updating each of its due rows in place."""
-    moved = _moved(shape, sizes)
-    splitting = sum(max(0, one - _leaf_rows(shape)) for one in moved)
+    moved = _moved(profile, sizes)
+    splitting = sum(max(0, one - _leaf_rows(profile)) for one in moved)
     return (
         sum(moved) * (MOVED_WAL_BYTES + entry_wal_bytes * indexes)
         + splitting * SPLIT_WAL_BYTES * indexes
@@ -137,44 +137,44 @@ def _wal_bytes(shape: PageProfile, sizes: tuple[int, ...], indexes: int, entry_w
     )
 
 
-def _sizes(shape: PageProfile, due: int, moved_wished: int, count: int, moved_max: int) -> tuple[int, ...]:
+def _sizes(profile: PageProfile, due: int, moved_wished: int, count: int, moved_max: int) -> tuple[int, ...]:
     """Return stripes of as many rows as fit their page, and some more until so many have moved to make room.
 
     At most `moved_max` more in each. The last stripe takes the rest.
     """
     sizes: list[int] = []
-    free, left, moved = shape.free_bytes, due, 0
+    free, left, moved = profile.free_bytes, due, 0
     while left > 0 and len(sizes) < count - 1:
-        fitting = _fitting(shape, free)
+        fitting = _fitting(profile, free)
         size = min(left, max(1, fitting + min(moved_max, moved_wished - moved)))
-        free = _after(shape, free, size)
+        free = _after(profile, free, size)
         moved += max(0, size - fitting)
         sizes.append(size)
         left -= size
     return (*sizes, left) if left else tuple(sizes)
 
 
-def _moved(shape: PageProfile, sizes: tuple[int, ...]) -> list[int]:
+def _moved(profile: PageProfile, sizes: tuple[int, ...]) -> list[int]:
     """Return how many rows of each stripe leave their page."""
-    free, moved = shape.free_bytes, []
+    free, moved = profile.free_bytes, []
     for size in sizes:
-        moved.append(max(0, size - _fitting(shape, free)))
-        free = _after(shape, free, size)
+        moved.append(max(0, size - _fitting(profile, free)))
+        free = _after(profile, free, size)
     return moved
 
 
-def _leaf_rows(shape: PageProfile) -> int:
-    return max(1, int(shape.rows * LEAF_FREE_SHARE))
+def _leaf_rows(profile: PageProfile) -> int:
+    return max(1, int(profile.rows * LEAF_FREE_SHARE))
 
 
-def _fitting(shape: PageProfile, free: float) -> int:
-    return max(0, int(free // (shape.updated_bytes + POINTER_BYTES)))
+def _fitting(profile: PageProfile, free: float) -> int:
+    return max(0, int(free // (profile.updated_bytes + POINTER_BYTES)))
 
 
-def _after(shape: PageProfile, free: float, size: int) -> float:
+def _after(profile: PageProfile, free: float, size: int) -> float:
     """Return the free space after a stripe of `size` rows, once its old versions are pruned."""
-    in_place = min(size, _fitting(shape, free))
-    return free - in_place * (shape.updated_bytes + POINTER_BYTES) + size * shape.row_bytes
+    in_place = min(size, _fitting(profile, free))
+    return free - in_place * (profile.updated_bytes + POINTER_BYTES) + size * profile.row_bytes
 
 
 @lru_cache(maxsize=256)

@@ -65,9 +65,9 @@ class StripeHistory:
 
 
 def choose_layout(
-    heap: TableTraits,
-    shape: PageProfile | None,
-    luck: StripeHistory,
+    traits: TableTraits,
+    profile: PageProfile | None,
+    history: StripeHistory,
     before: Layout,
     *,
     stripes: int | None = None,
@@ -77,27 +77,27 @@ def choose_layout(
 ) -> Layout:
     """Return the layout of the next window; `stripes` are the job file's, None where it leaves them to us.
 
-    `outlast_rows` is how many rows we update while a transaction beside us lasts. Where nothing is due here (`shape`
+    `outlast_rows` is how many rows we update while a transaction beside us lasts. Where nothing is due here (`profile`
     is None then) there are no stripes; the layout before it is kept where little would change.
     """
-    if shape is None:
+    if profile is None:
         return Layout()
-    if heap.indexed and stripes is None:
-        return Layout(why=f"plain: {', '.join(heap.indexed)} is indexed, no update can be HOT")
-    if luck.plain_windows and stripes is None:
-        return Layout(why=f"plain: {luck.why}")
-    entry_wal_bytes = _entry_wal_bytes(heap, row_wal_bytes, before)
-    chosen = best_plan(shape, heap.indexes, stripes, entry_wal_bytes=entry_wal_bytes)
-    pages, by = _window(heap, shape, row_wal_bytes, wal_rate_bytes_s)
+    if traits.indexed and stripes is None:
+        return Layout(why=f"plain: {', '.join(traits.indexed)} is indexed, no update can be HOT")
+    if history.plain_windows and stripes is None:
+        return Layout(why=f"plain: {history.why}")
+    entry_wal_bytes = _entry_wal_bytes(traits, row_wal_bytes, before)
+    chosen = best_plan(profile, traits.indexes, stripes, entry_wal_bytes=entry_wal_bytes)
+    pages, by = _window(traits, profile, row_wal_bytes, wal_rate_bytes_s)
     rested = min(WINDOW_PAGES, _stepped(SNAPSHOT_REACH * outlast_rows / chosen.sizes[0]))
-    rested = max(rested, min(WINDOW_PAGES, pages * luck.wider))
+    rested = max(rested, min(WINDOW_PAGES, pages * history.wider))
     if rested > pages:
         pages, by = rested, ", to outlast the transactions beside it"
-    if _serves(before, shape, heap, chosen, pages, entry_wal_bytes):
+    if _serves(before, profile, traits, chosen, pages, entry_wal_bytes):
         return before
     if len(chosen.sizes) == 1:
-        return Layout(why=_about(shape, chosen, stripes))
-    return Layout(chosen.sizes, pages, f"{_about(shape, chosen, stripes)}; windows of {pages:,} pages{by}")
+        return Layout(why=_about(profile, chosen, stripes))
+    return Layout(chosen.sizes, pages, f"{_about(profile, chosen, stripes)}; windows of {pages:,} pages{by}")
 
 
 def rest_s(took_s: float, snapshots_s: float) -> float:
@@ -123,19 +123,19 @@ def hot_as_expected(pages: int, rows: int, rows_hot: int, expected_share: float)
     return _stayed(pages, rows, rows_hot, expected_share * WELL_SHARE)
 
 
-def learn(luck: StripeHistory, pages: int, *, paid: bool, why: str = "") -> StripeHistory:
+def learn(history: StripeHistory, pages: int, *, paid: bool, why: str = "") -> StripeHistory:
     """Return the luck after stripes of a window of so many pages did not do well, or did not even pay."""
-    if pages < WINDOW_PAGES and luck.wider < WIDER_MAX:
-        return StripeHistory(why=why, wider=luck.wider * WIDER)
+    if pages < WINDOW_PAGES and history.wider < WIDER_MAX:
+        return StripeHistory(why=why, wider=history.wider * WIDER)
     if paid:
-        return luck
-    failures = luck.failures + 1
-    return StripeHistory(failures, min(PLAIN_WINDOWS_MAX, 2 ** (failures - 1)), why, luck.wider)
+        return history
+    failures = history.failures + 1
+    return StripeHistory(failures, min(PLAIN_WINDOWS_MAX, 2 ** (failures - 1)), why, history.wider)
 
 
-def after_plain_window(luck: StripeHistory) -> StripeHistory:
+def after_plain_window(history: StripeHistory) -> StripeHistory:
     """Return the luck after a window that was taken plainly."""
-    return replace(luck, plain_windows=max(0, luck.plain_windows - 1))
+    return replace(history, plain_windows=max(0, history.plain_windows - 1))
 
 
 def explain_low_hot(rows: int, rows_hot: int, oldest_snapshot_s: float | None, holder: str | None) -> str:
@@ -153,21 +153,21 @@ def _stayed(pages: int, rows: int, rows_hot: int, share: float) -> bool | None:
     return rows_hot >= rows * share
 
 
-def _entry_wal_bytes(heap: TableTraits, row_wal_bytes: float, before: Layout) -> int:
+def _entry_wal_bytes(traits: TableTraits, row_wal_bytes: float, before: Layout) -> int:
     """Return what an index entry seems to cost: what a row of the last window wrote beyond what it would by itself."""
-    if len(before.sizes) == 1 or not heap.indexes:
+    if len(before.sizes) == 1 or not traits.indexes:
         return INDEX_WAL_BYTES
-    seen = (row_wal_bytes - ROW_WAL_BYTES) / (MOVED_SHARE * heap.indexes)
+    seen = (row_wal_bytes - ROW_WAL_BYTES) / (MOVED_SHARE * traits.indexes)
     # In steps of the usual cost, so that what wavers a little lays nothing out anew.
     return max(1, int(seen / INDEX_WAL_BYTES)) * INDEX_WAL_BYTES
 
 
 def _window(
-    heap: TableTraits, shape: PageProfile, row_wal_bytes: float, wal_rate_bytes_s: float | None
+    traits: TableTraits, profile: PageProfile, row_wal_bytes: float, wal_rate_bytes_s: float | None
 ) -> tuple[int, str]:
-    timed = float("inf") if not wal_rate_bytes_s else heap.checkpoint_s * wal_rate_bytes_s
-    between = min(heap.checkpoint_bytes, timed)
-    pages = between * CHECKPOINT_SHARE / max(1.0, shape.due * row_wal_bytes)
+    timed = float("inf") if not wal_rate_bytes_s else traits.checkpoint_s * wal_rate_bytes_s
+    between = min(traits.checkpoint_bytes, timed)
+    pages = between * CHECKPOINT_SHARE / max(1.0, profile.due * row_wal_bytes)
     if pages >= WINDOW_PAGES:
         return WINDOW_PAGES, ""
     return _stepped(pages), f", as {format_size(between)} of WAL lie between two checkpoints"
@@ -179,15 +179,17 @@ def _stepped(pages: float) -> int:
 
 
 def _serves(
-    before: Layout, shape: PageProfile, heap: TableTraits, chosen: StripePlan, pages: int, entry_wal_bytes: int
+    before: Layout, profile: PageProfile, traits: TableTraits, chosen: StripePlan, pages: int, entry_wal_bytes: int
 ) -> bool:
     if len(before.sizes) == 1 or len(chosen.sizes) == 1 or before.window_pages != pages:
         return False
-    return extra_cost(shape, before.sizes, heap.indexes, entry_wal_bytes) <= KEPT_SHARE
+    return extra_cost(profile, before.sizes, traits.indexes, entry_wal_bytes) <= KEPT_SHARE
 
 
-def _about(shape: PageProfile, chosen: StripePlan, stripes: int | None) -> str:
-    page = f"a page has {shape.due:.0f} rows of {shape.row_bytes:.0f} bytes to update to {shape.updated_bytes:.0f}"
+def _about(profile: PageProfile, chosen: StripePlan, stripes: int | None) -> str:
+    page = (
+        f"a page has {profile.due:.0f} rows of {profile.row_bytes:.0f} bytes to update to {profile.updated_bytes:.0f}"
+    )
     asked = ", as the job file says" if stripes is not None else ""
     if len(chosen.sizes) == 1:
         return f"1 stripe{asked}: {page}"

@@ -39,22 +39,26 @@ def target_s(limits: ThrottleLimits, round_trip_s: float = 0.0, *, sync: bool = 
     return min(queue_s + min(ROUND_TRIPS * round_trip_s, ROUND_TRIPS_MAX_S), limits.max_lag_s / 2)
 
 
-def next_batch_rows(limits: ThrottleLimits, batch: BatchLimits, pace: ThrottleState, stripe: int) -> Run:
+def next_batch_rows(limits: ThrottleLimits, batch: BatchLimits, throttle_state: ThrottleState, stripe: int) -> Run:
     """Return the next batch as it would be admitted: its rows, and what limits them.
 
     Never above `max_rows`; not below `min_rows` unless so many rows would themselves break a budget.
     """
-    row_bytes = pace.cost.wal_bytes(stripe)
-    timed = batch.rows if pace.cost.row_s is None else batch.target_time_s / max(pace.cost.row_s, 1e-9)
+    row_bytes = throttle_state.cost.wal_bytes(stripe)
+    timed = (
+        batch.rows if throttle_state.cost.row_s is None else batch.target_time_s / max(throttle_state.cost.row_s, 1e-9)
+    )
     rated = limits.max_wal_rate_bytes_s * DEBT_S / row_bytes
     rows, by = min((float(batch.max_rows), "max_rows"), (max(batch.min_rows, timed), "target_time"), (rated, "rate"))
-    if pace.flows:
-        windowed, name = min((slice_bytes(pace, one) / row_bytes, one.name) for one in pace.flows)
-        floor = min(floor_rows(batch, one, row_bytes) for one in pace.flows)
+    if throttle_state.replica_windows:
+        windowed, name = min(
+            (slice_bytes(throttle_state, one) / row_bytes, one.name) for one in throttle_state.replica_windows
+        )
+        floor = min(floor_rows(batch, one, row_bytes) for one in throttle_state.replica_windows)
         if max(windowed, floor) < rows:
             rows, by = (windowed, f"window of {name}") if windowed >= floor else (floor, "min_rows")
-    if pace.courtesy.share < 1:
-        rows, by = rows * pace.courtesy.share, "blocked sessions"
+    if throttle_state.lock_backoff.share < 1:
+        rows, by = rows * throttle_state.lock_backoff.share, "blocked sessions"
     return Run(max(1, int(rows)), by)
 
 
@@ -65,12 +69,12 @@ def floor_rows(batch: BatchLimits, one: ReplicaWindow, row_bytes: float) -> floa
     return min(batch.min_rows, one.shown_bytes * FLOOR_SHARE / row_bytes)
 
 
-def slice_bytes(pace: ThrottleState, one: ReplicaWindow) -> float:
+def slice_bytes(throttle_state: ThrottleState, one: ReplicaWindow) -> float:
     """Return a slice of the window, or what the replica would replay while a batch only travels and more."""
-    travel_s = ROUND_TRIPS * pace.round_trip_s * TRAVEL_GAIN
+    travel_s = ROUND_TRIPS * throttle_state.round_trip_s * TRAVEL_GAIN
     return one.window_bytes * min(BATCH_SHARE_MAX, max(BATCH_SHARE, travel_s / one.allowed_s))
 
 
-def limited_by_window(pace: ThrottleState, one: ReplicaWindow, wanted: float) -> bool:
+def limited_by_window(throttle_state: ThrottleState, one: ReplicaWindow, wanted: float) -> bool:
     """Whether a batch is as small as it is because of the window."""
-    return wanted > slice_bytes(pace, one) * SLICED_SHARE
+    return wanted > slice_bytes(throttle_state, one) * SLICED_SHARE

@@ -4,7 +4,7 @@
     Wait(delay_s, reason)  read again after the delay
 
 WAL is the currency. A batch starts when there is no fault (`core.faults`), when the own rate allows it
-(`core.pacer`) and when its expected bytes fit what every counted replica still has room for (`core.flow`).
+(`core.wal_debt`) and when its expected bytes fit what every counted replica still has room for (`core.flow`).
 An idle path always admits one minimal batch, else an estimate larger than the window would stop the job for ever.
 A batch that had to wait for its pace is flushed at its end: there is time, and WAL must not lie on the primary.
 """
@@ -36,39 +36,43 @@ PATIENCE_S = 2.0
 
 
 def decide(
-    limits: ThrottleLimits, batch: BatchLimits, pace: ThrottleState, signals: Signals, stripe: int
+    limits: ThrottleLimits, batch: BatchLimits, throttle_state: ThrottleState, signals: Signals, stripe: int
 ) -> tuple[Decision, ThrottleState]:
     """Return what to do now, and the memory for the next reading."""
-    pace = observe(limits, pace, signals)
-    found = stop_conditions.find_stop_conditions(limits, signals, pace.flows, pace.expected, pace.stopped)
-    pace = replace(pace, stopped=frozenset(fault.signal for fault in found), wanted_bytes=0.0)
+    throttle_state = observe(limits, throttle_state, signals)
+    found = stop_conditions.find_stop_conditions(
+        limits, signals, throttle_state.replica_windows, throttle_state.expected, throttle_state.stopped
+    )
+    throttle_state = replace(throttle_state, stopped=frozenset(fault.signal for fault in found), wanted_bytes=0.0)
     if found:
-        return Wait(FAULT_POLL_S, found[0].reason), pace
-    if pace.courtesy.until_s > signals.at_s:
-        text = f"blocked sessions {pace.courtesy.sessions} > {limits.max_blocked_sessions}"
-        return Wait(min(pace.courtesy.until_s - signals.at_s, FAULT_POLL_S), WaitReason(WaitKind.BLOCKED, text)), pace
+        return Wait(FAULT_POLL_S, found[0].reason), throttle_state
+    if throttle_state.lock_backoff.until_s > signals.at_s:
+        text = f"blocked sessions {throttle_state.lock_backoff.sessions} > {limits.max_blocked_sessions}"
+        return Wait(
+            min(throttle_state.lock_backoff.until_s - signals.at_s, FAULT_POLL_S), WaitReason(WaitKind.BLOCKED, text)
+        ), throttle_state
     rate = limits.max_wal_rate_bytes_s
-    debt_s = wal_rate.wait_s(pace.pacer, rate)
+    debt_s = wal_rate.wait_s(throttle_state.wal_debt, rate)
     if debt_s > 0:
-        own = format_rate(rate + pace.pacer.debt_bytes / wal_rate.RATE_WINDOW_S)
+        own = format_rate(rate + throttle_state.wal_debt.debt_bytes / wal_rate.RATE_WINDOW_S)
         reason = WaitReason(WaitKind.WAL_RATE, f"own wal {own} > {format_rate(rate)}")
-        return Wait(max(POLL_MIN_S, min(debt_s, POLL_S)), reason), replace(pace, held=True)
-    return _admit(limits, batch, pace, signals, stripe)
+        return Wait(max(POLL_MIN_S, min(debt_s, POLL_S)), reason), replace(throttle_state, held=True)
+    return _admit(limits, batch, throttle_state, signals, stripe)
 
 
-def observe(limits: ThrottleLimits, pace: ThrottleState, signals: Signals) -> ThrottleState:
+def observe(limits: ThrottleLimits, throttle_state: ThrottleState, signals: Signals) -> ThrottleState:
     """Return the memory with one more reading: the LSN clock, each replica's flow, who is expected, what time paid."""
     now_s = signals.at_s
-    clock = pace.clock.tick(now_s, signals.insert_lsn)
-    round_trip_s = min(signals.round_trip_s, (pace.round_trip_s or inf) * ROUND_TRIP_GROWTH)
-    known = {one.name: one for one in pace.flows}
-    flows = []
+    clock = throttle_state.clock.tick(now_s, signals.insert_lsn)
+    round_trip_s = min(signals.round_trip_s, (throttle_state.round_trip_s or inf) * ROUND_TRIP_GROWTH)
+    known = {one.name: one for one in throttle_state.replica_windows}
+    replica_windows = []
     for replica in signals.replicas:
         behind_s = lag_s(replica, clock, now_s)
         if replica.replay_lsn is None or behind_s is None or not stop_conditions.counted(limits, replica.name):
             continue
         one = known.get(replica.name) or replica_window.start(replica.name, now_s, replica.replay_lsn)
-        sliced = batch_size.limited_by_window(pace, one, pace.wanted_bytes)
+        sliced = batch_size.limited_by_window(throttle_state, one, throttle_state.wanted_bytes)
         one = replica_window.observe(
             one,
             now_s,
@@ -79,57 +83,65 @@ def observe(limits: ThrottleLimits, pace: ThrottleState, signals: Signals) -> Th
             age_s=clock.age_s(now_s, replica.replay_lsn),
             target_s=batch_size.target_s(limits, round_trip_s, sync=replica.sync),
             bound_s=limits.max_lag_s / 2,
-            wanted_bytes=pace.wanted_bytes,
+            wanted_bytes=throttle_state.wanted_bytes,
         )
-        flows.append(replica_window.step(one, now_s, ceiling_bytes=limits.max_lag_bytes / 2, sliced=sliced))
-    seen = {*pace.expected, *(one.name for one in flows)}
+        replica_windows.append(replica_window.step(one, now_s, ceiling_bytes=limits.max_lag_bytes / 2, sliced=sliced))
+    seen = {*throttle_state.expected, *(one.name for one in replica_windows)}
     return replace(
-        pace,
+        throttle_state,
         clock=clock,
         round_trip_s=round_trip_s,
-        pacer=wal_rate.pass_time(pace.pacer, now_s, limits.max_wal_rate_bytes_s),
-        flows=tuple(flows),
+        wal_debt=wal_rate.pass_time(throttle_state.wal_debt, now_s, limits.max_wal_rate_bytes_s),
+        replica_windows=tuple(replica_windows),
         expected=frozenset(
             {*limits.replicas.require, *(name for name in seen if stop_conditions.counted(limits, name))}
         ),
-        history=(*(pair for pair in pace.history if now_s - pair[0] < RATE_SPAN_S), (now_s, signals.insert_lsn)),
+        history=(
+            *(pair for pair in throttle_state.history if now_s - pair[0] < RATE_SPAN_S),
+            (now_s, signals.insert_lsn),
+        ),
     )
 
 
 def _admit(
-    limits: ThrottleLimits, batch: BatchLimits, pace: ThrottleState, signals: Signals, stripe: int
+    limits: ThrottleLimits, batch: BatchLimits, throttle_state: ThrottleState, signals: Signals, stripe: int
 ) -> tuple[Decision, ThrottleState]:
-    run = batch_size.next_batch_rows(limits, batch, pace, stripe)
-    row_bytes = pace.cost.wal_bytes(stripe)
-    wanted, travel_s = run.rows * row_bytes, pace.round_trip_s * ROUND_TRIPS / 2
-    pace = replace(pace, wanted_bytes=wanted)
-    room, full = min(((one.room_bytes(travel_s), one) for one in pace.flows), key=itemgetter(0), default=(inf, None))
-    if full is None or wanted + pace.pending_bytes <= room:
-        run = replace(run, flush=_flushes(pace, wanted))
-        return run, replace(pace, admitted_s=signals.at_s, held=False)
+    run = batch_size.next_batch_rows(limits, batch, throttle_state, stripe)
+    row_bytes = throttle_state.cost.wal_bytes(stripe)
+    wanted, travel_s = run.rows * row_bytes, throttle_state.round_trip_s * ROUND_TRIPS / 2
+    throttle_state = replace(throttle_state, wanted_bytes=wanted)
+    room, full = min(
+        ((one.room_bytes(travel_s), one) for one in throttle_state.replica_windows),
+        key=itemgetter(0),
+        default=(inf, None),
+    )
+    if full is None or wanted + throttle_state.pending_bytes <= room:
+        run = replace(run, flush=_flushes(throttle_state, wanted))
+        return run, replace(throttle_state, admitted_s=signals.at_s, held=False)
     idle = full.unreplayed_bytes == 0
-    if not pace.pending_bytes and (idle or _patient(limits, pace, full, signals.at_s)):
+    if not throttle_state.pending_bytes and (idle or _patient(limits, throttle_state, full, signals.at_s)):
         floor = int(min(run.rows, batch_size.floor_rows(batch, full, row_bytes)))
         by = f"{full.name} is idle" if idle else f"others fill {full.name}"
-        return Run(max(1, floor), by, flush=True), replace(pace, admitted_s=signals.at_s, held=False)
-    over = f"{format_size(full.unreplayed_bytes + pace.pending_bytes + wanted)} > {format_size(full.window_bytes)}"
+        return Run(max(1, floor), by, flush=True), replace(throttle_state, admitted_s=signals.at_s, held=False)
+    on_the_way_bytes = full.unreplayed_bytes + throttle_state.pending_bytes + wanted
+    over = f"{format_size(on_the_way_bytes)} > {format_size(full.window_bytes)}"
     reason = WaitReason(WaitKind.WINDOW, f"{full.name} wal on the way {over}")
-    excess_s = (wanted + pace.pending_bytes - room) / (full.rate_bytes_s or full.window_bytes / POLL_S)
+    excess_s = (wanted + throttle_state.pending_bytes - room) / (full.rate_bytes_s or full.window_bytes / POLL_S)
     delay_s = max(POLL_MIN_S, min(excess_s, POLL_S, full.allowed_s * batch_size.BATCH_SHARE))
-    return Wait(delay_s, reason), replace(pace, held=True)
+    return Wait(delay_s, reason), replace(throttle_state, held=True)
 
 
-def _flushes(pace: ThrottleState, wanted: float) -> bool:
+def _flushes(throttle_state: ThrottleState, wanted: float) -> bool:
     """Whether we had to wait, or a window makes batches small: there is time, and WAL must not lie on the primary."""
-    return pace.held or any(
+    return throttle_state.held or any(
         one.rate_bytes_s is None
         or one.allowed_s < WALWRITER_S
-        or (one.window_bytes < one.shown_bytes and batch_size.limited_by_window(pace, one, wanted))
-        for one in pace.flows
+        or (one.window_bytes < one.shown_bytes and batch_size.limited_by_window(throttle_state, one, wanted))
+        for one in throttle_state.replica_windows
     )
 
 
-def _patient(limits: ThrottleLimits, pace: ThrottleState, full: ReplicaWindow, now_s: float) -> bool:
+def _patient(limits: ThrottleLimits, throttle_state: ThrottleState, full: ReplicaWindow, now_s: float) -> bool:
     """Whether we have waited long for a replica that goes on replaying what others write."""
-    waited = now_s - pace.admitted_s > PATIENCE_S and full.moved_s > pace.admitted_s
+    waited = now_s - throttle_state.admitted_s > PATIENCE_S and full.moved_s > throttle_state.admitted_s
     return waited and full.lag_s < limits.max_lag_s / 2

@@ -25,9 +25,9 @@ class LockBackoff:
     until_s: float = 0.0
 
 
-def after_batch(courtesy: LockBackoff, now_s: float, *, sessions: int, limit: int) -> LockBackoff:
+def after_batch(lock_backoff: LockBackoff, now_s: float, *, sessions: int, limit: int) -> LockBackoff:
     """Return the courtesy after a batch for which `sessions` waited: half the size and a longer pause, or a step up."""
     if sessions <= limit:
-        return LockBackoff(sessions, min(1.0, courtesy.share * GROWTH))
-    pause_s = min(PAUSE_MAX_S, PAUSE_S * 2.0 ** min(courtesy.times, 10))
-    return LockBackoff(sessions, max(SHARE_MIN, courtesy.share * SHRINK), courtesy.times + 1, now_s + pause_s)
+        return LockBackoff(sessions, min(1.0, lock_backoff.share * GROWTH))
+    pause_s = min(PAUSE_MAX_S, PAUSE_S * 2.0 ** min(lock_backoff.times, 10))
+    return LockBackoff(sessions, max(SHARE_MIN, lock_backoff.share * SHRINK), lock_backoff.times + 1, now_s + pause_s)

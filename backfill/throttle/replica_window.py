@@ -85,7 +85,7 @@ def start(name: str, now_s: float, replay_lsn: int) -> ReplicaWindow:
 
 
 def observe(
-    flow: ReplicaWindow,
+    replica_window: ReplicaWindow,
     now_s: float,
     replay_lsn: int,
     *,
@@ -104,30 +104,35 @@ def observe(
     """
     queued = max(0, flush_lsn - replay_lsn)
     unreplayed = max(0, insert_lsn - replay_lsn)
-    busy, rate, since_s, since_lsn = flow.busy and queued > 0, flow.rate_bytes_s, flow.sampled_s, flow.sampled_lsn
+    busy, rate, since_s, since_lsn = (
+        replica_window.busy and queued > 0,
+        replica_window.rate_bytes_s,
+        replica_window.sampled_s,
+        replica_window.sampled_lsn,
+    )
     span_s, delivered = now_s - since_s, replay_lsn - since_lsn
     if span_s >= RATE_SPAN_S and (delivered > 0 or queued == 0 or span_s >= STILL_S):
         rate = _rate(rate, delivered / span_s, busy=busy)
         busy, since_s, since_lsn = queued > 0, now_s, replay_lsn
-    moved = replay_lsn > flow.replay_lsn
-    travel_s = min(flow.travel_s, age_s) if moved else flow.travel_s
+    moved = replay_lsn > replica_window.replay_lsn
+    travel_s = min(replica_window.travel_s, age_s) if moved else replica_window.travel_s
     return ReplicaWindow(  # not replace(): this is done for each replica at each reading
-        name=flow.name,
+        name=replica_window.name,
         replay_lsn=replay_lsn,
         lag_s=lag_s,
         unreplayed_bytes=unreplayed,
         queued_bytes=queued,
         allowed_s=min(target_s + min(travel_s, TRAVEL_MAX_S), bound_s),
         travel_s=travel_s,
-        window_bytes=flow.window_bytes,
+        window_bytes=replica_window.window_bytes,
         rate_bytes_s=rate,
-        used_bytes=max(flow.used_bytes, flow.unreplayed_bytes + wanted_bytes, unreplayed),
-        stepped_s=flow.stepped_s,
+        used_bytes=max(replica_window.used_bytes, replica_window.unreplayed_bytes + wanted_bytes, unreplayed),
+        stepped_s=replica_window.stepped_s,
         sampled_s=since_s,
         sampled_lsn=since_lsn,
         busy=busy,
-        dry=flow.dry or not queued,
-        moved_s=now_s if moved else flow.moved_s,
+        dry=replica_window.dry or not queued,
+        moved_s=now_s if moved else replica_window.moved_s,
     )
 
 
@@ -141,23 +146,23 @@ def _rate(rate: float | None, delivered: float, *, busy: bool) -> float | None:
     return rate + (FEAR if delivered < rate else HOPE) * (delivered - rate)
 
 
-def step(flow: ReplicaWindow, now_s: float, *, ceiling_bytes: float, sliced: bool) -> ReplicaWindow:
+def step(replica_window: ReplicaWindow, now_s: float, *, ceiling_bytes: float, sliced: bool) -> ReplicaWindow:
     """Return the flow with its window adapted, at most once every `STEP_S`.
 
     A queue above the target cuts it to what the replica has shown. Where it is what holds us back, because it is
     filled or the last batch was `sliced` smaller by it, it doubles up to what the replica has shown; beyond that it
     grows a little, and only when filled. So it is never much wider than what is really on the way.
     """
-    if now_s - flow.stepped_s < STEP_S:
-        return flow
-    window, shown = flow.window_bytes, flow.shown_bytes
-    filled = flow.used_bytes > window * FILLED_SHARE
-    starved = filled and flow.dry
-    if shown and flow.queue_s > flow.allowed_s and not starved:
+    if now_s - replica_window.stepped_s < STEP_S:
+        return replica_window
+    window, shown = replica_window.window_bytes, replica_window.shown_bytes
+    batch_result = replica_window.used_bytes > window * FILLED_SHARE
+    starved = batch_result and replica_window.dry
+    if shown and replica_window.queue_s > replica_window.allowed_s and not starved:
         window = min(window, shown)
-    elif window < shown and (filled or sliced):
+    elif window < shown and (batch_result or sliced):
         window = min(window * GROWTH_SHOWN, shown)
-    elif shown and filled:
+    elif shown and batch_result:
         window *= GROWTH_DRY if starved else GROWTH
     window = min(max(window, WINDOW_MIN_BYTES), ceiling_bytes)
-    return replace(flow, window_bytes=window, used_bytes=0.0, dry=False, stepped_s=now_s)
+    return replace(replica_window, window_bytes=window, used_bytes=0.0, dry=False, stepped_s=now_s)

@@ -30,10 +30,10 @@ class ThrottleState:
     """
 
     cost: RowCost = RowCost()
-    pacer: WalDebt = WalDebt()
-    courtesy: LockBackoff = LockBackoff()
+    wal_debt: WalDebt = WalDebt()
+    lock_backoff: LockBackoff = LockBackoff()
     clock: LsnClock = LsnClock()
-    flows: tuple[ReplicaWindow, ...] = ()
+    replica_windows: tuple[ReplicaWindow, ...] = ()
     expected: frozenset[str] = frozenset()
     stopped: frozenset[ConditionKey] = frozenset()
     wanted_bytes: float = 0.0
@@ -46,7 +46,7 @@ class ThrottleState:
     @property
     def wal_budget_bytes(self) -> float:
         """The smallest window of all counted replicas; 0 when none is counted."""
-        return min((one.window_bytes for one in self.flows), default=0.0)
+        return min((one.window_bytes for one in self.replica_windows), default=0.0)
 
     @property
     def wal_rate_bytes_s(self) -> float | None:
@@ -57,25 +57,30 @@ class ThrottleState:
         return (last_lsn - first_lsn) / (last_s - first_s)
 
 
-def learn(pace: ThrottleState, *, stripe: int, rows: int, wal_bytes: int, took_s: float) -> ThrottleState:
+def learn(throttle_state: ThrottleState, *, stripe: int, rows: int, wal_bytes: int, took_s: float) -> ThrottleState:
     """Return the memory after a batch: what it cost, its time on the way aside, and what it owes."""
-    worked_s = max(took_s * WORKED_SHARE_MIN, took_s - (ROUND_TRIPS - 1) * pace.round_trip_s)
-    cost = costs.learn(pace.cost, stripe=stripe, rows=rows, wal_bytes=wal_bytes, took_s=worked_s)
-    return replace(pace, cost=cost, pacer=wal_rate.spend(pace.pacer, wal_bytes))
+    worked_s = max(took_s * WORKED_SHARE_MIN, took_s - (ROUND_TRIPS - 1) * throttle_state.round_trip_s)
+    cost = costs.learn(throttle_state.cost, stripe=stripe, rows=rows, wal_bytes=wal_bytes, took_s=worked_s)
+    return replace(throttle_state, cost=cost, wal_debt=wal_rate.spend(throttle_state.wal_debt, wal_bytes))
 
 
-def give_way(limits: ThrottleLimits, pace: ThrottleState, now_s: float, sessions: int) -> ThrottleState:
+def give_way(limits: ThrottleLimits, throttle_state: ThrottleState, now_s: float, sessions: int) -> ThrottleState:
     """Return the memory after a batch for whose locks so many sessions waited."""
     limit = limits.max_blocked_sessions
-    return replace(pace, courtesy=lock_backoff.after_batch(pace.courtesy, now_s, sessions=sessions, limit=limit))
+    return replace(
+        throttle_state,
+        lock_backoff=lock_backoff.after_batch(throttle_state.lock_backoff, now_s, sessions=sessions, limit=limit),
+    )
 
 
-def retuned(pace: ThrottleState, before: ThrottleLimits, after: ThrottleLimits) -> ThrottleState:
+def retuned(throttle_state: ThrottleState, before: ThrottleLimits, after: ThrottleLimits) -> ThrottleState:
     """Return the memory under other limits: what is owed is still so many seconds, at the rate that holds now."""
     share = after.max_wal_rate_bytes_s / before.max_wal_rate_bytes_s
-    return replace(pace, pacer=replace(pace.pacer, debt_bytes=pace.pacer.debt_bytes * share))
+    return replace(
+        throttle_state, wal_debt=replace(throttle_state.wal_debt, debt_bytes=throttle_state.wal_debt.debt_bytes * share)
+    )
 
 
-def tick(pace: ThrottleState, at_s: float, insert_lsn: int) -> ThrottleState:
+def tick(throttle_state: ThrottleState, at_s: float, insert_lsn: int) -> ThrottleState:
     """Return the memory with one more sample of the primary's position, such as a batch brings along."""
-    return replace(pace, clock=pace.clock.tick(at_s, insert_lsn))
+    return replace(throttle_state, clock=throttle_state.clock.tick(at_s, insert_lsn))

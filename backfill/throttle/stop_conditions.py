@@ -43,7 +43,7 @@ def counted(limits: ThrottleLimits, name: str) -> bool:
 def find_stop_conditions(
     limits: ThrottleLimits,
     signals: Signals,
-    flows: tuple[ReplicaWindow, ...],
+    replica_windows: tuple[ReplicaWindow, ...],
     expected: frozenset[str],
     stopped: frozenset[ConditionKey],
 ) -> tuple[StopCondition, ...]:
@@ -53,7 +53,7 @@ def find_stop_conditions(
         return (StopCondition((WaitKind.BLIND, ""), reason),)
     return (
         *_view(limits, signals, expected),
-        *_lag(limits, flows, stopped),
+        *_lag(limits, replica_windows, stopped),
         *_slots(limits, signals, stopped),
         *_archiver(limits, signals, stopped),
         *_table(signals),
@@ -76,17 +76,19 @@ def _view(limits: ThrottleLimits, signals: Signals, expected: frozenset[str]) ->
 
 
 def _lag(
-    limits: ThrottleLimits, flows: tuple[ReplicaWindow, ...], stopped: frozenset[ConditionKey]
+    limits: ThrottleLimits, replica_windows: tuple[ReplicaWindow, ...], stopped: frozenset[ConditionKey]
 ) -> Iterator[StopCondition]:
-    for flow in sorted(flows, key=lambda flow: -flow.lag_s):
-        lag_s = limits.max_lag_s * BUDGET_SHARE * _share(stopped, WaitKind.LAG, flow.name)
-        if flow.lag_s > lag_s:
-            text = f"{flow.name} lag {format_duration(flow.lag_s)} > {format_duration(lag_s)}"
-            yield _fault(WaitKind.LAG, flow.name, text)
-        lag_bytes = limits.max_lag_bytes * BUDGET_SHARE * _share(stopped, WaitKind.LAG_BYTES, flow.name)
-        if flow.unreplayed_bytes > lag_bytes:
-            text = f"{flow.name} lag {format_size(flow.unreplayed_bytes)} > {format_size(lag_bytes)}"
-            yield _fault(WaitKind.LAG_BYTES, flow.name, text)
+    for replica_window in sorted(replica_windows, key=lambda replica_window: -replica_window.lag_s):
+        lag_s = limits.max_lag_s * BUDGET_SHARE * _share(stopped, WaitKind.LAG, replica_window.name)
+        if replica_window.lag_s > lag_s:
+            text = f"{replica_window.name} lag {format_duration(replica_window.lag_s)} > {format_duration(lag_s)}"
+            yield _fault(WaitKind.LAG, replica_window.name, text)
+        lag_bytes = limits.max_lag_bytes * BUDGET_SHARE * _share(stopped, WaitKind.LAG_BYTES, replica_window.name)
+        if replica_window.unreplayed_bytes > lag_bytes:
+            text = (
+                f"{replica_window.name} lag {format_size(replica_window.unreplayed_bytes)} > {format_size(lag_bytes)}"
+            )
+            yield _fault(WaitKind.LAG_BYTES, replica_window.name, text)
 
 
 def _slots(limits: ThrottleLimits, signals: Signals, stopped: frozenset[ConditionKey]) -> Iterator[StopCondition]:

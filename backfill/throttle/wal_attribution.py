@@ -17,23 +17,25 @@ class WalAttribution:
     charged: dict[int, float] = field(default_factory=dict)
 
 
-def advance_to(ledger: WalAttribution, position: int) -> WalAttribution:
+def advance_to(attribution: WalAttribution, position: int) -> WalAttribution:
     """Return the ledger with the primary at a later position."""
-    grown = max(0, position - ledger.position)
-    if not ledger.charged:
-        return replace(ledger, position=max(ledger.position, position))
-    share = grown / len(ledger.charged)
-    return WalAttribution(ledger.position + grown, {lane: bytes_ + share for lane, bytes_ in ledger.charged.items()})
+    grown = max(0, position - attribution.position)
+    if not attribution.charged:
+        return replace(attribution, position=max(attribution.position, position))
+    share = grown / len(attribution.charged)
+    return WalAttribution(
+        attribution.position + grown, {lane: bytes_ + share for lane, bytes_ in attribution.charged.items()}
+    )
 
 
-def open_batch(ledger: WalAttribution, lane: int, position: int) -> WalAttribution:
+def open_batch(attribution: WalAttribution, lane: int, position: int) -> WalAttribution:
     """Return the ledger with a batch of this lane that begins at a position."""
-    reached = advance_to(ledger, position)
+    reached = advance_to(attribution, position)
     return replace(reached, charged={**reached.charged, lane: 0.0})
 
 
-def close_batch(ledger: WalAttribution, lane: int, position: int | None) -> tuple[int, WalAttribution]:
+def close_batch(attribution: WalAttribution, lane: int, position: int | None) -> tuple[int, WalAttribution]:
     """Return what a lane's batch has written, and the ledger without it; an unknown position charges nothing more."""
-    reached = ledger if position is None else advance_to(ledger, position)
+    reached = attribution if position is None else advance_to(attribution, position)
     kept = {one: bytes_ for one, bytes_ in reached.charged.items() if one != lane}
     return int(reached.charged.get(lane, 0.0)), replace(reached, charged=kept)

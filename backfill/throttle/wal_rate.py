@@ -22,24 +22,24 @@ class WalDebt:
     at_s: float = 0.0
 
 
-def pass_time(pacer: WalDebt, now_s: float, rate_bytes_s: float) -> WalDebt:
+def pass_time(wal_debt: WalDebt, now_s: float, rate_bytes_s: float) -> WalDebt:
     """Return the pacer at `now_s`: time pays at the rate."""
-    elapsed_s = max(0.0, now_s - pacer.at_s)
-    owed = min(pacer.debt_bytes, rate_bytes_s * DEBT_MAX_S)
+    elapsed_s = max(0.0, now_s - wal_debt.at_s)
+    owed = min(wal_debt.debt_bytes, rate_bytes_s * DEBT_MAX_S)
     debt = max(owed - rate_bytes_s * elapsed_s, -rate_bytes_s * SAVED_S)
     fade = max(0.0, 1.0 - elapsed_s / RATE_WINDOW_S)
-    return replace(pacer, debt_bytes=debt, own_rate_bytes_s=pacer.own_rate_bytes_s * fade, at_s=now_s)
+    return replace(wal_debt, debt_bytes=debt, own_rate_bytes_s=wal_debt.own_rate_bytes_s * fade, at_s=now_s)
 
 
-def spend(pacer: WalDebt, wal_bytes: int) -> WalDebt:
+def spend(wal_debt: WalDebt, wal_bytes: int) -> WalDebt:
     """Return the pacer after a batch wrote `wal_bytes`."""
     return replace(
-        pacer,
-        debt_bytes=pacer.debt_bytes + wal_bytes,
-        own_rate_bytes_s=pacer.own_rate_bytes_s + wal_bytes / RATE_WINDOW_S,
+        wal_debt,
+        debt_bytes=wal_debt.debt_bytes + wal_bytes,
+        own_rate_bytes_s=wal_debt.own_rate_bytes_s + wal_bytes / RATE_WINDOW_S,
     )
 
 
-def wait_s(pacer: WalDebt, rate_bytes_s: float) -> float:
+def wait_s(wal_debt: WalDebt, rate_bytes_s: float) -> float:
     """Return how long the debt takes to be paid; 0 when there is none."""
-    return max(0.0, pacer.debt_bytes / rate_bytes_s)
+    return max(0.0, wal_debt.debt_bytes / rate_bytes_s)

@@ -119,12 +119,15 @@ class VacuumHistory:
 
 
 def throttle_view(
-    limits: ThrottleLimits, pace: ThrottleState, signals: Signals, trouble: WaitReason | None, *, edge: bool
+    limits: ThrottleLimits, throttle_state: ThrottleState, signals: Signals, trouble: WaitReason | None, *, edge: bool
 ) -> ThrottleView:
     """Return how the throttle stands after a reading."""
-    rates = [one.rate_bytes_s for one in pace.flows]
+    rates = [one.rate_bytes_s for one in throttle_state.replica_windows]
     known = [rate for rate in rates if rate]
-    lag_shares = (max(one.lag_s / limits.max_lag_s, one.unreplayed_bytes / limits.max_lag_bytes) for one in pace.flows)
+    lag_shares = (
+        max(one.lag_s / limits.max_lag_s, one.unreplayed_bytes / limits.max_lag_bytes)
+        for one in throttle_state.replica_windows
+    )
     paced = trouble is not None and trouble.kind in PACE_KINDS
     return ThrottleView(
         visible=signals.visible,

@@ -45,10 +45,10 @@ def backfill(
     **options: Any,
 ) -> Ended:
     """Run a command to its end; `dsn` is its DATABASE_URL."""
-    around = environment(DATABASE_URL=dsn) if env is None else env
+    runtime = environment(DATABASE_URL=dsn) if env is None else env
     ended = subprocess.run(
         [*COMMAND, *map(str, arguments)],
-        env=around,
+        env=runtime,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         check=False,

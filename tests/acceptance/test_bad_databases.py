@@ -404,15 +404,15 @@ def test_each_is_told_with_its_place_or_its_grant_and_no_row_is_touched(database
         names = {"worker": database.worker, "database": database.name, "temporary": row[0]}
         states = {table: one for table, one in STATES.items() if one.since <= connection.info.server_version}
 
-        def filled(text: str, table: str) -> str:
+        def batch_result(text: str, table: str) -> str:
             for name, value in {**names, "table": table}.items():
                 text = text.replace(f"{{{name}}}", value)
             return text
 
         for table, one in states.items():
-            connection.execute(filled(one.make, table).encode())
-            assigned = {column: filled(value, table) for column, value in (one.assigned or FILL).items()}
-            text = job_text(table, filled(one.table, table), assigned, one.where, *one.more)
+            connection.execute(batch_result(one.make, table).encode())
+            assigned = {column: batch_result(value, table) for column, value in (one.assigned or FILL).items()}
+            text = job_text(table, batch_result(one.table, table), assigned, one.where, *one.more)
             write(tmp_path / f"{table}.yaml", text)
         before = versions(connection)
         log = serve_until(tmp_path, database.worker_dsn, len(states), timeout_s=120)
@@ -423,7 +423,7 @@ def test_each_is_told_with_its_place_or_its_grant_and_no_row_is_touched(database
         for table, end in zip(sorted(states), ends, strict=True)
     }
     names["column"] = said["nested_too_deep"][1].split(":")[1]  # the server's own affair
-    assert said == {table: (one.code, filled(one.said, table)) for table, one in sorted(states.items())}
+    assert said == {table: (one.code, batch_result(one.said, table)) for table, one in sorted(states.items())}
     begun = sorted(table for table, one in states.items() if one.code == 4)
     assert [name for (name,) in database.query("select name from backfill.job order by name")] == begun
 

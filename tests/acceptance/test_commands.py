@@ -185,8 +185,8 @@ def test_a_reader_that_ends_stops_the_run_at_its_checkpoint(database, tmp_path, 
     [(state, rows_total)] = database.query(
         "select state, coalesce(rows_total, 0) from backfill.job left join backfill.scan on job = name"
     )
-    [(filled,)] = database.query("select count(*) from users where handle is not null")
-    assert (state, rows_total) == ("stopped", filled)
+    [(batch_result,)] = database.query("select count(*) from users where handle is not null")
+    assert (state, rows_total) == ("stopped", batch_result)
     if stream == "stdout":
         assert backfill("run", write(path), "--http", "off", dsn=database.worker_dsn).code == 0
         assert left(database) == 0

@@ -24,14 +24,14 @@ def test_a_signal_ends_the_batch_in_flight_and_leaves_the_checkpoint(database, t
         assert time.monotonic() - began_s < 5
     [finished] = worker.all_of("Finished")
     assert finished["state"] == "stopped"
-    [(filled,)] = database.query("select count(*) from users where handle is not null")
-    assert database.query("select rows_total, state from backfill.scan, backfill.job") == [(filled, "stopped")]
-    assert 0 < filled < 20_000
+    [(batch_result,)] = database.query("select count(*) from users where handle is not null")
+    assert database.query("select rows_total, state from backfill.scan, backfill.job") == [(batch_result, "stopped")]
+    assert 0 < batch_result < 20_000
     assert database.query("select count(*) from pg_locks where locktype = 'advisory'") == [(0,)]
     with run_job(database.worker_dsn, write_job(tmp_path)) as worker:
         assert worker.end() == 0
     assert worker.all_of("Started")[0]["resumed"] is True
-    assert sum(event["rows"] for event in worker.all_of("BatchDone")) == 20_000 - filled
+    assert sum(event["rows"] for event in worker.all_of("BatchDone")) == 20_000 - batch_result
     assert left(database) == 0
 
 
@@ -60,9 +60,9 @@ def test_a_second_signal_cancels_the_statement_and_rolls_it_back(database, tmp_p
         began_s = time.monotonic()
         assert worker.end() == 143, worker.stderr
         assert time.monotonic() - began_s < 10
-    [(filled,)] = database.query("select count(*) from users where handle is not null")
-    assert database.query("select rows_total from backfill.scan") == [(filled,)]
-    assert filled < 2000
+    [(batch_result,)] = database.query("select count(*) from users where handle is not null")
+    assert database.query("select rows_total from backfill.scan") == [(batch_result,)]
+    assert batch_result < 2000
 
 
 @pytest.mark.docker

@@ -29,7 +29,7 @@ from backfill.postgres.work.job_session import PgJobSession as Session
 from backfill.table.batch import BatchResult, OpenedLeaf
 from backfill.table.checkpoint import Checkpoint, Layout, lay_out
 from backfill.table.definition import Table
-from backfill.table.row_counts import BatchRange, cut
+from backfill.table.row_counts import BatchRange, batch_range
 from tests.factories import admission, run_order
 from tests.fault_injection import Primary
 from tests.fixtures_postgres import Database
@@ -132,31 +132,33 @@ async def open_leaf(worker: Session) -> OpenedLeaf:
     if stripes == "auto":
         return opened
     layout = Layout((1,) * stripes)
-    return replace(opened, scans=tuple(lay_out(one, layout) if one.window_untouched else one for one in opened.scans))
+    return replace(
+        opened, checkpoints=tuple(lay_out(one, layout) if one.window_untouched else one for one in opened.checkpoints)
+    )
 
 
-async def next_pass(worker: Session, scan: Checkpoint) -> Checkpoint:
+async def next_pass(worker: Session, checkpoint: Checkpoint) -> Checkpoint:
     """Begin the next pass of a job with one lane."""
-    [begun] = await worker.new_pass((scan,))
+    [begun] = await worker.new_pass((checkpoint,))
     return begun
 
 
-async def start_again(worker: Session, scan: Checkpoint) -> tuple[Checkpoint, str]:
+async def start_again(worker: Session, checkpoint: Checkpoint) -> tuple[Checkpoint, str]:
     """Start the pass of a job with one lane again, and say why."""
-    [fresh], why = await worker.reopen((scan,))
+    [fresh], why = await worker.reopen((checkpoint,))
     return fresh, why
 
 
-async def fill(worker: Session, scan: Checkpoint, cut: BatchRange) -> BatchResult:
+async def fill(worker: Session, checkpoint: Checkpoint, batch_range: BatchRange) -> BatchResult:
     """Run one batch that must be committed."""
-    done = await run_order(worker, scan, cut, admission(cut.rows))
+    done = await run_order(worker, checkpoint, batch_range, admission(batch_range.rows))
     assert isinstance(done, BatchResult), done
     return done
 
 
-async def next_cut(worker: Session, scan: Checkpoint, rows: int = 1_000_000) -> BatchRange:
+async def next_cut(worker: Session, checkpoint: Checkpoint, rows: int = 1_000_000) -> BatchRange:
     """Return the next batch of at most `rows` rows from the scan's place."""
-    found = cut(await worker.read_scout(scan, rows, sys.maxsize), scan, rows)
+    found = batch_range(await worker.read_scout(checkpoint, rows, sys.maxsize), checkpoint, rows)
     assert found is not None
     return found
 
@@ -174,5 +176,5 @@ async def asleep(database: Database, event: str = "PgSleep") -> int:
 async def run(dsn: str, job: JobFile) -> tuple[Finished, list[Event]]:
     """Run a whole job as `backfill run` does, in this process; return how it ended and what it told."""
     events: list[Event] = []
-    around = Runtime(record=events.append, now_s=time.monotonic, sleep=anyio.sleep, jitter=lambda: 0.5)
-    return await JobSupervisor(job.job, lambda: Session(dsn, job), around, wait_for_lock=True).run(), events
+    runtime = Runtime(record=events.append, now_s=time.monotonic, sleep=anyio.sleep, jitter=lambda: 0.5)
+    return await JobSupervisor(job.job, lambda: Session(dsn, job), runtime, wait_for_lock=True).run(), events

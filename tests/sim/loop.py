@@ -38,8 +38,8 @@ class Loop:
 
     def __post_init__(self) -> None:
         plant = self.plant
-        around = Runtime(self.events.append, lambda: plant.now_s, plant.sleep, lambda: 0.5)
-        self.gate = AdmissionControl(self.job, around)
+        runtime = Runtime(self.events.append, lambda: plant.now_s, plant.sleep, lambda: 0.5)
+        self.control = AdmissionControl(self.job, runtime)
 
     def run(self, until_s: float) -> Loop:
         self.plant.until_s = until_s
@@ -51,12 +51,12 @@ class Loop:
         session = cast(JobSession, self.plant)
         with suppress(Over):
             while True:
-                run = await self.gate.admit(session, Checkpoint(end_page=1, stripe=self.stripe))
+                run = await self.control.admit(session, Checkpoint(end_page=1, stripe=self.stripe))
                 rows = min(run.rows, self.left)
                 self.flushes += run.flush
                 self.rests += [len(self.plant.batches)] * (rows < run.rows)
-                self.gate.release(0)
-                self.gate.learn(self.plant.fill(rows, self.stripe, flush=run.flush), self.stripe)
+                self.control.release(0)
+                self.control.learn(self.plant.fill(rows, self.stripe, flush=run.flush), self.stripe)
                 self.left -= rows
                 if self.left == 0:
                     self.stripe, self.left = (self.stripe + 1) % STRIPES, STRIPE_ROWS

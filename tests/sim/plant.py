@@ -212,5 +212,5 @@ class Plant:
             self._pass(work.flush_s)
         self.batches.append(Batch(began_s, rows, wal_bytes, stripe))
         self._pass(work.round_trip_s)
-        scan = Checkpoint(end_page=1)
-        return BatchResult(scan, rows, 0, 0, wal_bytes, int(self.insert), self.now_s - began_s, ())
+        checkpoint = Checkpoint(end_page=1)
+        return BatchResult(checkpoint, rows, 0, 0, wal_bytes, int(self.insert), self.now_s - began_s, ())

@@ -71,7 +71,7 @@ def watch(scenario: Scenario, *, kept: int | None = None) -> Seen:
     def look() -> None:
         lag_s = max(path.lag_s for path in plant.paths)
         behind = max(path.behind for path in plant.paths)
-        seen.samples.append((plant.now_s, lag_s, behind, run.gate.pace.wal_budget_bytes))
+        seen.samples.append((plant.now_s, lag_s, behind, run.control.throttle_state.wal_budget_bytes))
 
     plant.watch, plant.watch_s = look, scenario.sample_s
     run.run(scenario.from_s or scenario.sample_s)

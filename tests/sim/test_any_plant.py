@@ -76,8 +76,8 @@ def test_a_steady_plant_is_used_within_its_budget(plant: Plant, budget: str):
         return
     floor = min(ROWS_MIN, FLOOR_SHARE / 6 * target * use * slowest.left_bytes_s / plant.work.row_bytes_at(0.0, 0))
     rests = set(run.rests)
-    filled = [one.rows for at, one in enumerate(plant.batches) if at >= began and at not in rests]
-    assert not filled or sorted(filled)[len(filled) // 10] >= floor
+    batch_result = [one.rows for at, one in enumerate(plant.batches) if at >= began and at not in rests]
+    assert not batch_result or sorted(batch_result)[len(batch_result) // 10] >= floor
 
 
 @settings(max_examples=600 // SHARE)
@@ -122,7 +122,7 @@ def test_after_any_accident_work_resumes(story: tuple[Plant, dict[str, Any], flo
     plant, accident, over_s = story
     run, victim = Loop(plant, laws(max_lag=budget)), plant.paths[0]
     run.run(accident["at_s"])
-    window = run.gate.pace.wal_budget_bytes
+    window = run.control.throttle_state.wal_budget_bytes
     own = run.own_bytes
     run.run(over_s)
     added = run.own_bytes - own

@@ -187,7 +187,7 @@ def test_a_hundred_replicas_are_no_burden():
     took_s = []
     for _ in range(20):
         began_s = perf_counter()
-        decide(run.job.throttle, run.job.batch, run.gate.pace, reading, 0)
+        decide(run.job.throttle, run.job.batch, run.control.throttle_state, reading, 0)
         took_s.append(perf_counter() - began_s)
     assert min(took_s) < 3e-3
 
@@ -274,7 +274,7 @@ def test_an_idle_hour_is_followed_by_no_burst():
 def test_a_frozen_replica_adds_at_most_a_window(budget: str):
     path = link(4, frozen=((10.0, 70.0),))
     run = under(path, max_lag=budget).run(10.0)
-    window, batch = run.gate.pace.wal_budget_bytes, max(one.wal_bytes for one in run.plant.batches)
+    window, batch = run.control.throttle_state.wal_budget_bytes, max(one.wal_bytes for one in run.plant.batches)
     path.worst_bytes = 0.0
     run.run(70.0)
     assert path.worst_bytes <= window + batch
@@ -336,7 +336,7 @@ def test_a_replica_that_is_behind_when_we_begin_is_caught_up_with_first():
 def test_a_row_dearer_than_the_window_still_goes():
     work = Work(row_bytes=500.0 * KB, noise=0.0)
     run = under(link(1), max_lag="10s", work=work)
-    run.gate.pace = ThrottleState(cost=RowCost(500.0 * KB, 500.0 * KB, 1e-5))
+    run.control.throttle_state = ThrottleState(cost=RowCost(500.0 * KB, 500.0 * KB, 1e-5))
     run.run(30.0)
     assert {one.rows for one in run.plant.batches} == {1}
     assert len(run.plant.batches) > 30
@@ -421,7 +421,7 @@ def test_any_plant_keeps_its_budget_and_moves(plant: Plant, budget: str, rate: s
     assert all(1 <= batch.rows <= 10_000 for batch in plant.batches)
     allowed = run.job.throttle.max_wal_rate_bytes_s * (16.0 + DEBT_S * plant.work.checkpoint_factor)
     assert run.own_bytes <= allowed
-    assert math.isfinite(run.gate.pace.wal_budget_bytes)
+    assert math.isfinite(run.control.throttle_state.wal_budget_bytes)
 
 
 @settings(max_examples=25)
@@ -447,5 +447,5 @@ def test_any_frozen_replica_adds_at_most_a_window_and_a_batch(plant: Plant, at_s
     own, windows = run.own_bytes, []
     for after_s in (0.0, 0.5, 1.0, 20.0):
         run.run(at_s + after_s)
-        windows += [one.window_bytes for one in run.gate.pace.flows if one.name == victim.name]
+        windows += [one.window_bytes for one in run.control.throttle_state.replica_windows if one.name == victim.name]
     assert run.own_bytes - own <= max(windows) + max(one.wal_bytes for one in plant.batches)

@@ -23,44 +23,44 @@ class CompressionSwitch:
         self._job = job.name
         self._mode = job.wal_compression
         self._record = record
-        self._offer = ServerSupport()
+        self._support = ServerSupport()
         self._memory = CompressionState(on=job.wal_compression == "on")
         self._told: CompressionChanged | None = None
 
     @property
     def method(self) -> str | None:
         """How the next batch compresses, None where it does not."""
-        return self._offer.method if self._memory.on and self._offer.method else None
+        return self._support.method if self._memory.on and self._support.method else None
 
-    def begin(self, offer: ServerSupport) -> None:
+    def begin(self, support: ServerSupport) -> None:
         """Go on with what the server of a new session offers."""
-        self._offer = offer
-        if offer.already:
-            self._tell(offer.already, "the server's own setting")
+        self._support = support
+        if support.already:
+            self._tell(support.already, "the server's own setting")
         elif self._mode == "on":
             self._tell(self.method, "as the job file says")
 
-    def weigh(self, pace: ThrottleState, limited_by: str, *, paced: bool) -> ThrottleState:
+    def weigh(self, throttle_state: ThrottleState, limited_by: str, *, paced: bool) -> ThrottleState:
         """Decide about the batches behind the one that was admitted; return the pace with what a row will cost."""
-        if self._mode != "auto" or self._offer.already:
-            return pace
+        if self._mode != "auto" or self._support.already:
+            return throttle_state
         before = self._memory.on
         pressed = compression.limited_by_wal(limited_by, paced=paced)
-        self._memory, cost = compression.weigh(self._memory, pace.cost, wal_bound=pressed)
-        if not self._offer.method:
+        self._memory, cost = compression.weigh(self._memory, throttle_state.cost, wal_bound=pressed)
+        if not self._support.method:
             if self._memory.on:
-                self._tell(None, self._offer.why)
-            return pace
+                self._tell(None, self._support.why)
+            return throttle_state
         if self._memory.on != before:
             self._tell(self.method, "WAL limits us" if self._memory.on else "WAL limits us no more")
-        return replace(pace, cost=cost)
+        return replace(throttle_state, cost=cost)
 
-    def refuse(self, pace: ThrottleState) -> ThrottleState:
+    def refuse(self, throttle_state: ThrottleState) -> ThrottleState:
         """Go on without, as the right to it was taken away."""
-        self._memory, cost = compression.end(self._memory, pace.cost)
-        self._offer = ServerSupport(why=REVOKED)
+        self._memory, cost = compression.end(self._memory, throttle_state.cost)
+        self._support = ServerSupport(why=REVOKED)
         self._tell(None, REVOKED)
-        return replace(pace, cost=cost)
+        return replace(throttle_state, cost=cost)
 
     def _tell(self, method: str | None, why: str) -> None:
         told = CompressionChanged(self._job, method, why)

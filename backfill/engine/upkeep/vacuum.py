@@ -19,34 +19,34 @@ from backfill.values.errors import DatabaseError
 class VacuumSupervisor:
     """The vacuums of one run: their memory, and the telling."""
 
-    def __init__(self, around: Runtime) -> None:
-        self.around = around
+    def __init__(self, runtime: Runtime) -> None:
+        self.runtime = runtime
         self._memory = VacuumHistory()
         self._unable_told = False
 
     def begin(self, job: Job) -> None:
         """Start anew on a session or another leaf: one that ran beside the last one is over with it."""
         if (began_s := self._memory.running_s) is not None:
-            self._done(job, VacuumResult(self.around.now_s() - began_s, stopped="the session ended"))
+            self._done(job, VacuumResult(self.runtime.now_s() - began_s, stopped="the session ended"))
         self._memory = VacuumHistory(rest_until_s=self._memory.rest_until_s, vain=self._memory.vain)
 
-    def learn(self, filled: BatchResult, spare_share: float) -> None:
+    def learn(self, batch_result: BatchResult, spare_share: float) -> None:
         """Learn from a batch how many row versions left room on their page that nothing else fills."""
-        moved = round((filled.rows - filled.rows_hot) * spare_share)
+        moved = round((batch_result.rows - batch_result.rows_hot) * spare_share)
         self._memory = vacuum.learn(
             self._memory,
-            self.around.now_s(),
+            self.runtime.now_s(),
             moved=moved,
-            took_s=filled.took_s,
-            insert_lsn=filled.insert_lsn,
-            wal_bytes=filled.wal_bytes,
+            took_s=batch_result.took_s,
+            insert_lsn=batch_result.insert_lsn,
+            wal_bytes=batch_result.wal_bytes,
         )
 
     async def tend(
         self,
         session: LaneSession,
         job: Job,
-        pace: ThrottleState,
+        throttle_state: ThrottleState,
         signals: Signals,
         *,
         trouble: WaitReason | None,
@@ -60,16 +60,16 @@ class VacuumSupervisor:
             await self._end(session, job, signals.vacuumed)
         if signals.upkeep.vacuum_needs is not None and not self._unable_told:
             self._unable_told = True
-            self.around.record(
+            self.runtime.record(
                 VacuumNotPermitted(job.name, vacuum.not_permitted(str(job.table), signals.upkeep.vacuum_needs))
             )
-        calm = vacuum.throttle_view(job.throttle, pace, signals, trouble, edge=edge)
-        choice, self._memory = vacuum.decide(job.throttle, self._memory, signals.upkeep, calm, self.around.now_s())
+        calm = vacuum.throttle_view(job.throttle, throttle_state, signals, trouble, edge=edge)
+        choice, self._memory = vacuum.decide(job.throttle, self._memory, signals.upkeep, calm, self.runtime.now_s())
         match choice:
             case StartVacuum(cost):
                 await session.start_vacuum(cost)
                 moved = self._memory.running_moved
-                self.around.record(VacuumStarted(job.name, moved, cost.limit, cost.delay_ms))
+                self.runtime.record(VacuumStarted(job.name, moved, cost.limit, cost.delay_ms))
             case StopVacuum(reason):
                 await self.rest(session, job, reason)
             case _:
@@ -89,7 +89,7 @@ class VacuumSupervisor:
         """Learn and tell how the one that ran has ended; False where none ran."""
         if self._memory.running_s is None:
             return False
-        self._memory = vacuum.end(self._memory, ended, self.around.now_s())
+        self._memory = vacuum.end(self._memory, ended, self.runtime.now_s())
         done = VacuumDone(
             job=job.name,
             result=ended.result,
@@ -99,5 +99,5 @@ class VacuumSupervisor:
             held=ended.held,
             wal_bytes=ended.wal_bytes,
         )
-        self.around.record(done)
+        self.runtime.record(done)
         return True

@@ -18,7 +18,7 @@ def gauges(status: Status) -> Iterator[tuple[GaugeFamily, float]]:
     """Yield every gauge of the job; the first label is the job's name."""
     job = status.job
     yield ("lock_held", (job,)), bool(status.lock_held)
-    yield ("vacuum_running", (job,)), status.vacuuming
+    yield ("vacuum_running", (job,)), status.vacuum_supervisor
     for state in State:
         yield ("job_state", (job, state.value)), state is status.state
     if status.begun is not None:

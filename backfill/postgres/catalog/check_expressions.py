@@ -59,19 +59,19 @@ async def prepare(connection: Connection, job_file: JobFile, table: Table) -> St
         await _accept(connection, job_file, ("set", one.column), head, one.expression, updated)
     await _accept(connection, job_file, ("where",), read, job.where)
     mapped = await read_output_types(connection, job_file, table)
-    matching = RowPredicates(job, table, foreseen=table.foreseeable and mapped is None)
+    predicates = RowPredicates(job, table, foreseen=table.foreseeable and mapped is None)
     if job.using is not None and await _refused(connection, alone + expression(job.where)):
-        matching = replace(matching, alone=False)
+        predicates = replace(predicates, alone=False)
     stable = not [name for one in job.assignments for name in await volatile_functions(connection, one.expression)]
-    statements = compose(matching, stable=stable, mapped=mapped)
-    if matching.foreseen:
-        for foreseen in (matching.foreseeing(), statements.verify):
+    statements = compose(predicates, stable=stable, mapped=mapped)
+    if predicates.foreseen:
+        for foreseen in (predicates.foreseeing(), statements.verify):
             if await _refused(connection, SQL("EXPLAIN ") + foreseen):
-                matching = replace(matching, foreseen=False)
-                statements = compose(matching, stable=stable)
+                predicates = replace(predicates, foreseen=False)
+                statements = compose(predicates, stable=stable)
                 break
         else:
-            statements = replace(statements, unforeseen=compose(replace(matching, foreseen=False), stable=stable))
+            statements = replace(statements, unforeseen=compose(replace(predicates, foreseen=False), stable=stable))
     error = await _refused(connection, SQL("EXPLAIN ") + statements.update, statements.no_values)
     if error:  # no expression's fault: a rule on the table
         said = await _said(connection, error, "")

@@ -32,22 +32,26 @@ class MappedRows:
     read_s: float
     rows: tuple[tuple[SourceRow, tuple[str | None, ...]], ...]
 
-    def covers(self, scan: Checkpoint, cut: BatchRange) -> bool:
+    def covers(self, checkpoint: Checkpoint, batch_range: BatchRange) -> bool:
         """Whether a batch finds all its rows here."""
-        return self.stripe == stripe_of(scan) and self.low <= scan.next and cut.end <= self.high
+        return self.stripe == stripe_of(checkpoint) and self.low <= checkpoint.next and batch_range.end <= self.high
 
-    def values(self, scan: Checkpoint, cut: BatchRange, parameters: tuple[str, ...]) -> Values:
+    def values(self, checkpoint: Checkpoint, batch_range: BatchRange, parameters: tuple[str, ...]) -> Values:
         """Return a batch's share, by parameter."""
-        wanted = frozenset(cut.tids)
+        wanted = frozenset(batch_range.tids)
         rows = [
             (row, texts)
             for row, texts in self.rows
-            if scan.next <= row.tid < cut.end and (not wanted or row.tid in wanted)
+            if checkpoint.next <= row.tid < batch_range.end and (not wanted or row.tid in wanted)
         ]
         found: Values = {"tids": [str(row.tid) for row, _ in rows], "xmins": [row.xmin for row, _ in rows]}
         return found | {name: [texts[number] for _, texts in rows] for number, name in enumerate(parameters)}
 
 
-def stripe_of(scan: Checkpoint) -> tuple[int, int, int]:
+def stripe_of(checkpoint: Checkpoint) -> tuple[int, int, int]:
     """Return which rows of a range are a stripe's; the last one has all that are left."""
-    return scan.pass_number, scan.window_start, 0 if scan.last_stripe else mask(scan.layout.sizes, scan.stripe)
+    return (
+        checkpoint.pass_number,
+        checkpoint.window_start,
+        0 if checkpoint.last_stripe else mask(checkpoint.layout.sizes, checkpoint.stripe),
+    )

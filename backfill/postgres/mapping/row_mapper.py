@@ -80,28 +80,34 @@ class RowMapper:
             else:
                 return
 
-    async def hold(self, connection: Connection, statements: Statements, scan: Checkpoint, cut: BatchRange) -> None:
+    async def hold(
+        self, connection: Connection, statements: Statements, checkpoint: Checkpoint, batch_range: BatchRange
+    ) -> None:
         """Have the values of a batch's rows ready; raises FunctionError, and Refused where another try may do."""
         await self.turn_to(statements)
-        if self._fresh(scan, cut) is not None:
+        if self._fresh(checkpoint, batch_range) is not None:
             return
         read_s = time.monotonic()
-        read = await self._read(connection, statements, scan, cut.end)
+        read = await self._read(connection, statements, checkpoint, batch_range.end)
         texts = await self._map(connection, statements, read)
         rows = tuple(zip(read, zip(*texts, strict=True), strict=True))
-        self._held = MappedRows(stripe_of(scan), scan.next, cut.end, read_s, rows)
+        self._held = MappedRows(stripe_of(checkpoint), checkpoint.next, batch_range.end, read_s, rows)
 
-    async def values(self, connection: Connection, statements: Statements, scan: Checkpoint, cut: BatchRange) -> Values:
+    async def values(
+        self, connection: Connection, statements: Statements, checkpoint: Checkpoint, batch_range: BatchRange
+    ) -> Values:
         """Return the parameters of a batch's UPDATE, as held or made now."""
-        await self.hold(connection, statements, scan, cut)
-        held = self._fresh(scan, cut)
+        await self.hold(connection, statements, checkpoint, batch_range)
+        held = self._fresh(checkpoint, batch_range)
         assert held is not None, "values made now are fresh"
-        return held.values(scan, cut, self._mapped.parameters)
+        return held.values(checkpoint, batch_range, self._mapped.parameters)
 
-    async def shown(self, connection: Connection, statements: Statements, scan: Checkpoint, count: int) -> list[str]:
+    async def shown(
+        self, connection: Connection, statements: Statements, checkpoint: Checkpoint, count: int
+    ) -> list[str]:
         """Return a few rows of a range as the function gets them, and what it gives for each."""
         await self.turn_to(statements)
-        read = (await self._read(connection, statements, scan, scan.window_limit, count))[:count]
+        read = (await self._read(connection, statements, checkpoint, checkpoint.window_limit, count))[:count]
         texts = await self._map(connection, statements, read)
         pairs = zip(read, zip(*texts, strict=True), strict=True)
         return [self._line(row.inputs, values) for row, values in pairs]
@@ -125,18 +131,22 @@ class RowMapper:
         if process is not None:
             await process.close()
 
-    def _fresh(self, scan: Checkpoint, cut: BatchRange) -> MappedRows | None:
+    def _fresh(self, checkpoint: Checkpoint, batch_range: BatchRange) -> MappedRows | None:
         held = self._held
-        if held is None or not held.covers(scan, cut) or time.monotonic() - held.read_s > HELD_MAX_S:
+        if held is None or not held.covers(checkpoint, batch_range) or time.monotonic() - held.read_s > HELD_MAX_S:
             return None
         return held
 
     async def _read(
-        self, connection: Connection, statements: Statements, scan: Checkpoint, end: Tid, limit: int | None = None
+        self, connection: Connection, statements: Statements, checkpoint: Checkpoint, end: Tid, limit: int | None = None
     ) -> list[SourceRow]:
-        query = statements.rows_rest if scan.last_stripe else statements.rows
+        query = statements.rows_rest if checkpoint.last_stripe else statements.rows
         assert query is not None, "the job has a function"
-        parameters = {"low": str(scan.next), "high": str(end), "mask": mask(scan.layout.sizes, scan.stripe)}
+        parameters = {
+            "low": str(checkpoint.next),
+            "high": str(end),
+            "mask": mask(checkpoint.layout.sizes, checkpoint.stripe),
+        }
         with translated(connection):
             async with connection.cursor() as cursor:
                 accept_out_of_range_dates(cursor)

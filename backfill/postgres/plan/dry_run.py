@@ -22,7 +22,7 @@ from backfill.postgres.work.compression import compress
 from backfill.postgres.work.reads import read_scout
 from backfill.table.checkpoint import Checkpoint, Layout, advance, begin
 from backfill.table.definition import Table
-from backfill.table.row_counts import BatchRange, covers, cut
+from backfill.table.row_counts import BatchRange, batch_range, covers
 from backfill.throttle.compression_support import ServerSupport
 from backfill.values.errors import StatementRefused
 from backfill.values.units import format_duration
@@ -35,7 +35,7 @@ _EXPLAIN = SQL("EXPLAIN (ANALYZE, WAL, COSTS OFF, TIMING OFF, SUMMARY OFF, FORMA
 
 
 async def measure(
-    connection: Connection, job: Job, table: Table, statements: Statements, offer: ServerSupport
+    connection: Connection, job: Job, table: Table, statements: Statements, support: ServerSupport
 ) -> Costs:
     """Return what a batch costs, plainly and where the role may compress; nothing of it is committed.
 
@@ -46,15 +46,15 @@ async def measure(
     began_s = time.monotonic()
     try:
         async with aclosing(_batches(connection, job, table, statements)) as batches:
-            async for scan, found in batches:
+            async for checkpoint, found in batches:
                 if plain is None:
-                    plain = await _explained(connection, statements, table, scan, found)
-                    again = await _run(connection, statements, table, scan, found)
+                    plain = await _explained(connection, statements, table, checkpoint, found)
+                    again = await _run(connection, statements, table, checkpoint, found)
                     plain = replace(_apart(plain, again), rows_unconverged=again.rows_unconverged)
-                elif offer.method and scan.next.page > plain.last_page:
-                    explained = await _explained(connection, statements, table, scan, found, offer.method)
+                elif support.method and checkpoint.next.page > plain.last_page:
+                    explained = await _explained(connection, statements, table, checkpoint, found, support.method)
                     compressed = _apart(explained, plain)
-                if compressed or not offer.method:
+                if compressed or not support.method:
                     break
     except StatementRefused as error:
         why = str(await with_grant(connection, error, table.name.name)).splitlines()[0]
@@ -62,8 +62,8 @@ async def measure(
     if plain is None:
         over = time.monotonic() - began_s >= SEARCH_S
         return Costs(unmeasured="no row to do was found" + (f" in {format_duration(SEARCH_S)}" if over else ""))
-    few = "" if compressed or not offer.method else "too few rows for another batch"
-    return Costs(plain, compressed, uncompressed=offer.why or few)
+    few = "" if compressed or not support.method else "too few rows for another batch"
+    return Costs(plain, compressed, uncompressed=support.why or few)
 
 
 def _apart(measured: Measurement, again: Measurement) -> Measurement:
@@ -77,23 +77,23 @@ async def _batches(
 ) -> AsyncGenerator[tuple[Checkpoint, BatchRange], None]:
     """Yield batches of whole pages that have rows to do, from the start of the table on."""
     rows, until_s = min(job.batch.rows, ROWS_MAX), time.monotonic() + SEARCH_S
-    scan = begin(table.pages, Layout())
-    while not scan.pass_done and time.monotonic() < until_s:
-        scouted = await read_scout(connection, statements, scan, rows)
-        while covers(scouted, scan):
-            found = cut(scouted, scan, rows)
+    checkpoint = begin(table.pages, Layout())
+    while not checkpoint.pass_done and time.monotonic() < until_s:
+        row_counts = await read_scout(connection, statements, checkpoint, rows)
+        while covers(row_counts, checkpoint):
+            found = batch_range(row_counts, checkpoint, rows)
             assert found is not None, f"a slice made for {rows} rows has more"
             if found.rows:
-                yield scan, found
-            scan = advance(scan, found.end)
+                yield checkpoint, found
+            checkpoint = advance(checkpoint, found.end)
 
 
 async def _run(
-    connection: Connection, statements: Statements, table: Table, scan: Checkpoint, found: BatchRange
+    connection: Connection, statements: Statements, table: Table, checkpoint: Checkpoint, found: BatchRange
 ) -> Measurement:
     """Run the UPDATE of a batch as a run does, and roll it back."""
     async with _rolled_back(connection):
-        measured, row = await _update(connection, statements.update_rest, table, scan, found)
+        measured, row = await _update(connection, statements.update_rest, table, checkpoint, found)
     rows, unconverged, _ = row
     return replace(measured, rows=rows, rows_unconverged=unconverged)
 
@@ -102,7 +102,7 @@ async def _explained(
     connection: Connection,
     statements: Statements,
     table: Table,
-    scan: Checkpoint,
+    checkpoint: Checkpoint,
     found: BatchRange,
     method: str | None = None,
 ) -> Measurement:
@@ -111,7 +111,7 @@ async def _explained(
         compressing = await compress(connection, method)
         if compressing is not None and await compressing.fetchone() is None:
             method = None
-        measured, row = await _update(connection, _EXPLAIN + statements.update_rest, table, scan, found)
+        measured, row = await _update(connection, _EXPLAIN + statements.update_rest, table, checkpoint, found)
     [update] = [node for node in below(row[0][0]["Plan"]) if node["Node Type"] == "ModifyTable"]
     return replace(measured, rows=int(update["Actual Rows"]), images=update["WAL FPI"], compression=method)
 
@@ -126,18 +126,18 @@ async def _rolled_back(connection: Connection) -> AsyncGenerator[None, None]:
 
 
 async def _update(
-    connection: Connection, update: Composed, table: Table, scan: Checkpoint, found: BatchRange
+    connection: Connection, update: Composed, table: Table, checkpoint: Checkpoint, found: BatchRange
 ) -> tuple[Measurement, tuple[Any, ...]]:
     before = await _measured(connection, table)
     started_s = time.monotonic()
-    cursor = await connection.execute(update, {"low": str(scan.next), "high": str(found.end)})
+    cursor = await connection.execute(update, {"low": str(checkpoint.next), "high": str(found.end)})
     row = await cursor.fetchone()
     took_s = time.monotonic() - started_s
     after = await _measured(connection, table)
     assert row is not None, "an aggregate, or a plan, is one row"
     measured = Measurement(
-        first_page=scan.next.page,
-        last_page=max(scan.next.page, found.end.page - (found.end.offset == 0)),
+        first_page=checkpoint.next.page,
+        last_page=max(checkpoint.next.page, found.end.page - (found.end.offset == 0)),
         rows=0,
         rows_unconverged=0,
         rows_hot=after["rows_hot"] - before["rows_hot"],

@@ -12,8 +12,8 @@ from backfill.jobfile.job import Job
 from backfill.jobfile.load import JobFile
 from backfill.postgres.catalog import check_expressions
 from backfill.postgres.catalog import table as catalog_table
-from backfill.postgres.catalog.heap import heap_of
 from backfill.postgres.catalog.leaves import read_leaves
+from backfill.postgres.catalog.table_traits import traits_of
 from backfill.postgres.mapping.row_mapper import RowMapper
 from backfill.postgres.monitor import read_signals
 from backfill.postgres.monitor.side_connection import replica_name
@@ -70,8 +70,8 @@ async def _plan(connection: Connection, job_file: JobFile, *, measuring: bool) -
     server = await read_server(connection)
     check_server(server)
     root = await catalog_table.read_table(connection, job_file, server.role)
-    offer = await compression.read_support(connection, job, server)
-    compression.require_right(job_file, offer)
+    support = await compression.read_support(connection, job, server)
+    compression.require_right(job_file, support)
     async with connection.transaction(force_rollback=True):
         await connection.execute("SET LOCAL transaction_read_only = off")  # EXPLAIN of an UPDATE asks for it
         statements, table = await check_expressions.prepare(connection, job_file, root), root
@@ -89,15 +89,15 @@ async def _plan(connection: Connection, job_file: JobFile, *, measuring: bool) -
     signals = await read_signals.read_signals(connection, table_oid=table.identity.oid, aurora=server.aurora)
     costs = Costs(unmeasured=_unmeasured(job, signals, table, measuring=measuring))
     if not costs.unmeasured:
-        costs = await measure(connection, job, table, statements, offer)
-    heap = heap_of(job, table, server)
-    layouts = await read_layouts(connection, job, table, statements, heap)
+        costs = await measure(connection, job, table, statements, support)
+    traits = traits_of(job, table, server)
+    layouts = await read_layouts(connection, job, table, statements, traits)
     # Of several leaves the others are taken to be as the largest one.
     leaves = sum(leaf.pages for leaf in listed) / table.pages if table.pages and listed else 1.0
     rows_to_do = round(searched[0]["Plan Rows"] * leaves) if table.rows_estimated else None
     rate_bytes_s = job.throttle.max_wal_rate_bytes_s
     total_bytes = round(await _total_bytes(connection, table) * leaves)
-    checkpoint_bytes = min(heap.checkpoint_bytes, heap.checkpoint_s * rate_bytes_s)
+    checkpoint_bytes = min(traits.checkpoint_bytes, traits.checkpoint_s * rate_bytes_s)
     ratio = image_ratio(costs.plain, costs.compressed)
     ground = ForecastInputs(rows_to_do, total_bytes, checkpoint_bytes, rate_bytes_s) if rows_to_do is not None else None
     notices = [

@@ -20,23 +20,23 @@ WINDOWS = 5
 
 
 async def read_layouts(
-    connection: Connection, job: Job, table: Table, statements: Statements, heap: TableTraits
+    connection: Connection, job: Job, table: Table, statements: Statements, traits: TableTraits
 ) -> tuple[Layout, ...]:
     """Return the layouts that differ, in the order of their windows; none where no row to do was seen."""
     wanted = job.batch.stripes
     windows = range(0, table.pages, WINDOW_PAGES)
     found: dict[tuple[int, ...], Layout] = {}
     for start in windows[:: -(-len(windows) // WINDOWS) or 1]:
-        scan = lay_out(replace(begin(table.pages, Layout()), window_start=start), Layout())
+        checkpoint = lay_out(replace(begin(table.pages, Layout()), window_start=start), Layout())
         try:
-            shape = await read_shape(connection, statements, scan)
+            profile = await read_shape(connection, statements, checkpoint)
         except StatementRefused:  # an expression fails on one of these rows: the batch that has it will say so
             continue
-        if shape is None:
+        if profile is None:
             continue
         chosen = window_layout.choose_layout(
-            heap,
-            shape,
+            traits,
+            profile,
             StripeHistory(),
             Layout(),
             stripes=None if wanted == "auto" else wanted,

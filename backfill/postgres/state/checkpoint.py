@@ -24,7 +24,7 @@ from backfill.values.errors import Superseded, TableRewritten
 class ClaimedLanes:
     """A checkpoint that is ours, and the physical table that its addresses belong to."""
 
-    scan: Checkpoint
+    checkpoint: Checkpoint
     identity: TableIdentity
 
 
@@ -64,7 +64,7 @@ async def claim(connection: Connection, job: str, leaf: str) -> tuple[ClaimedLan
     async with dict_rows(connection) as cursor:
         await cursor.execute(statement("state/claim_checkpoints"), {"job": job, "leaf": leaf})
         rows = await cursor.fetchall()
-    return tuple(sorted(map(_claimed, rows), key=lambda one: one.scan.lane))
+    return tuple(sorted(map(_claimed, rows), key=lambda one: one.checkpoint.lane))
 
 
 def _claimed(row: DictRow) -> ClaimedLanes:
@@ -73,33 +73,33 @@ def _claimed(row: DictRow) -> ClaimedLanes:
 
 
 def scan_of(row: DictRow) -> Checkpoint:
-    """Return the scan that a row of `backfill.scan` holds."""
+    """Return the scan that a row of `backfill.checkpoint` holds."""
     place = Tid.parse(row.pop("next_tid"))
     layout = Layout(tuple(row.pop("sizes")), row.pop("window_pages"), row.pop("layout"))
     return Checkpoint(next=place, layout=layout, **row)
 
 
 async def create(
-    connection: Connection, job: str, table: Table, scans: tuple[Checkpoint, ...]
+    connection: Connection, job: str, table: Table, checkpoints: tuple[Checkpoint, ...]
 ) -> tuple[Checkpoint, ...]:
     """Write a leaf's first checkpoints, or those that start again on a table that is another one now; return them.
 
     Checkpoints of lanes beyond these go. Raises Superseded where another worker has claimed one of them.
     """
     # Not 1: --restart removes the rows that would tell which epochs earlier workers had.
-    epoch = max(scan.epoch for scan in scans) or 1 + secrets.randbits(40)
-    fresh = tuple(replace(scan, epoch=epoch) for scan in scans)
+    epoch = max(checkpoint.epoch for checkpoint in checkpoints) or 1 + secrets.randbits(40)
+    fresh = tuple(replace(checkpoint, epoch=epoch) for checkpoint in checkpoints)
     async with dict_rows(connection) as cursor:
         lanes = {"job": job, "leaf": fresh[0].leaf, "epoch": epoch, "lanes": len(fresh)}
         await cursor.execute(statement("state/delete_lanes"), lanes)
         await cursor.execute(statement("state/delete_rejected"), lanes)
-        for scan in fresh:
-            values = fields_of(scan) | {
+        for checkpoint in fresh:
+            values = fields_of(checkpoint) | {
                 "job": job,
                 "table_oid": table.identity.oid,
                 "filenode": table.identity.filenode,
                 "system_identifier": table.identity.system_identifier,
-                "wal_bytes": scan.wal_bytes,
+                "wal_bytes": checkpoint.wal_bytes,
             }
             await cursor.execute(statement("state/create_checkpoint"), values)
             if cursor.rowcount != 1:
@@ -107,60 +107,62 @@ async def create(
     return fresh
 
 
-def fields_of(scan: Checkpoint) -> dict[str, Any]:
-    """Return the columns of `backfill.scan` that a scan's place and counts are kept in."""
+def fields_of(checkpoint: Checkpoint) -> dict[str, Any]:
+    """Return the columns of `backfill.checkpoint` that a scan's place and counts are kept in."""
     return {
-        "leaf": scan.leaf,
-        "lane": scan.lane,
-        "lanes": scan.lanes,
-        "epoch": scan.epoch,
-        "sequence": scan.sequence,
-        "pass_number": scan.pass_number,
-        "end_page": scan.end_page,
-        "window_start": scan.window_start,
-        "window_end": scan.window_end,
-        "sizes": list(scan.layout.sizes),
-        "window_pages": scan.layout.window_pages,
-        "layout": scan.layout.why,
-        "stripe": scan.stripe,
-        "next_tid": str(scan.next),
-        "rows_pass": scan.rows_pass,
-        "rows_converged_pass": scan.rows_converged_pass,
-        "rows_total": scan.rows_total,
-        "rows_unconverged": scan.rows_unconverged,
+        "leaf": checkpoint.leaf,
+        "lane": checkpoint.lane,
+        "lanes": checkpoint.lanes,
+        "epoch": checkpoint.epoch,
+        "sequence": checkpoint.sequence,
+        "pass_number": checkpoint.pass_number,
+        "end_page": checkpoint.end_page,
+        "window_start": checkpoint.window_start,
+        "window_end": checkpoint.window_end,
+        "sizes": list(checkpoint.layout.sizes),
+        "window_pages": checkpoint.layout.window_pages,
+        "layout": checkpoint.layout.why,
+        "stripe": checkpoint.stripe,
+        "next_tid": str(checkpoint.next),
+        "rows_pass": checkpoint.rows_pass,
+        "rows_converged_pass": checkpoint.rows_converged_pass,
+        "rows_total": checkpoint.rows_total,
+        "rows_unconverged": checkpoint.rows_unconverged,
     }
 
 
-async def move(connection: Connection, job: str, scans: tuple[Checkpoint, ...]) -> tuple[Checkpoint, ...]:
+async def move(connection: Connection, job: str, checkpoints: tuple[Checkpoint, ...]) -> tuple[Checkpoint, ...]:
     """Move checkpoints of a leaf where no batch does it; raises Superseded or Rewritten when one would not move."""
     places: list[Checkpoint] = []
     try:
         async with dict_rows(connection) as cursor:
-            for scan in scans:
-                await cursor.execute(statement("state/save_checkpoint"), fields_of(scan) | {"job": job, "wal_bytes": 0})
-                places.append(moved(scan, await cursor.fetchone()))
+            for checkpoint in checkpoints:
+                await cursor.execute(
+                    statement("state/save_checkpoint"), fields_of(checkpoint) | {"job": job, "wal_bytes": 0}
+                )
+                places.append(moved(checkpoint, await cursor.fetchone()))
     except Fenced:
-        raise await blame(connection, job, scans[len(places)]) from None
+        raise await blame(connection, job, checkpoints[len(places)]) from None
     return tuple(places)
 
 
-def moved(scan: Checkpoint, row: DictRow | None) -> Checkpoint:
+def moved(checkpoint: Checkpoint, row: DictRow | None) -> Checkpoint:
     """Return the place as it was saved; raises Fenced where it was not."""
     if row is None:
         raise Fenced
-    return replace(scan, sequence=scan.sequence + 1, wal_bytes=row["wal_bytes"])
+    return replace(checkpoint, sequence=checkpoint.sequence + 1, wal_bytes=row["wal_bytes"])
 
 
 class Fenced(Exception):
     """Leaves the transaction block, which rolls back: one of the checkpoints is not ours any more."""
 
 
-async def blame(connection: Connection, job: str, scan: Checkpoint) -> Superseded | TableRewritten:
+async def blame(connection: Connection, job: str, checkpoint: Checkpoint) -> Superseded | TableRewritten:
     """Say why the checkpoint would not move: another worker's epoch or sequence, or another file."""
     with translated(connection):
-        fence = {"job": job, "leaf": scan.leaf, "lane": scan.lane}
+        fence = {"job": job, "leaf": checkpoint.leaf, "lane": checkpoint.lane}
         cursor = await connection.execute(statement("state/read_epoch_and_sequence"), fence)
         row = await cursor.fetchone()
-    if row is None or row != (scan.epoch, scan.sequence):
+    if row is None or row != (checkpoint.epoch, checkpoint.sequence):
         return Superseded(f"job {job!r}: another worker has moved the checkpoint; nothing of ours was changed")
-    return TableRewritten(f"table '{scan.leaf}' was rewritten; nothing of ours was changed")
+    return TableRewritten(f"table '{checkpoint.leaf}' was rewritten; nothing of ours was changed")

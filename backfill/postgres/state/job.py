@@ -84,8 +84,8 @@ async def begin_job(connection: Connection, job: Job, *, worker: str, restart: b
         await cursor.execute(statement("state/read_job_totals"), {"job": job.name})
         done = await cursor.fetchone()
     assert done is not None, "an aggregate has one row"
-    tally = Totals(done["rows_total"], done["rows_unconverged"], done["wal_bytes"])
-    return JobStart(tuple(row["replicas_seen"]) if row else (), tally, rows_rejected=done["rows_rejected"])
+    totals = Totals(done["rows_total"], done["rows_unconverged"], done["wal_bytes"])
+    return JobStart(tuple(row["replicas_seen"]) if row else (), totals, rows_rejected=done["rows_rejected"])
 
 
 async def _forget(cursor: AsyncCursor[DictRow], job: str) -> None:

@@ -79,9 +79,9 @@ def unknown(job: str) -> JobError:
 
 def _status(row: dict[str, Any]) -> JobStatus:
     told = [(one.pop("done"), scan_of(one)) for one in row["scans"]]
-    scans = tuple(scan for _, scan in told)
+    checkpoints = tuple(checkpoint for _, checkpoint in told)
     at_work = _at_work(told)
-    extent = _extent(row["leaves"], row["pages"], told, at_work)
+    leaf_place = _extent(row["leaves"], row["pages"], told, at_work)
     abandoned, ended = row["state"] == "running" and not row["connected"], row["state"] in ("done", "unconverged")
     return JobStatus(
         job=row["name"],
@@ -89,18 +89,20 @@ def _status(row: dict[str, Any]) -> JobStatus:
         state="abandoned" if abandoned else row["state"],
         reason=row["reason"],
         worker=row["worker"] if row["connected"] else None,
-        pass_number=max((scan.pass_number for scan in at_work), default=0),
-        progress_ratio=1.0 if ended else extent.progress_ratio(at_work) if at_work else 0.0,
-        rows_total=sum(scan.rows_total for scan in scans),
+        pass_number=max((checkpoint.pass_number for checkpoint in at_work), default=0),
+        progress_ratio=1.0 if ended else leaf_place.progress_ratio(at_work) if at_work else 0.0,
+        rows_total=sum(checkpoint.rows_total for checkpoint in checkpoints),
         rows_unconverged=row["rows_unconverged"],
         rows_s=row["rows_s"],
-        wal_bytes=sum(scan.wal_bytes for scan in scans),
+        wal_bytes=sum(checkpoint.wal_bytes for checkpoint in checkpoints),
         idle_s=row["idle_s"] or 0.0,
         samples=tuple(row["samples"]),
-        layouts=tuple(scan.layout.why for scan in at_work if scan.pass_number == 1 and scan.layout.why),
-        leaf=at_work[0].leaf if at_work and extent.count > 1 else None,
-        leaf_number=extent.number,
-        leaves=extent.count,
+        layouts=tuple(
+            checkpoint.layout.why for checkpoint in at_work if checkpoint.pass_number == 1 and checkpoint.layout.why
+        ),
+        leaf=at_work[0].leaf if at_work and leaf_place.count > 1 else None,
+        leaf_number=leaf_place.number,
+        leaves=leaf_place.count,
         vacuum=row["vacuum"],
         rows_rejected=row["rows_rejected"],
         rejected=tuple(row["rejected"]),
@@ -109,14 +111,21 @@ def _status(row: dict[str, Any]) -> JobStatus:
 
 def _at_work(told: list[tuple[bool, Checkpoint]]) -> tuple[Checkpoint, ...]:
     """Return the places on the leaf that was written last, of those that are to do if there are any."""
-    for leaf in [scan.leaf for done, scan in reversed(told) if not done] or [scan.leaf for _, scan in told[-1:]]:
-        return tuple(sorted((scan for _, scan in told if scan.leaf == leaf), key=lambda scan: scan.lane))
+    for leaf in [checkpoint.leaf for done, checkpoint in reversed(told) if not done] or [
+        checkpoint.leaf for _, checkpoint in told[-1:]
+    ]:
+        return tuple(
+            sorted(
+                (checkpoint for _, checkpoint in told if checkpoint.leaf == leaf),
+                key=lambda checkpoint: checkpoint.lane,
+            )
+        )
     return ()
 
 
 def _extent(leaves: int, pages: int, told: list[tuple[bool, Checkpoint]], at_work: tuple[Checkpoint, ...]) -> LeafPlace:
     """Return where the leaf at work lies among all, by what the checkpoints say of those that are done."""
     here = at_work[0].leaf if at_work else ""
-    before = {scan.leaf: scan.end_page for done, scan in told if done and scan.leaf != here}
-    ends = max((scan.end_page for scan in at_work), default=0)
+    before = {checkpoint.leaf: checkpoint.end_page for done, checkpoint in told if done and checkpoint.leaf != here}
+    ends = max((checkpoint.end_page for checkpoint in at_work), default=0)
     return LeafPlace(min(len(before) + 1, leaves), leaves, ends, sum(before.values()), pages)

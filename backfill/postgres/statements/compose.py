@@ -44,7 +44,7 @@ class Statements:
     """
 
     foreseen: bool
-    shape: Composed
+    profile: Composed
     scout: Composed
     scout_again: Composed
     due: Composed
@@ -74,33 +74,33 @@ class Statements:
         return {name: [] for name in ("tids", "xmins", *self.mapped.parameters)} if self.mapped else {}
 
 
-def compose(matching: RowPredicates, *, stable: bool = True, mapped: FunctionValues | None = None) -> Statements:
+def compose(predicates: RowPredicates, *, stable: bool = True, mapped: FunctionValues | None = None) -> Statements:
     """Return the statements of a job on a table; `stable` is whether `set` gives the same when it is asked again."""
-    table = matching.table
+    table = predicates.table
     return Statements(
-        foreseen=matching.foreseen,
-        shape=compose_shape(matching, stable=stable and mapped is None),
-        scout=_scout(matching, again=False),
-        scout_again=_scout(matching, again=True),
-        due=_due(matching, range_of(table), again=False),
-        due_again=_due(matching, range_of(table), again=True),
-        due_of_stripe=_due(matching, _range_and_stripe(matching), again=False),
-        update=_update(matching, _range_and_stripe(matching), mapped, again=False),
-        update_rest=_update(matching, range_of(table), mapped, again=False),
-        update_rows=_update(matching, _rows(matching), mapped, again=False),
-        update_again=_update(matching, _range_and_stripe(matching), mapped, again=True),
-        update_rest_again=_update(matching, range_of(table), mapped, again=True),
-        update_rows_again=_update(matching, _rows(matching), mapped, again=True),
-        verify=compose_proof(matching),
-        sample_before=_sample_before(matching),
-        sample_after=_sample_after(matching, mapped),
-        row_key=_row_key(matching),
-        row_again=_row_again(matching),
-        kept=_kept(matching),
-        row_values=_row_values(matching) if stable and mapped is None else None,
+        foreseen=predicates.foreseen,
+        profile=compose_shape(predicates, stable=stable and mapped is None),
+        scout=_scout(predicates, again=False),
+        scout_again=_scout(predicates, again=True),
+        due=_due(predicates, range_of(table), again=False),
+        due_again=_due(predicates, range_of(table), again=True),
+        due_of_stripe=_due(predicates, _range_and_stripe(predicates), again=False),
+        update=_update(predicates, _range_and_stripe(predicates), mapped, again=False),
+        update_rest=_update(predicates, range_of(table), mapped, again=False),
+        update_rows=_update(predicates, _rows(predicates), mapped, again=False),
+        update_again=_update(predicates, _range_and_stripe(predicates), mapped, again=True),
+        update_rest_again=_update(predicates, range_of(table), mapped, again=True),
+        update_rows_again=_update(predicates, _rows(predicates), mapped, again=True),
+        verify=compose_proof(predicates),
+        sample_before=_sample_before(predicates),
+        sample_after=_sample_after(predicates, mapped),
+        row_key=_row_key(predicates),
+        row_again=_row_again(predicates),
+        kept=_kept(predicates),
+        row_values=_row_values(predicates) if stable and mapped is None else None,
         mapped=mapped,
-        rows=mapped.rows(table, _reached(matching, _range_and_stripe(matching), again=False)) if mapped else None,
-        rows_rest=mapped.rows(table, _reached(matching, range_of(table), again=False)) if mapped else None,
+        rows=mapped.rows(table, _reached(predicates, _range_and_stripe(predicates), again=False)) if mapped else None,
+        rows_rest=mapped.rows(table, _reached(predicates, range_of(table), again=False)) if mapped else None,
     )
 
 
@@ -121,44 +121,47 @@ def lock_of(table: TableName) -> Composed:
     return SQL("LOCK TABLE ONLY {} IN ACCESS SHARE MODE").format(Identifier(table.schema, table.name))
 
 
-def _scout(matching: RowPredicates, *, again: bool) -> Composed:
+def _scout(predicates: RowPredicates, *, again: bool) -> Composed:
     return SQL(
         "SELECT width_bucket(ctid, %(bounds)s::tid[]) - 1 AS slice,\n"
         "(%(stripes)s::smallint[])[1 + ({})] AS stripe, count(*) AS rows\n"
         "FROM {}\nWHERE {} AND {}\nGROUP BY 1, 2"
     ).format(
-        residue_of(matching.table), target_of(matching.table), range_of(matching.table), matching.found(again=again)
+        residue_of(predicates.table),
+        target_of(predicates.table),
+        range_of(predicates.table),
+        predicates.found(again=again),
     )
 
 
-def _due(matching: RowPredicates, which: Composed, *, again: bool) -> Composed:
+def _due(predicates: RowPredicates, which: Composed, *, again: bool) -> Composed:
     # Sorted, as an index on the condition may be what the planner takes; one more than are kept tells that there are.
     return SQL("SELECT {}.ctid::text\nFROM {}\nWHERE {} AND {}\nORDER BY {}.ctid\nLIMIT {}").format(
-        row_of(matching.table),
-        target_of(matching.table),
+        row_of(predicates.table),
+        target_of(predicates.table),
         which,
-        matching.found(again=again),
-        row_of(matching.table),
+        predicates.found(again=again),
+        row_of(predicates.table),
         Literal(TIDS_MAX + 1),
     )
 
 
-def _range_and_stripe(matching: RowPredicates) -> Composed:
-    stripe = SQL("(%(mask)s::bigint >> ({})) & 1 = 1").format(residue_of(matching.table))
-    return SQL("{} AND {}").format(range_of(matching.table), stripe)
+def _range_and_stripe(predicates: RowPredicates) -> Composed:
+    stripe = SQL("(%(mask)s::bigint >> ({})) & 1 = 1").format(residue_of(predicates.table))
+    return SQL("{} AND {}").format(range_of(predicates.table), stripe)
 
 
-def _rows(matching: RowPredicates) -> Composed:
-    return SQL("{}.ctid = ANY (%(tids)s::tid[])").format(row_of(matching.table))
+def _rows(predicates: RowPredicates) -> Composed:
+    return SQL("{}.ctid = ANY (%(tids)s::tid[])").format(row_of(predicates.table))
 
 
-def _reached(matching: RowPredicates, which: Composed, *, again: bool) -> Composed:
+def _reached(predicates: RowPredicates, which: Composed, *, again: bool) -> Composed:
     """Return the condition of the rows that a batch updates: `which` of them, and to do."""
-    return SQL("{} AND {}").format(which, matching.fillable(again=again))
+    return SQL("{} AND {}").format(which, predicates.fillable(again=again))
 
 
-def _update(matching: RowPredicates, which: Composed, mapped: FunctionValues | None, *, again: bool) -> Composed:
-    table = matching.table
+def _update(predicates: RowPredicates, which: Composed, mapped: FunctionValues | None, *, again: bool) -> Composed:
+    table = predicates.table
     # A key is made for rows that match still and for no others: it costs more than the count.
     return SQL(
         "WITH filled AS (\nUPDATE {} SET {}{}\nWHERE {}{}\n"
@@ -167,66 +170,66 @@ def _update(matching: RowPredicates, which: Composed, mapped: FunctionValues | N
         "(array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples\nFROM filled"
     ).format(
         target_of(table),
-        _assignments(matching, mapped),
-        _from(matching, mapped),
-        _guard(matching, mapped),
-        _reached(matching, which, again=again),
-        matching.updated_still(),
+        _assignments(predicates, mapped),
+        _from(predicates, mapped),
+        _guard(predicates, mapped),
+        _reached(predicates, which, again=again),
+        predicates.updated_still(),
         key_of(table, row_of(table)),
     )
 
 
-def _sample_before(matching: RowPredicates) -> Composed:
-    table = matching.table
+def _sample_before(predicates: RowPredicates) -> Composed:
+    table = predicates.table
     return SQL("SELECT ctid::text, {}, {}\nFROM {}\nWHERE {} AND {}\nLIMIT 1").format(
         key_of(table, row_of(table)),
-        _values(matching),
+        _values(predicates),
         target_of(table),
         range_of(table),
-        matching.found(again=False),
+        predicates.found(again=False),
     )
 
 
-def _sample_after(matching: RowPredicates, mapped: FunctionValues | None) -> Composed:
-    table = matching.table
+def _sample_after(predicates: RowPredicates, mapped: FunctionValues | None) -> Composed:
+    table = predicates.table
     return SQL("UPDATE {} SET {}{}\nWHERE {}{}.ctid = %(tid)s::tid AND {}\nRETURNING {}").format(
         target_of(table),
-        _assignments(matching, mapped),
-        _from(matching, mapped),
-        _guard(matching, mapped),
+        _assignments(predicates, mapped),
+        _from(predicates, mapped),
+        _guard(predicates, mapped),
         row_of(table),
-        matching.fillable(again=False),
-        _values(matching),
+        predicates.fillable(again=False),
+        _values(predicates),
     )
 
 
-def _row_key(matching: RowPredicates) -> Composed:
-    table = matching.table
+def _row_key(predicates: RowPredicates) -> Composed:
+    table = predicates.table
     return SQL("SELECT {}\nFROM {}\nWHERE {}.ctid = %(tid)s::tid").format(
         key_of(table, row_of(table)), target_of(table), row_of(table)
     )
 
 
-def _row_values(matching: RowPredicates) -> Composed:
+def _row_values(predicates: RowPredicates) -> Composed:
     # Not as the column's type: what a cast to it would cut off is what the column refuses.
     pairs = (
         SQL("{}, {}").format(Literal(one.column.replace("%", "%%")), expression(one.expression))
-        for one in matching.job.assignments
+        for one in predicates.job.assignments
     )
     return SQL(
         "SELECT left(jsonb_build_object({})::text, 500)\nFROM {}{}\nWHERE {}.ctid = %(tid)s::tid AND {}\nLIMIT 1"
     ).format(
         SQL(", ").join(pairs),
-        target_of(matching.table),
-        SQL(", {}").format(joined_of(matching.job.using)) if matching.job.using else NOTHING,
-        row_of(matching.table),
-        matching.fillable(again=False),
+        target_of(predicates.table),
+        SQL(", {}").format(joined_of(predicates.job.using)) if predicates.job.using else NOTHING,
+        row_of(predicates.table),
+        predicates.fillable(again=False),
     )
 
 
-def _row_again(matching: RowPredicates) -> Composed:
+def _row_again(predicates: RowPredicates) -> Composed:
     """Return the read of a row that was set aside, where it is now and while it is to do: by its key if it has one."""
-    table, row = matching.table, row_of(matching.table)
+    table, row = predicates.table, row_of(predicates.table)
     which = SQL("{}.ctid = %(tid)s::tid").format(row)
     if table.key:
         # A record of the table's own type reads every type's value as the key's JSON has it.
@@ -236,34 +239,34 @@ def _row_again(matching: RowPredicates) -> Composed:
             name_of(table.name.schema, table.name.name),
         )
     return SQL("SELECT {}.ctid::text\nFROM {}\nWHERE {} AND {}").format(
-        row, target_of(table), which, matching.found(again=False)
+        row, target_of(table), which, predicates.found(again=False)
     )
 
 
-def _kept(matching: RowPredicates) -> Composed:
-    row = row_of(matching.table)
+def _kept(predicates: RowPredicates) -> Composed:
+    row = row_of(predicates.table)
     return SQL("SELECT {}.ctid::text\nFROM {}\nWHERE {} AND {}").format(
-        row, target_of(matching.table), _rows(matching), matching.left()
+        row, target_of(predicates.table), _rows(predicates), predicates.left()
     )
 
 
-def _assignments(matching: RowPredicates, mapped: FunctionValues | None) -> Composed:
+def _assignments(predicates: RowPredicates, mapped: FunctionValues | None) -> Composed:
     """Return what stands behind SET."""
     return SQL(", ").join(
         SQL("{} = {}").format(name_of(one.column), (mapped and mapped.value(one.column)) or expression(one.expression))
-        for one in matching.job.assignments
+        for one in predicates.job.assignments
     )
 
 
-def _from(matching: RowPredicates, mapped: FunctionValues | None) -> Composed:
+def _from(predicates: RowPredicates, mapped: FunctionValues | None) -> Composed:
     if mapped is not None:
         return SQL("\nFROM {}").format(mapped.source())
-    return SQL("\nFROM {}").format(joined_of(matching.job.using)) if matching.job.using else NOTHING
+    return SQL("\nFROM {}").format(joined_of(predicates.job.using)) if predicates.job.using else NOTHING
 
 
-def _guard(matching: RowPredicates, mapped: FunctionValues | None) -> Composed:
-    return SQL("{} AND ").format(mapped.unchanged(matching.table)) if mapped else NOTHING
+def _guard(predicates: RowPredicates, mapped: FunctionValues | None) -> Composed:
+    return SQL("{} AND ").format(mapped.unchanged(predicates.table)) if mapped else NOTHING
 
 
-def _values(matching: RowPredicates) -> Composed:
-    return object_of(tuple(one.column for one in matching.job.assignments), row_of(matching.table))
+def _values(predicates: RowPredicates) -> Composed:
+    return object_of(tuple(one.column for one in predicates.job.assignments), row_of(predicates.table))

@@ -8,14 +8,14 @@ from backfill.postgres.statements.fragments import expression, name_of, range_of
 from backfill.postgres.statements.predicates import RowPredicates
 
 
-def compose_shape(matching: RowPredicates, *, stable: bool) -> Composed:
+def compose_shape(predicates: RowPredicates, *, stable: bool) -> Composed:
     """Return the statement; it evaluates `set` only where that is `stable` and asks for the row alone.
 
     A value above 2 kB lies in TOAST, and its row has a pointer of 18 bytes.
     """
-    table, due = matching.table, matching.found(again=False)
+    table, due = predicates.table, predicates.found(again=False)
     size = "CASE WHEN pg_column_size({one}) > 2000 THEN 18 ELSE coalesce(pg_column_size({one}), 0) END"
-    stored = (SQL(size).format(one=_column(matching, column.name)) for column in table.columns)
+    stored = (SQL(size).format(one=_column(predicates, column.name)) for column in table.columns)
     return SQL(
         "SELECT count(*) AS rows, count(*) FILTER (WHERE {due}) AS due,\n"
         "avg(24 + {stored}) AS row_bytes,\n{grown} AS grown_bytes\n"
@@ -23,22 +23,22 @@ def compose_shape(matching: RowPredicates, *, stable: bool) -> Composed:
     ).format(
         due=due,
         stored=SQL(" + ").join(stored),
-        grown=_grown(matching, due) if stable and matching.job.using is None else SQL("NULL::numeric"),
+        grown=_grown(predicates, due) if stable and predicates.job.using is None else SQL("NULL::numeric"),
         target=target_of(table),
         range=range_of(table),
     )
 
 
-def _grown(matching: RowPredicates, due: Composed) -> Composed:
+def _grown(predicates: RowPredicates, due: Composed) -> Composed:
     """Return by how much rows to do grow; in a row of its own a value is as short as in a table's."""
-    types = {column.name: column.type for column in matching.table.columns}
+    types = {column.name: column.type for column in predicates.table.columns}
     size = "least(pg_column_size(ROW({}::{})), 2000) - least(pg_column_size(ROW({})), 2000)"
     pairs = (
-        SQL(size).format(expression(one.expression), verbatim(types[one.column]), _column(matching, one.column))
-        for one in matching.job.assignments
+        SQL(size).format(expression(one.expression), verbatim(types[one.column]), _column(predicates, one.column))
+        for one in predicates.job.assignments
     )
     return SQL("avg({}) FILTER (WHERE {})").format(SQL(" + ").join(pairs), due)
 
 
-def _column(matching: RowPredicates, name: str) -> Composed:
-    return SQL("{}.{}").format(row_of(matching.table), name_of(name))
+def _column(predicates: RowPredicates, name: str) -> Composed:
+    return SQL("{}.{}").format(row_of(predicates.table), name_of(name))

@@ -23,13 +23,13 @@ _SUMMED = SQL(
 )
 
 
-def compose_proof(matching: RowPredicates) -> Composed:
+def compose_proof(predicates: RowPredicates) -> Composed:
     """Return the statement: rows left, set aside, unconverged (NULL where not foreseen), alone, and samples."""
-    return _of_joined(matching) if matching.job.using else _of_one_table(matching)
+    return _of_joined(predicates) if predicates.job.using else _of_one_table(predicates)
 
 
-def _of_one_table(matching: RowPredicates) -> Composed:
-    stuck = SQL("{} IS TRUE").format(matching.still_matches()) if matching.foreseen else _UNKNOWN
+def _of_one_table(predicates: RowPredicates) -> Composed:
+    stuck = SQL("{} IS TRUE").format(predicates.still_matches()) if predicates.foreseen else _UNKNOWN
     return SQL(
         "SELECT found.rows_left, found.rows_rejected, found.rows_unconverged, 0 AS rows_without_partner,\n{samples}\n"
         "FROM (\n"
@@ -39,24 +39,24 @@ def _of_one_table(matching: RowPredicates) -> Composed:
         "FROM {target}\nWHERE {left}\nGROUP BY hashtid(ctid) & 7\n"
         ") AS parts\n) AS found"
     ).format(
-        samples=_samples(matching),
+        samples=_samples(predicates),
         summed=_SUMMED,
         counted=_COUNTED,
         rejected=_REJECTED,
         stuck=stuck,
-        target=target_of(matching.table),
-        left=matching.left(),
+        target=target_of(predicates.table),
+        left=predicates.left(),
     )
 
 
-def _of_joined(matching: RowPredicates) -> Composed:
+def _of_joined(predicates: RowPredicates) -> Composed:
     # Reads of their own for what is left, if anything is: within one read each row would look for its partners alone.
     unconverged, alone = _UNKNOWN, SQL("0").format()
-    if matching.foreseen:
-        others = SQL("NOT {} AND {}").format(_REJECTED, matching.found(again=True))
-        unconverged = _left_but(others, SQL("found.rows_left - found.rows_rejected").format(), matching)
-    if matching.alone:
-        alone = _left_but(matching.found(again=False), SQL("found.rows_left").format(), matching)
+    if predicates.foreseen:
+        others = SQL("NOT {} AND {}").format(_REJECTED, predicates.found(again=True))
+        unconverged = _left_but(others, SQL("found.rows_left - found.rows_rejected").format(), predicates)
+    if predicates.alone:
+        alone = _left_but(predicates.found(again=False), SQL("found.rows_left").format(), predicates)
     return SQL(
         "SELECT found.rows_left, found.rows_rejected, {unconverged} AS rows_unconverged,\n"
         "{alone} AS rows_without_partner,\n{samples}\n"
@@ -69,19 +69,19 @@ def _of_joined(matching: RowPredicates) -> Composed:
     ).format(
         unconverged=unconverged,
         alone=alone,
-        samples=_samples(matching),
+        samples=_samples(predicates),
         summed=_SUMMED,
         counted=_COUNTED,
-        target=target_of(matching.table),
-        left=matching.left(),
+        target=target_of(predicates.table),
+        left=predicates.left(),
     )
 
 
-def _left_but(reached: Composed, of: Composed, matching: RowPredicates) -> Composed:
+def _left_but(reached: Composed, of: Composed, predicates: RowPredicates) -> Composed:
     return SQL("CASE WHEN found.rows_left > 0 THEN {} - (\nSELECT count(*) FROM {}\nWHERE {}\n) ELSE 0 END").format(
-        of, target_of(matching.table), reached
+        of, target_of(predicates.table), reached
     )
 
 
-def _samples(matching: RowPredicates) -> Composed:
-    return _SAMPLES.format(key=key_of(matching.table, name_of("sampled")), target=alone_of(matching.table))
+def _samples(predicates: RowPredicates) -> Composed:
+    return _SAMPLES.format(key=key_of(predicates.table, name_of("sampled")), target=alone_of(predicates.table))

@@ -35,35 +35,35 @@ class BatchStatement:
     statements: Statements
     job: Job
     table: Table
-    order: BatchRequest
+    request: BatchRequest
     charge: Callable[[int], int]
     values: dict[str, Any]
 
     @property
-    def scan(self) -> Checkpoint:
+    def checkpoint(self) -> Checkpoint:
         """The place before it."""
-        return self.order.scan
+        return self.request.checkpoint
 
     @property
-    def cut(self) -> BatchRange:
+    def batch_range(self) -> BatchRange:
         """Its rows."""
-        return self.order.cut
+        return self.request.batch_range
 
     @property
     def update(self) -> Composed:
         """Its UPDATE."""
-        again = not untried(self.scan) and self.order.again is None
+        again = not untried(self.checkpoint) and self.request.again is None
         statements = self.statements
-        if self.cut.tids:
+        if self.batch_range.tids:
             return statements.update_rows_again if again else statements.update_rows
         if again:
-            return statements.update_rest_again if self.scan.last_stripe else statements.update_again
-        return statements.update_rest if self.scan.last_stripe else statements.update
+            return statements.update_rest_again if self.checkpoint.last_stripe else statements.update_again
+        return statements.update_rest if self.checkpoint.last_stripe else statements.update
 
     @property
     def parameters(self) -> dict[str, Any]:
         """The values of its UPDATE; those of a function name the rows that it has values for."""
-        return range_of(self.scan, self.cut) | self.values
+        return range_of(self.checkpoint, self.batch_range) | self.values
 
 
 async def run_batch(batch: BatchStatement) -> BatchResult | TooManyRows:
@@ -77,17 +77,17 @@ async def run_batch(batch: BatchStatement) -> BatchResult | TooManyRows:
     try:
         with translated(connection):
             async with connection.transaction():
-                filled = await _fill(batch)
+                batch_result = await _fill(batch)
     except _RolledBack as rolled_back:
         if rolled_back.overfull is not None:
             return rolled_back.overfull
-        raise await blame(connection, batch.job.name, batch.scan) from None
+        raise await blame(connection, batch.job.name, batch.checkpoint) from None
     except _Unmoved:
         raise WhereStaysTrue(
             f"'where' stays true for every row of the first batch, which was rolled back;"
             f" for example {await _sample(batch)}"
         ) from None
-    return replace(filled, took_s=time.monotonic() - started_s)
+    return replace(batch_result, took_s=time.monotonic() - started_s)
 
 
 class _RolledBack(Exception):
@@ -102,14 +102,16 @@ class _Unmoved(Exception):
 
 
 async def _fill(batch: BatchStatement) -> BatchResult:
-    connection, order = batch.connection, batch.order
+    connection, request = batch.connection, batch.request
     async with connection.pipeline():
-        if order.admission.flush and batch.job.synchronous_commit == "off":
+        if request.admission.flush and batch.job.synchronous_commit == "off":
             await connection.execute("SET LOCAL synchronous_commit = local")
         if batch.table.name != batch.job.table:
             await connection.execute(lock_of(batch.job.table))
-        compressing = await compress(connection, order.admission.compression)
-        if batch.cut.tids:  # of very many addresses the planner thinks that reading the whole table were cheaper
+        compressing = await compress(connection, request.admission.compression)
+        if (
+            batch.batch_range.tids
+        ):  # of very many addresses the planner thinks that reading the whole table were cheaper
             await connection.execute("SET LOCAL enable_seqscan = off")
         measured = await _measure(batch)
         update = connection.cursor(row_factory=dict_row)
@@ -122,7 +124,7 @@ async def _fill(batch: BatchStatement) -> BatchResult:
     rows, unconverged = row["rows"], row["rows_unconverged"]
     if rows > batch.job.batch.max_rows:
         raise _RolledBack(TooManyRows(rows))
-    if rows and rows == unconverged and order.trial:
+    if rows and rows == unconverged and request.trial:
         raise _Unmoved
     after = _after(batch, rows, unconverged)
     measured = await _measure(batch)
@@ -137,17 +139,17 @@ async def _fill(batch: BatchStatement) -> BatchResult:
         "rows_hot": rows_hot,
     }
     if refused:
-        fields["inputs"] = Jsonb(asdict(replace(order.admission.inputs, compression=None)))
+        fields["inputs"] = Jsonb(asdict(replace(request.admission.inputs, compression=None)))
     async with connection.pipeline():
         saved = await connection.execute(statement("state/save_checkpoint"), fields)
         kept = await connection.execute(statement("work/save_batch"), fields)
-        if order.again is not None:
-            await connection.execute(statement("work/delete_rejected_rows"), fields | {"keys": [order.again.key]})
+        if request.again is not None:
+            await connection.execute(statement("work/delete_rejected_rows"), fields | {"keys": [request.again.key]})
     saved_row, kept_row = await saved.fetchone(), await kept.fetchone()
     if saved_row is None:
         raise _RolledBack
     return BatchResult(
-        scan=replace(after, wal_bytes=saved_row[0]),
+        checkpoint=replace(after, wal_bytes=saved_row[0]),
         rows=rows,
         rows_unconverged=unconverged,
         rows_hot=rows_hot,
@@ -168,29 +170,29 @@ async def _measure(batch: BatchStatement) -> AsyncCursor[DictRow]:
 
 def _after(batch: BatchStatement, rows: int, unconverged: int) -> Checkpoint:
     """Return the place behind the batch; a row that is tried again lies anywhere, and the place stays."""
-    scan = batch.scan
-    if batch.order.again:  # it is of no pass: what one did in vain is counted behind it
-        return replace(scan, sequence=scan.sequence + 1, rows_total=scan.rows_total + rows)
+    checkpoint = batch.checkpoint
+    if batch.request.again:  # it is of no pass: what one did in vain is counted behind it
+        return replace(checkpoint, sequence=checkpoint.sequence + 1, rows_total=checkpoint.rows_total + rows)
     return replace(
-        advance(scan, batch.cut.end),
-        sequence=scan.sequence + 1,
-        rows_pass=scan.rows_pass + rows,
-        rows_converged_pass=scan.rows_converged_pass + rows - unconverged,
-        rows_total=scan.rows_total + rows,
-        rows_unconverged=scan.rows_unconverged + unconverged,
+        advance(checkpoint, batch.batch_range.end),
+        sequence=checkpoint.sequence + 1,
+        rows_pass=checkpoint.rows_pass + rows,
+        rows_converged_pass=checkpoint.rows_converged_pass + rows - unconverged,
+        rows_total=checkpoint.rows_total + rows,
+        rows_unconverged=checkpoint.rows_unconverged + unconverged,
     )
 
 
 def _fields(batch: BatchStatement, after: Checkpoint) -> dict[str, Any]:
-    scan, admission = batch.scan, batch.order.admission
+    checkpoint, admission = batch.checkpoint, batch.request.admission
     return fields_of(after) | {
-        "sequence": scan.sequence,
+        "sequence": checkpoint.sequence,
         "job": batch.job.name,
         "table": after.leaf,
-        "batch_pass": scan.pass_number,
-        "batch_stripe": scan.stripe,
-        "first_tid": str(scan.next),
-        "end_tid": str(batch.cut.end),
+        "batch_pass": checkpoint.pass_number,
+        "batch_stripe": checkpoint.stripe,
+        "first_tid": str(checkpoint.next),
+        "end_tid": str(batch.batch_range.end),
         "rows_wished": admission.rows,
         "waited_s": admission.waited_s,
         "waited_for": admission.waited_for,
@@ -204,7 +206,7 @@ async def _sample(batch: BatchStatement) -> str:
     connection, statements = batch.connection, batch.statements
     with translated(connection):
         async with connection.transaction(force_rollback=True):
-            cursor = await connection.execute(statements.sample_before, range_of(batch.scan, batch.cut))
+            cursor = await connection.execute(statements.sample_before, range_of(batch.checkpoint, batch.batch_range))
             row = await cursor.fetchone()
             if row is None:
                 return "none: the rows are gone"

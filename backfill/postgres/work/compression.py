@@ -43,10 +43,10 @@ async def read_support(connection: Connection, job: Job, server: ServerFacts) ->
     return ServerSupport(why=f"role {server.role!r} may not set wal_compression; {_mended_by(server)}")
 
 
-def require_right(job_file: JobFile, offer: ServerSupport) -> None:
+def require_right(job_file: JobFile, support: ServerSupport) -> None:
     """Raise JobError where the job file asks for what the role may not do."""
-    if job_file.job.wal_compression == "on" and offer.why:
-        raise JobError(f"{job_file.at('wal_compression')}: {offer.why}")
+    if job_file.job.wal_compression == "on" and support.why:
+        raise JobError(f"{job_file.at('wal_compression')}: {support.why}")
 
 
 def _mended_by(server: ServerFacts) -> str:

@@ -11,14 +11,15 @@ from backfill.jobfile.job import Job
 from backfill.jobfile.load import JobFile
 from backfill.postgres.catalog import table as catalog_table
 from backfill.postgres.catalog.check_expressions import accept_sources, prepare
-from backfill.postgres.catalog.heap import heap_of
 from backfill.postgres.catalog.leaves import check_leaf, read_leaves
+from backfill.postgres.catalog.table_traits import traits_of
 from backfill.postgres.mapping.row_mapper import RowMapper
 from backfill.postgres.monitor.pollers import Pollers
 from backfill.postgres.session.connection import connect, worker_name
 from backfill.postgres.session.server import ServerFacts, check_server, read_server
-from backfill.postgres.state import checkpoint, locks
+from backfill.postgres.state import checkpoint as stored
 from backfill.postgres.state import job as job_state
+from backfill.postgres.state import locks
 from backfill.postgres.state import schema as state_schema
 from backfill.postgres.work import rejected
 from backfill.postgres.work.compression import compressing, read_support, require_right
@@ -43,7 +44,7 @@ class PgJobSession(PgLaneSession):
         self.restart = restart
         self._dsn = dsn
         self._server: ServerFacts
-        self._beside: Pollers
+        self._pollers: Pollers
         self._others: tuple[PgLaneSession, ...] = ()
         self._verifying = False
         self._leaf = self.job.table
@@ -67,10 +68,10 @@ class PgJobSession(PgLaneSession):
         except BaseException:
             await self.close()
             raise
-        self._beside = Pollers(self._dsn, self.job)
-        self._beside.open()
+        self._pollers = Pollers(self._dsn, self.job)
+        self._pollers.open()
         vacuum = Vacuum(self._dsn, self.job.name)
-        self._observer = SignalReader(self.job, self._beside, vacuum, aurora=self._server.aurora)
+        self._observer = SignalReader(self.job, self._pollers, vacuum, aurora=self._server.aurora)
         return self
 
     async def __aexit__(
@@ -78,7 +79,7 @@ class PgJobSession(PgLaneSession):
     ) -> None:
         """Close the sessions, and with them our locks."""
         await self._observer.vacuum.close()
-        await self._beside.close()
+        await self._pollers.close()
         for one in (*self._others, self):
             await one.close()
 
@@ -109,7 +110,7 @@ class PgJobSession(PgLaneSession):
             listed = await read_leaves(self.connection, self.job_file, self._server.role)
         except JobError as error:
             raise Halted(str(error)) from None
-        proofs = await checkpoint.read_proofs(self.connection, self.job.name)
+        proofs = await stored.read_proofs(self.connection, self.job.name)
         await job_state.save_leaves(self.connection, self.job.name, len(listed), sum(one.pages for one in listed))
         await rejected.delete_of_other_leaves(self.connection, self.job.name, [str(one.name) for one in listed])
         return tuple(Leaf(str(one.name), one.pages, one.rows_estimated, proofs.get(one.identity)) for one in listed)
@@ -123,24 +124,24 @@ class PgJobSession(PgLaneSession):
         self._leaf, self._foreseeing = TableName.parse(leaf), True
         await self._read_leaf()  # the wait for the lock may have been long
         connection, table, lanes = self.connection, self._table, self.job.lanes
-        claimed = await checkpoint.claim(connection, self.job.name, leaf)
-        scans, why = tuple(one.scan for one in claimed), None
+        claimed = await stored.claim(connection, self.job.name, leaf)
+        checkpoints, why = tuple(one.checkpoint for one in claimed), None
         if claimed:
             why = difference(claimed[0].identity, table.identity)
-            if why is None and (len(claimed), claimed[0].scan.lanes) != (lanes, lanes):
-                why = f"it was begun with lanes: {claimed[0].scan.lanes}"
-            if why is None and not all(scan.possible for scan in scans):
+            if why is None and (len(claimed), claimed[0].checkpoint.lanes) != (lanes, lanes):
+                why = f"it was begun with lanes: {claimed[0].checkpoint.lanes}"
+            if why is None and not all(checkpoint.possible for checkpoint in checkpoints):
                 why = "its checkpoint was changed by hand to a place that cannot be"
         if not claimed or why is not None:
-            last = await checkpoint.read_sequence(connection, self.job.name)
-            fresh = _fresh(table.pages, lanes, scans or (Checkpoint(table.pages, leaf=leaf, sequence=last),))
-            scans = await checkpoint.create(connection, self.job.name, table, fresh)
-        self._epoch = scans[0].epoch
+            last = await stored.read_sequence(connection, self.job.name)
+            fresh = _fresh(table.pages, lanes, checkpoints or (Checkpoint(table.pages, leaf=leaf, sequence=last),))
+            checkpoints = await stored.create(connection, self.job.name, table, fresh)
+        self._epoch = checkpoints[0].epoch
         return OpenedLeaf(
-            scans=scans,
+            checkpoints=checkpoints,
             pages=table.pages,
             rows_estimated=table.rows_estimated,
-            heap=heap_of(self.job, self._table, self._server),
+            traits=traits_of(self.job, self._table, self._server),
             resumed=bool(claimed),
             rewritten=why,
         )
@@ -148,7 +149,7 @@ class PgJobSession(PgLaneSession):
     async def close_leaf(self, leaf: str, proof: Verification | None) -> None:
         """Keep how the leaf that is open ended, if it is done, and give its lock back."""
         if proof is not None:
-            await checkpoint.save_proof(self.connection, self.job.name, leaf, self._epoch, proof)
+            await stored.save_proof(self.connection, self.job.name, leaf, self._epoch, proof)
         if leaf != str(self.job.table):
             await locks.release(self.connection, leaf)
 
@@ -162,19 +163,19 @@ class PgJobSession(PgLaneSession):
             self._others = (*self._others, lane)
         return (self, *self._others[: count - 1])
 
-    async def reopen(self, scans: tuple[Checkpoint, ...]) -> tuple[tuple[Checkpoint, ...], str]:
+    async def reopen(self, checkpoints: tuple[Checkpoint, ...]) -> tuple[tuple[Checkpoint, ...], str]:
         """Look at the table again and start the pass again on it."""
         before = self._table.identity
         await self._read_leaf()
         why = difference(before, self._table.identity) or "the table's file changed"
-        fresh = tuple(restart(scan, self._table.pages, Layout()) for scan in scans)
-        return await checkpoint.create(self.connection, self.job.name, self._table, fresh), why
+        fresh = tuple(restart(checkpoint, self._table.pages, Layout()) for checkpoint in checkpoints)
+        return await stored.create(self.connection, self.job.name, self._table, fresh), why
 
-    async def new_pass(self, scans: tuple[Checkpoint, ...]) -> tuple[Checkpoint, ...]:
+    async def new_pass(self, checkpoints: tuple[Checkpoint, ...]) -> tuple[Checkpoint, ...]:
         """Return the next pass, to the table's present end."""
         await self._read_leaf()
-        begun = tuple(begin_pass(scan, self._table.pages) for scan in scans)
-        return await checkpoint.move(self.connection, self.job.name, begun)
+        begun = tuple(begin_pass(checkpoint, self._table.pages) for checkpoint in checkpoints)
+        return await stored.move(self.connection, self.job.name, begun)
 
     async def apply_limits(self, job: Job) -> None:
         """Keep other limits in every session."""
@@ -206,13 +207,13 @@ class PgJobSession(PgLaneSession):
         """Return where a row of the leaf is now that was set aside; None where it is gone or matches no more."""
         return await rejected.find(self.connection, self._statements, row)
 
-    async def forget_rejected(self, scan: Checkpoint, row: RejectedRow) -> None:
+    async def forget_rejected(self, checkpoint: Checkpoint, row: RejectedRow) -> None:
         """Set a row of the leaf aside no more."""
-        await rejected.delete(self.connection, self.job.name, scan, row)
+        await rejected.delete(self.connection, self.job.name, checkpoint, row)
 
-    async def keep_rejected(self, scan: Checkpoint, row: RejectedRow, error: StatementRefused) -> None:
+    async def keep_rejected(self, checkpoint: Checkpoint, row: RejectedRow, error: StatementRefused) -> None:
         """Keep a row that was refused again, with what was said this time."""
-        await rejected.save_again(self.connection, self.job, scan, row, error)
+        await rejected.save_again(self.connection, self.job, checkpoint, row, error)
 
     def stop_foreseeing(self) -> bool:
         """Ask no more of any row of the leaf what the UPDATE would make of it; return whether that was asked."""
@@ -259,6 +260,6 @@ def _fresh(pages: int, lanes: int, before: tuple[Checkpoint, ...]) -> tuple[Chec
             rows_unconverged=kept[0].rows_unconverged + gone.rows_unconverged,
             wal_bytes=kept[0].wal_bytes + gone.wal_bytes,
         )
-    epoch = max(scan.epoch for scan in kept)
-    placed = (replace(scan, lane=lane, lanes=lanes, epoch=epoch) for lane, scan in enumerate(kept))
-    return tuple(restart(scan, pages, Layout()) for scan in placed)
+    epoch = max(checkpoint.epoch for checkpoint in kept)
+    placed = (replace(checkpoint, lane=lane, lanes=lanes, epoch=epoch) for lane, checkpoint in enumerate(kept))
+    return tuple(restart(checkpoint, pages, Layout()) for checkpoint in placed)

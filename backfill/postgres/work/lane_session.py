@@ -11,7 +11,7 @@ from backfill.postgres.mapping.row_mapper import RowMapper
 from backfill.postgres.monitor.side_connection import replica_name
 from backfill.postgres.session.connection import Connection, bound, translated
 from backfill.postgres.session.missing_rights import with_grant
-from backfill.postgres.state import checkpoint
+from backfill.postgres.state import checkpoint as stored
 from backfill.postgres.state import job as job_state
 from backfill.postgres.statements.compose import Statements, vacuum_of
 from backfill.postgres.work import reads, rejected
@@ -65,25 +65,25 @@ class PgLaneSession:
         """Read everything that our WAL can hurt."""
         return await self._observer.read(self.connection, self._table.identity.oid)
 
-    async def read_shape(self, scan: Checkpoint) -> PageProfile | None:
+    async def read_shape(self, checkpoint: Checkpoint) -> PageProfile | None:
         """Look at the first pages of the scan's window; None where no row there is due."""
         async with self._granting():
-            return await reads.read_shape(self.connection, self._statements, scan)
+            return await reads.read_shape(self.connection, self._statements, checkpoint)
 
-    async def read_scout(self, scan: Checkpoint, rows: int, pages: int) -> RowCounts:
+    async def read_scout(self, checkpoint: Checkpoint, rows: int, pages: int) -> RowCounts:
         """Count matching rows from the scan's place on, in slices that hold at most `rows`, of so many pages."""
         async with self._granting(), compressing(self.connection, self._compression):
-            return await reads.read_scout(self.connection, self._statements, scan, rows, pages)
+            return await reads.read_scout(self.connection, self._statements, checkpoint, rows, pages)
 
-    async def read_due(self, scan: Checkpoint, pages: int) -> RowAddresses:
+    async def read_due(self, checkpoint: Checkpoint, pages: int) -> RowAddresses:
         """Find the rows to do from the scan's place on, in at most so many pages of the lane's own."""
         async with self._granting():
-            return await reads.read_due(self.connection, self._statements, scan, read_end(scan, pages))
+            return await reads.read_due(self.connection, self._statements, checkpoint, read_end(checkpoint, pages))
 
-    async def read_rows(self, scan: Checkpoint, cut: BatchRange) -> RowAddresses:
+    async def read_rows(self, checkpoint: Checkpoint, batch_range: BatchRange) -> RowAddresses:
         """Find the rows of a batch, or the first of very many."""
         async with self._granting():
-            return await reads.read_rows(self.connection, self._statements, scan, cut)
+            return await reads.read_rows(self.connection, self._statements, checkpoint, batch_range)
 
     def stop_foreseeing(self) -> bool:
         """Ask no more of a row what the UPDATE would make of it; return whether that was asked."""
@@ -91,22 +91,24 @@ class PgLaneSession:
         self._statements = unforeseen or self._statements
         return unforeseen is not None
 
-    async def map_rows(self, scan: Checkpoint, cut: BatchRange) -> None:
+    async def map_rows(self, checkpoint: Checkpoint, batch_range: BatchRange) -> None:
         """Let the job's function work, where it has one, before the batch is let through."""
         if self._mapper:
-            await self._mapper.hold(self.connection, self._statements, scan, cut)
+            await self._mapper.hold(self.connection, self._statements, checkpoint, batch_range)
 
-    async def run_batch(self, order: BatchRequest, charge: Callable[[int], int]) -> BatchResult | TooManyRows:
+    async def run_batch(self, request: BatchRequest, charge: Callable[[int], int]) -> BatchResult | TooManyRows:
         """Run one batch and its checkpoint in one transaction."""
         connection, statements, values = self.connection, self._statements, {}
         if self._mapper:
-            scan = order.scan
-            if order.again is not None:  # that row alone, wherever the place is
-                scan = replace(scan, layout=Layout(), stripe=0, next=order.cut.tids[0])
-            values = await self._mapper.values(connection, statements, scan, order.cut)
-        self._compression = order.admission.compression
+            checkpoint = request.checkpoint
+            if request.again is not None:  # that row alone, wherever the place is
+                checkpoint = replace(checkpoint, layout=Layout(), stripe=0, next=request.batch_range.tids[0])
+            values = await self._mapper.values(connection, statements, checkpoint, request.batch_range)
+        self._compression = request.admission.compression
         async with self._granting():
-            return await run_batch(BatchStatement(connection, statements, self.job, self._table, order, charge, values))
+            return await run_batch(
+                BatchStatement(connection, statements, self.job, self._table, request, charge, values)
+            )
 
     async def describe(self, tid: Tid, *, values: bool) -> RowDescription | None:
         """Return a row's key, and with `values` what it would be set to; None where there is no row any more."""
@@ -117,13 +119,13 @@ class PgLaneSession:
         assert self._mapper is not None, "a function gives the values"
         return replace(described, values=self._mapper.given(tid), unknown="the function was not asked about it")
 
-    async def reject_row(self, scan: Checkpoint, cut: BatchRange, error: StatementRefused) -> RowSetAside:
+    async def reject_row(self, checkpoint: Checkpoint, batch_range: BatchRange, error: StatementRefused) -> RowSetAside:
         """Set the one row of a batch aside and move the checkpoint behind it, in one transaction."""
-        return await rejected.reject(self.connection, self._statements, self.job, scan, cut, error)
+        return await rejected.reject(self.connection, self._statements, self.job, checkpoint, batch_range, error)
 
-    async def save_place(self, scan: Checkpoint) -> Checkpoint:
+    async def save_place(self, checkpoint: Checkpoint) -> Checkpoint:
         """Move the checkpoint without a batch."""
-        [moved] = await checkpoint.move(self.connection, self.job.name, (scan,))
+        [moved] = await stored.move(self.connection, self.job.name, (checkpoint,))
         return moved
 
     async def save_wait(self, reason: WaitReason | None, replicas_seen: frozenset[str]) -> None:

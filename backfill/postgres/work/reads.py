@@ -18,54 +18,60 @@ from backfill.table.stripe_plan import PROFILE_PAGES, PageProfile, mask, residue
 from backfill.values.errors import StatementRefused
 
 
-def untried(scan: Checkpoint) -> bool:
+def untried(checkpoint: Checkpoint) -> bool:
     """Whether no pass has tried all rows yet: the first one updates whatever matches."""
-    return scan.pass_number == 1
+    return checkpoint.pass_number == 1
 
 
-def range_of(scan: Checkpoint, cut: BatchRange) -> dict[str, Any]:
+def range_of(checkpoint: Checkpoint, batch_range: BatchRange) -> dict[str, Any]:
     """Return the parameters that say where a batch's rows lie."""
     return {
-        "low": str(cut.low or scan.next),
-        "high": str(cut.high or cut.end),
-        "mask": mask(scan.layout.sizes, scan.stripe),
-        "tids": [str(tid) for tid in cut.tids],
+        "low": str(batch_range.low or checkpoint.next),
+        "high": str(batch_range.high or batch_range.end),
+        "mask": mask(checkpoint.layout.sizes, checkpoint.stripe),
+        "tids": [str(tid) for tid in batch_range.tids],
     }
 
 
 async def read_scout(
-    connection: Connection, statements: Statements, scan: Checkpoint, rows: int, pages: int | None = None
+    connection: Connection, statements: Statements, checkpoint: Checkpoint, rows: int, pages: int | None = None
 ) -> RowCounts:
     """Count matching rows from the scan's place on, in slices that hold at most `rows` line pointers."""
-    grid = make_slices(scan, rows) if pages is None else make_slices(scan, rows, pages)
-    counts = [[0] * scan.stripes for _ in grid.bounds]
-    query = statements.scout if untried(scan) else statements.scout_again
+    grid = make_slices(checkpoint, rows) if pages is None else make_slices(checkpoint, rows, pages)
+    counts = [[0] * checkpoint.stripes for _ in grid.bounds]
+    query = statements.scout if untried(checkpoint) else statements.scout_again
     parameters = {
         "bounds": [str(bound) for bound in grid.bounds],
-        "low": str(scan.next),
+        "low": str(checkpoint.next),
         "high": str(grid.end),
-        "stripes": list(residues(scan.layout.sizes)),
+        "stripes": list(residues(checkpoint.layout.sizes)),
     }
     with translated(connection):
         cursor = await connection.execute(query, parameters)
         found = await cursor.fetchall()
     for index, stripe, rows_found in found:
         counts[index][stripe] = rows_found
-    return RowCounts(grid, scan.stripe, tuple(map(tuple, counts)))
+    return RowCounts(grid, checkpoint.stripe, tuple(map(tuple, counts)))
 
 
-async def read_due(connection: Connection, statements: Statements, scan: Checkpoint, end: Tid) -> RowAddresses:
+async def read_due(connection: Connection, statements: Statements, checkpoint: Checkpoint, end: Tid) -> RowAddresses:
     """Return the addresses of rows to do from the scan's place up to `end`, or as far as the first of them reach."""
-    query = statements.due if untried(scan) else statements.due_again
-    return whole_pages(scan.next, end, await _tids(connection, query, {"low": str(scan.next), "high": str(end)}))
+    query = statements.due if untried(checkpoint) else statements.due_again
+    return whole_pages(
+        checkpoint.next, end, await _tids(connection, query, {"low": str(checkpoint.next), "high": str(end)})
+    )
 
 
-async def read_rows(connection: Connection, statements: Statements, scan: Checkpoint, cut: BatchRange) -> RowAddresses:
+async def read_rows(
+    connection: Connection, statements: Statements, checkpoint: Checkpoint, batch_range: BatchRange
+) -> RowAddresses:
     """Return the addresses of a batch's rows, or of the first of very many."""
     query = statements.due_of_stripe
-    if scan.last_stripe:
-        query = statements.due if untried(scan) else statements.due_again
-    return whole_pages(scan.next, cut.end, await _tids(connection, query, range_of(scan, cut)))
+    if checkpoint.last_stripe:
+        query = statements.due if untried(checkpoint) else statements.due_again
+    return whole_pages(
+        checkpoint.next, batch_range.end, await _tids(connection, query, range_of(checkpoint, batch_range))
+    )
 
 
 async def _tids(connection: Connection, query: Composed, parameters: dict[str, Any]) -> list[Tid]:
@@ -74,18 +80,18 @@ async def _tids(connection: Connection, query: Composed, parameters: dict[str, A
         return [Tid.parse(row[0]) for row in await cursor.fetchall()]
 
 
-async def read_shape(connection: Connection, statements: Statements, scan: Checkpoint) -> PageProfile | None:
+async def read_shape(connection: Connection, statements: Statements, checkpoint: Checkpoint) -> PageProfile | None:
     """Return the average page at the start of the scan's window; None where no row there is due."""
-    end = min(scan.window_start + PROFILE_PAGES, scan.window_end)
-    parameters = {"low": str(Tid(scan.window_start)), "high": str(Tid(end))}
+    end = min(checkpoint.window_start + PROFILE_PAGES, checkpoint.window_end)
+    parameters = {"low": str(Tid(checkpoint.window_start)), "high": str(Tid(end))}
     with translated(connection):
-        cursor = await connection.execute(statements.shape, parameters)
+        cursor = await connection.execute(statements.profile, parameters)
         row = await cursor.fetchone()
     assert row is not None, "an aggregate has one row"
     rows, due, row_bytes, grown_bytes = row
     if not due:
         return None
-    pages = end - scan.window_start
+    pages = end - checkpoint.window_start
     return PageProfile(rows / pages, due / pages, _aligned(row_bytes), _aligned(row_bytes + (grown_bytes or 0)))
 
 

@@ -24,14 +24,19 @@ from backfill.values.errors import Halted, StatementRefused
 
 
 async def reject(
-    connection: Connection, statements: Statements, job: Job, scan: Checkpoint, cut: BatchRange, error: StatementRefused
+    connection: Connection,
+    statements: Statements,
+    job: Job,
+    checkpoint: Checkpoint,
+    batch_range: BatchRange,
+    error: StatementRefused,
 ) -> RowSetAside:
     """Set the one row of a batch aside and move the checkpoint behind it; raises as a batch does, and Halted.
 
     The row is read in the same transaction, so the table cannot be rewritten before it commits.
     """
-    [tid] = cut.tids
-    after, rows_rejected = advance(scan, cut.end), 0
+    [tid] = batch_range.tids
+    after, rows_rejected = advance(checkpoint, batch_range.end), 0
     try:
         async with dict_rows(connection) as cursor:
             key = await read_key(connection, statements, tid)
@@ -41,25 +46,25 @@ async def reject(
             placed = moved(after, await cursor.fetchone())
             if key is not None:
                 rows_rejected = await _save(
-                    cursor, job, scan, RejectedRow(key, tid, scan.pass_number, str(error)), error
+                    cursor, job, checkpoint, RejectedRow(key, tid, checkpoint.pass_number, str(error)), error
                 )
     except Fenced:
-        raise await blame(connection, job.name, scan) from None
+        raise await blame(connection, job.name, checkpoint) from None
     return RowSetAside(placed, key, rows_rejected)
 
 
 async def save_again(
-    connection: Connection, job: Job, scan: Checkpoint, row: RejectedRow, error: StatementRefused
+    connection: Connection, job: Job, checkpoint: Checkpoint, row: RejectedRow, error: StatementRefused
 ) -> None:
     """Keep a row that was refused again, with what was said this time."""
     async with dict_rows(connection) as cursor:
-        await _save(cursor, job, scan, row, error)
+        await _save(cursor, job, checkpoint, row, error)
 
 
 async def _save(
-    cursor: AsyncCursor[DictRow], job: Job, scan: Checkpoint, row: RejectedRow, error: StatementRefused
+    cursor: AsyncCursor[DictRow], job: Job, checkpoint: Checkpoint, row: RejectedRow, error: StatementRefused
 ) -> int:
-    place = {"job": job.name, "leaf": scan.leaf, "pass_number": row.pass_number}
+    place = {"job": job.name, "leaf": checkpoint.leaf, "pass_number": row.pass_number}
     values = place | {"key": row.key, "tid": str(row.tid), "sqlstate": error.sqlstate, "message": row.message}
     await cursor.execute(statement("work/save_rejected"), values)
     await cursor.execute(statement("work/count_rejected"), place)
@@ -69,8 +74,8 @@ async def _save(
     if rows_rejected > job.max_rejected:
         raise Halted(
             f"rejected rows {rows_rejected:,} > {job.max_rejected:,} (max_rejected): so many refused rows are no longer"
-            f" exceptions; the last one is {row.key} of {scan.leaf}: {row.message}\nmend what they have in common, or"
-            " raise max_rejected in the job file, and run again"
+            f" exceptions; the last one is {row.key} of {checkpoint.leaf}: {row.message}\n"
+            "fix what they have in common, or raise max_rejected in the job file, and run again"
         )
     return rows_rejected
 
@@ -116,10 +121,10 @@ async def find(connection: Connection, statements: Statements, row: RejectedRow)
     return Tid.parse(found["ctid"]) if found else None
 
 
-async def delete(connection: Connection, job: str, scan: Checkpoint, row: RejectedRow) -> None:
+async def delete(connection: Connection, job: str, checkpoint: Checkpoint, row: RejectedRow) -> None:
     """Set a row aside no more."""
     async with dict_rows(connection) as cursor:
-        values = {"job": job, "leaf": scan.leaf, "epoch": scan.epoch, "keys": [row.key]}
+        values = {"job": job, "leaf": checkpoint.leaf, "epoch": checkpoint.epoch, "keys": [row.key]}
         await cursor.execute(statement("work/delete_rejected_rows"), values)
 
 

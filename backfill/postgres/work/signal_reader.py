@@ -20,10 +20,10 @@ UPKEEP_EVERY_S = 1.0
 class SignalReader:
     """The readings of one job, by whichever of its sessions asks."""
 
-    def __init__(self, job: Job, beside: Pollers, vacuum: Vacuum, *, aurora: bool) -> None:
+    def __init__(self, job: Job, pollers: Pollers, vacuum: Vacuum, *, aurora: bool) -> None:
         self.vacuum = vacuum
         self._job = job.name
-        self._beside = beside
+        self._pollers = pollers
         self._aurora = aurora
         self._visible = True
         self._upkeep = Upkeep()
@@ -51,8 +51,8 @@ class SignalReader:
         return replace(
             signals,
             upkeep=self._upkeep,
-            replicas=(*signals.replicas, *self._beside.replicas()),
-            probes=self._beside.probes(),
+            replicas=(*signals.replicas, *self._pollers.replicas()),
+            probes=self._pollers.probes(),
             vacuumed=self.vacuum.tend(),
         )
 

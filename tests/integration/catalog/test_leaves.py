@@ -77,8 +77,8 @@ async def told(dsn: str, job: JobFile, act: Callable[[Event], None] = lambda _: 
         events.append(event)
         act(event)
 
-    around = Runtime(record=record, now_s=time.monotonic, sleep=anyio.sleep, jitter=lambda: 0.5)
-    return await JobSupervisor(job.job, lambda: Session(dsn, job), around, wait_for_lock=True).run(), events
+    runtime = Runtime(record=record, now_s=time.monotonic, sleep=anyio.sleep, jitter=lambda: 0.5)
+    return await JobSupervisor(job.job, lambda: Session(dsn, job), runtime, wait_for_lock=True).run(), events
 
 
 def of(events: list[Any], kind: type[Event]) -> list[Any]:
@@ -243,8 +243,8 @@ async def test_a_partition_that_goes_while_it_is_at_work_is_left_alone(empty: Da
     assert gone.leaf == "public.users_1"
     assert ("detached from 'public.users'" in gone.why) == how.startswith("detached")
     if how.startswith("detached"):
-        [(filled,)] = empty.query("select count(handle) from users_1")
-        assert 0 < filled < 1000
+        [(batch_result,)] = empty.query("select count(handle) from users_1")
+        assert 0 < batch_result < 1000
     leaves = [event.leaf for event in of(events, LeafDone)]
     assert leaves == ["public.users_0", "public.users_2", *(["public.users_9"] if how == "renamed" else [])]
 

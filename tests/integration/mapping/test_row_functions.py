@@ -93,8 +93,8 @@ def _no_process_is_left() -> Iterator[None]:
 
 async def whole(worker: Session) -> tuple[Any, BatchRange]:
     """Open the table; return its place and all of it as one batch."""
-    scan = (await open_leaf(worker)).scans[0]
-    return scan, await next_cut(worker, scan)
+    checkpoint = (await open_leaf(worker)).checkpoints[0]
+    return checkpoint, await next_cut(worker, checkpoint)
 
 
 async def test_a_job_is_filled_by_its_function(users: Database, tmp_path: Path):
@@ -113,39 +113,39 @@ async def test_stripes_and_lanes_give_each_row_its_own_value(users: Database, tm
 
 async def test_a_row_that_changes_while_the_function_works_is_left_to_the_next_pass(users: Database, tmp_path: Path):
     async with session(users.dsn, job_of(tmp_path)) as worker:
-        scan, cut = await whole(worker)
-        await worker.map_rows(scan, cut)
+        checkpoint, batch_range = await whole(worker)
+        await worker.map_rows(checkpoint, batch_range)
         run_sql(users, "update users set username = 'other' || id where id % 10 = 0", "delete from users where id = 5")
-        done = await fill(worker, scan, cut)
+        done = await fill(worker, checkpoint, batch_range)
         assert done.rows == ROWS - ROWS // 10 - 1
         assert users.query("select count(*) from users where handle is null") == [(ROWS // 10,)]
-        again = await next_pass(worker, done.scan)
+        again = await next_pass(worker, done.checkpoint)
         done = await fill(worker, again, await next_cut(worker, again))
     assert (done.rows, wrong(users)) == (ROWS // 10, 0)
 
 
 async def test_a_row_that_is_locked_or_frozen_meanwhile_is_still_the_same(users: Database, tmp_path: Path):
     async with session(users.dsn, job_of(tmp_path)) as worker:
-        scan, cut = await whole(worker)
-        await worker.map_rows(scan, cut)
+        checkpoint, batch_range = await whole(worker)
+        await worker.map_rows(checkpoint, batch_range)
         run_sql(users, "select from users for no key update", "vacuum (freeze) users")
-        assert (await fill(worker, scan, cut)).rows == ROWS
+        assert (await fill(worker, checkpoint, batch_range)).rows == ROWS
 
 
 async def test_a_row_whose_other_columns_change_is_left_too(users: Database, tmp_path: Path):
     """It is another version of the row: whether its inputs are the same is not asked."""
     async with session(users.dsn, job_of(tmp_path)) as worker:
-        scan, cut = await whole(worker)
-        await worker.map_rows(scan, cut)
+        checkpoint, batch_range = await whole(worker)
+        await worker.map_rows(checkpoint, batch_range)
         run_sql(users, "update users set email = 'new' where id = 7")
-        assert (await fill(worker, scan, cut)).rows == ROWS - 1
+        assert (await fill(worker, checkpoint, batch_range)).rows == ROWS - 1
 
 
 async def test_a_row_that_another_transaction_changes_during_the_update_is_left(users: Database, tmp_path: Path):
     """Our UPDATE waits for it, and finds another version then."""
     async with session(users.dsn, job_of(tmp_path, lock_timeout="10s")) as worker:
-        scan, cut = await whole(worker)
-        await worker.map_rows(scan, cut)
+        checkpoint, batch_range = await whole(worker)
+        await worker.map_rows(checkpoint, batch_range)
         with psycopg.connect(users.dsn) as other:
             other.execute("update users set username = 'late' where id in (3, 500)")
             other.execute("select from users where id = 400 for update")
@@ -153,7 +153,7 @@ async def test_a_row_that_another_transaction_changes_during_the_update_is_left(
                 done: list[BatchResult] = []
 
                 async def update() -> None:
-                    done.append(await fill(worker, scan, cut))
+                    done.append(await fill(worker, checkpoint, batch_range))
 
                 tasks.start_soon(update)
                 await asleep(users, "transactionid")
@@ -165,8 +165,8 @@ async def test_a_row_that_another_transaction_changes_during_the_update_is_left(
 
 async def test_an_address_that_holds_another_row_now_is_not_taken_for_the_old_one(users: Database, tmp_path: Path):
     async with session(users.dsn, job_of(tmp_path)) as worker:
-        scan, cut = await whole(worker)
-        await worker.map_rows(scan, cut)
+        checkpoint, batch_range = await whole(worker)
+        await worker.map_rows(checkpoint, batch_range)
         before = users.query("select ctid::text from users where id <= 20")
         run_sql(
             users,
@@ -176,7 +176,7 @@ async def test_an_address_that_holds_another_row_now_is_not_taken_for_the_old_on
         )
         after = users.query("select ctid::text from users where id > 5000")
         assert set(after) & set(before)
-        done = await fill(worker, scan, cut)
+        done = await fill(worker, checkpoint, batch_range)
     assert done.rows == ROWS - 20
     assert users.query("select count(*) from users where id > 5000 and handle is not null") == [(0,)]
 
@@ -185,11 +185,11 @@ async def test_a_table_rewritten_between_reading_and_updating_keeps_what_it_has(
     """CLUSTER keeps xmin and gives rows of one transaction each other's addresses: the file is asked for."""
     job = job_of(tmp_path)
     async with session(users.dsn, job) as worker:
-        scan, cut = await whole(worker)
-        await worker.map_rows(scan, cut)
+        checkpoint, batch_range = await whole(worker)
+        await worker.map_rows(checkpoint, batch_range)
         run_sql(users, "create index by_name on users (md5(username))", "cluster users using by_name")
         with pytest.raises(BackfillError, match="was rewritten"):
-            await fill(worker, scan, cut)
+            await fill(worker, checkpoint, batch_range)
     assert users.query("select count(*) from users where handle is not null") == [(0,)]
     finished, _ = await run(users.worker_dsn, job)
     assert (finished.state, wrong(users)) == ("done", 0)
@@ -200,10 +200,10 @@ async def test_values_that_were_held_serve_smaller_batches(users: Database, tmp_
     calls = tmp_path / "calls"
     module = f"def f(rows):\n    open({str(calls)!r}, 'a').write('x')\n    return [row['username'].upper() for row in rows]\n"
     async with session(users.dsn, job_of(tmp_path, module)) as worker:
-        scan, cut = await whole(worker)
-        await worker.map_rows(scan, cut)
-        while not scan.pass_done:
-            scan = (await fill(worker, scan, await next_cut(worker, scan, 100))).scan
+        checkpoint, batch_range = await whole(worker)
+        await worker.map_rows(checkpoint, batch_range)
+        while not checkpoint.pass_done:
+            checkpoint = (await fill(worker, checkpoint, await next_cut(worker, checkpoint, 100))).checkpoint
     assert (calls.read_text(), wrong(users)) == ("x", 0)
 
 
@@ -337,10 +337,10 @@ async def test_values_of_every_kind_come_back_as_they_were(many_types: Database,
     for name in TYPES:
         same = f"select id from kinds where {name}::text is distinct from to_{name}::text"
         assert many_types.query(same) == [], name
-    filled = (
+    batch_result = (
         f"select count(*) from kinds where num_nonnulls({', '.join(f'to_{name}' for name in TYPES)}) = {len(TYPES)}"
     )
-    assert many_types.query(filled) == [(1,)]
+    assert many_types.query(batch_result) == [(1,)]
 
 
 @pytest.mark.parametrize(
@@ -378,8 +378,8 @@ async def test_a_function_that_raises_ends_the_run_with_the_row(users: Database,
         f" ({tmp_path}/functions.py:2); for row " + '{"id": 700}'
     )
     assert caught.value.exit_code == 1
-    filled = users.query("select count(*), max(id) < 700 from users where handle = upper(username)")
-    assert filled[0][0] > 0
+    batch_result = users.query("select count(*), max(id) < 700 from users where handle = upper(username)")
+    assert batch_result[0][0] > 0
     assert users.query("select state from backfill.job") == [("failed",)]
 
 
@@ -471,7 +471,7 @@ async def test_a_slow_function_is_given_as_many_rows_as_it_maps_in_a_second(user
 async def test_a_second_signal_ends_the_function(users: Database, tmp_path: Path):
     module = "import time\ndef f(rows):\n    time.sleep(60)\n"
     async with session(users.dsn, job_of(tmp_path, module)) as worker:
-        scan, cut = await whole(worker)
+        checkpoint, batch_range = await whole(worker)
         async with anyio.create_task_group() as tasks:
 
             async def cancel() -> None:
@@ -480,15 +480,15 @@ async def test_a_second_signal_ends_the_function(users: Database, tmp_path: Path
 
             tasks.start_soon(cancel)
             with anyio.fail_after(10), pytest.raises(StatementRefused, match="was killed by signal 9"):
-                await worker.map_rows(scan, cut)
+                await worker.map_rows(checkpoint, batch_range)
 
 
 async def test_no_transaction_is_open_while_the_function_works(users: Database, tmp_path: Path):
     module = "import time\ndef f(rows):\n    time.sleep(1)\n    return [r['username'] for r in rows]\n"
     async with session(users.dsn, job_of(tmp_path, module)) as worker:
-        scan, cut = await whole(worker)
+        checkpoint, batch_range = await whole(worker)
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(worker.map_rows, scan, cut)
+            tasks.start_soon(worker.map_rows, checkpoint, batch_range)
             await anyio.sleep(0.6)
             seen = "select state, backend_xmin is null, backend_xid is null from pg_stat_activity where pid = %s"
             assert users.query(seen, worker.connection.server_pid) == [("idle", True, True)]

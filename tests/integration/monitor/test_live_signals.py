@@ -262,15 +262,15 @@ async def test_a_probe_that_hangs_is_unknown_and_holds_up_nobody(database: Datab
 async def test_sessions_that_wait_for_our_locks_are_counted_and_those_behind_them(users_waiting: Database):
     """The first waits for our row, the second for the first."""
     async with session(users_waiting.dsn, job_file(set={"handle": "nap(username)"}, batch={"stripes": 1})) as worker:
-        scan = (await open_leaf(worker)).scans[0]
-        cut = await next_cut(worker, scan)
+        checkpoint = (await open_leaf(worker)).checkpoints[0]
+        batch_range = await next_cut(worker, checkpoint)
 
         async def change() -> None:
             async with await psycopg.AsyncConnection.connect(users_waiting.dsn) as connection:
                 await connection.execute("update users set email = 'new' where id = 1")
 
         async def fill() -> None:
-            done = await run_order(worker, scan, cut, admission(10))
+            done = await run_order(worker, checkpoint, batch_range, admission(10))
             assert isinstance(done, BatchResult)
             assert done.blocked_sessions == 2
 
@@ -298,8 +298,8 @@ async def test_a_flushed_batch_is_on_disk_when_it_is_committed(database: Databas
     make_users(database, 2000)
     behind = "select (pg_current_wal_insert_lsn() - pg_current_wal_flush_lsn())::bigint"
     async with session(database.dsn, job_file()) as worker:
-        scan = (await open_leaf(worker)).scans[0]
-        done = await run_order(worker, scan, await next_cut(worker, scan, 500), admission(500, flush=True))
+        checkpoint = (await open_leaf(worker)).checkpoints[0]
+        done = await run_order(worker, checkpoint, await next_cut(worker, checkpoint, 500), admission(500, flush=True))
         assert isinstance(done, BatchResult)
         signals = await worker.read_signals()
         assert signals.flush_lsn >= done.insert_lsn

@@ -63,8 +63,8 @@ async def test_whatever_the_defaults_of_the_database_are_ours_hold(database: Dat
         cursor = await connected_.execute("select name, setting from pg_settings where name = any (%s)", [list(known)])
         assert dict(await cursor.fetchall()) == {name: OURS[name] for name in known}
     async with session(database.dsn, job) as worker:
-        scan = (await open_leaf(worker)).scans[0]
-        assert (await fill(worker, scan, BatchRange(scan.window_limit, 1))).rows == 500
+        checkpoint = (await open_leaf(worker)).checkpoints[0]
+        assert (await fill(worker, checkpoint, BatchRange(checkpoint.window_limit, 1))).rows == 500
         assert (await worker.verify(1)).rows_left == 0
 
 
@@ -72,10 +72,10 @@ async def test_a_serializable_default_does_not_make_batches_fail(database: Datab
     make_users(database, 500)
     run_sql(database, f"alter database {database.name} set default_transaction_isolation = 'repeatable read'")
     async with session(database.dsn, job_file(batch={"stripes": 1}, lock_timeout="10s")) as worker:
-        scan = (await open_leaf(worker)).scans[0]
+        checkpoint = (await open_leaf(worker)).checkpoints[0]
         with psycopg.connect(database.dsn) as other:
             other.execute("update users set handle = 'theirs' where id = 77")
-            batch = asyncio.ensure_future(fill(worker, scan, BatchRange(scan.window_limit, 1)))
+            batch = asyncio.ensure_future(fill(worker, checkpoint, BatchRange(checkpoint.window_limit, 1)))
             await asleep(database, "transactionid")
             other.commit()
             assert (await batch).rows == 499

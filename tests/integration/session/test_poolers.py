@@ -74,8 +74,8 @@ async def test_in_session_mode_a_statement_is_cancelled_and_its_batch_rolled_bac
     run_sql(database, "create function nap(text) returns text language sql as 'select $1 from pg_sleep(60)'")
     dsn = pool().dsn(database.name)
     async with session(dsn, job_file(set={"handle": "nap(username)"}, statement_timeout="1h")) as worker:
-        scan = (await open_leaf(worker)).scans[0]
-        batch = asyncio.ensure_future(fill(worker, scan, await next_cut(worker, scan, 100)))
+        checkpoint = (await open_leaf(worker)).checkpoints[0]
+        batch = asyncio.ensure_future(fill(worker, checkpoint, await next_cut(worker, checkpoint, 100)))
         await asleep(database)
         await worker.cancel()
         with pytest.raises(StatementRefused, match="canceling statement due to user request"):
@@ -156,15 +156,15 @@ async def test_a_pool_that_begins_to_share_halts_the_next_batch_with_nothing_don
     pooler = pool()
     dsn = pooler.dsn(database.name)
     async with session(dsn, job_file(batch={"stripes": 1})) as worker:
-        scan = (await open_leaf(worker)).scans[0]
-        done = await fill(worker, scan, await next_cut(worker, scan, 1000))
+        checkpoint = (await open_leaf(worker)).checkpoints[0]
+        done = await fill(worker, checkpoint, await next_cut(worker, checkpoint, 1000))
         pid = worker.connection.server_pid
         pooler.admin("set pool_mode = 'transaction'")
-        cut = await next_cut(worker, done.scan, 1000)
+        batch_range = await next_cut(worker, done.checkpoint, 1000)
         with psycopg.connect(dsn) as other:  # a transaction of another client, in the process that has our locks
             assert other.execute("select pg_backend_pid()").fetchone() == (pid,)
             with pytest.raises(Halted, match=rf"moved this session from server process {pid} to \d+, .*; {ADVICE}"):
-                await fill(worker, done.scan, cut)
+                await fill(worker, done.checkpoint, batch_range)
             with pytest.raises(Halted, match=f"moved this session from server process {pid} to "):
                 await worker.try_lock()
     assert unfilled(database) == ROWS - done.rows

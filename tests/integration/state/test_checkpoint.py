@@ -44,7 +44,7 @@ def users(shared: Database) -> Database:
     return shared
 
 
-def filled(database: Database) -> int:
+def batch_result(database: Database) -> int:
     [(rows,)] = database.query("select count(handle) from users")
     return int(rows)
 
@@ -65,18 +65,18 @@ def state(database: Database) -> list[tuple[object, ...]]:
 async def first_batch(worker: Session) -> Checkpoint:
     """Open the job and fill a little of it, so that its place is inside a page."""
     opened = await open_leaf(worker)
-    cut = await next_cut(worker, opened.scans[0], 10)
-    done = await fill(worker, opened.scans[0], BatchRange(Tid(2, 20), cut.rows))
+    batch_range = await next_cut(worker, opened.checkpoints[0], 10)
+    done = await fill(worker, opened.checkpoints[0], BatchRange(Tid(2, 20), batch_range.rows))
     assert 0 < done.rows < 100
-    return done.scan
+    return done.checkpoint
 
 
 async def test_a_first_worker_writes_the_first_checkpoint(users: Database):
     async with session(users.dsn, JOB) as worker:
         opened = await open_leaf(worker)
     begun = begin(pages(users), Layout((1,) * 4), leaf="public.users")
-    assert opened.scans[0] == replace(begun, epoch=opened.scans[0].epoch)
-    assert opened.scans[0].epoch > 0
+    assert opened.checkpoints[0] == replace(begun, epoch=opened.checkpoints[0].epoch)
+    assert opened.checkpoints[0].epoch > 0
     assert (opened.resumed, opened.rewritten) == (False, None)
     assert (opened.pages, opened.rows_estimated) == (pages(users), ROWS)
     [row] = users.query("select spec, state, reason, worker, finished_at from backfill.job where name = 'users-handle'")
@@ -90,7 +90,7 @@ async def test_the_next_worker_goes_on_at_the_very_same_place(users: Database):
     assert left.wal_bytes > 0
     async with session(users.dsn, JOB) as worker:
         opened = await open_leaf(worker)
-    assert opened.scans[0] == replace(left, epoch=left.epoch + 1)
+    assert opened.checkpoints[0] == replace(left, epoch=left.epoch + 1)
     assert (opened.resumed, opened.rewritten) == (True, None)
     assert users.query("select reason from backfill.job") == [(None,)]
 
@@ -99,7 +99,7 @@ async def test_a_worker_that_was_overtaken_changes_nothing(users: Database):
     """Its lock was taken from it, or its session stood still on a server that is no primary any more."""
     async with session(users.dsn, JOB) as zombie, Session(users.dsn, JOB) as worker:
         old = await first_batch(zombie)
-        rows, place = filled(users), state(users)
+        rows, place = batch_result(users), state(users)
         opened = await open_leaf(worker)
         for attempt in (
             lambda: fill(zombie, old, BatchRange(old.window_limit, 1)),
@@ -109,12 +109,12 @@ async def test_a_worker_that_was_overtaken_changes_nothing(users: Database):
         ):
             with pytest.raises(Superseded, match="'users-handle': another worker"):
                 await attempt()
-        assert filled(users) == rows
+        assert batch_result(users) == rows
         run_sql(users, "update backfill.scan set epoch = epoch - 1")
         assert state(users) == place
         run_sql(users, "update backfill.scan set epoch = epoch + 1")
-        done = await fill(worker, opened.scans[0], BatchRange(opened.scans[0].window_limit, 1))
-        assert filled(users) == rows + done.rows
+        done = await fill(worker, opened.checkpoints[0], BatchRange(opened.checkpoints[0].window_limit, 1))
+        assert batch_result(users) == rows + done.rows
 
 
 async def test_a_worker_of_before_a_restart_changes_nothing(users: Database):
@@ -122,13 +122,13 @@ async def test_a_worker_of_before_a_restart_changes_nothing(users: Database):
     async with session(users.dsn, JOB) as zombie, Session(users.dsn, JOB, restart=True) as worker:
         old = await first_batch(zombie)
         opened = await open_leaf(worker)
-        assert (opened.scans[0].sequence, opened.scans[0].next) == (0, Tid(0))
-        scan = await worker.save_place(opened.scans[0])
-        assert scan.sequence == old.sequence
-        rows = filled(users)
+        assert (opened.checkpoints[0].sequence, opened.checkpoints[0].next) == (0, Tid(0))
+        checkpoint = await worker.save_place(opened.checkpoints[0])
+        assert checkpoint.sequence == old.sequence
+        rows = batch_result(users)
         with pytest.raises(Superseded):
             await fill(zombie, old, BatchRange(old.window_limit, 1))
-        assert filled(users) == rows
+        assert batch_result(users) == rows
 
 
 @pytest.mark.parametrize(
@@ -141,14 +141,14 @@ async def test_a_worker_of_before_a_restart_changes_nothing(users: Database):
 )
 async def test_a_checkpoint_that_was_edited_is_not_written_over(users: Database, by_hand: str):
     async with session(users.dsn, JOB) as worker:
-        scan = await first_batch(worker)
+        checkpoint = await first_batch(worker)
         run_sql(users, by_hand)
-        rows, place = filled(users), state(users)
+        rows, place = batch_result(users), state(users)
         with pytest.raises(Superseded, match="nothing of ours was changed"):
-            await fill(worker, scan, BatchRange(scan.window_limit, 1))
+            await fill(worker, checkpoint, BatchRange(checkpoint.window_limit, 1))
         with pytest.raises(Superseded):
-            await worker.save_place(scan)
-    assert filled(users) == rows
+            await worker.save_place(checkpoint)
+    assert batch_result(users) == rows
     assert state(users) == place
 
 
@@ -176,37 +176,37 @@ REWRITES = {
 async def test_on_a_table_that_was_rewritten_nothing_is_changed_and_the_scan_begins_anew(users: Database, rewrite: str):
     statements, why = REWRITES[rewrite]
     async with session(users.dsn, JOB) as worker:
-        scan = await first_batch(worker)
+        checkpoint = await first_batch(worker)
         run_sql(users, *statements)
-        rows = filled(users)
+        rows = batch_result(users)
         place = state(users)
         message = "table 'public.users' was rewritten; nothing of ours was changed"
         with pytest.raises(TableRewritten, match=message):
-            await fill(worker, scan, BatchRange(scan.window_limit, 1))
+            await fill(worker, checkpoint, BatchRange(checkpoint.window_limit, 1))
         with pytest.raises(TableRewritten, match=message):
-            await worker.save_place(scan)
-        assert filled(users) == rows
+            await worker.save_place(checkpoint)
+        assert batch_result(users) == rows
         assert state(users) == place
-        fresh, told = await start_again(worker, scan)
+        fresh, told = await start_again(worker, checkpoint)
         assert why in told
         assert fresh == replace(
             begin(pages(users), Layout(), leaf="public.users"),
-            epoch=scan.epoch,
-            sequence=scan.sequence,
-            rows_total=scan.rows_total,
-            wal_bytes=scan.wal_bytes,
+            epoch=checkpoint.epoch,
+            sequence=checkpoint.sequence,
+            rows_total=checkpoint.rows_total,
+            wal_bytes=checkpoint.wal_bytes,
         )
         done = await fill(worker, fresh, BatchRange(fresh.window_limit, 1))
-        assert filled(users) == rows + done.rows > rows
+        assert batch_result(users) == rows + done.rows > rows
 
 
 async def test_a_rewrite_is_found_when_the_next_pass_begins(users: Database):
     async with session(users.dsn, JOB) as worker:
-        scan = await first_batch(worker)
+        checkpoint = await first_batch(worker)
         run_sql(users, "vacuum full users")
         with pytest.raises(TableRewritten):
-            await next_pass(worker, scan)
-        fresh, _ = await start_again(worker, scan)
+            await next_pass(worker, checkpoint)
+        fresh, _ = await start_again(worker, checkpoint)
         assert (fresh.pass_number, fresh.next) == (1, Tid(0))
 
 
@@ -217,8 +217,12 @@ async def test_a_rewrite_between_two_workers_is_told_when_the_second_opens(users
     async with session(users.dsn, JOB) as worker:
         opened = await open_leaf(worker)
         assert opened.rewritten == "the table was rewritten (VACUUM FULL, CLUSTER, TRUNCATE or an ALTER TABLE)"
-        assert (opened.scans[0].next, opened.scans[0].rows_total, opened.resumed) == (Tid(0), left.rows_total, True)
-        await fill(worker, opened.scans[0], BatchRange(opened.scans[0].window_limit, 1))
+        assert (opened.checkpoints[0].next, opened.checkpoints[0].rows_total, opened.resumed) == (
+            Tid(0),
+            left.rows_total,
+            True,
+        )
+        await fill(worker, opened.checkpoints[0], BatchRange(opened.checkpoints[0].window_limit, 1))
 
 
 @pytest.mark.parametrize("edit", ["sizes = '{}'", "window_end = window_start", "stripe = 12", "next_tid = '(9999,0)'"])
@@ -229,23 +233,27 @@ async def test_a_checkpoint_that_was_edited_to_no_place_at_all_begins_anew(users
     async with session(users.dsn, JOB) as worker:
         opened = await open_leaf(worker)
         assert opened.rewritten == "its checkpoint was changed by hand to a place that cannot be"
-        assert (opened.scans[0].next, opened.scans[0].rows_total, opened.resumed) == (Tid(0), left.rows_total, True)
-        await fill(worker, opened.scans[0], BatchRange(opened.scans[0].window_limit, 1))
+        assert (opened.checkpoints[0].next, opened.checkpoints[0].rows_total, opened.resumed) == (
+            Tid(0),
+            left.rows_total,
+            True,
+        )
+        await fill(worker, opened.checkpoints[0], BatchRange(opened.checkpoints[0].window_limit, 1))
 
 
 async def test_what_happened_during_the_wait_for_the_lock_is_known_when_it_is_ours(users: Database):
     """The first worker has begun anew on the rewritten table; the second must not do it again."""
     async with Session(users.dsn, JOB) as second:
         async with session(users.dsn, JOB) as first:
-            scan = await first_batch(first)
+            checkpoint = await first_batch(first)
             run_sql(users, "vacuum full users")
-            fresh, _ = await start_again(first, scan)
-            left = (await fill(first, fresh, BatchRange(Tid(1), 1))).scan
+            fresh, _ = await start_again(first, checkpoint)
+            left = (await fill(first, fresh, BatchRange(Tid(1), 1))).checkpoint
             assert await second.try_lock() is not None
         await take_lock(second)
         opened = await open_leaf(second)
         assert opened.rewritten is None
-        assert opened.scans[0] == replace(left, epoch=left.epoch + 1)
+        assert opened.checkpoints[0] == replace(left, epoch=left.epoch + 1)
 
 
 @pytest.mark.parametrize(
@@ -264,12 +272,12 @@ async def test_a_checkpoint_of_another_table_is_not_believed(users: Database, co
         opened = await open_leaf(worker)
         assert opened.rewritten is not None
         assert opened.rewritten.startswith(why)
-        assert (opened.scans[0].next, opened.scans[0].pass_number, opened.scans[0].rows_total) == (
+        assert (opened.checkpoints[0].next, opened.checkpoints[0].pass_number, opened.checkpoints[0].rows_total) == (
             Tid(0),
             1,
             left.rows_total,
         )
-        await fill(worker, opened.scans[0], BatchRange(opened.scans[0].window_limit, 1))
+        await fill(worker, opened.checkpoints[0], BatchRange(opened.checkpoints[0].window_limit, 1))
 
 
 CHANGES: dict[str, tuple[dict[str, Any], str]] = {
@@ -320,7 +328,7 @@ async def test_a_started_job_may_not_become_another_one_unless_told_to(users: Da
     assert users.query("select * from backfill.job, backfill.scan") == before
     async with session(users.dsn, changed, restart=True) as worker:
         opened = await open_leaf(worker)
-        assert (opened.resumed, opened.rewritten, opened.scans[0].rows_total) == (False, None, 0)
+        assert (opened.resumed, opened.rewritten, opened.checkpoints[0].rows_total) == (False, None, 0)
         assert not worker.restart
     assert users.query("select spec from backfill.job") == [(spec_of(changed.job),)]
     async with session(users.dsn, changed) as worker:
@@ -332,9 +340,9 @@ async def test_a_restart_is_one_also_without_a_change_and_happens_once(users: Da
         await first_batch(worker)
     async with session(users.dsn, JOB, restart=True) as worker:
         opened = await open_leaf(worker)
-        assert (opened.scans[0].rows_total, opened.scans[0].next, opened.resumed) == (0, Tid(0), False)
-        scan = (await fill(worker, opened.scans[0], BatchRange(Tid(1), 1))).scan
-        assert (await open_leaf(worker)).scans[0] == replace(scan, epoch=scan.epoch + 1)
+        assert (opened.checkpoints[0].rows_total, opened.checkpoints[0].next, opened.resumed) == (0, Tid(0), False)
+        checkpoint = (await fill(worker, opened.checkpoints[0], BatchRange(Tid(1), 1))).checkpoint
+        assert (await open_leaf(worker)).checkpoints[0] == replace(checkpoint, epoch=checkpoint.epoch + 1)
 
 
 async def test_limits_may_change_and_layout_is_no_change(users: Database):
@@ -346,7 +354,7 @@ async def test_limits_may_change_and_layout_is_no_change(users: Database):
     async with session(users.dsn, changed) as worker:
         opened = await open_leaf(worker)
         assert opened.resumed
-        assert opened.scans[0] == replace(left, epoch=left.epoch + 1)
+        assert opened.checkpoints[0] == replace(left, epoch=left.epoch + 1)
 
 
 async def test_replicas_that_were_seen_are_missed_on_the_same_timeline_only(users: Database):
@@ -413,13 +421,13 @@ async def test_histories_are_rings(users: Database):
 async def test_a_checkpoint_cannot_be_written_in_half(users: Database):
     """What the schema refuses leaves the row as it was."""
     async with session(users.dsn, JOB) as worker:
-        scan = await first_batch(worker)
+        checkpoint = await first_batch(worker)
         place = state(users)
         with pytest.raises(StatementRefused) as caught:
-            await worker.save_place(replace(scan, stripe=100_000))
+            await worker.save_place(replace(checkpoint, stripe=100_000))
         assert caught.value.sqlstate == "22003"
         assert state(users) == place
-        await worker.save_place(scan)
+        await worker.save_place(checkpoint)
 
 
 @pytest.mark.parametrize(("before", "after"), [(1, 3), (3, 1), (2, 3)])
@@ -429,18 +437,21 @@ async def test_other_lanes_begin_the_pass_again_and_keep_what_was_counted(users:
 
     async with session(users.dsn, job(before)) as worker:
         opened = await open_leaf(worker)
-        assert [scan.lane for scan in opened.scans] == list(range(before))
-        done = [await fill(worker, scan, BatchRange(Tid(scan.next.page, 30), 1)) for scan in opened.scans]
+        assert [checkpoint.lane for checkpoint in opened.checkpoints] == list(range(before))
+        done = [
+            await fill(worker, checkpoint, BatchRange(Tid(checkpoint.next.page, 30), 1))
+            for checkpoint in opened.checkpoints
+        ]
     rows = sum(one.rows for one in done)
     async with session(users.dsn, job(after)) as worker:
         opened = await open_leaf(worker)
         assert opened.rewritten == f"it was begun with lanes: {before}"
-        assert sum(scan.rows_total for scan in opened.scans) == rows == filled(users)
-        assert {(scan.lanes, scan.pass_number) for scan in opened.scans} == {(after, 1)}
+        assert sum(checkpoint.rows_total for checkpoint in opened.checkpoints) == rows == batch_result(users)
+        assert {(checkpoint.lanes, checkpoint.pass_number) for checkpoint in opened.checkpoints} == {(after, 1)}
         assert users.query("select count(*) from backfill.scan") == [(after,)]
         for one in done:
             with pytest.raises(Superseded):
-                await worker.save_place(one.scan)
+                await worker.save_place(one.checkpoint)
     finished, _ = await run(users.worker_dsn, job(after))
     assert finished.state == "done"
-    assert (finished.rows_total, filled(users)) == (ROWS, ROWS)
+    assert (finished.rows_total, batch_result(users)) == (ROWS, ROWS)

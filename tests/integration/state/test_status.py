@@ -70,7 +70,7 @@ async def test_rows_that_are_set_aside_are_told_with_a_few_of_them(users: Databa
 
 async def test_a_job_at_work_tells_its_place_its_pace_and_its_worker(users: Database):
     async with session(users.dsn, JOB) as worker:
-        scan = (await open_leaf(worker)).scans[0]
+        checkpoint = (await open_leaf(worker)).checkpoints[0]
         status = await only(users)
         assert status == JobStatus(
             job="users-handle",
@@ -88,12 +88,12 @@ async def test_a_job_at_work_tells_its_place_its_pace_and_its_worker(users: Data
             samples=(),
         )
         assert 0 <= status.idle_s < 30
-        done = await fill(worker, scan, BatchRange(Tid(4), 1))
-        done = await fill(worker, done.scan, await next_cut(worker, done.scan))
+        done = await fill(worker, checkpoint, BatchRange(Tid(4), 1))
+        done = await fill(worker, done.checkpoint, await next_cut(worker, done.checkpoint))
         await worker.save_wait(WaitReason(WaitKind.LAG, "replica-a lag 12.4s > 10s"), frozenset())
         status = await only(users)
-        assert status.progress_ratio == progress_ratio((done.scan,)) == 0.5
-        assert (status.rows_total, status.wal_bytes) == (done.scan.rows_total, done.scan.wal_bytes)
+        assert status.progress_ratio == progress_ratio((done.checkpoint,)) == 0.5
+        assert (status.rows_total, status.wal_bytes) == (done.checkpoint.rows_total, done.checkpoint.wal_bytes)
         assert status.rows_s > 0
         assert status.reason == "replica-a lag 12.4s > 10s"
 
@@ -115,8 +115,8 @@ async def test_a_job_whose_worker_is_gone_is_abandoned(users: Database):
 )
 async def test_a_job_that_ended_tells_how(users: Database, state: str, ratio: float):
     async with session(users.dsn, JOB) as worker:
-        scan = (await open_leaf(worker)).scans[0]
-        scan = await worker.save_place(replace(scan, stripe=1, next=Tid(0)))
+        checkpoint = (await open_leaf(worker)).checkpoints[0]
+        checkpoint = await worker.save_place(replace(checkpoint, stripe=1, next=Tid(0)))
         end = Finished("users-handle", state, "because", 1000, 3, 1, 5, 0.0, 1.0, ('{"id": 7}',))
         await worker.save_end(end)
     wait_for_end(users)

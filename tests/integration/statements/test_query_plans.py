@@ -138,10 +138,10 @@ async def test_a_range_is_a_tid_range_scan(users: Database, name: str, kind: str
         _, statements = await prepared(connection, job)
         assert statements.foreseen == (kind == "foreseen")
         plan = await plan_of(connection, job, name, RANGE, mode)
-    [scan] = [node for node in plan if node.relation == "users" and "Scan" in node.kind]
-    assert scan.kind == "Tid Range Scan"
+    [checkpoint] = [node for node in plan if node.relation == "users" and "Scan" in node.kind]
+    assert checkpoint.kind == "Tid Range Scan"
     low, high = ("$1", "$2") if mode == "force_generic_plan" else ("'(100,0)'::tid", "'(108,0)'::tid")
-    assert scan.condition == f"((ctid >= {low}) AND (ctid < {high}))"
+    assert checkpoint.condition == f"((ctid >= {low}) AND (ctid < {high}))"
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -195,7 +195,7 @@ async def test_a_condition_on_another_table_does_not_read_all_of_it_for_each_bat
     async with connected(users.dsn, job) as connection:
         plan = await plan_of(connection, job, name, RANGE | {"high": "(101,0)"})
     assert of(plan, "users")[-1] == "Tid Range Scan"
-    assert {scan.partition(" using ")[0] for scan in of(plan, "other")} <= {"Index Only Scan", "Index Scan"}
+    assert {checkpoint.partition(" using ")[0] for checkpoint in of(plan, "other")} <= {"Index Only Scan", "Index Scan"}
 
 
 JOINED = {
@@ -216,10 +216,10 @@ async def test_a_range_of_joined_rows_is_a_tid_range_scan(users: Database, kind:
     """The other table is read by its index or hashed, as the planner likes: here a range is a hundredth of the rows."""
     async with connected(users.dsn, JOINED[kind]) as connection:
         plan = await plan_of(connection, JOINED[kind], name, RANGE, mode)
-    [scan] = [node for node in plan if node.relation == "users" and "Scan" in node.kind]
-    assert scan.kind == "Tid Range Scan"
+    [checkpoint] = [node for node in plan if node.relation == "users" and "Scan" in node.kind]
+    assert checkpoint.kind == "Tid Range Scan"
     low, high = ("$1", "$2") if mode == "force_generic_plan" else ("'(100,0)'::tid", "'(108,0)'::tid")
-    assert scan.condition == f"((ctid >= {low}) AND (ctid < {high}))"
+    assert checkpoint.condition == f"((ctid >= {low}) AND (ctid < {high}))"
 
 
 @pytest.mark.parametrize("name", BY_RANGE)
@@ -227,7 +227,7 @@ async def test_a_range_of_joined_rows_is_a_tid_range_scan(users: Database, kind:
 async def test_a_batch_of_joined_rows_does_not_read_all_of_the_joined_table(users: Database, kind: str, name: str):
     async with connected(users.dsn, JOINED[kind]) as connection:
         plan = await plan_of(connection, JOINED[kind], name, RANGE | {"high": "(101,0)"})
-    assert {scan.partition(" using ")[0] for scan in of(plan, "other")} <= {"Index Only Scan", "Index Scan"}
+    assert {checkpoint.partition(" using ")[0] for checkpoint in of(plan, "other")} <= {"Index Only Scan", "Index Scan"}
 
 
 @pytest.mark.parametrize("name", BY_ROWS)
@@ -265,8 +265,8 @@ UPDATES = ["update", "update_rest", "update_again", "update_rest_again"]
 async def test_what_a_row_function_is_given_is_read_by_a_tid_range_scan(users: Database, name: str, mode: str):
     async with connected(users.dsn, MAPPED) as connection:
         plan = await plan_of(connection, MAPPED, name, RANGE, mode)
-    [scan] = [node for node in plan if node.relation == "users"]
-    assert scan.kind == "Tid Range Scan"
+    [checkpoint] = [node for node in plan if node.relation == "users"]
+    assert checkpoint.kind == "Tid Range Scan"
 
 
 @pytest.mark.parametrize("rows", [0, 1, 480])
@@ -276,8 +276,8 @@ async def test_mapped_rows_are_reached_by_their_addresses(users: Database, name:
     values = {one: RANGE[one][:rows] for one in ("tids", "xmins", "out_0")}
     async with connected(users.dsn, MAPPED) as connection:
         plan = await plan_of(connection, MAPPED, name, RANGE | values, mode)
-    [scan] = [node for node in plan if node.relation == "users" and "Scan" in node.kind]
-    assert scan.kind in ("Tid Scan", "Tid Range Scan")
+    [checkpoint] = [node for node in plan if node.relation == "users" and "Scan" in node.kind]
+    assert checkpoint.kind in ("Tid Scan", "Tid Range Scan")
 
 
 @pytest.mark.parametrize("name", UPDATES)
@@ -286,8 +286,8 @@ async def test_mapped_rows_of_a_whole_window_are_reached_by_their_addresses(user
     values = {"tids": tids, "xmins": ["700"] * len(tids), "out_0": ["value"] * len(tids)}
     async with connected(users.dsn, MAPPED) as connection:
         plan = await plan_of(connection, MAPPED, name, WINDOW | values)
-    [scan] = [node for node in plan if node.relation == "users" and "Scan" in node.kind]
-    assert scan.kind in ("Tid Scan", "Tid Range Scan")
+    [checkpoint] = [node for node in plan if node.relation == "users" and "Scan" in node.kind]
+    assert checkpoint.kind in ("Tid Scan", "Tid Range Scan")
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -64,20 +64,20 @@ def everything(database: Database) -> list[tuple[Any, ...]]:
     )
 
 
-async def fill_window(worker: Session, scan: Checkpoint, rows: int = 1_000_000) -> list[BatchResult]:
+async def fill_window(worker: Session, checkpoint: Checkpoint, rows: int = 1_000_000) -> list[BatchResult]:
     """Run batches to the end of the pass."""
     batches = []
-    while not scan.pass_done:
-        batches.append(await fill(worker, scan, await next_cut(worker, scan, rows)))
-        scan = batches[-1].scan
+    while not checkpoint.pass_done:
+        batches.append(await fill(worker, checkpoint, await next_cut(worker, checkpoint, rows)))
+        checkpoint = batches[-1].checkpoint
     return batches
 
 
 async def test_a_batch_fills_its_range_and_stripe_and_no_other_row(users: Database):
     run_sql(users, "update users set handle = 'kept' where id % 7 = 0", "vacuum users")
     async with session(users.dsn, of_stripes(4)) as worker:
-        scan = (await open_leaf(worker)).scans[0]
-        place = await worker.save_place(replace(scan, next=Tid(1, 5), stripe=2))
+        checkpoint = (await open_leaf(worker)).checkpoints[0]
+        place = await worker.save_place(replace(checkpoint, next=Tid(1, 5), stripe=2))
         low, high = "(1,5)", "(6,9)"
         wanted = ids(
             users, f"ctid >= '{low}' and ctid < '{high}' and get_byte(tidsend(ctid), 5) & 3 = 2 and handle is null"
@@ -87,14 +87,14 @@ async def test_a_batch_fills_its_range_and_stripe_and_no_other_row(users: Databa
     assert done.rows == len(wanted) > 20
     assert ids(users, "handle = username") == wanted
     assert users.query("select id, xmin::text from users where handle = 'kept'") == untouched
-    assert done.scan == replace(
+    assert done.checkpoint == replace(
         place,
         next=Tid(6, 9),
         sequence=place.sequence + 1,
         rows_pass=done.rows,
         rows_converged_pass=done.rows,
         rows_total=done.rows,
-        wal_bytes=done.scan.wal_bytes,
+        wal_bytes=done.checkpoint.wal_bytes,
     )
 
 
@@ -110,49 +110,49 @@ async def test_the_stripes_of_a_window_are_every_row_once(users: Database, strip
         "create trigger touch after update on users for each row execute function touch()",
     )
     async with session(users.dsn, of_stripes(stripes)) as worker:
-        batches = await fill_window(worker, (await open_leaf(worker)).scans[0], rows)
+        batches = await fill_window(worker, (await open_leaf(worker)).checkpoints[0], rows)
     assert users.query("select count(*), count(distinct id) from touched") == [(ROWS, ROWS)]
     assert ids(users, "handle is distinct from username") == set()
-    assert sum(done.rows for done in batches) == batches[-1].scan.rows_total == ROWS
+    assert sum(done.rows for done in batches) == batches[-1].checkpoint.rows_total == ROWS
     assert max(done.rows for done in batches) <= rows
-    assert {done.scan.stripe for done in batches} == set(range(stripes))
+    assert {done.checkpoint.stripe for done in batches} == set(range(stripes))
 
 
 async def test_the_last_stripe_takes_what_moved_into_earlier_ones(users: Database):
     """Updates of the application give rows new addresses while a window is worked on."""
     async with session(users.dsn, of_stripes(4)) as worker:
-        scan = (await open_leaf(worker)).scans[0]
+        checkpoint = (await open_leaf(worker)).checkpoints[0]
         for _ in range(3):
-            scan = (await fill(worker, scan, await next_cut(worker, scan))).scan
+            checkpoint = (await fill(worker, checkpoint, await next_cut(worker, checkpoint))).checkpoint
         run_sql(users, "update users set handle = null where id % 10 = 0", "analyze users")
-        window = f"handle is null and ctid < '{scan.window_limit}'"
+        window = f"handle is null and ctid < '{checkpoint.window_limit}'"
         moved = ids(users, f"{window} and get_byte(tidsend(ctid), 5) & 3 <> 3")
         assert moved
-        cut = await next_cut(worker, scan)
-        assert cut.rows == len(ids(users, window)) > len(moved)
-        assert (await fill(worker, scan, cut)).rows == cut.rows
+        batch_range = await next_cut(worker, checkpoint)
+        assert batch_range.rows == len(ids(users, window)) > len(moved)
+        assert (await fill(worker, checkpoint, batch_range)).rows == batch_range.rows
         assert ids(users, window) == set()
 
 
 async def test_a_batch_that_meets_more_rows_than_the_limit_changes_nothing(users: Database):
     async with session(users.dsn, job_file(batch={"max_rows": 500, "stripes": 1})) as worker:
-        scan = (await open_leaf(worker)).scans[0]
+        checkpoint = (await open_leaf(worker)).checkpoints[0]
         before = everything(users)
-        done = await run_order(worker, scan, BatchRange(scan.window_limit, 3), admission(3))
+        done = await run_order(worker, checkpoint, BatchRange(checkpoint.window_limit, 3), admission(3))
         assert done == TooManyRows(ROWS)
         assert everything(users) == before
         [(high,)] = users.query("select ctid::text as tid from users order by ctid offset 500 limit 1")
         page, offset = map(int, high.strip("()").split(","))
-        assert (await fill(worker, scan, BatchRange(Tid(page, offset), 500))).rows == 500
+        assert (await fill(worker, checkpoint, BatchRange(Tid(page, offset), 500))).rows == 500
 
 
 async def test_a_first_batch_of_which_no_row_converges_is_rolled_back_and_shown(users: Database):
     run_sql(users, "update users set username = null where id < 1000", "cluster users using users_pkey")
     async with session(users.dsn, of_stripes(1)) as worker:
-        scan = (await open_leaf(worker)).scans[0]
+        checkpoint = (await open_leaf(worker)).checkpoints[0]
         before = everything(users)
         with pytest.raises(WhereStaysTrue) as caught:
-            await run_order(worker, scan, BatchRange(Tid(3), 1), admission(1))
+            await run_order(worker, checkpoint, BatchRange(Tid(3), 1), admission(1))
         assert everything(users) == before
     words = "'where' stays true for every row of the first batch, which was rolled back; for example row "
     assert str(caught.value).startswith(words)
@@ -163,9 +163,9 @@ async def test_a_row_without_a_key_is_shown_by_its_address(users: Database):
     run_sql(users, "alter table users drop constraint users_pkey")
     job = of_stripes(1, set={"handle": "'é%s' || username"}, where="handle IS NULL OR handle LIKE 'é%'")
     async with session(users.dsn, job) as worker:
-        scan = (await open_leaf(worker)).scans[0]
+        checkpoint = (await open_leaf(worker)).checkpoints[0]
         with pytest.raises(WhereStaysTrue) as caught:
-            await run_order(worker, scan, BatchRange(Tid(1), 1), admission(1))
+            await run_order(worker, checkpoint, BatchRange(Tid(1), 1), admission(1))
     assert str(caught.value).endswith('for example row (0,1): {"handle": null} → {"handle": "é%suser1"}')
 
 
@@ -173,22 +173,22 @@ async def test_a_condition_on_the_table_itself_is_seen_as_it_was_before_the_batc
     """So it never turns false in the statement that would make it so: told at once, and nothing is changed."""
     job = of_stripes(1, where="id IN (SELECT u.id FROM users u WHERE u.handle IS NULL)")
     async with session(users.dsn, job) as worker:
-        scan = (await open_leaf(worker)).scans[0]
+        checkpoint = (await open_leaf(worker)).checkpoints[0]
         with pytest.raises(WhereStaysTrue, match="user1"):
-            await run_order(worker, scan, BatchRange(Tid(1), 1), admission(1))
+            await run_order(worker, checkpoint, BatchRange(Tid(1), 1), admission(1))
     assert ids(users, DONE) == set()
 
 
 async def test_rows_that_stay_are_counted_sampled_and_left_alone_by_later_passes(users: Database):
     run_sql(users, "update users set username = null where id % 100 = 0", "vacuum full users")
     async with session(users.dsn, of_stripes(1)) as worker:
-        [done] = await fill_window(worker, (await open_leaf(worker)).scans[0])
-        assert (done.rows, done.rows_unconverged, done.scan.rows_converged_pass) == (ROWS, 20, ROWS - 20)
+        [done] = await fill_window(worker, (await open_leaf(worker)).checkpoints[0])
+        assert (done.rows, done.rows_unconverged, done.checkpoint.rows_converged_pass) == (ROWS, 20, ROWS - 20)
         assert len(done.samples) == 5
         assert set(done.samples) < {f'{{"id": {number}}}' for number in range(0, ROWS + 1, 100)}
         run_sql(users, "update users set handle = null where id in (5, 6)")
-        again = await next_pass(worker, done.scan)
-        assert (again.pass_number, again.stripes, again.sequence) == (2, 1, done.scan.sequence + 1)
+        again = await next_pass(worker, done.checkpoint)
+        assert (again.pass_number, again.stripes, again.sequence) == (2, 1, done.checkpoint.sequence + 1)
         assert (await next_cut(worker, again)).rows == 2
         stuck = "select id, xmin::text from users where handle is null and username is null order by id"
         before = users.query(stuck)
@@ -206,15 +206,15 @@ async def test_rows_whose_end_is_not_foreseen_are_updated_again(users: Database)
         "create trigger unset before update on users for each row execute function unset()",
     )
     async with session(users.dsn, of_stripes(1)) as worker:
-        [done] = await fill_window(worker, (await open_leaf(worker)).scans[0])
+        [done] = await fill_window(worker, (await open_leaf(worker)).checkpoints[0])
         assert (done.rows, done.rows_unconverged) == (ROWS, 3)
-        [done] = await fill_window(worker, await next_pass(worker, done.scan))
-        assert (done.rows, done.rows_unconverged, done.scan.rows_converged_pass) == (3, 3, 0)
+        [done] = await fill_window(worker, await next_pass(worker, done.checkpoint))
+        assert (done.rows, done.rows_unconverged, done.checkpoint.rows_converged_pass) == (3, 3, 0)
 
 
 async def test_stripes_let_a_full_cold_table_be_updated_hot_and_the_count_is_the_server_s(users: Database):
     async with session(users.dsn, of_stripes(8)) as worker:
-        batches = await fill_window(worker, (await open_leaf(worker)).scans[0])
+        batches = await fill_window(worker, (await open_leaf(worker)).checkpoints[0])
     hot = [done.rows_hot for done in batches]
     assert hot[0] < batches[0].rows / 2
     assert sum(hot[2:]) > ROWS / 3
@@ -225,11 +225,11 @@ async def test_stripes_let_a_full_cold_table_be_updated_hot_and_the_count_is_the
 
 async def test_a_batch_tells_what_it_cost(users: Database):
     async with session(users.dsn, of_stripes(4)) as worker:
-        scan = (await open_leaf(worker)).scans[0]
+        checkpoint = (await open_leaf(worker)).checkpoints[0]
         position = "select (pg_current_wal_insert_lsn() - '0/0')::bigint"
         [(before,)] = users.query(position)
         admitted = admission(777, waited_s=1.5, waited_for="replica-a lag 12s > 10s")
-        done = await run_order(worker, scan, await next_cut(worker, scan), admitted)
+        done = await run_order(worker, checkpoint, await next_cut(worker, checkpoint), admitted)
         [(after,)] = users.query(position)
     assert isinstance(done, BatchResult)
     assert before < done.insert_lsn <= after
@@ -239,18 +239,18 @@ async def test_a_batch_tells_what_it_cost(users: Database):
         "select job, ring, sequence, pass_number, stripe, first_tid::text, end_tid::text, rows_wished, rows,"
         " rows_unconverged, rows_hot, waited_s, waited_for from backfill.batch"
     )
-    end = str(scan.window_limit)
+    end = str(checkpoint.window_limit)
     assert row[:8] == ("users-handle", 0, 0, 1, 0, "(0,0)", end, 777)
     assert row[8:] == (done.rows, 0, done.rows_hot, 1.5, "replica-a lag 12s > 10s")
     [(kept, of_batch)] = users.query("select s.wal_bytes, b.wal_bytes from backfill.scan s, backfill.batch b")
-    assert kept == done.scan.wal_bytes
+    assert kept == done.checkpoint.wal_bytes
     assert done.wal_bytes == kept == of_batch
 
 
 async def test_an_unlogged_table_costs_next_to_nothing(users: Database):
     run_sql(users, "alter table users set unlogged")
     async with session(users.dsn, of_stripes(1)) as worker:
-        [done] = await fill_window(worker, (await open_leaf(worker)).scans[0])
+        [done] = await fill_window(worker, (await open_leaf(worker)).checkpoints[0])
     assert done.rows == ROWS
     assert done.wal_bytes < ROWS * 20
 
@@ -280,10 +280,10 @@ FAILURES = {
 async def test_a_batch_and_its_checkpoint_are_one_transaction(users: Database, failure: str):
     statements, sqlstate = FAILURES[failure]
     async with session(users.dsn, of_stripes(1)) as worker:
-        scan = (await open_leaf(worker)).scans[0]
+        checkpoint = (await open_leaf(worker)).checkpoints[0]
         run_sql(users, *statements)
         with pytest.raises(StatementRefused) as caught:
-            await fill(worker, scan, BatchRange(scan.window_limit, 1))
+            await fill(worker, checkpoint, BatchRange(checkpoint.window_limit, 1))
         assert caught.value.sqlstate == sqlstate
         assert ids(users, DONE) == set()
         if "gone" not in failure:
@@ -294,24 +294,24 @@ async def test_a_batch_and_its_checkpoint_are_one_transaction(users: Database, f
 
 async def test_a_row_that_is_locked_is_waited_for_no_longer_than_allowed(users: Database):
     async with session(users.dsn, of_stripes(1, lock_timeout="100ms")) as worker:
-        scan = (await open_leaf(worker)).scans[0]
+        checkpoint = (await open_leaf(worker)).checkpoints[0]
         before = everything(users)
         with psycopg.connect(users.dsn) as other:
             other.execute("select from users where id = 77 for update")
             with pytest.raises(StatementRefused) as caught:
-                await fill(worker, scan, BatchRange(scan.window_limit, 1))
+                await fill(worker, checkpoint, BatchRange(checkpoint.window_limit, 1))
         assert caught.value.sqlstate == "55P03"
         assert everything(users) == before
-        assert (await fill(worker, scan, BatchRange(scan.window_limit, 1))).rows == ROWS
+        assert (await fill(worker, checkpoint, BatchRange(checkpoint.window_limit, 1))).rows == ROWS
 
 
 async def test_a_table_that_is_locked_is_not_waited_for_either(users: Database):
     async with session(users.dsn, of_stripes(1, lock_timeout="100ms")) as worker:
-        scan = (await open_leaf(worker)).scans[0]
+        checkpoint = (await open_leaf(worker)).checkpoints[0]
         with psycopg.connect(users.dsn) as other:
             other.execute("lock table users in share row exclusive mode")
             with pytest.raises(StatementRefused) as caught:
-                await fill(worker, scan, BatchRange(scan.window_limit, 1))
+                await fill(worker, checkpoint, BatchRange(checkpoint.window_limit, 1))
         assert caught.value.sqlstate == "55P03"
     assert ids(users, DONE) == set()
 
@@ -321,10 +321,10 @@ async def test_a_batch_that_takes_too_long_or_is_cancelled_changes_nothing(users
         1, set={"handle": "username || (SELECT pg_sleep(60))::text"}, statement_timeout="1s", lock_timeout="500ms"
     )
     async with session(users.dsn, slow) as worker:
-        scan = (await open_leaf(worker)).scans[0]
+        checkpoint = (await open_leaf(worker)).checkpoints[0]
         before = everything(users)
         for stop in (None, worker.cancel):
-            batch = asyncio.ensure_future(fill(worker, scan, BatchRange(Tid(1), 1)))
+            batch = asyncio.ensure_future(fill(worker, checkpoint, BatchRange(Tid(1), 1)))
             if stop:
                 await asleep(users)
                 await stop()
@@ -337,9 +337,9 @@ async def test_a_batch_that_takes_too_long_or_is_cancelled_changes_nothing(users
 async def test_a_batch_whose_session_is_ended_changes_nothing(users: Database):
     slow = of_stripes(1, set={"handle": "username || (SELECT pg_sleep(60))::text"})
     async with session(users.dsn, slow) as worker:
-        scan = (await open_leaf(worker)).scans[0]
+        checkpoint = (await open_leaf(worker)).checkpoints[0]
         before = everything(users)
-        batch = asyncio.ensure_future(fill(worker, scan, BatchRange(Tid(1), 1)))
+        batch = asyncio.ensure_future(fill(worker, checkpoint, BatchRange(Tid(1), 1)))
         pid = await asleep(users)
         users.query("select pg_terminate_backend(%s::int, 10000)", pid)
         with pytest.raises(ConnectionLost):
@@ -349,11 +349,11 @@ async def test_a_batch_whose_session_is_ended_changes_nothing(users: Database):
 
 async def test_what_another_session_writes_meanwhile_is_not_overwritten(users: Database):
     async with session(users.dsn, of_stripes(1, lock_timeout="10s")) as worker:
-        scan = (await open_leaf(worker)).scans[0]
+        checkpoint = (await open_leaf(worker)).checkpoints[0]
         with psycopg.connect(users.dsn) as other:
             other.execute("update users set handle = 'theirs' where id = 77")
             other.execute("delete from users where id = 78")
-            batch = asyncio.ensure_future(fill(worker, scan, BatchRange(scan.window_limit, 1)))
+            batch = asyncio.ensure_future(fill(worker, checkpoint, BatchRange(checkpoint.window_limit, 1)))
             await asleep(users, "transactionid")
             other.commit()
             done = await batch
@@ -364,16 +364,16 @@ async def test_what_another_session_writes_meanwhile_is_not_overwritten(users: D
 async def test_a_row_that_another_session_moves_meanwhile_is_found_by_the_next_pass(users: Database):
     """The server skips a row that it waited for when its new address lies outside of the range."""
     async with session(users.dsn, of_stripes(1, lock_timeout="10s")) as worker:
-        scan = (await open_leaf(worker)).scans[0]
+        checkpoint = (await open_leaf(worker)).checkpoints[0]
         with psycopg.connect(users.dsn) as other:
             other.execute("update users set email = repeat('y', 5000) where id = 77")
-            batch = asyncio.ensure_future(fill(worker, scan, BatchRange(scan.window_limit, 1)))
+            batch = asyncio.ensure_future(fill(worker, checkpoint, BatchRange(checkpoint.window_limit, 1)))
             await asleep(users, "transactionid")
             other.commit()
             first = await batch
         assert first.rows in {ROWS - 1, ROWS}
-        batches = await fill_window(worker, await next_pass(worker, first.scan))
-    assert batches[-1].scan.rows_total == ROWS
+        batches = await fill_window(worker, await next_pass(worker, first.checkpoint))
+    assert batches[-1].checkpoint.rows_total == ROWS
     assert ids(users, "handle is distinct from username") == set()
 
 
@@ -428,26 +428,30 @@ async def test_a_scout_counts_as_one_by_one(ragged: Database, rows: int, pass_nu
         )
     ]
     async with session(ragged.dsn, job) as worker:
-        scan = replace((await open_leaf(worker)).scans[0], pass_number=pass_number)
-        for place in (scan, replace(scan, next=Tid(3, 7), stripe=1), replace(scan, next=Tid(scan.end_page - 1, 200))):
-            scouted = await worker.read_scout(place, rows, 8192)
-            bounds, end = scouted.grid.bounds, scouted.grid.end
+        checkpoint = replace((await open_leaf(worker)).checkpoints[0], pass_number=pass_number)
+        for place in (
+            checkpoint,
+            replace(checkpoint, next=Tid(3, 7), stripe=1),
+            replace(checkpoint, next=Tid(checkpoint.end_page - 1, 200)),
+        ):
+            row_counts = await worker.read_scout(place, rows, 8192)
+            bounds, end = row_counts.grid.bounds, row_counts.grid.end
             counts = [[0] * 4 for _ in bounds]
             for tid, number in found:
                 if place.next <= tid < end:
                     counts[bisect_right(bounds, tid) - 1][number] += 1
-            assert scouted.counts == tuple(map(tuple, counts))
+            assert row_counts.counts == tuple(map(tuple, counts))
             assert max(map(sum, counts)) <= rows
-            assert scouted.stripe == place.stripe
+            assert row_counts.stripe == place.stripe
 
 
 async def test_a_scout_looks_no_further_than_its_window_and_touches_nothing(ragged: Database):
     job = job_file(table="ragged", batch={"stripes": 4})
     async with session(ragged.dsn, job) as worker:
-        scan = replace((await open_leaf(worker)).scans[0], window_end=3)
+        checkpoint = replace((await open_leaf(worker)).checkpoints[0], window_end=3)
         before = ragged.query("select pg_current_wal_insert_lsn()")
-        scouted = await worker.read_scout(scan, 5000, 8192)
-        assert scouted.grid.end == Tid(3)
+        row_counts = await worker.read_scout(checkpoint, 5000, 8192)
+        assert row_counts.grid.end == Tid(3)
         assert ragged.query("select pg_current_wal_insert_lsn()") == before
 
 

@@ -143,16 +143,18 @@ async def test_a_batch_that_compresses_writes_less_and_its_session_does_not_go_o
     method = (await offer_of(users.dsn)).method
     async with session(users.dsn, job_file(**PLAIN)) as worker:
         opened = await open_leaf(worker)
-        [scan] = opened.scans
+        [checkpoint] = opened.checkpoints
         assert (await worker.begin()).compression == ServerSupport(method)
         row_bytes = []
         for compression in (None, method):
-            cut = await next_cut(worker, scan, 1000)
-            done = await run_order(worker, scan, cut, admission(cut.rows, compression=compression))
+            batch_range = await next_cut(worker, checkpoint, 1000)
+            done = await run_order(
+                worker, checkpoint, batch_range, admission(batch_range.rows, compression=compression)
+            )
             assert isinstance(done, BatchResult)
             assert not done.compression_refused
             row_bytes.append(done.wal_bytes / done.rows)
-            scan = done.scan
+            checkpoint = done.checkpoint
         cursor = await worker.connection.execute("show wal_compression")
         assert await cursor.fetchone() == ("off",)
     plain, compressed = row_bytes
@@ -166,12 +168,14 @@ async def test_a_vacuum_of_ours_compresses_as_the_batches_before_it_do(users: Da
     lsn = "select (pg_current_wal_insert_lsn() - '0/0')::bigint"
     written = []
     async with session(users.dsn, job_file(**PLAIN)) as worker:
-        [scan] = (await open_leaf(worker)).scans
+        [checkpoint] = (await open_leaf(worker)).checkpoints
         for compression in (None, method):
-            cut = await next_cut(worker, scan, 1000)
-            done = await run_order(worker, scan, cut, admission(cut.rows, compression=compression))
+            batch_range = await next_cut(worker, checkpoint, 1000)
+            done = await run_order(
+                worker, checkpoint, batch_range, admission(batch_range.rows, compression=compression)
+            )
             assert isinstance(done, BatchResult)
-            scan = done.scan
+            checkpoint = done.checkpoint
             run_sql(users, "update users set email = email where id % 2 = 0", "checkpoint")
             [(before,)] = users.query(lsn)
             await worker.start_vacuum(VacuumCost(10_000, 1.0))
@@ -190,21 +194,21 @@ async def test_a_right_that_is_gone_costs_the_compression_and_not_the_batch(user
     run_sql(users, may(users, worker))
     async with session(dsn_of(users, worker), job_file(**PLAIN)) as one:
         opened = await open_leaf(one)
-        [scan] = opened.scans
+        [checkpoint] = opened.checkpoints
         method = (await one.begin()).compression.method
         run_sql(users, may_not(users, worker))
-        cut = await next_cut(one, scan, 1000)
-        done = await run_order(one, scan, cut, admission(cut.rows, compression=method))
+        batch_range = await next_cut(one, checkpoint, 1000)
+        done = await run_order(one, checkpoint, batch_range, admission(batch_range.rows, compression=method))
     assert isinstance(done, BatchResult)
-    assert (done.rows, done.compression_refused) == (cut.rows, True)
+    assert (done.rows, done.compression_refused) == (batch_range.rows, True)
     assert users.query("select count(*) from users where handle is not null") == [(done.rows,)]
     assert users.query("select inputs ->> 'compression' from backfill.batch") == [(None,)]
 
 
 async def run_with(dsn: str, record: Callable[[Event], None], **keys: object) -> str:
     job = job_file(**keys)
-    around = Runtime(record=record, now_s=time.monotonic, sleep=anyio.sleep, jitter=lambda: 0.5)
-    return (await JobSupervisor(job.job, lambda: Session(dsn, job), around, wait_for_lock=True).run()).state
+    runtime = Runtime(record=record, now_s=time.monotonic, sleep=anyio.sleep, jitter=lambda: 0.5)
+    return (await JobSupervisor(job.job, lambda: Session(dsn, job), runtime, wait_for_lock=True).run()).state
 
 
 async def test_a_job_goes_on_without_a_right_that_is_taken_away_in_mid_run(users: Database, worker: str):

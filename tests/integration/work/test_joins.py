@@ -143,15 +143,15 @@ async def test_a_scout_counts_rows_and_not_pairs_so_that_the_cap_is_exact(users:
     stripes = users.query("select get_byte(tidsend(ctid), 5) & 1 from users order by place")
     first = [one for one, stripe in zip(USERS, stripes, strict=True) if stripe == (0,)]
     async with session(users.dsn, job) as worker:
-        scan = (await open_leaf(worker)).scans[0]
-        whole = await next_cut(worker, scan)
+        checkpoint = (await open_leaf(worker)).checkpoints[0]
+        whole = await next_cut(worker, checkpoint)
         assert whole.rows == len([one for one in first if one[1] and means.to_do(*one)]) > 7
-        assert await run_order(worker, scan, whole, admission(whole.rows)) == TooManyRows(whole.rows)
-        while scan.stripe == 0:
-            cut = await next_cut(worker, scan, 7)
-            done = await fill(worker, scan, cut)
-            assert done.rows == cut.rows <= 7
-            scan = done.scan
+        assert await run_order(worker, checkpoint, whole, admission(whole.rows)) == TooManyRows(whole.rows)
+        while checkpoint.stripe == 0:
+            batch_range = await next_cut(worker, checkpoint, 7)
+            done = await fill(worker, checkpoint, batch_range)
+            assert done.rows == batch_range.rows <= 7
+            checkpoint = done.checkpoint
 
 
 async def test_a_table_of_which_no_row_has_a_partner_is_only_read(users: Database):

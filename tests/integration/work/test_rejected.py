@@ -60,10 +60,10 @@ def rejected(database: Database) -> list[tuple[Any, ...]]:
     return database.query("select key, sqlstate, pass_number from backfill.rejected order by tid")
 
 
-async def aside(worker: Session, scan: Checkpoint, tid: Tid, end: Tid | None = None) -> Checkpoint:
+async def aside(worker: Session, checkpoint: Checkpoint, tid: Tid, end: Tid | None = None) -> Checkpoint:
     """Set the row at an address aside."""
-    cut = BatchRange(end or Tid(tid.page, tid.offset + 1), 1, tids=(tid,))
-    return (await worker.reject_row(scan, cut, WORDS)).scan
+    batch_range = BatchRange(end or Tid(tid.page, tid.offset + 1), 1, tids=(tid,))
+    return (await worker.reject_row(checkpoint, batch_range, WORDS)).checkpoint
 
 
 def told(events: list[Event], kind: type[Any]) -> list[Any]:
@@ -72,9 +72,9 @@ def told(events: list[Event], kind: type[Any]) -> list[Any]:
 
 async def test_a_row_is_set_aside_in_the_transaction_that_moves_the_place(users: Database):
     async with session(users.dsn, job_file()) as worker:
-        scan = (await open_leaf(worker)).scans[0]
-        after = await aside(worker, scan, Tid(0, 3))
-        assert (after.next, after.sequence) == (Tid(0, 4), scan.sequence + 1)
+        checkpoint = (await open_leaf(worker)).checkpoints[0]
+        after = await aside(worker, checkpoint, Tid(0, 3))
+        assert (after.next, after.sequence) == (Tid(0, 4), checkpoint.sequence + 1)
         assert rejected(users) == [('{"id": 3}', "23514", 1)]
         assert users.query("select next_tid::text from backfill.scan") == [("(0,4)",)]
         assert users.query("select tid::text, message from backfill.rejected") == [("(0,3)", str(WORDS))]
@@ -85,56 +85,56 @@ async def test_a_row_is_set_aside_in_the_transaction_that_moves_the_place(users:
 
 async def test_a_row_that_is_gone_by_then_is_left_behind_and_not_kept(users: Database):
     async with session(users.dsn, job_file()) as worker:
-        scan = (await open_leaf(worker)).scans[0]
+        checkpoint = (await open_leaf(worker)).checkpoints[0]
         run_sql(users, "delete from users where id = 3")
-        moved = await worker.reject_row(scan, BatchRange(Tid(0, 4), 1, tids=(Tid(0, 3),)), WORDS)
-        assert (moved.key, moved.scan.next, rejected(users)) == (None, Tid(0, 4), [])
+        moved = await worker.reject_row(checkpoint, BatchRange(Tid(0, 4), 1, tids=(Tid(0, 3),)), WORDS)
+        assert (moved.key, moved.checkpoint.next, rejected(users)) == (None, Tid(0, 4), [])
 
 
 async def test_on_a_table_that_was_rewritten_nothing_is_set_aside(users: Database):
     async with session(users.dsn, job_file()) as worker:
-        scan = (await open_leaf(worker)).scans[0]
+        checkpoint = (await open_leaf(worker)).checkpoints[0]
         run_sql(users, "vacuum full users")
         with pytest.raises(TableRewritten):
-            await aside(worker, scan, Tid(0, 3))
+            await aside(worker, checkpoint, Tid(0, 3))
         assert rejected(users) == []
 
 
 async def test_a_pass_that_starts_again_forgets_what_was_set_aside(users: Database):
     async with session(users.dsn, job_file()) as worker:
-        scan = (await open_leaf(worker)).scans[0]
-        scan = await aside(worker, scan, Tid(0, 3))
+        checkpoint = (await open_leaf(worker)).checkpoints[0]
+        checkpoint = await aside(worker, checkpoint, Tid(0, 3))
         run_sql(users, "vacuum full users")
-        await worker.reopen((scan,))
+        await worker.reopen((checkpoint,))
         assert rejected(users) == []
 
 
 async def test_more_than_the_job_allows_change_nothing(users: Database):
     async with session(users.dsn, job_file(max_rejected=2)) as worker:
-        scan = (await open_leaf(worker)).scans[0]
-        scan = await aside(worker, scan, Tid(0, 1))
-        scan = await aside(worker, scan, Tid(0, 2))
-        scan = await aside(worker, scan, Tid(0, 2))
+        checkpoint = (await open_leaf(worker)).checkpoints[0]
+        checkpoint = await aside(worker, checkpoint, Tid(0, 1))
+        checkpoint = await aside(worker, checkpoint, Tid(0, 2))
+        checkpoint = await aside(worker, checkpoint, Tid(0, 2))
         with pytest.raises(
             Halted, match=r"rejected rows 3 > 2 \(max_rejected\): so many .* is \{\"id\": 3\} of public"
         ):
-            await aside(worker, scan, Tid(0, 3))
+            await aside(worker, checkpoint, Tid(0, 3))
         assert len(rejected(users)) == 2
-        assert users.query("select next_tid::text, sequence from backfill.scan") == [("(0,3)", scan.sequence)]
+        assert users.query("select next_tid::text, sequence from backfill.scan") == [("(0,3)", checkpoint.sequence)]
 
 
 async def test_rows_of_an_earlier_pass_do_not_count_against_the_bound_until_they_are_met(users: Database):
     async with session(users.dsn, job_file(max_rejected=1)) as worker:
-        scan = (await open_leaf(worker)).scans[0]
-        scan = await next_pass(worker, await aside(worker, scan, Tid(0, 1)))
-        moved = await worker.reject_row(scan, BatchRange(Tid(0, 3), 1, tids=(Tid(0, 2),)), WORDS)
+        checkpoint = (await open_leaf(worker)).checkpoints[0]
+        checkpoint = await next_pass(worker, await aside(worker, checkpoint, Tid(0, 1)))
+        moved = await worker.reject_row(checkpoint, BatchRange(Tid(0, 3), 1, tids=(Tid(0, 2),)), WORDS)
         assert moved.rows_rejected == 1
         assert [row[2] for row in rejected(users)] == [1, 2]
 
 
 async def test_restart_forgets_what_was_set_aside(users: Database):
     async with session(users.dsn, job_file()) as worker:
-        await aside(worker, (await open_leaf(worker)).scans[0], Tid(0, 3))
+        await aside(worker, (await open_leaf(worker)).checkpoints[0], Tid(0, 3))
     async with session(users.dsn, job_file(), restart=True) as worker:
         await worker.begin()
         assert rejected(users) == []
@@ -152,14 +152,14 @@ async def test_the_proof_counts_rows_aside_and_asks_them_nothing(users: Database
     found = users.query("select id, ctid::text from users where id in (3, 4) order by id")
     tids = [Tid.parse(tid) for _, tid in found]
     async with session(users.dsn, job) as worker:
-        scan = (await open_leaf(worker)).scans[0]
+        checkpoint = (await open_leaf(worker)).checkpoints[0]
         for tid in sorted(tids):
-            scan = await aside(worker, scan, tid)
+            checkpoint = await aside(worker, checkpoint, tid)
         with pytest.raises(StatementRefused, match="invalid input syntax"):
             await worker.verify(2)
         assert rejected(users) == [], "a pass that did not meet them"
         for tid in sorted(tids):
-            scan = await aside(worker, scan, tid)
+            checkpoint = await aside(worker, checkpoint, tid)
         proof = await worker.verify(1)
         assert (proof.rows_left, proof.rows_rejected, proof.rows_unconverged) == (ROWS, 2, 1)
         assert len(proof.rejected) == 2
@@ -168,9 +168,9 @@ async def test_the_proof_counts_rows_aside_and_asks_them_nothing(users: Database
 
 async def test_the_proof_forgets_rows_that_match_no_more(users: Database):
     async with session(users.dsn, job_file()) as worker:
-        scan = (await open_leaf(worker)).scans[0]
+        checkpoint = (await open_leaf(worker)).checkpoints[0]
         for offset in (1, 2, 3, 4):
-            scan = await aside(worker, scan, Tid(0, offset))
+            checkpoint = await aside(worker, checkpoint, Tid(0, offset))
         run_sql(
             users,
             "update users set handle = 'by hand' where id = 1",
@@ -195,8 +195,8 @@ async def test_joined_rows_aside_are_counted_apart_from_those_that_cannot_conver
     )
     job = job_file(using={"table": "accounts", "on": "accounts.id = users.id"}, set={"handle": "accounts.name"})
     async with session(users.dsn, job) as worker:
-        scan = (await open_leaf(worker)).scans[0]
-        await aside(worker, scan, Tid(0, 3))
+        checkpoint = (await open_leaf(worker)).checkpoints[0]
+        await aside(worker, checkpoint, Tid(0, 3))
         proof = await worker.verify(1)
     assert (proof.rows_left, proof.rows_rejected, proof.rows_unconverged) == (ROWS, 1, 5)
     assert proof.rows_without_partner == 1
@@ -235,8 +235,8 @@ async def test_rows_are_found_again_by_keys_of_every_type_wherever_they_are(user
         )
         job = job_file(name=f"kinds-{number}", table=table)
         async with session(users.dsn, job) as worker:
-            scan = (await open_leaf(worker)).scans[0]
-            await aside(worker, scan, Tid(0, 2))
+            checkpoint = (await open_leaf(worker)).checkpoints[0]
+            await aside(worker, checkpoint, Tid(0, 2))
             [row] = await worker.read_rejected()
             assert await worker.find_rejected(row) == Tid(0, 2), kind
             run_sql(users, f"update {table} set username = 'v'")
@@ -249,8 +249,8 @@ async def test_rows_are_found_again_by_keys_of_every_type_wherever_they_are(user
 async def test_a_row_without_a_key_is_found_by_its_address_while_it_matches(users: Database):
     run_sql(users, "alter table users drop constraint users_pkey")
     async with session(users.dsn, job_file()) as worker:
-        scan = (await open_leaf(worker)).scans[0]
-        await aside(worker, scan, Tid(0, 2))
+        checkpoint = (await open_leaf(worker)).checkpoints[0]
+        await aside(worker, checkpoint, Tid(0, 2))
         [row] = await worker.read_rejected()
         assert (row.key, await worker.find_rejected(row)) == ("(0,2)", Tid(0, 2))
         run_sql(users, "update users set handle = 'by hand' where id = 2")
@@ -264,8 +264,8 @@ async def test_a_key_of_any_length_is_kept(users: Database):
         "insert into kinds select string_agg(md5(i::text), '\"'), 'u', null from generate_series(1, 70) i",
     )
     async with session(users.dsn, job_file(table="kinds")) as worker:
-        scan = (await open_leaf(worker)).scans[0]
-        await aside(worker, scan, Tid(0, 1))
+        checkpoint = (await open_leaf(worker)).checkpoints[0]
+        await aside(worker, checkpoint, Tid(0, 1))
         [row] = await worker.read_rejected()
         assert len(row.key) > 2000
         assert await worker.find_rejected(row) == Tid(0, 1)
@@ -303,8 +303,8 @@ async def run_beside(database: Database, job: JobFile, disturb: Any) -> tuple[Fi
         if isinstance(event, PassDone):
             disturb()
 
-    around = Runtime(record=record, now_s=time.monotonic, sleep=anyio.sleep, jitter=lambda: 0.5)
-    finished = await JobSupervisor(job.job, lambda: Session(database.dsn, job), around, wait_for_lock=True).run()
+    runtime = Runtime(record=record, now_s=time.monotonic, sleep=anyio.sleep, jitter=lambda: 0.5)
+    finished = await JobSupervisor(job.job, lambda: Session(database.dsn, job), runtime, wait_for_lock=True).run()
     return finished, events
 
 
@@ -361,9 +361,9 @@ async def test_a_value_of_a_row_function_that_the_server_refuses_is_told_with_it
 async def again(database: Database, job: JobFile) -> dict[str, str]:
     """Try the rows again that are set aside; return what became of each."""
     events: list[Event] = []
-    around = Runtime(record=events.append, now_s=time.monotonic, sleep=anyio.sleep, jitter=lambda: 0.5)
+    runtime = Runtime(record=events.append, now_s=time.monotonic, sleep=anyio.sleep, jitter=lambda: 0.5)
     async with Session(database.dsn, job) as worker:
-        await RetryRejectedRun(job.job, worker, around).run()
+        await RetryRejectedRun(job.job, worker, runtime).run()
     return {event.key: event.result for event in told(events, RowRetried)}
 
 
@@ -397,14 +397,14 @@ async def test_a_condition_that_fails_on_a_row_is_searched_down_to_it(users: Dat
 async def test_the_time_tells_a_timeout_from_a_person(users: Database):
     job = job_file(set={"handle": "pg_sleep(60)::text"}, statement_timeout="1s", lock_timeout="500ms", **SKIP)
     async with session(users.dsn, job) as worker:
-        scan = (await open_leaf(worker)).scans[0]
+        checkpoint = (await open_leaf(worker)).checkpoints[0]
         with pytest.raises(StatementRefused) as raised:
-            await fill(worker, scan, BatchRange(Tid(0, 3), 1, tids=(Tid(0, 1),)))
+            await fill(worker, checkpoint, BatchRange(Tid(0, 3), 1, tids=(Tid(0, 1),)))
         assert timed_out(raised.value.sqlstate, raised.value.took_s, 1.0)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(cancel, users)
             with pytest.raises(StatementRefused) as raised:
-                await fill(worker, scan, BatchRange(Tid(0, 3), 1, tids=(Tid(0, 1),)))
+                await fill(worker, checkpoint, BatchRange(Tid(0, 3), 1, tids=(Tid(0, 1),)))
         assert raised.value.sqlstate == "57014"
         assert not timed_out(raised.value.sqlstate, raised.value.took_s, 1.0)
 
@@ -427,7 +427,7 @@ async def test_a_state_of_an_older_version_is_brought_up_to_date(users: Database
 
 async def test_rows_of_a_partition_that_is_gone_are_forgotten(users: Database):
     async with session(users.dsn, job_file()) as worker:
-        await aside(worker, (await open_leaf(worker)).scans[0], Tid(0, 3))
+        await aside(worker, (await open_leaf(worker)).checkpoints[0], Tid(0, 3))
         users.query("update backfill.rejected set leaf = 'public.users_2019'")
         await worker.leaves()
         assert rejected(users) == []

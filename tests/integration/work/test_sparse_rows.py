@@ -65,8 +65,8 @@ def pages_of(database: Database) -> int:
 
 async def test_the_read_returns_every_row_to_do_in_its_range_in_order(users: Database):
     async with session(users.dsn, job_file()) as worker:
-        [scan] = (await open_leaf(worker)).scans
-        found = await worker.read_due(scan, 400)
+        [checkpoint] = (await open_leaf(worker)).checkpoints
+        found = await worker.read_due(checkpoint, 400)
     expected = users.query("select ctid::text from users where handle is null and ctid < '(400,0)' order by users.ctid")
     assert found == RowAddresses(Tid(0), Tid(400), tuple(Tid.parse(tid) for (tid,) in expected))
     assert found.tids
@@ -94,16 +94,16 @@ async def test_with_an_index_on_the_condition_the_table_is_not_read_at_all(users
 async def test_rows_that_became_due_or_moved_since_the_read_are_left_to_the_next_pass(users: Database):
     job = job_file()
     async with session(users.dsn, job) as worker:
-        [scan] = (await open_leaf(worker)).scans
-        found = await worker.read_due(scan, 4096)
+        [checkpoint] = (await open_leaf(worker)).checkpoints
+        found = await worker.read_due(checkpoint, 4096)
         run_sql(
             users,
             "update users set handle = null where id between 101 and 1100",
             f"update users set email = 'moved' where ctid = '{found.tids[5]}'",
         )
-        done = await fill(worker, scan, next_batch(found, scan, 10_000))
+        done = await fill(worker, checkpoint, next_batch(found, checkpoint, 10_000))
         assert done.rows == len(found.tids) - 1
-        assert done.scan.pass_done
+        assert done.checkpoint.pass_done
         assert (await worker.verify(1)).rows_left == 1001
     finished, _ = await run(users.worker_dsn, job)
     assert (finished.state, finished.passes) == ("done", 2)

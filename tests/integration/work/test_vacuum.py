@@ -140,7 +140,7 @@ async def test_batches_do_not_wait_for_it(users: Database):
         await worker.begin()
         opened = await worker.open("public.users")
         await slow(users, worker)
-        assert [scan.pass_number for scan in await worker.new_pass(opened.scans)] == [2]
+        assert [checkpoint.pass_number for checkpoint in await worker.new_pass(opened.checkpoints)] == [2]
         assert (await worker.verify(1)).rows_left == 2000
         assert (await worker.read_signals()).vacuumed is None
 
@@ -161,8 +161,8 @@ async def test_a_vacuum_of_somebody_else_is_seen_and_ours_does_not_wait_for_it(u
     with psycopg.connect(users.dsn, autocommit=True) as somebody:
         pid = somebody.info.backend_pid
         somebody.execute(other.encode())
-        vacuuming = threading.Thread(target=_ignoring_cancel, args=(somebody, "vacuum users"))
-        vacuuming.start()
+        vacuum_supervisor = threading.Thread(target=_ignoring_cancel, args=(somebody, "vacuum users"))
+        vacuum_supervisor.start()
         try:
             await until(lambda: users.query(PROGRESS))
             async with session(users.dsn, job_file()) as worker:
@@ -173,7 +173,7 @@ async def test_a_vacuum_of_somebody_else_is_seen_and_ours_does_not_wait_for_it(u
                 found = await ended(worker)
         finally:
             somebody.cancel_safe()
-            vacuuming.join()
+            vacuum_supervisor.join()
     assert upkeep.vacuumed_by == f"client backend (pid {pid})"
     assert (found.result, found.failed) == ("stopped", None)
     assert found.stopped is not None

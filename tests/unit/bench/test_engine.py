@@ -33,36 +33,36 @@ RUN = Figures(
 
 def tallied(times_s, rows=10):
     """Return a tally of batches that came one right after the other."""
-    tally = Tally(rows * len(times_s))
-    tally.begin(100.0)
+    totals = Tally(rows * len(times_s))
+    totals.begin(100.0)
     at_s = 100.0
     for time_s in times_s:
         at_s += time_s
-        tally.batch(at_s, rows, time_s)
-    tally.end(at_s + 1.0)
-    return tally
+        totals.batch(at_s, rows, time_s)
+    totals.end(at_s + 1.0)
+    return totals
 
 
 def test_the_last_tenth_of_the_rows_is_held_against_the_first():
-    tally = tallied([1.0] * 10 + [2.0] * 80 + [3.0] * 10)
-    assert tally.decile_ratio == pytest.approx(3.0)
-    assert tally.took_s == pytest.approx(201.0)
+    totals = tallied([1.0] * 10 + [2.0] * 80 + [3.0] * 10)
+    assert totals.decile_ratio == pytest.approx(3.0)
+    assert totals.took_s == pytest.approx(201.0)
 
 
 def test_what_lies_between_batches_is_part_of_their_cost():
-    tally = Tally(20)
-    tally.begin(0.0)
+    totals = Tally(20)
+    totals.begin(0.0)
     for number in range(20):
-        tally.batch(number + 1.0 if number < 18 else 18 + 4.0 * (number - 17), 1, 0.1)
-    assert tally.decile_ratio == pytest.approx(4.0)
+        totals.batch(number + 1.0 if number < 18 else 18 + 4.0 * (number - 17), 1, 0.1)
+    assert totals.decile_ratio == pytest.approx(4.0)
 
 
 def test_few_batches_have_no_deciles_and_an_empty_one_is_none():
     assert tallied([1.0] * 19).decile_ratio is None
-    tally = tallied([1.0] * 20)
-    tally.batch(500.0, 0, 500.0)
-    assert tally.decile_ratio == pytest.approx(1.0)
-    assert tally.batch_p99_s == pytest.approx(1.0, rel=0.01)
+    totals = tallied([1.0] * 20)
+    totals.batch(500.0, 0, 500.0)
+    assert totals.decile_ratio == pytest.approx(1.0)
+    assert totals.batch_p99_s == pytest.approx(1.0, rel=0.01)
 
 
 def test_a_percentile_is_right_to_one_in_a_hundred():
@@ -72,8 +72,8 @@ def test_a_percentile_is_right_to_one_in_a_hundred():
 
 
 def test_a_tally_stays_small_however_many_batches_there_are():
-    tally = tallied([0.001 + number % 1000 / 1000 for number in range(50_000)])
-    assert len(tally._times) < 400
+    totals = tallied([0.001 + number % 1000 / 1000 for number in range(50_000)])
+    assert len(totals._times) < 400
 
 
 def test_ratios_are_medians_of_rounds_and_not_ratios_of_medians():

@@ -48,10 +48,10 @@ class Door:
         self.events: list[Any] = []
         self.session: Any
         self.session = Script(self.clock, reading)
-        self.gate = AdmissionControl(job(throttle=throttle), self.clock.around(self.events.append))
+        self.control = AdmissionControl(job(throttle=throttle), self.clock.runtime(self.events.append))
 
     def admit(self) -> Admission:
-        return asyncio.run(self.gate.admit(self.session, Checkpoint(end_page=1)))
+        return asyncio.run(self.control.admit(self.session, Checkpoint(end_page=1)))
 
     def told(self, kind):
         return [event for event in self.events if isinstance(event, kind)]
@@ -139,7 +139,7 @@ def test_replicas_that_were_seen_are_saved_once():
 
 def test_replicas_that_earlier_workers_saw_are_missed_from_the_start():
     door = Door(signals)
-    door.gate.begin(("replica-a",))
+    door.control.begin(("replica-a",))
     door.clock.stop_at_s = door.clock.now_s + 1
     with pytest.raises(Stopped):
         door.admit()
@@ -149,21 +149,25 @@ def test_replicas_that_earlier_workers_saw_are_missed_from_the_start():
 def test_a_new_session_forgets_positions_and_keeps_costs():
     door = Door(healthy)
     door.admit()
-    door.gate.learn(BatchResult(Checkpoint(1), 100, 0, 0, 50_000, (1 << 30) + 50_000, 0.01, ()), 0)
-    learnt = door.gate.pace
-    door.gate.begin(("replica-a",))
-    pace = door.gate.pace
-    assert (pace.cost, pace.pacer) == (learnt.cost, learnt.pacer)
-    assert (pace.flows, pace.clock.lsn, pace.expected) == ((), (), frozenset({"replica-a"}))
+    door.control.learn(BatchResult(Checkpoint(1), 100, 0, 0, 50_000, (1 << 30) + 50_000, 0.01, ()), 0)
+    learnt = door.control.throttle_state
+    door.control.begin(("replica-a",))
+    throttle_state = door.control.throttle_state
+    assert (throttle_state.cost, throttle_state.wal_debt) == (learnt.cost, learnt.wal_debt)
+    assert (throttle_state.replica_windows, throttle_state.clock.lsn, throttle_state.expected) == (
+        (),
+        (),
+        frozenset({"replica-a"}),
+    )
 
 
 def test_a_batch_is_learnt_with_the_position_behind_it():
     door = Door(healthy)
     door.admit()
     door.clock.now_s += 1
-    door.gate.learn(BatchResult(Checkpoint(1), 100, 0, 0, 200_000, (1 << 30) + 200_000, 0.01, ()), 0)
-    assert door.gate.pace.cost.wal_bytes(0) == 2000
-    assert door.gate.pace.clock.lsn[-1] == (1 << 30) + 200_000
+    door.control.learn(BatchResult(Checkpoint(1), 100, 0, 0, 200_000, (1 << 30) + 200_000, 0.01, ()), 0)
+    assert door.control.throttle_state.cost.wal_bytes(0) == 2000
+    assert door.control.throttle_state.clock.lsn[-1] == (1 << 30) + 200_000
 
 
 def test_an_unreplicated_server_is_told_once_and_never_where_replicas_are():
@@ -194,7 +198,7 @@ def test_a_reading_is_told_with_all_that_was_seen():
         archiver=archiver(7),
     )
     door = Door(lambda _: reading, replicas={"ignore": ["dr-*"]}, max_wal_rate="1TB/s")
-    asyncio.run(door.gate.look(door.session))
+    asyncio.run(door.control.look(door.session))
     told = door.told(SignalsRead)[0]
     assert [(one.name, one.lag_bytes, one.counted) for one in told.replicas] == [("a", MB, True), ("dr-1", None, False)]
     assert told.replicas[1].lag_s is None
@@ -206,18 +210,18 @@ def test_the_worst_lag_of_the_run_is_remembered():
     lsn = 1 << 30
     door = Door(lambda at_s: signals(at_s, lsn + int(at_s - 1000) * MB, replica("a", lsn)), max_lag="1h")
     for _ in range(30):
-        asyncio.run(door.gate.look(door.session))
+        asyncio.run(door.control.look(door.session))
         door.clock.now_s += 1
-    assert door.gate.worst_lag_s == pytest.approx(29, abs=1)
+    assert door.control.worst_lag_s == pytest.approx(29, abs=1)
     door.session.reading = healthy
-    asyncio.run(door.gate.look(door.session))
-    assert door.gate.worst_lag_s == pytest.approx(29, abs=1)
+    asyncio.run(door.control.look(door.session))
+    assert door.control.worst_lag_s == pytest.approx(29, abs=1)
 
 
 def test_looking_without_a_batch_keeps_the_clock_fresh_but_not_too_often():
     door = Door(healthy)
     for _ in range(10):
-        asyncio.run(door.gate.look(door.session))
+        asyncio.run(door.control.look(door.session))
         door.clock.now_s += MEASURE_SPACING_S * 0.51
     assert door.session.reads == 5
 
@@ -232,12 +236,12 @@ def test_a_fault_is_polled_at_its_own_pace():
 
 def test_batches_that_wait_for_their_pace_begin_to_compress_and_the_next_ones_say_so():
     door = Door(healthy, max_wal_rate="16kB/s")
-    door.gate.begin((), ServerSupport("zstd"))
+    door.control.begin((), ServerSupport("zstd"))
     admitted = []
     for _ in range(START_AFTER + 1):
         admitted.append(door.admit())
-        door.gate.learn(BatchResult(Checkpoint(1), 10, 0, 0, 20_000, 1 << 30, 0.01, ()), 0)
-        door.gate.release(0)
+        door.control.learn(BatchResult(Checkpoint(1), 10, 0, 0, 20_000, 1 << 30, 0.01, ()), 0)
+        door.control.release(0)
         door.clock.now_s += 0.1
     assert [one.compression for one in admitted] == [None] * START_AFTER + ["zstd"]
     assert [one.inputs.compression for one in admitted] == [one.compression for one in admitted]
@@ -246,10 +250,10 @@ def test_batches_that_wait_for_their_pace_begin_to_compress_and_the_next_ones_sa
 
 def test_a_batch_whose_compression_was_refused_is_the_last_that_asks_for_it():
     door = Door(healthy)
-    door.gate = AdmissionControl(job(wal_compression="on"), door.clock.around(door.events.append))
-    door.gate.begin((), ServerSupport("lz4"))
+    door.control = AdmissionControl(job(wal_compression="on"), door.clock.runtime(door.events.append))
+    door.control.begin((), ServerSupport("lz4"))
     assert door.admit().compression == "lz4"
-    door.gate.learn(BatchResult(Checkpoint(1), 10, 0, 0, 2000, 1 << 30, 0.01, (), compression_refused=True), 0)
+    door.control.learn(BatchResult(Checkpoint(1), 10, 0, 0, 2000, 1 << 30, 0.01, (), compression_refused=True), 0)
     assert door.admit().compression is None
     assert [one.method for one in door.told(CompressionChanged)] == ["lz4", None]
 
@@ -258,7 +262,7 @@ def test_what_other_lanes_may_still_write_is_taken_from_the_budget():
     door = Door(healthy)
 
     def admit(lane: int) -> Admission:
-        return asyncio.run(door.gate.admit(door.session, Checkpoint(end_page=1, lane=lane, lanes=9)))
+        return asyncio.run(door.control.admit(door.session, Checkpoint(end_page=1, lane=lane, lanes=9)))
 
     door.clock.stop_at_s = door.clock.now_s + 5
     admitted = 0
@@ -268,16 +272,16 @@ def test_what_other_lanes_may_still_write_is_taken_from_the_budget():
     assert 0 < admitted < 9
     assert {event.reason.kind for event in door.told(WaitStarted)} == {WaitKind.WINDOW}
     door.clock.stop_at_s = float("inf")
-    door.gate.release(0)
+    door.control.release(0)
     assert admit(admitted).rows > 0
 
 
 def test_lanes_share_what_was_written_while_both_worked():
     door = Door(lambda at_s: signals(at_s, 1 << 30))
     for lane in range(2):
-        asyncio.run(door.gate.admit(door.session, Checkpoint(end_page=1, lane=lane, lanes=2)))
-    assert door.gate.charge(0, (1 << 30) + 1000) == 500
-    assert door.gate.charge(1, (1 << 30) + 1300) == 800
+        asyncio.run(door.control.admit(door.session, Checkpoint(end_page=1, lane=lane, lanes=2)))
+    assert door.control.charge(0, (1 << 30) + 1000) == 500
+    assert door.control.charge(1, (1 << 30) + 1300) == 800
 
 
 def test_transactions_beside_us_are_outlasted_and_long_ones_are_not():
@@ -285,9 +289,9 @@ def test_transactions_beside_us_are_outlasted_and_long_ones_are_not():
     door = Door(lambda at_s: signals(at_s, 1 << 30, upkeep=Upkeep(oldest_snapshot_s=ages.pop())))
     for _ in range(3):
         door.admit()
-        door.gate.release(0)
-        door.gate.learn(BatchResult(Checkpoint(1), 1000, 0, 0, 50_000, 1 << 30, 0.01, ()), 0)
-    row_s = door.gate.pace.cost.row_s
+        door.control.release(0)
+        door.control.learn(BatchResult(Checkpoint(1), 1000, 0, 0, 50_000, 1 << 30, 0.01, ()), 0)
+    row_s = door.control.throttle_state.cost.row_s
     assert row_s is not None
-    assert door.gate.outlast_rows(1) == pytest.approx(0.3 / row_s)
-    assert door.gate.outlast_rows(2) >= door.gate.job.batch.max_rows
+    assert door.control.outlast_rows(1) == pytest.approx(0.3 / row_s)
+    assert door.control.outlast_rows(2) >= door.control.job.batch.max_rows

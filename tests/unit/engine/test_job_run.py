@@ -47,10 +47,10 @@ class Loop:
     def __init__(self, database: FakeDatabase, stripes: int | str = 4, **keys: Any) -> None:
         self.database = database
         self.events: list[Any] = []
-        around = database.clock.around(self.events.append)
+        runtime = database.clock.runtime(self.events.append)
         rows = {"rows": database.max_rows, "min_rows": 1, "max_rows": database.max_rows}
         self.job = job(batch=rows | {"stripes": stripes}, lanes=database.lanes, **keys)
-        self.worker = JobRun(self.job, FakeSession(database), around, AdmissionControl(self.job, around))
+        self.worker = JobRun(self.job, FakeSession(database), runtime, AdmissionControl(self.job, runtime))
 
     def run(self):
         return asyncio.run(self.worker.run())
@@ -92,7 +92,7 @@ def test_every_row_is_filled_exactly_once():
     found = loop.run()
     assert (found.rows_left, found.rows_unconverged) == (0, 0)
     assert loop.database.fills == dict.fromkeys(range(100), 1)
-    assert loop.worker.shift.rows_total == 100
+    assert loop.worker.group.rows_total == 100
 
 
 def test_no_batch_exceeds_max_rows():
@@ -109,9 +109,9 @@ def test_no_batch_exceeds_max_rows():
     st.sampled_from([1, 2, 8, 12, "auto"]),
     st.integers(1, 3),
 )
-def test_any_table_is_filled_once_within_the_cap(shape, max_rows: int, stripes: int | str, lanes: int):
+def test_any_table_is_filled_once_within_the_cap(profile, max_rows: int, stripes: int | str, lanes: int):
     number, pages = 0, []
-    for kinds in shape:
+    for kinds in profile:
         page: list[Row | None] = []
         for kind in kinds:
             number += 1
@@ -254,8 +254,8 @@ def test_rows_that_cannot_converge_are_updated_once_and_counted():
     found = loop.run()
     assert (found.rows_left, found.rows_unconverged) == (4, 4)
     assert found.samples == ("0", "10", "20", "30")
-    assert set(loop.worker.shift.samples) <= {"0", "10", "20", "30"}
-    assert sum(scan.rows_unconverged for scan in loop.worker.scans) >= 4
+    assert set(loop.worker.group.samples) <= {"0", "10", "20", "30"}
+    assert sum(checkpoint.rows_unconverged for checkpoint in loop.worker.checkpoints) >= 4
 
 
 def test_where_it_cannot_be_foreseen_stuck_rows_are_those_that_a_pass_updates_in_vain():
@@ -302,7 +302,7 @@ def test_a_stop_comes_between_two_batches_and_none_follows():
             loop.run()
         assert database.calls[-1] != "run_batch"
         assert (
-            sum(scan.rows_total for scan in database.scans)
+            sum(checkpoint.rows_total for checkpoint in database.checkpoints)
             == sum(database.batches)
             == sum(event.rows for event in loop.told(BatchDone))
         )
@@ -522,7 +522,7 @@ def test_a_checkpoint_that_another_worker_moved_ends_the_session():
     loop = Loop(database)
     with pytest.raises(Superseded):
         loop.run()
-    assert loop.worker.shift.progressed
+    assert loop.worker.group.progressed
     assert len(database.batches) == 1
 
 
@@ -605,10 +605,10 @@ def test_a_lost_session_stays_lost():
     database = made()
     database.accidents["read_scout"].append(ConnectionLost("gone"))
     session = FakeSession(database)
-    [scan] = asyncio.run(session.open("public.users")).scans
+    [checkpoint] = asyncio.run(session.open("public.users")).checkpoints
     for _ in range(2):
         with pytest.raises(ConnectionLost):
-            asyncio.run(session.read_scout(scan, 5, 100))
+            asyncio.run(session.read_scout(checkpoint, 5, 100))
 
 
 def test_the_same_run_twice_is_the_same_run():
@@ -622,8 +622,8 @@ def test_the_same_run_twice_is_the_same_run():
 
 def test_a_place_in_the_middle_of_a_page_is_gone_on_from():
     database = made(0, pages=users(80, page=40), max_rows=3)
-    [scan] = asyncio.run(FakeSession(database).open("public.users")).scans
-    database.scans = (replace(scan, next=scan.next._replace(page=0, offset=7)),)
+    [checkpoint] = asyncio.run(FakeSession(database).open("public.users")).checkpoints
+    database.checkpoints = (replace(checkpoint, next=checkpoint.next._replace(page=0, offset=7)),)
     Loop(database).run()
     assert database.rows_left() == []
 
@@ -659,7 +659,7 @@ def test_leaf_by_leaf_every_row_is_filled_once_and_progress_never_falls(lanes: i
     ratios = [event.progress_ratio for event in loop.told(BatchDone, LeafStarted)]
     assert ratios == sorted(ratios)
     assert [event.progress_ratio for event in loop.told(LeafStarted)] == [0.0, 10 / 16, 10 / 16, 15 / 16]
-    assert [event.rows_total for event in loop.told(BatchDone)][-1] == loop.worker.shift.rows_total == 157
+    assert [event.rows_total for event in loop.told(BatchDone)][-1] == loop.worker.group.rows_total == 157
 
 
 def test_a_leaf_that_was_left_is_gone_on_from_and_those_that_are_done_are_not_read_again():
@@ -678,7 +678,7 @@ def test_a_leaf_that_was_left_is_gone_on_from_and_those_that_are_done_are_not_re
     [started] = second.told(Started)
     assert (started.resumed, started.rows_total) == (True, done)
     assert 1 / 3 < started.progress_ratio < 2 / 3
-    assert second.worker.shift.rows_total == 300
+    assert second.worker.group.rows_total == 300
     assert len(second.told(Verified)) == 2
 
 
@@ -703,7 +703,7 @@ def test_a_leaf_that_goes_at_work_is_told_and_the_others_go_on():
     assert database.fills == dict.fromkeys([*range(40), *range(80, 120)], 1) | {
         number: 1 for number in database.fills if 40 <= number < 80
     }
-    assert loop.worker.shift.rows_total == sum(database.fills.values()) < 120
+    assert loop.worker.group.rows_total == sum(database.fills.values()) < 120
 
 
 def test_a_dropped_leaf_is_known_by_the_server_s_words_and_any_other_error_is_raised():

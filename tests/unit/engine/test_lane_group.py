@@ -13,16 +13,16 @@ from tests.fake_session import Clock
 
 
 def shift_of(clock: Clock) -> LaneGroup:
-    return LaneGroup(clock.around(lambda event: None))
+    return LaneGroup(clock.runtime(lambda event: None))
 
 
 def test_a_lane_that_fails_ends_the_others_and_its_error_is_the_runs():
-    shift, steps = shift_of(Clock()), []
+    group, steps = shift_of(Clock()), []
 
     async def works() -> None:
         while True:
             steps.append("step")
-            await shift.around.sleep(0)
+            await group.runtime.sleep(0)
             await asyncio.sleep(0)
 
     async def fails() -> None:
@@ -31,61 +31,61 @@ def test_a_lane_that_fails_ends_the_others_and_its_error_is_the_runs():
         raise ConnectionLost("the connection is closed")
 
     with pytest.raises(ConnectionLost, match="the connection is closed"):
-        asyncio.run(shift.work([works, fails, works]))
+        asyncio.run(group.work([works, fails, works]))
     assert len(steps) < 20
 
 
 def test_a_lane_that_waits_notices_within_a_moment():
     clock = Clock()
-    shift = shift_of(clock)
+    group = shift_of(clock)
 
     async def waits() -> None:
         await asyncio.sleep(0)
-        await shift.around.sleep(3600)
+        await group.runtime.sleep(3600)
 
     async def fails() -> None:
         raise ConnectionLost("gone")
 
     began_s = clock.now_s
     with pytest.raises(ConnectionLost):
-        asyncio.run(shift.work([fails, waits]))
+        asyncio.run(group.work([fails, waits]))
     assert clock.now_s - began_s <= 2 * SLEEP_SLICE_S
 
 
 def test_a_signal_stops_every_lane():
     clock = Clock()
     clock.stop_at_s = clock.now_s + 1
-    shift = shift_of(clock)
+    group = shift_of(clock)
 
     async def works() -> None:
         while True:
-            await shift.around.sleep(0.1)
+            await group.runtime.sleep(0.1)
             await asyncio.sleep(0)
 
     with pytest.raises(Stopped):
-        asyncio.run(shift.work([works, works]))
+        asyncio.run(group.work([works, works]))
 
 
 def test_a_shift_that_failed_works_again():
-    shift, done = shift_of(Clock()), []
+    group, done = shift_of(Clock()), []
 
     async def fails() -> None:
         raise ConnectionLost("gone")
 
     async def works() -> None:
-        await shift.around.sleep(0)
+        await group.runtime.sleep(0)
         done.append("done")
 
     with pytest.raises(ConnectionLost):
-        asyncio.run(shift.work([fails, fails]))
-    asyncio.run(shift.work([works, works]))
+        asyncio.run(group.work([fails, fails]))
+    asyncio.run(group.work([works, works]))
     assert done == ["done", "done"]
 
 
 def test_a_lane_is_kept_at_its_place():
-    shift = shift_of(Clock())
-    scans = tuple(begin(100, Layout(), lane=lane, lanes=2) for lane in range(2))
-    shift.scans = scans
+    group = shift_of(Clock())
+    checkpoints = tuple(begin(100, Layout(), lane=lane, lanes=2) for lane in range(2))
+    group.checkpoints = checkpoints
     moved = begin(100, Layout(), lane=1, lanes=2)
-    shift.place(moved)
-    assert shift.scans == (scans[0], moved)
+    group.place(moved)
+    assert group.checkpoints == (checkpoints[0], moved)

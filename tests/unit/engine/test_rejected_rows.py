@@ -44,15 +44,15 @@ class Run:
         size = {"rows": database.max_rows, "min_rows": 1, "max_rows": database.max_rows, "stripes": 4}
         keys = {"batch": size, "lanes": database.lanes} | keys
         self.job = job(on_row_error=on_row_error, max_rejected=database.max_rejected, **keys)
-        self.around = database.clock.around(self.events.append)
+        self.runtime = database.clock.runtime(self.events.append)
 
     def run(self) -> Finished:
         self.events.clear()
-        return asyncio.run(JobSupervisor(self.job, self.database.connect, self.around, wait_for_lock=True).run())
+        return asyncio.run(JobSupervisor(self.job, self.database.connect, self.runtime, wait_for_lock=True).run())
 
     def retry(self) -> Finished:
         self.events.clear()
-        return asyncio.run(RetryRejectedRun(self.job, FakeSession(self.database), self.around).run())
+        return asyncio.run(RetryRejectedRun(self.job, FakeSession(self.database), self.runtime).run())
 
     def told(self, *kinds):
         return [event for event in self.events if isinstance(event, kinds)]
@@ -428,13 +428,13 @@ def test_trying_again_does_not_begin_the_rest_of_an_unfinished_job():
     run = Run(database)
     with pytest.raises(Halted):
         run.run()
-    filled = set(database.fills)
+    batch_result = set(database.fills)
     database.refuse = refusing()
     finished = run.retry()
     assert finished.state == "stopped"
     assert "go on with backfill run" in finished.why
-    assert sum(database.fills.values()) == len(filled) + 3
-    assert {5, *range(40, 60)} & set(database.fills) == set(database.fills) - filled
+    assert sum(database.fills.values()) == len(batch_result) + 3
+    assert {5, *range(40, 60)} & set(database.fills) == set(database.fills) - batch_result
     assert run.run().state == "done"
     assert database.fills == dict.fromkeys(range(100), 1)
 

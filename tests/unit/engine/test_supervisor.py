@@ -24,9 +24,9 @@ class Run:
     def __init__(self, database: FakeDatabase, *, wait: bool = True) -> None:
         self.database = database
         self.events: list[Any] = []
-        around = database.clock.around(self.events.append)
+        runtime = database.clock.runtime(self.events.append)
         size = {"rows": database.max_rows, "min_rows": 1, "max_rows": database.max_rows}
-        self.runner = JobSupervisor(job(batch=size), database.connect, around, wait_for_lock=wait)
+        self.runner = JobSupervisor(job(batch=size), database.connect, runtime, wait_for_lock=wait)
 
     def run(self) -> Finished:
         return asyncio.run(self.runner.run())

@@ -114,18 +114,18 @@ _KEYS = st.sampled_from(
 )
 
 
-def flow(value: object) -> str:
+def replica_window(value: object) -> str:
     """Write a value as YAML, its texts as they are."""
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{key}: {flow(item)}" for key, item in value.items()) + "}"
-    return "[" + ", ".join(map(flow, value)) + "]" if isinstance(value, list) else str(value)
+        return "{" + ", ".join(f"{key}: {replica_window(item)}" for key, item in value.items()) + "}"
+    return "[" + ", ".join(map(replica_window, value)) + "]" if isinstance(value, list) else str(value)
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.dictionaries(_KEYS, _VALUES, max_size=6))
 def test_any_value_under_any_key(values: dict[str, object]):
-    judged(SOUND + "".join(f"{key}: {flow(value)}\n" for key, value in values.items()))
-    judged("".join(f"{key}: {flow(value)}\n" for key, value in values.items()))
+    judged(SOUND + "".join(f"{key}: {replica_window(value)}\n" for key, value in values.items()))
+    judged("".join(f"{key}: {replica_window(value)}\n" for key, value in values.items()))
 
 
 HEAVY = {

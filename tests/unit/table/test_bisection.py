@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backfill.table.bisection import cut, isolate_known, midpoint, refused, start, taken
+from backfill.table.bisection import batch_range, isolate_known, midpoint, refused, start, taken
 from backfill.table.checkpoint import Checkpoint, Layout, Tid, advance, begin
 from backfill.table.row_counts import LINE_POINTERS_MAX
 from backfill.table.sparse_rows import RowAddresses
@@ -33,13 +33,13 @@ class Search:
         """Search as a lane does: commit what passes, set a row aside that is refused alone, move on behind either."""
         tids = tuple(Tid(number // PAGE, number % PAGE + 1) for number in range(self.rows))
         numbers = {tid: number for number, tid in enumerate(tids)}
-        scan = begin(self.rows // PAGE + 2, Layout())
+        checkpoint = begin(self.rows // PAGE + 2, Layout())
 
-        suspects = start(RowAddresses(scan.next, Tid(self.rows // PAGE + 1), tids), deducing=self.deducing)
+        suspects = start(RowAddresses(checkpoint.next, Tid(self.rows // PAGE + 1), tids), deducing=self.deducing)
 
         going = True
         while going:
-            batch = cut(suspects, scan, self.cap)
+            batch = batch_range(suspects, checkpoint, self.cap)
             assert 1 <= len(batch.tids) <= self.cap
             tried = [numbers[tid] for tid in batch.tids]
             self.tries += 1
@@ -50,10 +50,10 @@ class Search:
                 if len(tried) > 1:
                     continue
                 self.rejected += tried
-            scan = advance(scan, batch.end)
+            checkpoint = advance(checkpoint, batch.end)
             after = taken(suspects, len(tried))
             going, suspects = after is not None, after or suspects
-        return scan
+        return checkpoint
 
 
 ROWS = st.integers(1, 400).flatmap(lambda rows: st.tuples(st.just(rows), st.frozensets(st.integers(0, rows - 1))))
@@ -65,10 +65,10 @@ def test_any_bad_rows_are_set_aside_and_all_others_committed_in_order(
 ):
     rows, bad = batch
     search = Search(rows, bad, cap, deducing)
-    scan = search.run()
+    checkpoint = search.run()
     assert search.rejected == sorted(bad)
     assert search.committed == sorted(set(range(rows)) - bad)
-    assert scan.next == Tid(rows // PAGE + 1), "the place is behind the whole batch"
+    assert checkpoint.next == Tid(rows // PAGE + 1), "the place is behind the whole batch"
 
 
 @given(ROWS)
@@ -137,14 +137,14 @@ def test_a_row_that_is_not_refused_any_more_ends_the_search_there():
 def test_a_row_that_was_refused_before_stands_alone(due: set[int], known: set[int], rows: int):
     tids = tuple(Tid(number // PAGE, number % PAGE + 1) for number in sorted(due))
     before = frozenset(Tid(number // PAGE, number % PAGE + 1) for number in known)
-    found, scan = RowAddresses(Tid(0), Tid(10), tids), begin(10, Layout())
+    found, checkpoint = RowAddresses(Tid(0), Tid(10), tids), begin(10, Layout())
     seen: list[Tid] = []
-    while scan.next < found.end:
-        batch = isolate_known(found, scan, rows, before)
+    while checkpoint.next < found.end:
+        batch = isolate_known(found, checkpoint, rows, before)
         assert len(batch.tids) <= rows
         assert len(batch.tids) == 1 or before.isdisjoint(batch.tids)
         seen += batch.tids
-        scan = advance(scan, batch.end)
+        checkpoint = advance(checkpoint, batch.end)
     assert tuple(seen) == tids
 
 

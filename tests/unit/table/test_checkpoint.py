@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backfill.table import checkpoint as scans
+from backfill.table import checkpoint as checkpoints
 from backfill.table.checkpoint import (
     WINDOW_PAGES,
     Checkpoint,
@@ -29,15 +29,15 @@ def equal(stripes: int) -> Layout:
 
 
 def begin(end_page: int, stripes: int, *, lane: int = 0, lanes: int = 1) -> Checkpoint:
-    return scans.begin(end_page, equal(stripes), lane=lane, lanes=lanes)
+    return checkpoints.begin(end_page, equal(stripes), lane=lane, lanes=lanes)
 
 
-def walk(scan: Checkpoint) -> list[Checkpoint]:
+def walk(checkpoint: Checkpoint) -> list[Checkpoint]:
     """Return every place of a pass, each window's stripe taken in one step."""
     places = []
-    while not scan.pass_done:
-        places.append(scan)
-        scan = advance(scan, scan.window_limit)
+    while not checkpoint.pass_done:
+        places.append(checkpoint)
+        checkpoint = advance(checkpoint, checkpoint.window_limit)
         assert len(places) < 10_000, "a pass that does not end"
     return places
 
@@ -49,14 +49,20 @@ def test_an_address_reads_as_postgres_writes_it():
 
 
 def test_an_empty_table_is_done_before_it_begins():
-    scan = begin(0, 8)
-    assert scan.pass_done
-    assert progress_ratio((scan,)) == 1.0
+    checkpoint = begin(0, 8)
+    assert checkpoint.pass_done
+    assert progress_ratio((checkpoint,)) == 1.0
 
 
 def test_a_pass_begins_at_the_first_page_of_the_first_window():
-    scan = begin(10_000, 8)
-    assert (scan.pass_number, scan.window_start, scan.window_end, scan.stripe, scan.next) == (
+    checkpoint = begin(10_000, 8)
+    assert (
+        checkpoint.pass_number,
+        checkpoint.window_start,
+        checkpoint.window_end,
+        checkpoint.stripe,
+        checkpoint.next,
+    ) == (
         1,
         0,
         WINDOW_PAGES,
@@ -66,7 +72,7 @@ def test_a_pass_begins_at_the_first_page_of_the_first_window():
 
 
 def test_the_end_page_stays_what_it_was_when_the_pass_began():
-    ends = {scan.end_page for scan in walk(begin(3 * WINDOW_PAGES + 5, 4))}
+    ends = {checkpoint.end_page for checkpoint in walk(begin(3 * WINDOW_PAGES + 5, 4))}
     assert ends == {3 * WINDOW_PAGES + 5}
 
 
@@ -91,13 +97,13 @@ def test_every_page_is_visited_once_by_every_stripe(end_page: int, stripes: int)
 
 
 def test_a_place_inside_a_window_moves_only_the_address():
-    scan = begin(100, 8)
-    assert advance(scan, Tid(3, 17)) == replace(scan, next=Tid(3, 17))
+    checkpoint = begin(100, 8)
+    assert advance(checkpoint, Tid(3, 17)) == replace(checkpoint, next=Tid(3, 17))
 
 
 def test_a_place_never_moves_back():
-    scan = advance(begin(100, 8), Tid(9))
-    assert advance(scan, Tid(4)) == scan
+    checkpoint = advance(begin(100, 8), Tid(9))
+    assert advance(checkpoint, Tid(4)) == checkpoint
 
 
 def test_a_place_far_behind_the_window_opens_one_there():
@@ -108,8 +114,8 @@ def test_a_place_far_behind_the_window_opens_one_there():
 
 
 def test_a_window_begins_anew_at_the_start_of_a_page_where_there_are_no_stripes():
-    scan = advance(begin(10_000, 1), Tid(9))
-    assert (begin_window(scan).window_start, begin_window(scan).window_untouched) == (9, True)
+    checkpoint = advance(begin(10_000, 1), Tid(9))
+    assert (begin_window(checkpoint).window_start, begin_window(checkpoint).window_untouched) == (9, True)
     inside = advance(begin(10_000, 1), Tid(9, 3))
     assert begin_window(inside) == inside
     striped = advance(begin(10_000, 2), Tid(9))
@@ -129,47 +135,49 @@ def test_a_finished_stripe_begins_the_next_one_at_the_windows_start():
 
 
 def test_a_later_pass_has_no_stripes_and_the_tables_present_end():
-    scan = replace(begin(100, 8), rows_pass=7, rows_converged_pass=5, rows_total=7, rows_unconverged=2, wal_bytes=9)
-    again = begin_pass(scan, 120)
+    checkpoint = replace(
+        begin(100, 8), rows_pass=7, rows_converged_pass=5, rows_total=7, rows_unconverged=2, wal_bytes=9
+    )
+    again = begin_pass(checkpoint, 120)
     assert (again.pass_number, again.end_page, again.stripes, again.last_stripe) == (2, 120, 1, True)
     assert (again.rows_pass, again.rows_converged_pass) == (0, 0)
     assert (again.rows_total, again.rows_unconverged, again.wal_bytes) == (7, 2, 9)
 
 
 def test_a_rewritten_table_is_scanned_from_its_start_in_stripes_and_keeps_its_fence():
-    scan = replace(advance(begin(100, 8), Tid(50)), rows_total=7, epoch=3, sequence=41)
-    fresh = restart(scan, 60, equal(8))
+    checkpoint = replace(advance(begin(100, 8), Tid(50)), rows_total=7, epoch=3, sequence=41)
+    fresh = restart(checkpoint, 60, equal(8))
     assert (fresh.pass_number, fresh.next, fresh.stripes, fresh.end_page) == (1, Tid(0), 8, 60)
     assert (fresh.rows_total, fresh.epoch, fresh.sequence) == (7, 3, 41)
 
 
 @given(st.integers(1, 3 * WINDOW_PAGES), st.sampled_from(STRIPES), st.lists(st.integers(1, 700), max_size=60))
 def test_progress_only_grows_within_a_pass_and_ends_at_one(end_page: int, stripes: int, strides: list[int]):
-    scan, seen = begin(end_page, stripes), [0.0]
+    checkpoint, seen = begin(end_page, stripes), [0.0]
     for stride in [*strides, *[10**6] * (4 * stripes)]:
-        if scan.pass_done:
+        if checkpoint.pass_done:
             break
-        scan = advance(scan, min(Tid(scan.next.page + stride), scan.window_limit))
-        seen.append(progress_ratio((scan,)))
+        checkpoint = advance(checkpoint, min(Tid(checkpoint.next.page + stride), checkpoint.window_limit))
+        seen.append(progress_ratio((checkpoint,)))
     assert seen == sorted(seen)
-    assert scan.pass_done
+    assert checkpoint.pass_done
     assert seen[-1] == 1.0
 
 
-@given(st.integers(0, 6 * scans.SEGMENT_PAGES), st.integers(1, 5), st.integers(20, 2 * WINDOW_PAGES))
+@given(st.integers(0, 6 * checkpoints.SEGMENT_PAGES), st.integers(1, 5), st.integers(20, 2 * WINDOW_PAGES))
 def test_lanes_share_every_page_and_none_twice(end_page: int, lanes: int, window_pages: int):
     layout = Layout((1,), window_pages)
     windows = [
         (place.window_start, place.window_end)
         for lane in range(lanes)
-        for place in walk(scans.begin(end_page, layout, lane=lane, lanes=lanes))
+        for place in walk(checkpoints.begin(end_page, layout, lane=lane, lanes=lanes))
     ]
     starts = sorted(start for start, _ in windows)
     ends = sorted(end for _, end in windows)
     assert [0, *ends] == [*starts, end_page]
 
 
-@given(st.integers(1, 6 * scans.SEGMENT_PAGES), st.integers(1, 5), st.data())
+@given(st.integers(1, 6 * checkpoints.SEGMENT_PAGES), st.integers(1, 5), st.data())
 def test_progress_of_lanes_is_that_of_the_pass(end_page: int, lanes: int, data: st.DataObject):
     begun = [begin(end_page, 2, lane=lane, lanes=lanes) for lane in range(lanes)]
     seen = [progress_ratio(tuple(begun))]
@@ -183,18 +191,18 @@ def test_progress_of_lanes_is_that_of_the_pass(end_page: int, lanes: int, data: 
 
 
 def test_stripes_that_are_given_up_leave_the_rest_of_the_window_to_its_last():
-    scan = advance(advance(begin(100, 4), Tid(100)), Tid(30))
-    given_up = skip_to_last_stripe(scan, "why")
+    checkpoint = advance(advance(begin(100, 4), Tid(100)), Tid(30))
+    given_up = skip_to_last_stripe(checkpoint, "why")
     assert (given_up.stripe, given_up.last_stripe, given_up.next) == (3, True, Tid(0))
     assert given_up.layout.why == "why"
 
 
 def test_a_window_may_be_laid_out_anew_until_something_of_it_is_done():
-    scan = begin(100, 4)
-    assert scan.window_untouched
-    assert lay_out(scan, Layout((1,), 10)).window_end == 10
-    assert not advance(scan, Tid(1)).window_untouched
-    assert not advance(scan, Tid(100)).window_untouched
+    checkpoint = begin(100, 4)
+    assert checkpoint.window_untouched
+    assert lay_out(checkpoint, Layout((1,), 10)).window_end == 10
+    assert not advance(checkpoint, Tid(1)).window_untouched
+    assert not advance(checkpoint, Tid(100)).window_untouched
 
 
 @given(st.integers(0, 40_000), st.sampled_from(STRIPES), st.integers(1, 3))

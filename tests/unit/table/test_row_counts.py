@@ -1,4 +1,4 @@
-"""The row cap: what `make_grid` and `cut` promise, checked against a table of slots."""
+"""The row cap: what `make_grid` and `batch_range` promise, checked against a table of slots."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backfill.table import checkpoint as scans
+from backfill.table import checkpoint as checkpoints
 from backfill.table.checkpoint import Checkpoint, Layout, Tid, advance
 from backfill.table.row_counts import (
     LINE_POINTERS_MAX,
@@ -17,14 +17,14 @@ from backfill.table.row_counts import (
     BatchRange,
     RowCounts,
     Slices,
+    batch_range,
     covers,
-    cut,
     make_slices,
 )
 
 
 def begin(end_page: int, stripes: int) -> Checkpoint:
-    return scans.begin(end_page, Layout((1,) * stripes))
+    return checkpoints.begin(end_page, Layout((1,) * stripes))
 
 
 def line_pointers(grid: Slices) -> list[int]:
@@ -42,7 +42,7 @@ def _offsets(page: int, low: Tid, high: Tid) -> range:
     return range(first, last + 1)
 
 
-def scouted(counts: list[list[int]], *, stripe: int = 0) -> RowCounts:
+def row_counts(counts: list[list[int]], *, stripe: int = 0) -> RowCounts:
     """Return one slice a page."""
     bounds = tuple(Tid(page) for page in range(len(counts)))
     return RowCounts(Slices(bounds, Tid(len(counts))), stripe, tuple(map(tuple, counts)))
@@ -50,28 +50,28 @@ def scouted(counts: list[list[int]], *, stripe: int = 0) -> RowCounts:
 
 @given(st.integers(1, 5000), st.integers(0, 6000), st.integers(0, LINE_POINTERS_MAX), st.integers(1, 20_000))
 def test_no_slice_holds_more_line_pointers_than_rows(pages: int, page: int, offset: int, rows: int):
-    scan = replace(begin(pages, 1), next=Tid(min(page, pages - 1), offset))
-    if scan.next >= scan.window_limit:
+    checkpoint = replace(begin(pages, 1), next=Tid(min(page, pages - 1), offset))
+    if checkpoint.next >= checkpoint.window_limit:
         return
-    grid = make_slices(scan, rows)
+    grid = make_slices(checkpoint, rows)
     head = Slices(grid.bounds[:20], (*grid.bounds, grid.end)[min(20, len(grid.bounds))])
     assert max(line_pointers(head)) <= rows
 
 
 @given(st.integers(1, 9000), st.integers(0, 6000), st.integers(0, LINE_POINTERS_MAX), st.integers(1, 20_000))
 def test_slices_begin_at_the_place_ascend_and_end_inside_the_window(pages: int, page: int, offset: int, rows: int):
-    scan = begin(pages, 1)
-    scan = replace(scan, next=min(Tid(page, offset), Tid(scan.window_end - 1, offset)))
-    grid = make_slices(scan, rows)
-    assert grid.bounds[0] == scan.next
+    checkpoint = begin(pages, 1)
+    checkpoint = replace(checkpoint, next=min(Tid(page, offset), Tid(checkpoint.window_end - 1, offset)))
+    grid = make_slices(checkpoint, rows)
+    assert grid.bounds[0] == checkpoint.next
     assert list(grid.bounds) == sorted(set(grid.bounds))
-    assert grid.bounds[-1] < grid.end <= scan.window_limit
+    assert grid.bounds[-1] < grid.end <= checkpoint.window_limit
     assert len(grid.bounds) <= SLICES_MAX
 
 
 def test_a_grid_of_one_row_slices_moves_on_even_over_a_full_page():
-    scan = begin(10, 1)
-    assert make_slices(scan, 1).end > scan.next
+    checkpoint = begin(10, 1)
+    assert make_slices(checkpoint, 1).end > checkpoint.next
 
 
 def test_a_large_wish_covers_the_window_in_a_few_pages_a_slice():
@@ -81,53 +81,53 @@ def test_a_large_wish_covers_the_window_in_a_few_pages_a_slice():
 
 
 def test_a_cut_takes_as_many_slices_as_the_cap_allows():
-    assert cut(scouted([[3], [4], [5], [6]]), begin(4, 1), 12) == BatchRange(Tid(3), 12)
-    assert cut(scouted([[3], [4], [5], [6]]), begin(4, 1), 11) == BatchRange(Tid(2), 7)
+    assert batch_range(row_counts([[3], [4], [5], [6]]), begin(4, 1), 12) == BatchRange(Tid(3), 12)
+    assert batch_range(row_counts([[3], [4], [5], [6]]), begin(4, 1), 11) == BatchRange(Tid(2), 7)
 
 
 def test_the_place_moves_on_over_empty_slices_which_the_batch_does_not_read():
-    assert cut(scouted([[3], [0], [0], [9]]), begin(4, 1), 3) == BatchRange(Tid(3), 3, high=Tid(1))
-    assert cut(scouted([[3], [0], [0], [0]]), begin(4, 1), 3) == BatchRange(Tid(4), 3, high=Tid(1))
-    assert cut(scouted([[0], [3], [0], [4], [9]]), begin(5, 1), 7) == BatchRange(Tid(4), 7, low=Tid(1))
+    assert batch_range(row_counts([[3], [0], [0], [9]]), begin(4, 1), 3) == BatchRange(Tid(3), 3, high=Tid(1))
+    assert batch_range(row_counts([[3], [0], [0], [0]]), begin(4, 1), 3) == BatchRange(Tid(4), 3, high=Tid(1))
+    assert batch_range(row_counts([[0], [3], [0], [4], [9]]), begin(5, 1), 7) == BatchRange(Tid(4), 7, low=Tid(1))
 
 
 def test_a_stretch_without_rows_is_one_empty_cut():
-    assert cut(scouted([[0], [0]]), begin(2, 1), 1) == BatchRange(Tid(2), 0)
+    assert batch_range(row_counts([[0], [0]]), begin(2, 1), 1) == BatchRange(Tid(2), 0)
 
 
 def test_an_occupied_slice_above_the_cap_is_looked_at_closer():
-    assert cut(scouted([[0], [9], [1]]), begin(3, 1), 5) is None
+    assert batch_range(row_counts([[0], [9], [1]]), begin(3, 1), 5) is None
 
 
 def test_a_cut_goes_on_from_the_place():
-    scan = advance(begin(3, 1), Tid(1))
-    assert cut(scouted([[9], [4], [5]]), scan, 9) == BatchRange(Tid(3), 9)
+    checkpoint = advance(begin(3, 1), Tid(1))
+    assert batch_range(row_counts([[9], [4], [5]]), checkpoint, 9) == BatchRange(Tid(3), 9)
 
 
 def test_a_stripe_counts_its_own_rows():
-    scan = begin(2, 2)
-    assert cut(scouted([[3, 4], [5, 6]]), scan, 8) == BatchRange(Tid(2), 8)
+    checkpoint = begin(2, 2)
+    assert batch_range(row_counts([[3, 4], [5, 6]]), checkpoint, 8) == BatchRange(Tid(2), 8)
 
 
 def test_the_last_stripe_scouted_afresh_counts_all_that_is_left():
-    scan = advance(begin(2, 2), Tid(2))
-    assert scan.last_stripe
-    assert cut(scouted([[3, 4], [5, 6]], stripe=1), scan, 18) == BatchRange(Tid(2), 18)
-    assert cut(scouted([[3, 4], [5, 6]], stripe=0), scan, 18) == BatchRange(Tid(2), 10)
+    checkpoint = advance(begin(2, 2), Tid(2))
+    assert checkpoint.last_stripe
+    assert batch_range(row_counts([[3, 4], [5, 6]], stripe=1), checkpoint, 18) == BatchRange(Tid(2), 18)
+    assert batch_range(row_counts([[3, 4], [5, 6]], stripe=0), checkpoint, 18) == BatchRange(Tid(2), 10)
 
 
 def test_a_scout_covers_the_place_only_where_a_slice_begins():
-    seen, scan = scouted([[1], [1], [1]]), begin(9, 2)
-    assert covers(seen, scan)
-    assert covers(seen, advance(scan, Tid(2)))
-    assert not covers(seen, advance(scan, Tid(1, 5)))
-    assert not covers(seen, advance(scan, Tid(3)))
-    assert not covers(None, scan)
+    seen, checkpoint = row_counts([[1], [1], [1]]), begin(9, 2)
+    assert covers(seen, checkpoint)
+    assert covers(seen, advance(checkpoint, Tid(2)))
+    assert not covers(seen, advance(checkpoint, Tid(1, 5)))
+    assert not covers(seen, advance(checkpoint, Tid(3)))
+    assert not covers(None, checkpoint)
 
 
 def test_a_scout_of_a_later_stripe_says_nothing_about_an_earlier_one():
-    assert not covers(scouted([[1, 1]], stripe=1), begin(9, 2))
-    assert covers(scouted([[1, 1]], stripe=0), replace(begin(9, 2), stripe=1))
+    assert not covers(row_counts([[1, 1]], stripe=1), begin(9, 2))
+    assert covers(row_counts([[1, 1]], stripe=0), replace(begin(9, 2), stripe=1))
 
 
 @given(
@@ -136,26 +136,26 @@ def test_a_scout_of_a_later_stripe_says_nothing_about_an_earlier_one():
     st.integers(1, 400),
 )
 def test_cuts_to_the_end_stay_under_the_cap_and_miss_no_row(counts: list[list[int]], stripe: int, rows: int):
-    seen = scouted(counts, stripe=stripe)
-    scan: Checkpoint = replace(begin(len(counts), 4), stripe=stripe)
+    seen = row_counts(counts, stripe=stripe)
+    checkpoint: Checkpoint = replace(begin(len(counts), 4), stripe=stripe)
     expected = sum(sum(one) if stripe == 3 else one[stripe] for one in counts)
     taken = 0
-    while scan.stripe == stripe and not scan.pass_done:
-        batch = cut(seen, scan, rows)
+    while checkpoint.stripe == stripe and not checkpoint.pass_done:
+        batch = batch_range(seen, checkpoint, rows)
         if batch is None:
-            page = scan.next.page
+            page = checkpoint.next.page
             assert any((sum(one) if stripe == 3 else one[stripe]) > rows for one in counts[page:])
             return
         assert batch.rows <= rows
-        assert batch.end > scan.next
+        assert batch.end > checkpoint.next
         taken += batch.rows
-        scan = advance(scan, batch.end)
+        checkpoint = advance(checkpoint, batch.end)
     assert taken == expected
 
 
 @pytest.mark.parametrize("rows", [1, 290, 291, 292, 5000])
 def test_a_grid_reaches_the_windows_end_in_the_end(rows: int):
-    scan, grids = begin(40, 1), 0
-    while not scan.pass_done:
-        scan, grids = advance(scan, make_slices(scan, rows).end), grids + 1
+    checkpoint, grids = begin(40, 1), 0
+    while not checkpoint.pass_done:
+        checkpoint, grids = advance(checkpoint, make_slices(checkpoint, rows).end), grids + 1
         assert grids <= 40

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backfill.table import checkpoint as scans
+from backfill.table import checkpoint as checkpoints
 from backfill.table.checkpoint import SEGMENT_PAGES, Checkpoint, Layout, Tid, advance
 from backfill.table.row_counts import BatchRange
 from backfill.table.sparse_rows import (
@@ -30,7 +30,7 @@ TIDS = st.lists(st.builds(Tid, st.integers(0, 300), st.integers(1, 291)), max_si
 
 
 def begin(end_page: int = TABLE, *, lane: int = 0, lanes: int = 1) -> Checkpoint:
-    return scans.begin(end_page, Layout(), lane=lane, lanes=lanes)
+    return checkpoints.begin(end_page, Layout(), lane=lane, lanes=lanes)
 
 
 def found(*tids: Tid, end: int = 100, crowded: bool = False) -> RowAddresses:
@@ -50,15 +50,15 @@ def test_a_batch_of_all_rows_ends_where_the_read_ended():
 
 @given(TIDS, st.integers(1, 50))
 def test_batches_have_every_row_once_and_none_too_many(tids: list[Tid], rows: int):
-    due, scan = RowAddresses(Tid(0), Tid(301), tuple(tids)), begin()
+    due, checkpoint = RowAddresses(Tid(0), Tid(301), tuple(tids)), begin()
     taken: list[Tid] = []
-    while covers(due, scan):
-        cut = next_batch(due, scan, rows)
-        assert cut.rows == len(cut.tids) <= rows
-        assert all(scan.next <= tid < cut.end for tid in cut.tids)
-        scan, taken = advance(scan, cut.end), [*taken, *cut.tids]
+    while covers(due, checkpoint):
+        batch_range = next_batch(due, checkpoint, rows)
+        assert batch_range.rows == len(batch_range.tids) <= rows
+        assert all(checkpoint.next <= tid < batch_range.end for tid in batch_range.tids)
+        checkpoint, taken = advance(checkpoint, batch_range.end), [*taken, *batch_range.tids]
     assert taken == tids
-    assert scan.next == Tid(301)
+    assert checkpoint.next == Tid(301)
 
 
 def test_a_read_that_found_more_than_it_may_keeps_whole_pages():
@@ -134,9 +134,9 @@ def test_full_pages_far_from_each_other_are_no_crowd():
 
 
 def test_a_read_tells_of_its_own_range_alone():
-    due, scan = found(Tid(3, 1)), begin()
-    assert covers(due, scan)
-    assert covers(due, replace(scan, next=Tid(99, 200)))
-    assert not covers(due, replace(scan, next=Tid(100)))
-    assert not covers(replace(due, start=Tid(0, 1)), scan)
-    assert not covers(None, scan)
+    due, checkpoint = found(Tid(3, 1)), begin()
+    assert covers(due, checkpoint)
+    assert covers(due, replace(checkpoint, next=Tid(99, 200)))
+    assert not covers(due, replace(checkpoint, next=Tid(100)))
+    assert not covers(replace(due, start=Tid(0, 1)), checkpoint)
+    assert not covers(None, checkpoint)

@@ -32,17 +32,17 @@ def shapes(draw: st.DrawFn) -> PageProfile:
     return PageProfile(rows, draw(st.integers(1, rows)), row_bytes, row_bytes + draw(st.integers(0, 500)))
 
 
-def updated_in_place(shape: PageProfile, stripes: tuple[int, ...]) -> int:
+def updated_in_place(profile: PageProfile, stripes: tuple[int, ...]) -> int:
     """Update a page stripe by stripe, pruned before each; return the rows that found room on it."""
-    due = round(shape.due)
-    old, new = [shape.row_bytes] * round(shape.rows), list[float]()
+    due = round(profile.due)
+    old, new = [profile.row_bytes] * round(profile.rows), list[float]()
     pointers, stayed = len(old), 0
     for size in stripes:
         dead = 0.0
         for _ in range(size):
             used = sum(old) + dead + sum(new) + POINTER_BYTES * pointers
-            if USABLE_BYTES - used >= shape.updated_bytes + POINTER_BYTES:
-                new.append(shape.updated_bytes)
+            if USABLE_BYTES - used >= profile.updated_bytes + POINTER_BYTES:
+                new.append(profile.updated_bytes)
                 pointers, stayed = pointers + 1, stayed + 1
             dead += old.pop()
     assert stayed <= due
@@ -58,13 +58,13 @@ def test_a_full_page_of_rows_that_grow_makes_room_little_by_little_and_then_take
     assert stripes.hot_share > 0.7
 
 
-def room_left(shape: PageProfile, stripes: tuple[int, ...]) -> float:
+def room_left(profile: PageProfile, stripes: tuple[int, ...]) -> float:
     """Return the share of what moved rows left on their page that is free when the last stripe is pruned."""
-    due = round(shape.due)
-    stayed = updated_in_place(shape, stripes)
-    kept = (round(shape.rows) - due) * shape.row_bytes + stayed * shape.updated_bytes
-    free = USABLE_BYTES - kept - POINTER_BYTES * (round(shape.rows) + stayed)
-    return max(0.0, free) / ((due - stayed) * shape.row_bytes)
+    due = round(profile.due)
+    stayed = updated_in_place(profile, stripes)
+    kept = (round(profile.rows) - due) * profile.row_bytes + stayed * profile.updated_bytes
+    free = USABLE_BYTES - kept - POINTER_BYTES * (round(profile.rows) + stayed)
+    return max(0.0, free) / ((due - stayed) * profile.row_bytes)
 
 
 def test_what_rows_that_left_leave_behind_is_mostly_filled_by_the_stripes_after_them():
@@ -79,8 +79,8 @@ def test_a_plain_update_leaves_the_room_of_every_row_that_moved():
 
 
 @given(shapes(), sizes)
-def test_the_spare_room_is_a_share(shape, stripes):
-    assert 0.0 <= unfilled_share(shape, stripes) <= 1.0
+def test_the_spare_room_is_a_share(profile, stripes):
+    assert 0.0 <= unfilled_share(profile, stripes) <= 1.0
 
 
 def test_without_indexes_all_that_has_to_move_moves_at_once():
@@ -88,21 +88,21 @@ def test_without_indexes_all_that_has_to_move_moves_at_once():
 
 
 @given(shapes(), st.integers(0, 8))
-def test_every_due_row_has_its_stripe_and_what_is_expected_comes_true(shape: PageProfile, indexes: int):
-    stripes = best_plan(shape, indexes)
-    assert sum(stripes.sizes) == shape.due
-    assert stripes.hot_share == pytest.approx(updated_in_place(shape, stripes.sizes) / shape.due)
-    assert hot_share(shape, stripes.sizes) == pytest.approx(stripes.hot_share)
+def test_every_due_row_has_its_stripe_and_what_is_expected_comes_true(profile: PageProfile, indexes: int):
+    stripes = best_plan(profile, indexes)
+    assert sum(stripes.sizes) == profile.due
+    assert stripes.hot_share == pytest.approx(updated_in_place(profile, stripes.sizes) / profile.due)
+    assert hot_share(profile, stripes.sizes) == pytest.approx(stripes.hot_share)
 
 
 @given(shapes(), st.integers(0, 8))
-def test_no_other_number_of_stripes_keeps_more_rows_for_the_price(shape: PageProfile, indexes: int):
-    assert best_plan(shape, indexes + 3).hot_share >= best_plan(shape, indexes).hot_share
+def test_no_other_number_of_stripes_keeps_more_rows_for_the_price(profile: PageProfile, indexes: int):
+    assert best_plan(profile, indexes + 3).hot_share >= best_plan(profile, indexes).hot_share
 
 
 @given(shapes(), st.integers(1, 12))
-def test_a_number_that_is_asked_for_is_kept(shape: PageProfile, count: int):
-    assert len(best_plan(shape, 2, count).sizes) == count
+def test_a_number_that_is_asked_for_is_kept(profile: PageProfile, count: int):
+    assert len(best_plan(profile, 2, count).sizes) == count
 
 
 def test_equal_stripes_keep_fewer_rows():

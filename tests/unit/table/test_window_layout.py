@@ -18,13 +18,13 @@ NEW, NONE = StripeHistory(), Layout()
 
 
 def chosen(
-    shape: PageProfile | None = USERS,
-    heap: TableTraits = HEAP,
-    luck: StripeHistory = NEW,
+    profile: PageProfile | None = USERS,
+    traits: TableTraits = HEAP,
+    history: StripeHistory = NEW,
     before: Layout = NONE,
     **more,
 ):
-    return choose_layout(heap, shape, luck, before, **{"row_wal_bytes": 450.0, **more})
+    return choose_layout(traits, profile, history, before, **{"row_wal_bytes": 450.0, **more})
 
 
 def test_a_full_cold_page_is_taken_in_stripes_over_wide_windows():
@@ -36,13 +36,13 @@ def test_a_full_cold_page_is_taken_in_stripes_over_wide_windows():
 
 
 def test_an_indexed_target_is_taken_plainly():
-    assert chosen(heap=TableTraits(indexes=3, indexed=("handle",))) == Layout(
+    assert chosen(traits=TableTraits(indexes=3, indexed=("handle",))) == Layout(
         why="plain: handle is indexed, no update can be HOT"
     )
 
 
 def test_the_job_file_has_the_last_word():
-    found = chosen(heap=TableTraits(indexes=3, indexed=("handle",)), stripes=4)
+    found = chosen(traits=TableTraits(indexes=3, indexed=("handle",)), stripes=4)
     assert len(found.sizes) == 4
     assert found.why.startswith("4 stripes, as the job file says: ")
     assert chosen(stripes=1).why.startswith("1 stripe, as the job file says: ")
@@ -60,8 +60,8 @@ def test_a_row_here_and_there_needs_no_stripes():
 def test_a_window_writes_at_most_a_part_of_what_lies_between_two_checkpoints(
     checkpoint_bytes: float, row_wal_bytes: float, due: float
 ):
-    heap = TableTraits(indexes=2, checkpoint_bytes=checkpoint_bytes)
-    found = chosen(PageProfile(due, due, 24, 24), heap, row_wal_bytes=row_wal_bytes)
+    traits = TableTraits(indexes=2, checkpoint_bytes=checkpoint_bytes)
+    found = chosen(PageProfile(due, due, 24, 24), traits, row_wal_bytes=row_wal_bytes)
     if len(found.sizes) == 1:
         return
     wal_bytes = found.window_pages * due * row_wal_bytes
@@ -71,10 +71,10 @@ def test_a_window_writes_at_most_a_part_of_what_lies_between_two_checkpoints(
 
 
 def test_checkpoints_by_time_count_by_the_wal_of_that_time():
-    heap = TableTraits(indexes=2, checkpoint_bytes=64_000 * MB, checkpoint_s=10.0)
-    assert chosen(heap=heap, wal_rate_bytes_s=20 * MB).window_pages < WINDOW_PAGES
-    assert chosen(heap=heap, wal_rate_bytes_s=None).window_pages == WINDOW_PAGES
-    assert "as 200MB of WAL lie between two checkpoints" in chosen(heap=heap, wal_rate_bytes_s=20 * MB).why
+    traits = TableTraits(indexes=2, checkpoint_bytes=64_000 * MB, checkpoint_s=10.0)
+    assert chosen(traits=traits, wal_rate_bytes_s=20 * MB).window_pages < WINDOW_PAGES
+    assert chosen(traits=traits, wal_rate_bytes_s=None).window_pages == WINDOW_PAGES
+    assert "as 200MB of WAL lie between two checkpoints" in chosen(traits=traits, wal_rate_bytes_s=20 * MB).why
 
 
 def test_a_little_change_of_the_page_changes_nothing():
@@ -123,28 +123,28 @@ def test_a_rest_at_most_doubles_the_time_of_a_stripe(took_s, snapshots_s):
 
 
 def test_each_failure_in_a_row_is_followed_by_more_plain_windows_and_then_by_another_try():
-    luck, plain = StripeHistory(), []
+    history, plain = StripeHistory(), []
     for _ in range(9):
-        luck = window_layout.learn(luck, WINDOW_PAGES, paid=False, why="3% of a second stripe was HOT")
+        history = window_layout.learn(history, WINDOW_PAGES, paid=False, why="3% of a second stripe was HOT")
         taken = 0
-        while len(chosen(luck=luck).sizes) == 1:
-            assert chosen(luck=luck).why == "plain: 3% of a second stripe was HOT"
-            luck, taken = window_layout.after_plain_window(luck), taken + 1
+        while len(chosen(history=history).sizes) == 1:
+            assert chosen(history=history).why == "plain: 3% of a second stripe was HOT"
+            history, taken = window_layout.after_plain_window(history), taken + 1
         plain.append(taken)
     assert plain == [1, 2, 4, 8, 16, 32, 64, 64, 64]
 
 
 def test_windows_become_wider_before_they_are_taken_plainly():
-    heap, luck, widths = TableTraits(indexes=2, checkpoint_bytes=64 * MB), StripeHistory(), []
-    while not luck.plain_windows:
-        widths.append(chosen(heap=heap, luck=luck).window_pages)
-        luck = window_layout.learn(luck, widths[-1], paid=False, why="why")
+    traits, history, widths = TableTraits(indexes=2, checkpoint_bytes=64 * MB), StripeHistory(), []
+    while not history.plain_windows:
+        widths.append(chosen(traits=traits, history=history).window_pages)
+        history = window_layout.learn(history, widths[-1], paid=False, why="why")
     assert widths == [512, 2048, 8192]
 
 
 def test_stripes_that_pay_but_not_well_are_kept_in_the_widest_windows():
-    luck = StripeHistory(wider=16)
-    assert window_layout.learn(luck, WINDOW_PAGES, paid=True) is luck
+    history = StripeHistory(wider=16)
+    assert window_layout.learn(history, WINDOW_PAGES, paid=True) is history
     assert window_layout.hot_as_expected(WINDOW_PAGES, 1000, 299, 0.5) is False
     assert window_layout.hot_as_expected(WINDOW_PAGES, 1000, 300, 0.5)
     assert window_layout.hot_as_expected(WINDOW_PAGES, 10, 0, 0.5) is None

@@ -43,13 +43,13 @@ def path(**changed) -> ReplicaWindow:
     return ReplicaWindow(**{**values, **changed})
 
 
-def paced(*flows: ReplicaWindow, **changed) -> ThrottleState:
-    names = frozenset(one.name for one in flows)
-    return ThrottleState(**{"cost": CHEAP, "flows": flows, "expected": names, **changed})
+def paced(*replica_windows: ReplicaWindow, **changed) -> ThrottleState:
+    names = frozenset(one.name for one in replica_windows)
+    return ThrottleState(**{"cost": CHEAP, "replica_windows": replica_windows, "expected": names, **changed})
 
 
-def decide(pace: ThrottleState, reading, *, stripe: int = 0, rows: dict[str, int] | None = None, **changed):
-    return controller.decide(limits(**changed), batch(**rows or {}), pace, reading, stripe)
+def decide(throttle_state: ThrottleState, reading, *, stripe: int = 0, rows: dict[str, int] | None = None, **changed):
+    return controller.decide(limits(**changed), batch(**rows or {}), throttle_state, reading, stripe)
 
 
 def behind(size: int, at_s: float = 100.0, name: str = "replica-a"):
@@ -57,8 +57,8 @@ def behind(size: int, at_s: float = 100.0, name: str = "replica-a"):
     return signals(at_s, 1 << 30, replica(name, (1 << 30) - size))
 
 
-def wished(pace: ThrottleState, *, stripe: int = 0, rows: dict[str, int] | None = None, **changed) -> int:
-    return batch_size.next_batch_rows(limits(**changed), batch(**rows or {}), pace, stripe).rows
+def wished(throttle_state: ThrottleState, *, stripe: int = 0, rows: dict[str, int] | None = None, **changed) -> int:
+    return batch_size.next_batch_rows(limits(**changed), batch(**rows or {}), throttle_state, stripe).rows
 
 
 def test_without_a_replica_only_the_own_rate_counts():
@@ -80,18 +80,18 @@ def test_hidden_replication_waits():
 
 
 def test_an_unknown_position_waits():
-    decision, pace = decide(paced(), signals(0.0, 5, replica("replica-a", None)))
+    decision, throttle_state = decide(paced(), signals(0.0, 5, replica("replica-a", None)))
     assert isinstance(decision, Wait)
     assert decision.reason.kind is WaitKind.BLIND
-    assert pace.flows == ()
+    assert throttle_state.replica_windows == ()
 
 
 def test_a_replica_that_was_seen_once_is_missed():
-    _, pace = decide(ThrottleState(), behind(0))
-    decision, pace = decide(pace, signals(101.0, 1 << 30))
+    _, throttle_state = decide(ThrottleState(), behind(0))
+    decision, throttle_state = decide(throttle_state, signals(101.0, 1 << 30))
     assert isinstance(decision, Wait)
     assert str(decision.reason) == "replica-a is not replicating: it is not in pg_stat_replication"
-    decision, _ = decide(pace, signals(102.0, 1 << 30))
+    decision, _ = decide(throttle_state, signals(102.0, 1 << 30))
     assert isinstance(decision, Wait)
 
 
@@ -103,30 +103,33 @@ def test_a_required_replica_that_was_never_seen_is_missed():
 
 def test_an_ignored_replica_is_neither_waited_for_nor_missed():
     ignored = {"ignore": ["dr-*"]}
-    decision, pace = decide(ThrottleState(), behind(1 << 29, name="dr-1"), replicas=ignored)
+    decision, throttle_state = decide(ThrottleState(), behind(1 << 29, name="dr-1"), replicas=ignored)
     assert isinstance(decision, Run)
-    assert (pace.flows, pace.expected) == ((), frozenset())
-    assert isinstance(decide(pace, signals(101.0, 1 << 30), replicas=ignored)[0], Run)
+    assert (throttle_state.replica_windows, throttle_state.expected) == ((), frozenset())
+    assert isinstance(decide(throttle_state, signals(101.0, 1 << 30), replicas=ignored)[0], Run)
 
 
 def test_a_replica_ignored_after_it_was_seen_is_not_missed():
-    _, pace = decide(ThrottleState(), behind(0))
-    decision, _ = decide(pace, signals(101.0, 1 << 30), replicas={"ignore": ["replica-a"]})
+    _, throttle_state = decide(ThrottleState(), behind(0))
+    decision, _ = decide(throttle_state, signals(101.0, 1 << 30), replicas={"ignore": ["replica-a"]})
     assert isinstance(decision, Run)
 
 
 def test_a_replica_that_returns_is_learnt_anew():
-    _, pace = decide(paced(path()), behind(0))
-    assert pace.flows[0].rate_bytes_s == 4 * MB
-    _, pace = decide(pace, signals(101.0, 1 << 30))
-    _, pace = decide(pace, behind(0, 160.0))
-    assert (pace.flows[0].rate_bytes_s, pace.flows[0].window_bytes) == (None, WINDOW_START_BYTES)
+    _, throttle_state = decide(paced(path()), behind(0))
+    assert throttle_state.replica_windows[0].rate_bytes_s == 4 * MB
+    _, throttle_state = decide(throttle_state, signals(101.0, 1 << 30))
+    _, throttle_state = decide(throttle_state, behind(0, 160.0))
+    assert (throttle_state.replica_windows[0].rate_bytes_s, throttle_state.replica_windows[0].window_bytes) == (
+        None,
+        WINDOW_START_BYTES,
+    )
 
 
 def test_a_batch_goes_only_where_it_fits_the_window():
-    pace = paced(path(), admitted_s=99.9)
-    fits, _ = decide(pace, behind(500 * KB))
-    full, _ = decide(pace, behind(990 * KB))
+    throttle_state = paced(path(), admitted_s=99.9)
+    fits, _ = decide(throttle_state, behind(500 * KB))
+    full, _ = decide(throttle_state, behind(990 * KB))
     assert isinstance(fits, Run)
     assert isinstance(full, Wait)
     assert full.reason.kind is WaitKind.WINDOW
@@ -134,9 +137,9 @@ def test_a_batch_goes_only_where_it_fits_the_window():
 
 
 def test_the_wait_is_as_long_as_the_excess_takes_to_be_replayed():
-    pace = paced(path(rate_bytes_s=16.0 * MB, stepped_s=100.0), admitted_s=99.9)
+    throttle_state = paced(path(rate_bytes_s=16.0 * MB, stepped_s=100.0), admitted_s=99.9)
     wanted = 0.2 * MB  # a slice of the window
-    decision, _ = decide(pace, behind(MB))
+    decision, _ = decide(throttle_state, behind(MB))
     assert isinstance(decision, Wait)
     assert decision.delay_s == pytest.approx(wanted / (16 * MB), rel=0.05)
     slow, _ = decide(paced(path(rate_bytes_s=64.0 * KB, stepped_s=100.0), admitted_s=99.9), behind(MB))
@@ -160,71 +163,73 @@ def test_a_path_that_is_not_idle_makes_a_dear_batch_wait():
 
 
 def test_when_others_fill_the_window_a_minimal_batch_goes_now_and_then():
-    pace = paced(path(), admitted_s=100.0)
-    decision, pace = decide(pace, behind(5 * MB, 100.0 + PATIENCE_S))
+    throttle_state = paced(path(), admitted_s=100.0)
+    decision, throttle_state = decide(throttle_state, behind(5 * MB, 100.0 + PATIENCE_S))
     assert isinstance(decision, Wait)
     reading = signals(100.1 + PATIENCE_S, 2 << 30, replica("replica-a", (2 << 30) - 5 * MB))
-    decision, pace = decide(pace, reading)
+    decision, throttle_state = decide(throttle_state, reading)
     assert isinstance(decision, Run)
-    decision, _ = decide(pace, replace(reading, at_s=100.2 + PATIENCE_S))
+    decision, _ = decide(throttle_state, replace(reading, at_s=100.2 + PATIENCE_S))
     assert isinstance(decision, Wait)
 
 
 def test_a_frozen_replica_gets_no_such_batch():
-    pace = paced(path(replay_lsn=(1 << 30) - 5 * MB, sampled_lsn=(1 << 30) - 5 * MB, moved_s=99.0), admitted_s=100.0)
+    throttle_state = paced(
+        path(replay_lsn=(1 << 30) - 5 * MB, sampled_lsn=(1 << 30) - 5 * MB, moved_s=99.0), admitted_s=100.0
+    )
     for tenth in range(1, 40):
-        decision, pace = decide(pace, behind(5 * MB, 100.0 + tenth / 10))
+        decision, throttle_state = decide(throttle_state, behind(5 * MB, 100.0 + tenth / 10))
         assert isinstance(decision, Wait)
 
 
 def test_nor_does_one_that_is_halfway_to_its_budget():
-    pace = paced(path(), admitted_s=100.0)
-    pace = paces.tick(paces.tick(pace, 97.0, (1 << 30) - 6 * MB), 97.1, 1 << 30)
+    throttle_state = paced(path(), admitted_s=100.0)
+    throttle_state = paces.tick(paces.tick(throttle_state, 97.0, (1 << 30) - 6 * MB), 97.1, 1 << 30)
     reading = behind(5 * MB, 100.1 + PATIENCE_S)
-    assert isinstance(decide(pace, reading, max_lag="60s")[0], Run)
-    assert isinstance(decide(pace, reading, max_lag="10s")[0], Wait)
+    assert isinstance(decide(throttle_state, reading, max_lag="60s")[0], Run)
+    assert isinstance(decide(throttle_state, reading, max_lag="10s")[0], Wait)
 
 
 def test_the_fullest_of_several_replicas_decides():
-    pace = paced(path(), path(name="replica-b"), admitted_s=99.9)
+    throttle_state = paced(path(), path(name="replica-b"), admitted_s=99.9)
     reading = signals(100.0, 1 << 30, replica("replica-a", 1 << 30), replica("replica-b", (1 << 30) - 2 * MB))
-    decision, _ = decide(pace, reading)
+    decision, _ = decide(throttle_state, reading)
     assert isinstance(decision, Wait)
     assert str(decision.reason).startswith("replica-b wal on the way")
 
 
 def test_only_the_replica_that_fills_gets_a_wider_window():
     slow, fast = path(name="slow"), path(name="fast", window_bytes=64.0 * MB)
-    pace = paced(slow, fast, admitted_s=99.9)
+    throttle_state = paced(slow, fast, admitted_s=99.9)
     for tenth in range(20):
         at_s = 100.0 + tenth / 10
         reading = signals(at_s, 1 << 30, replica("slow", (1 << 30) - MB), replica("fast", 1 << 30))
-        _, pace = decide(pace, reading)
-    windows = {one.name: one.window_bytes for one in pace.flows}
+        _, throttle_state = decide(throttle_state, reading)
+    windows = {one.name: one.window_bytes for one in throttle_state.replica_windows}
     assert windows["slow"] > MB
     assert windows["fast"] == 64 * MB
 
 
 def test_lag_over_its_budget_waits_and_says_so():
-    pace = paces.tick(paces.tick(paced(path()), 80.0, (1 << 30) - MB), 81.0, 1 << 30)
-    decision, _ = decide(pace, behind(KB))
+    throttle_state = paces.tick(paces.tick(paced(path()), 80.0, (1 << 30) - MB), 81.0, 1 << 30)
+    decision, _ = decide(throttle_state, behind(KB))
     assert isinstance(decision, Wait)
     assert str(decision.reason) == "replica-a lag 19s > 9s"
 
 
 def test_after_a_stop_lag_has_to_come_back_to_half():
-    pace = paces.tick(paces.tick(paced(path()), 80.0, (1 << 30) - MB), 81.0, 1 << 30)
-    _, pace = decide(pace, behind(KB))
-    pace = replace(pace, clock=LsnClock((94.0, 95.0), ((1 << 30) - MB, 1 << 30)))
-    decision, _ = decide(pace, behind(KB))
-    calm, _ = decide(replace(pace, stopped=frozenset()), behind(KB))
+    throttle_state = paces.tick(paces.tick(paced(path()), 80.0, (1 << 30) - MB), 81.0, 1 << 30)
+    _, throttle_state = decide(throttle_state, behind(KB))
+    throttle_state = replace(throttle_state, clock=LsnClock((94.0, 95.0), ((1 << 30) - MB, 1 << 30)))
+    decision, _ = decide(throttle_state, behind(KB))
+    calm, _ = decide(replace(throttle_state, stopped=frozenset()), behind(KB))
     assert isinstance(decision, Wait)
     assert str(decision.reason) == "replica-a lag 5s > 4.5s"
     assert isinstance(calm, Run)
 
 
 def test_own_wal_over_its_rate_waits_until_the_debt_is_paid():
-    owing = paced(pacer=WalDebt(debt_bytes=2.0 * MB, at_s=100.0))
+    owing = paced(wal_debt=WalDebt(debt_bytes=2.0 * MB, at_s=100.0))
     decision, _ = decide(owing, signals(100.0), max_wal_rate="1MB/s")
     assert isinstance(decision, Wait)
     assert (str(decision.reason), decision.delay_s) == ("own wal 3MB/s > 1MB/s", POLL_S)
@@ -236,7 +241,7 @@ def test_own_wal_over_its_rate_waits_until_the_debt_is_paid():
 
 
 def test_a_fault_is_told_before_the_pace():
-    owing = paced(pacer=WalDebt(debt_bytes=2.0 * MB, at_s=100.0))
+    owing = paced(wal_debt=WalDebt(debt_bytes=2.0 * MB, at_s=100.0))
     decision, _ = decide(owing, signals(100.0, visible=False))
     assert isinstance(decision, Wait)
     assert decision.reason.kind is WaitKind.BLIND
@@ -266,8 +271,8 @@ def test_no_batch_costs_more_than_half_a_second_of_the_own_rate():
 
 
 def test_a_batch_is_a_slice_of_the_smallest_window():
-    flows = (path(window_bytes=10.0 * MB, unreplayed_bytes=9 * MB), path(window_bytes=99.0 * MB))
-    assert wished(paced(*flows, cost=RowCost(1024.0, 1024.0, 1e-6))) == 2048
+    replica_windows = (path(window_bytes=10.0 * MB, unreplayed_bytes=9 * MB), path(window_bytes=99.0 * MB))
+    assert wished(paced(*replica_windows, cost=RowCost(1024.0, 1024.0, 1e-6))) == 2048
 
 
 def test_far_from_the_server_a_batch_is_what_is_replayed_while_it_travels_and_more():
@@ -294,8 +299,8 @@ def test_rows_known_to_be_dear_do_not_burst_towards_a_replica_of_unknown_rate():
 
 
 def test_each_stripe_has_its_own_cost():
-    pace = paced(path(window_bytes=5.0 * MB, unreplayed_bytes=5 * MB), cost=RowCost(4096.0, 512.0, 1e-6))
-    assert (wished(pace, stripe=0), wished(pace, stripe=1)) == (256, 2048)
+    throttle_state = paced(path(window_bytes=5.0 * MB, unreplayed_bytes=5 * MB), cost=RowCost(4096.0, 512.0, 1e-6))
+    assert (wished(throttle_state, stripe=0), wished(throttle_state, stripe=1)) == (256, 2048)
 
 
 def test_the_target_is_never_above_half_the_budget():
@@ -307,8 +312,10 @@ def test_a_synchronous_standby_gets_a_short_queue_and_a_worker_far_away_a_longer
     assert batch_size.target_s(limits(), sync=True) == TARGET_SYNC_S
     assert batch_size.target_s(limits(), 0.04) == TARGET_S + 0.2
     assert batch_size.target_s(limits(), 9.0) == TARGET_S + ROUND_TRIPS_MAX_S
-    _, pace = decide(ThrottleState(), signals(100.0, 1 << 30, replace(replica("replica-a", 1 << 30), sync=True)))
-    assert pace.flows[0].allowed_s == TARGET_SYNC_S + TRAVEL_MAX_S
+    _, throttle_state = decide(
+        ThrottleState(), signals(100.0, 1 << 30, replace(replica("replica-a", 1 << 30), sync=True))
+    )
+    assert throttle_state.replica_windows[0].allowed_s == TARGET_SYNC_S + TRAVEL_MAX_S
 
 
 def test_a_batch_that_waited_for_the_window_is_flushed_and_one_that_nothing_holds_is_not():
@@ -321,15 +328,15 @@ def test_a_batch_that_waited_for_the_window_is_flushed_and_one_that_nothing_hold
 
 
 def test_a_window_that_is_full_makes_the_next_batch_flush_once():
-    pace = paced(path(window_bytes=100.0 * MB), admitted_s=99.9)
-    _, pace = decide(pace, behind(200 * MB))
-    assert pace.held
-    _, pace = decide(replace(pace, flows=calm_flows(pace)), behind(0, 100.1))
-    assert not pace.held
+    throttle_state = paced(path(window_bytes=100.0 * MB), admitted_s=99.9)
+    _, throttle_state = decide(throttle_state, behind(200 * MB))
+    assert throttle_state.held
+    _, throttle_state = decide(replace(throttle_state, replica_windows=calm_flows(throttle_state)), behind(0, 100.1))
+    assert not throttle_state.held
 
 
-def calm_flows(pace: ThrottleState) -> tuple[ReplicaWindow, ...]:
-    return tuple(replace(one, window_bytes=100.0 * MB) for one in pace.flows)
+def calm_flows(throttle_state: ThrottleState) -> tuple[ReplicaWindow, ...]:
+    return tuple(replace(one, window_bytes=100.0 * MB) for one in throttle_state.replica_windows)
 
 
 def test_a_batch_made_small_by_a_window_that_may_grow_is_flushed():
@@ -339,15 +346,15 @@ def test_a_batch_made_small_by_a_window_that_may_grow_is_flushed():
 
 
 def test_a_target_shorter_than_the_walwriters_delay_is_always_flushed():
-    pace = paced(path(window_bytes=100.0 * MB), admitted_s=99.9)
-    assert decide(pace, behind(0), max_lag="300ms")[0] == Run(10_000, "max_rows", flush=True)
+    throttle_state = paced(path(window_bytes=100.0 * MB), admitted_s=99.9)
+    assert decide(throttle_state, behind(0), max_lag="300ms")[0] == Run(10_000, "max_rows", flush=True)
 
 
 def test_what_is_replayed_while_a_batch_travels_is_no_obstacle():
-    pace = paced(path(stepped_s=100.0), admitted_s=99.9)
-    near, _ = decide(pace, behind(MB))
-    far, _ = decide(pace, replace(behind(MB), round_trip_s=0.1))
-    hiccup, _ = decide(replace(pace, round_trip_s=0.001), replace(behind(MB), round_trip_s=0.1))
+    throttle_state = paced(path(stepped_s=100.0), admitted_s=99.9)
+    near, _ = decide(throttle_state, behind(MB))
+    far, _ = decide(throttle_state, replace(behind(MB), round_trip_s=0.1))
+    hiccup, _ = decide(replace(throttle_state, round_trip_s=0.001), replace(behind(MB), round_trip_s=0.1))
     assert isinstance(hiccup, Wait)
     assert isinstance(near, Wait)
     assert isinstance(far, Run)
@@ -362,8 +369,8 @@ def test_the_time_that_a_batch_only_travels_is_not_the_rows_cost():
 
 
 def test_a_batch_is_learnt_and_owed():
-    pace = paces.learn(paced(), stripe=0, rows=100, wal_bytes=50_000, took_s=0.01)
-    assert (pace.cost.wal_bytes(0), pace.pacer.debt_bytes) == (500.0, 50_000)
+    throttle_state = paces.learn(paced(), stripe=0, rows=100, wal_bytes=50_000, took_s=0.01)
+    assert (throttle_state.cost.wal_bytes(0), throttle_state.wal_debt.debt_bytes) == (500.0, 50_000)
 
 
 def test_the_budget_is_the_smallest_window_and_nothing_without_replicas():
@@ -372,9 +379,9 @@ def test_the_budget_is_the_smallest_window_and_nothing_without_replicas():
 
 
 def test_the_rate_of_all_wal_needs_two_readings():
-    _, pace = decide(ThrottleState(), signals(100.0, 0))
-    assert pace.wal_rate_bytes_s is None
-    _, pace = decide(pace, signals(101.0, 3 * MB))
-    assert pace.wal_rate_bytes_s == 3 * MB
-    _, pace = decide(pace, signals(110.0, 3 * MB))
-    assert pace.wal_rate_bytes_s is None
+    _, throttle_state = decide(ThrottleState(), signals(100.0, 0))
+    assert throttle_state.wal_rate_bytes_s is None
+    _, throttle_state = decide(throttle_state, signals(101.0, 3 * MB))
+    assert throttle_state.wal_rate_bytes_s == 3 * MB
+    _, throttle_state = decide(throttle_state, signals(110.0, 3 * MB))
+    assert throttle_state.wal_rate_bytes_s is None

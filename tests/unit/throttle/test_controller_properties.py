@@ -64,10 +64,10 @@ def at(reading, at_s: float):
 
 @given(LIMITS, BATCHES, COSTS, st.lists(READINGS, min_size=1, max_size=12), st.integers(0, 7))
 def test_run_means_that_everything_was_seen_and_under_its_limit(law, size, cost, readings, stripe: int):
-    pace, now_s, seen = ThrottleState(cost=cost), 0.0, set()
+    throttle_state, now_s, seen = ThrottleState(cost=cost), 0.0, set()
     for after_s, reading in readings:
         now_s += after_s
-        decision, pace = controller.decide(law, size, pace, at(reading, now_s), stripe)
+        decision, throttle_state = controller.decide(law, size, throttle_state, at(reading, now_s), stripe)
         counted = [one for one in reading.replicas if not (one.name == "dr-1" and law.replicas.ignore)]
         seen |= {one.name for one in counted if one.replay_lsn is not None}
         match decision:
@@ -78,7 +78,8 @@ def test_run_means_that_everything_was_seen_and_under_its_limit(law, size, cost,
                 assert {*seen, *law.replicas.require} <= {one.name for one in reading.replicas}
                 assert len(counted) >= law.replicas.min_count
                 assert all(
-                    one.lag_s <= law.max_lag_s and one.unreplayed_bytes <= law.max_lag_bytes for one in pace.flows
+                    one.lag_s <= law.max_lag_s and one.unreplayed_bytes <= law.max_lag_bytes
+                    for one in throttle_state.replica_windows
                 )
                 assert all((one.retained_bytes or 0) <= law.max_slot_retained_bytes for one in reading.slots)
                 assert reading.archiver is None or reading.archiver.backlog_bytes <= law.max_archive_backlog_bytes
@@ -96,13 +97,13 @@ def test_the_same_reading_gives_the_same_decision(law, size, cost, reading, stri
 @given(BATCHES, COSTS, st.lists(st.tuples(st.floats(0.001, 2.0), st.integers(0, 4 * MB)), max_size=20))
 def test_an_idle_path_is_never_refused(size, cost, steps):
     """Whatever was learnt before, a path on which nothing is on the way lets something go."""
-    law, pace, now_s, lsn = limits(max_wal_rate="1TB/s"), ThrottleState(cost=cost), 0.0, 0
+    law, throttle_state, now_s, lsn = limits(max_wal_rate="1TB/s"), ThrottleState(cost=cost), 0.0, 0
     for after_s, written in steps:
         now_s, lsn = now_s + after_s, lsn + written
-        _, pace = controller.decide(
-            law, size, pace, signals(now_s, lsn, replica("replica-a", max(0, lsn - written))), 0
+        _, throttle_state = controller.decide(
+            law, size, throttle_state, signals(now_s, lsn, replica("replica-a", max(0, lsn - written))), 0
         )
-    decision, _ = controller.decide(law, size, pace, signals(now_s + 0.1, lsn, replica("replica-a", lsn)), 0)
+    decision, _ = controller.decide(law, size, throttle_state, signals(now_s + 0.1, lsn, replica("replica-a", lsn)), 0)
     assert isinstance(decision, Run)
 
 

@@ -19,8 +19,8 @@ def after(*sessions: int, limit: int = 0, at_s: float = 100.0) -> LockBackoff:
     return made
 
 
-def decided(pace: ThrottleState, at_s: float, **changed):
-    return controller.decide(limits(**changed), batch(), pace, signals(at_s), 0)
+def decided(throttle_state: ThrottleState, at_s: float, **changed):
+    return controller.decide(limits(**changed), batch(), throttle_state, signals(at_s), 0)
 
 
 def test_a_batch_that_nobody_waited_for_changes_nothing():
@@ -52,19 +52,19 @@ def test_whatever_waits_the_share_and_the_pause_are_bounded(sessions: list[int],
 
 
 def test_blocked_sessions_stop_the_next_batch_with_their_number():
-    pace = paces.give_way(limits(), ThrottleState(), 100.0, 3)
-    decision, pace = decided(pace, 100.1)
+    throttle_state = paces.give_way(limits(), ThrottleState(), 100.0, 3)
+    decision, throttle_state = decided(throttle_state, 100.1)
     assert isinstance(decision, Wait)
     assert (decision.reason.kind, str(decision.reason)) == (WaitKind.BLOCKED, "blocked sessions 3 > 0")
-    decision, _ = decided(pace, 100.3)
+    decision, _ = decided(throttle_state, 100.3)
     assert isinstance(decision, Run)
     assert decision.limited_by == "blocked sessions"
 
 
 def test_the_smaller_batch_is_smaller_than_min_rows_if_need_be():
-    pace = ThrottleState()
+    throttle_state = ThrottleState()
     for _ in range(4):
-        pace = paces.give_way(limits(), pace, 0.0, 1)
-    decision, _ = decided(pace, 100.0)
+        throttle_state = paces.give_way(limits(), throttle_state, 0.0, 1)
+    decision, _ = decided(throttle_state, 100.0)
     assert isinstance(decision, Run)
     assert decision.rows < batch().min_rows

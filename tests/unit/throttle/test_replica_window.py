@@ -40,20 +40,27 @@ def known(**changed) -> ReplicaWindow:
 
 
 def read(
-    flow: ReplicaWindow, at_s: float, replay_lsn: int, behind: int, lag_s: float = 0.0, *, unflushed: int = 0, **changed
+    replica_window: ReplicaWindow,
+    at_s: float,
+    replay_lsn: int,
+    behind: int,
+    lag_s: float = 0.0,
+    *,
+    unflushed: int = 0,
+    **changed,
 ) -> ReplicaWindow:
     lsn = replay_lsn + behind
     values = {"age_s": 9.0, "target_s": 0.4, "bound_s": 5.0, **changed}
-    return observe(flow, at_s, replay_lsn, insert_lsn=lsn, flush_lsn=lsn - unflushed, lag_s=lag_s, **values)
+    return observe(replica_window, at_s, replay_lsn, insert_lsn=lsn, flush_lsn=lsn - unflushed, lag_s=lag_s, **values)
 
 
-def stepped(flow: ReplicaWindow, *, sliced: bool = False, at_s: float = 100.0) -> ReplicaWindow:
-    return step(flow, at_s, ceiling_bytes=FAR, sliced=sliced)
+def stepped(replica_window: ReplicaWindow, *, sliced: bool = False, at_s: float = 100.0) -> ReplicaWindow:
+    return step(replica_window, at_s, ceiling_bytes=FAR, sliced=sliced)
 
 
 def test_a_replica_seen_for_the_first_time_has_a_small_window_and_no_rate():
-    flow = start("replica-a", 5.0, 1000)
-    assert (flow.window_bytes, flow.rate_bytes_s, flow.room_bytes(0.0)) == (
+    replica_window = start("replica-a", 5.0, 1000)
+    assert (replica_window.window_bytes, replica_window.rate_bytes_s, replica_window.room_bytes(0.0)) == (
         WINDOW_START_BYTES,
         None,
         WINDOW_START_BYTES,
@@ -88,9 +95,9 @@ def test_without_a_queue_a_rate_is_only_a_lower_bound():
 
 
 def test_what_the_primary_has_not_flushed_is_no_queue_of_the_replica():
-    flow = read(known(), 1.0, 100 * KB, 300 * KB, 0.2, unflushed=300 * KB)
-    assert (flow.unreplayed_bytes, flow.queued_bytes, flow.queue_s) == (300 * KB, 0, 0.0)
-    assert flow.rate_bytes_s == 1 * MB
+    replica_window = read(known(), 1.0, 100 * KB, 300 * KB, 0.2, unflushed=300 * KB)
+    assert (replica_window.unreplayed_bytes, replica_window.queued_bytes, replica_window.queue_s) == (300 * KB, 0, 0.0)
+    assert replica_window.rate_bytes_s == 1 * MB
 
 
 def test_one_dry_reading_spoils_a_span():
@@ -99,26 +106,26 @@ def test_one_dry_reading_spoils_a_span():
 
 
 def test_a_thin_link_that_delivers_in_lumps_is_measured_from_lump_to_lump():
-    flow = known(rate_bytes_s=64.0 * KB, window_bytes=64.0 * KB)
+    replica_window = known(rate_bytes_s=64.0 * KB, window_bytes=64.0 * KB)
     for tenth in range(1, 81):
         lumps = tenth // 20
-        flow = read(flow, tenth / 10, lumps * 128 * KB, 60 * KB, 1.0)
-    assert flow.rate_bytes_s == pytest.approx(64 * KB, rel=0.1)
+        replica_window = read(replica_window, tenth / 10, lumps * 128 * KB, 60 * KB, 1.0)
+    assert replica_window.rate_bytes_s == pytest.approx(64 * KB, rel=0.1)
 
 
 def test_one_that_stands_still_keeps_its_rate():
-    flow = known()
+    replica_window = known()
     for tenth in range(1, 200):
-        flow = read(flow, tenth / 10, 0, 300 * KB, tenth / 10)
-    assert flow.rate_bytes_s == 1 * MB
+        replica_window = read(replica_window, tenth / 10, 0, 300 * KB, tenth / 10)
+    assert replica_window.rate_bytes_s == 1 * MB
 
 
 def test_a_long_freeze_is_no_part_of_the_rate():
-    flow = known()
+    replica_window = known()
     for tenth in range(1, int(STILL_S * 10) + 2):
-        flow = read(flow, tenth / 10, 0, 300 * KB, tenth / 10)
+        replica_window = read(replica_window, tenth / 10, 0, 300 * KB, tenth / 10)
     at_s = STILL_S + 0.1 + RATE_SPAN_S
-    thawed = read(flow, at_s, int(RATE_SPAN_S * MB), 300 * KB, at_s)
+    thawed = read(replica_window, at_s, int(RATE_SPAN_S * MB), 300 * KB, at_s)
     assert thawed.rate_bytes_s == pytest.approx(1 * MB, rel=0.3)
 
 
@@ -135,11 +142,11 @@ def test_the_queue_is_what_is_on_the_way_where_that_is_more_than_the_lag():
 
 
 def test_what_travels_is_allowed_beside_the_target_and_learnt_from_the_quickest():
-    flow = read(known(), 0.1, 10, 300 * KB, age_s=0.2)
-    assert flow.travel_s == 0.2
-    assert flow.allowed_s == pytest.approx(0.6)
-    assert read(flow, 0.2, 20, 300 * KB, age_s=0.1).travel_s == 0.1
-    assert read(flow, 0.2, 10, 300 * KB, age_s=0.1).travel_s == 0.2
+    replica_window = read(known(), 0.1, 10, 300 * KB, age_s=0.2)
+    assert replica_window.travel_s == 0.2
+    assert replica_window.allowed_s == pytest.approx(0.6)
+    assert read(replica_window, 0.2, 20, 300 * KB, age_s=0.1).travel_s == 0.1
+    assert read(replica_window, 0.2, 10, 300 * KB, age_s=0.1).travel_s == 0.2
 
 
 def test_what_travels_long_is_a_queue_and_the_budget_bounds_what_is_allowed():
@@ -154,10 +161,10 @@ def test_what_is_replayed_while_a_batch_travels_makes_room():
 
 
 def test_the_most_that_was_on_the_way_or_wanted_counts_as_used():
-    flow = read(known(used_bytes=0.0, unreplayed_bytes=100 * KB), 0.1, 0, 50 * KB, wanted_bytes=200.0 * KB)
-    assert flow.used_bytes == 300 * KB
-    assert read(flow, 0.2, 0, 350 * KB).used_bytes == 350 * KB
-    assert stepped(flow).used_bytes == 0.0
+    replica_window = read(known(used_bytes=0.0, unreplayed_bytes=100 * KB), 0.1, 0, 50 * KB, wanted_bytes=200.0 * KB)
+    assert replica_window.used_bytes == 300 * KB
+    assert read(replica_window, 0.2, 0, 350 * KB).used_bytes == 350 * KB
+    assert stepped(replica_window).used_bytes == 0.0
 
 
 def test_a_window_changes_at_most_once_a_step():

@@ -43,18 +43,22 @@ def test_positions_that_were_read_stay():
 
 
 def test_a_reader_over_the_budget_stops_us_by_the_lag_that_it_told():
-    pace = ThrottleState(clock=clock((9.9, MB)))
-    reading = located(signals(10.0, MB, aurora(12.0)), pace.clock)
-    decision, pace = controller.decide(limits(), batch(), pace, reading, 0)
+    throttle_state = ThrottleState(clock=clock((9.9, MB)))
+    reading = located(signals(10.0, MB, aurora(12.0)), throttle_state.clock)
+    decision, throttle_state = controller.decide(limits(), batch(), throttle_state, reading, 0)
     assert isinstance(decision, Wait)
     assert str(decision.reason) == "reader-1 lag 12s > 9s"
-    decision, _ = controller.decide(limits(), batch(), pace, located(signals(11.0, MB, aurora(0.1)), pace.clock), 0)
+    decision, _ = controller.decide(
+        limits(), batch(), throttle_state, located(signals(11.0, MB, aurora(0.1)), throttle_state.clock), 0
+    )
     assert isinstance(decision, Run)
 
 
 def test_a_reader_that_is_gone_is_missed():
-    pace = ThrottleState(clock=clock((9.9, MB)))
-    _, pace = controller.decide(limits(), batch(), pace, located(signals(10.0, MB, aurora(0.1)), pace.clock), 0)
-    decision, _ = controller.decide(limits(), batch(), pace, signals(10.5, MB), 0)
+    throttle_state = ThrottleState(clock=clock((9.9, MB)))
+    _, throttle_state = controller.decide(
+        limits(), batch(), throttle_state, located(signals(10.0, MB, aurora(0.1)), throttle_state.clock), 0
+    )
+    decision, _ = controller.decide(limits(), batch(), throttle_state, signals(10.5, MB), 0)
     assert isinstance(decision, Wait)
     assert decision.reason.kind is WaitKind.MISSING

@@ -11,7 +11,7 @@ from tests.factories import MB, archiver, limits, replica, signals, slot
 NOTHING: frozenset[ConditionKey] = frozenset()
 
 
-def flow(name: str = "replica-a", lag_s: float = 0.0, behind: int = 0) -> ReplicaWindow:
+def replica_window(name: str = "replica-a", lag_s: float = 0.0, behind: int = 0) -> ReplicaWindow:
     return ReplicaWindow(name, 0, lag_s, behind)
 
 
@@ -23,17 +23,17 @@ def over(found) -> frozenset[ConditionKey]:
     return frozenset(fault.signal for fault in found)
 
 
-def faults_of(reading, *flows: ReplicaWindow, expected=NOTHING, stopped=NOTHING, **changed):
-    return find_stop_conditions(limits(**changed), reading, flows, frozenset(expected), stopped)
+def faults_of(reading, *replica_windows: ReplicaWindow, expected=NOTHING, stopped=NOTHING, **changed):
+    return find_stop_conditions(limits(**changed), reading, replica_windows, frozenset(expected), stopped)
 
 
 def test_a_healthy_reading_has_no_fault():
     reading = signals(0.0, 0, replica(), slots=(slot(),), archiver=archiver())
-    assert faults_of(reading, flow(), expected={"replica-a"}) == ()
+    assert faults_of(reading, replica_window(), expected={"replica-a"}) == ()
 
 
 def test_hidden_replication_is_the_only_fault_told():
-    found = faults_of(signals(visible=False), flow(lag_s=99.0))
+    found = faults_of(signals(visible=False), replica_window(lag_s=99.0))
     assert told(found) == ["replication is hidden from this role: it lacks pg_monitor"]
     assert found[0].reason.kind is WaitKind.BLIND
 
@@ -65,18 +65,20 @@ def test_an_ignored_replica_may_be_anything():
 
 def test_nothing_starts_near_the_lag_budget():
     reading = signals(0.0, 0, replica())
-    assert faults_of(reading, flow(lag_s=10 * BUDGET_SHARE)) == ()
-    assert told(faults_of(reading, flow(lag_s=9.4))) == ["replica-a lag 9.4s > 9s"]
+    assert faults_of(reading, replica_window(lag_s=10 * BUDGET_SHARE)) == ()
+    assert told(faults_of(reading, replica_window(lag_s=9.4))) == ["replica-a lag 9.4s > 9s"]
 
 
 def test_nothing_starts_near_the_bytes_budget():
     reading = signals(0.0, 0, replica())
-    assert faults_of(reading, flow(behind=9 * MB), max_lag_bytes="10MB") == ()
-    assert told(faults_of(reading, flow(behind=9 * MB + 1), max_lag_bytes="10MB")) == ["replica-a lag 9MB > 9MB"]
+    assert faults_of(reading, replica_window(behind=9 * MB), max_lag_bytes="10MB") == ()
+    assert told(faults_of(reading, replica_window(behind=9 * MB + 1), max_lag_bytes="10MB")) == [
+        "replica-a lag 9MB > 9MB"
+    ]
 
 
 def test_the_worst_replica_is_told_first():
-    found = faults_of(signals(), flow("a", 20.0), flow("b", 40.0))
+    found = faults_of(signals(), replica_window("a", 20.0), replica_window("b", 40.0))
     assert [text.split()[0] for text in told(found)] == ["b", "a"]
 
 
@@ -98,8 +100,8 @@ def test_an_archiver_behind_is_a_fault_that_says_whether_it_fails():
 
 
 CROSSINGS = [
-    (lambda level: (signals(), (flow(lag_s=9 * level),)), "lag"),
-    (lambda level: (signals(), (flow(behind=int(0.9 * 256 * MB * level)),)), "lag_bytes"),
+    (lambda level: (signals(), (replica_window(lag_s=9 * level),)), "lag"),
+    (lambda level: (signals(), (replica_window(behind=int(0.9 * 256 * MB * level)),)), "lag_bytes"),
     (lambda level: (signals(slots=(slot(retained_bytes=int(level * (10 << 30))),)), ()), "slot"),
     (lambda level: (signals(archiver=archiver(int(level * (1 << 30)))), ()), "archive"),
 ]
@@ -110,8 +112,8 @@ def test_once_over_a_signal_has_to_come_back_to_half_of_its_limit(at, kind: str)
     stopped = NOTHING
     seen = []
     for level in (0.99, 1.01, 0.99, RESUME_SHARE + 0.01, RESUME_SHARE - 0.01, 0.99):
-        reading, flows = at(level)
-        found = faults_of(reading, *flows, stopped=stopped)
+        reading, replica_windows = at(level)
+        found = faults_of(reading, *replica_windows, stopped=stopped)
         seen.append([str(fault.reason.kind) for fault in found])
         stopped = over(found)
     assert seen == [[], [kind], [kind], [kind], [], []]
@@ -120,8 +122,8 @@ def test_once_over_a_signal_has_to_come_back_to_half_of_its_limit(at, kind: str)
 def test_a_fault_does_not_halve_the_limits_of_other_signals():
     """A slot that is steadily above half of its limit would hold a job for ever after one moment of lag."""
     kept = (slot("logical", retained_bytes=6 << 30), slot("other", retained_bytes=11 << 30))
-    stopped = over(faults_of(signals(slots=kept), flow(lag_s=20.0)))
-    assert faults_of(signals(slots=kept[:1]), flow(), stopped=stopped) == ()
+    stopped = over(faults_of(signals(slots=kept), replica_window(lag_s=20.0)))
+    assert faults_of(signals(slots=kept[:1]), replica_window(), stopped=stopped) == ()
 
 
 def slots_of(**changed):

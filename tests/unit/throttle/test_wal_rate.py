@@ -44,16 +44,16 @@ def test_the_own_rate_fades_to_nothing():
 @given(st.lists(st.floats(0.0001, DEBT_MAX_S), min_size=1, max_size=60), st.integers(16 * 1024, 64 * MB))
 def test_one_that_waits_out_its_debt_never_exceeds_the_rate(batches_s: list[float], rate: int):
     """Batches that owe no more than they can."""
-    pacer, now_s, written = WalDebt(), 0.0, 0
+    wal_debt, now_s, written = WalDebt(), 0.0, 0
     for wal_bytes in (int(one * rate) for one in batches_s):
-        pacer = pass_time(pacer, now_s, rate)
-        now_s += wait_s(pacer, rate)
-        pacer = pass_time(pacer, now_s, rate)
+        wal_debt = pass_time(wal_debt, now_s, rate)
+        now_s += wait_s(wal_debt, rate)
+        wal_debt = pass_time(wal_debt, now_s, rate)
         assert written <= rate * (now_s + SAVED_S) * 1.000001 + 1
-        pacer, written = spend(pacer, wal_bytes), written + wal_bytes
+        wal_debt, written = spend(wal_debt, wal_bytes), written + wal_bytes
 
 
 def test_what_others_wrote_during_a_batch_is_no_debt_without_end():
     """A segment that is switched in mid-batch moves the LSN by up to 16 MB, and no replica gets a byte more."""
-    pacer = pass_time(spend(WalDebt(), 500 * MB), 0.0, MB)
-    assert wait_s(pacer, MB) == DEBT_MAX_S
+    wal_debt = pass_time(spend(WalDebt(), 500 * MB), 0.0, MB)
+    assert wait_s(wal_debt, MB) == DEBT_MAX_S

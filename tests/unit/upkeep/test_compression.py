@@ -138,15 +138,15 @@ def test_without_it_a_row_costs_at_least_what_it_did_before_it():
 class Run:
     """A compressor, and what it told."""
 
-    def __init__(self, mode: str, offer: ServerSupport) -> None:
+    def __init__(self, mode: str, support: ServerSupport) -> None:
         self.told: list[Any] = []
         self.compressor = CompressionSwitch(job(wal_compression=mode), self.told.append)
-        self.compressor.begin(offer)
-        self.pace = ThrottleState(cost=COST)
+        self.compressor.begin(support)
+        self.throttle_state = ThrottleState(cost=COST)
 
     def weigh(self, limited_by: str, times: int) -> None:
         for _ in range(times):
-            self.pace = self.compressor.weigh(self.pace, limited_by, paced=False)
+            self.throttle_state = self.compressor.weigh(self.throttle_state, limited_by, paced=False)
 
     @property
     def changes(self) -> list[tuple[str | None, str]]:
@@ -188,20 +188,20 @@ def test_where_the_role_may_not_the_grant_is_told_once_when_it_would_help():
     for _ in range(2):
         run.weigh(BY_WAL, START_AFTER)
         run.weigh(BY_TIME, 4 * PATIENCE)
-    assert (run.compressor.method, run.changes, run.pace.cost) == (None, [(None, GRANT)], COST)
+    assert (run.compressor.method, run.changes, run.throttle_state.cost) == (None, [(None, GRANT)], COST)
 
 
 @pytest.mark.parametrize("mode", ["auto", "on"])
 def test_a_right_that_is_taken_away_is_told_once_and_ends_it(mode: str):
     run = Run(mode, ServerSupport("zstd"))
     run.weigh(BY_WAL, START_AFTER)
-    run.pace = ThrottleState(cost=RowCost(100.0, 100.0, 1e-5))
+    run.throttle_state = ThrottleState(cost=RowCost(100.0, 100.0, 1e-5))
     for _ in range(2):
-        run.pace = run.compressor.refuse(run.pace)
+        run.throttle_state = run.compressor.refuse(run.throttle_state)
         run.weigh(BY_WAL, 2 * START_AFTER)
     assert run.compressor.method is None
     assert run.changes[1:] == [(None, REVOKED)]
-    assert run.pace.cost.first_wal_bytes == (600.0 if mode == "auto" else 100.0)
+    assert run.throttle_state.cost.first_wal_bytes == (600.0 if mode == "auto" else 100.0)
 
 
 def test_a_new_session_goes_on_and_says_nothing_again():

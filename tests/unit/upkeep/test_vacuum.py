@@ -181,19 +181,21 @@ def test_ours_is_not_taken_for_somebody_elses_however_late_it_is_counted(counted
     assert memory.moved == 70_000
 
 
-def flow(name: str, rate_bytes_s: float | None, lag_s: float = 0.0, unreplayed_bytes: int = 0) -> ReplicaWindow:
+def replica_window(
+    name: str, rate_bytes_s: float | None, lag_s: float = 0.0, unreplayed_bytes: int = 0
+) -> ReplicaWindow:
     return ReplicaWindow(name, 0, lag_s, unreplayed_bytes, rate_bytes_s=rate_bytes_s)
 
 
-def calm_of(*flows: ReplicaWindow, trouble: WaitReason | None = None) -> ThrottleView:
-    return vacuum.throttle_view(LIMITS, ThrottleState(flows=flows), signals(), trouble, edge=True)
+def calm_of(*replica_windows: ReplicaWindow, trouble: WaitReason | None = None) -> ThrottleView:
+    return vacuum.throttle_view(LIMITS, ThrottleState(replica_windows=replica_windows), signals(), trouble, edge=True)
 
 
 def test_the_slowest_replica_and_the_worst_lag_count():
-    calm = calm_of(flow("a", 9e6, lag_s=1.0), flow("b", 4e6, unreplayed_bytes=128 * MB))
+    calm = calm_of(replica_window("a", 9e6, lag_s=1.0), replica_window("b", 4e6, unreplayed_bytes=128 * MB))
     assert (calm.rate_bytes_s, calm.lag_share) == (4e6, 0.5)
     assert calm_of().rate_bytes_s == LIMITS.max_wal_rate_bytes_s
-    assert calm_of(flow("a", 9e6), flow("b", None)).rate_bytes_s is None
+    assert calm_of(replica_window("a", 9e6), replica_window("b", None)).rate_bytes_s is None
 
 
 def test_the_ordinary_pace_is_no_trouble():

@@ -51,12 +51,12 @@ class Run:
         self.events: list[Any] = []
         self.server: Any = Server()
         self.job = job(**keys)
-        self.vacuuming = VacuumSupervisor(self.clock.around(self.events.append))
+        self.vacuum_supervisor = VacuumSupervisor(self.clock.runtime(self.events.append))
 
     def fill(self, rows: int, *, hot: int = 0, spare_share: float = 1.0) -> None:
         self.clock.now_s += 0.1
-        scan = Checkpoint(end_page=100)
-        self.vacuuming.learn(BatchResult(scan, rows, 0, hot, 1000, 9 * MB, 0.1, ()), spare_share)
+        checkpoint = Checkpoint(end_page=100)
+        self.vacuum_supervisor.learn(BatchResult(checkpoint, rows, 0, hot, 1000, 9 * MB, 0.1, ()), spare_share)
 
     def tend(
         self,
@@ -68,10 +68,12 @@ class Run:
     ) -> None:
         self.clock.now_s += 1.0
         reading = signals(self.clock.now_s - age_s, 9 * MB, upkeep=upkeep, vacuumed=vacuumed)
-        asyncio.run(self.vacuuming.tend(self.server, self.job, ThrottleState(), reading, trouble=trouble, edge=True))
+        asyncio.run(
+            self.vacuum_supervisor.tend(self.server, self.job, ThrottleState(), reading, trouble=trouble, edge=True)
+        )
 
     def rest(self, why: str) -> None:
-        asyncio.run(self.vacuuming.rest(self.server, self.job, why))
+        asyncio.run(self.vacuum_supervisor.rest(self.server, self.job, why))
 
     def told(self, kind: Any) -> list[Any]:
         return [event for event in self.events if isinstance(event, kind)]
@@ -149,7 +151,7 @@ def test_another_session_begins_without_it():
     run = Run()
     run.fill(12_000)
     run.tend()
-    run.vacuuming.begin(run.job)
+    run.vacuum_supervisor.begin(run.job)
     assert [(one.result, one.why) for one in run.told(VacuumDone)] == [("stopped", "the session ended")]
     run.tend()
     assert len(run.server.costs) == 1

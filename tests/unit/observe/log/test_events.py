@@ -150,8 +150,10 @@ def test_a_million_batches_are_a_line_every_ten_seconds(lines):
 
 
 def test_progress_tells_the_time_that_the_pace_took(lines):
-    pace = [(5.0, event_factories.wait_started(WaitKind.WINDOW, "window", 0.5))] * 3
-    (_, line) = lines.tell((0.0, event_factories.started()), *pace, (10.0, event_factories.batch_done(eta_s=None)))
+    throttle_state = [(5.0, event_factories.wait_started(WaitKind.WINDOW, "window", 0.5))] * 3
+    (_, line) = lines.tell(
+        (0.0, event_factories.started()), *throttle_state, (10.0, event_factories.batch_done(eta_s=None))
+    )
     assert (line["paced_s"], line["eta_s"]) == (1.5, None)
 
 

@@ -100,8 +100,8 @@ BASES = {"handle": "character varying", "100%": '"Types%"."Ba.se"', "id": "bigin
 
 
 def composed(case: str) -> Statements:
-    matching = CASES[case]
-    return compose(matching, mapped=function_values(matching.job, matching.table, BASES))
+    predicates = CASES[case]
+    return compose(predicates, mapped=function_values(predicates.job, predicates.table, BASES))
 
 
 def text_of(statements: Statements) -> str:

@@ -1,4 +1,4 @@
--- shape
+-- profile
 SELECT count(*) AS rows, count(*) FILTER (WHERE (
 handle IS NULL OR handle = ''
 )) AS due,

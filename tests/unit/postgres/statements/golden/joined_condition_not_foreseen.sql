@@ -1,4 +1,4 @@
--- shape
+-- profile
 SELECT count(*) AS rows, count(*) FILTER (WHERE EXISTS (SELECT FROM "Sho%%p"."accounts" AS "a" WHERE (
 a.id = users.id -- %%s
 

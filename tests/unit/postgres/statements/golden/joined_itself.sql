@@ -1,4 +1,4 @@
--- shape
+-- profile
 SELECT count(*) AS rows, count(*) FILTER (WHERE EXISTS (SELECT FROM "public"."users" AS "other" WHERE (
 other.id = users.id + 1
 ) AND (

@@ -1,4 +1,4 @@
--- shape
+-- profile
 SELECT count(*) AS rows, count(*) FILTER (WHERE EXISTS (SELECT FROM "public"."accounts" WHERE (
 accounts.id = users.id
 ) AND (

@@ -1,4 +1,4 @@
--- shape
+-- profile
 SELECT count(*) AS rows, count(*) FILTER (WHERE (
 "100%%" IS NULL AND "Üser %%" LIKE '%%x'
   OR id %% 2 = 1

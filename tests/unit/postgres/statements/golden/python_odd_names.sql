@@ -1,4 +1,4 @@
--- shape
+-- profile
 SELECT count(*) AS rows, count(*) FILTER (WHERE (
 "100%%" IS NULL AND backfill_tid = '%%x'
 )) AS due,

@@ -8,7 +8,7 @@ from backfill.table.definition import Table
 from backfill.table.window_layout import TableTraits
 
 
-def heap_of(job: Job, table: Table, server: ServerFacts) -> TableTraits:
+def traits_of(job: Job, table: Table, server: ServerFacts) -> TableTraits:
     """Return the table's indexes, which of them hold a column that is set, and how far checkpoints are apart."""
     assigned = {one.column for one in job.assignments}
     return TableTraits(
