@@ -1,0 +1,30 @@
+"""What a job may do differently from the plain UPDATE: every exception, with its reason. Nothing else is allowed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Exemption:
+    """Tables of a case that are not compared, and why."""
+
+    reason: str
+    tables: frozenset[str]
+
+
+STATEMENT_FIRINGS = Exemption(
+    "a job is many statements: what a statement trigger does each time that it fires, it does for each batch",
+    frozenset({"app.firings"}),
+)
+EXEMPTIONS = (STATEMENT_FIRINGS,)
+
+NEVER_GENERATED = (
+    "volatile functions, now() and transaction ids: each statement or transaction has its own",
+    "sequences: a batch that is rolled back leaves a gap",
+    "names of sessions, settings that bound a session's time, current_query(): they say who asks, and how",
+    "several partners of a joined row: UPDATE … FROM takes any one of them",
+    "a unique constraint that is not deferrable over a column that is set from itself: whether the plain UPDATE"
+    " works depends on the order of rows in the file",
+)
+"""What has no one right answer, so that no case asks for it."""
