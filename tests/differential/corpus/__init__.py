@@ -1,0 +1,15 @@
+"""Fixed cases: the smallest one for each fault that a job once had beside the plain UPDATE, and for its relatives."""
+
+from __future__ import annotations
+
+from tests.differential.case import Case
+from tests.differential.corpus import functions, leaves, own_rows, security, settings, transactions
+
+CORPUS: dict[str, Case] = {
+    **settings.CASES,
+    **functions.CASES,
+    **leaves.CASES,
+    **own_rows.CASES,
+    **security.CASES,
+    **transactions.CASES,
+}

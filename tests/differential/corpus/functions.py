@@ -1,0 +1,64 @@
+"""Row functions: a value that passes through Python is the value that SQL would have set."""
+
+from __future__ import annotations
+
+from tests.differential.case import Case, Setting
+from tests.differential.corpus.make import case, database, dsn, role
+
+SAME = "def f(rows):\n    return [next(iter(row.values())) for row in rows]\n"
+
+
+def same(kind: str, values: str, settings: tuple[Setting, ...] = ()) -> Case:
+    """Return a job that copies a column of a type through Python."""
+    return case(
+        f"CREATE TABLE app.t (id int PRIMARY KEY, source {kind}, made {kind}, done bool NOT NULL DEFAULT false)",
+        f"INSERT INTO app.t (id, source) SELECT i, ({values}) FROM generate_series(1, 12) i",
+        set={"made": "python", "done": "true"},
+        where="NOT done",
+        module=SAME,
+        inputs=("source",),
+        meant={"made": "source"},
+        settings=settings,
+    )
+
+
+INTERVALS = "(ARRAY['1 year', '-1 mon 3 days', '25:00:01.5', '1 year -2 mons 3 days', NULL]::interval[])[1 + i % 5]"
+MOMENTS = "'2024-03-09 12:00Z'::timestamptz + i * interval '7 hours'"
+
+CASES: dict[str, Case] = {
+    "function: interval": same("interval", INTERVALS),
+    "function: interval in a style": same("interval", INTERVALS, role(intervalstyle="iso_8601")),
+    "function: interval in SQL's style": same("interval", INTERVALS, role(intervalstyle="sql_standard")),
+    "function: float8 with few digits": same("float8", "i / 3.0::float8", role(extra_float_digits="-5")),
+    "function: float4": same("float4", "i / 3.0::float4", database(extra_float_digits="0")),
+    "function: array with NULL": same("text[]", "ARRAY['a', NULL, 'NULL', '']", role(array_nulls="off")),
+    "function: array of an array": same("int[]", "ARRAY[ARRAY[i, NULL], ARRAY[3, 4]]", database(array_nulls="off")),
+    "function: array that begins elsewhere": same("int[]", "'[2:3]={1,2}'::int[]"),
+    "function: array of intervals": same("interval[]", f"ARRAY[{INTERVALS}]"),
+    "function: date of a style": same("date", "'2024-02-03'::date + i", role(datestyle="SQL, DMY")),
+    "function: moment of a style": same("timestamptz", MOMENTS, role(datestyle="German", timezone="Asia/Tokyo")),
+    "function: timestamp of a style": same("timestamp", f"({MOMENTS})::timestamp", role(datestyle="Postgres, DMY")),
+    "function: range of moments": same(
+        "tstzrange", f"tstzrange({MOMENTS}, NULL)", database(timezone="America/New_York", datestyle="SQL, DMY")
+    ),
+    "function: a time of a zone": same("timetz", f"({MOMENTS})::timetz", database(timezone="America/New_York")),
+    "function: bytea": same("bytea", r"decode('00ff5c', 'hex')", role(bytea_output="escape")),
+    "function: money": same("money", "i::money"),
+    "function: numeric": same("numeric", "(ARRAY['NaN', '1e-20', '10.00', 'Infinity', '-0.0']::numeric[])[1 + i % 5]"),
+    "function: json": same("json", """(ARRAY['{"b": 1, "a": 1.0, "a": 2}', '1e2', 'null', '" "'])[1 + i % 4]::json"""),
+    "function: jsonb": same("jsonb", """(ARRAY['{"a": 1.10}', '12345678901234567890.5', 'null'])[1 + i % 3]::jsonb"""),
+    "function: char": same("char(5)", "'a' || i"),
+    "function: bit": same("bit varying(9)", "i::bit(7)"),
+    "function: point": same("point", "point(i / 3.0, i)", role(extra_float_digits="-3")),
+    "function: composite": case(
+        "CREATE TYPE app.pair AS (a text, at timestamptz)",
+        "CREATE TABLE app.t (id int PRIMARY KEY, source app.pair, made app.pair, done bool NOT NULL DEFAULT false)",
+        f"INSERT INTO app.t (id, source) SELECT i, ('x,\"y', {MOMENTS})::app.pair FROM generate_series(1, 12) i",
+        set={"made": "python", "done": "true"},
+        where="NOT done",
+        module=SAME,
+        inputs=("source",),
+        meant={"made": "source"},
+        settings=dsn(datestyle="SQL,DMY", timezone="America/New_York"),
+    ),
+}
