@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from tests.differential.exemptions import EXEMPTIONS, Exemption
 
+Scope = Literal["database", "role", "dsn"]
 DATABASE, WORKER = "shop", "worker"
 ROLES = (f"CREATE ROLE {WORKER} LOGIN IN ROLE pg_monitor", "CREATE ROLE stranger NOLOGIN")
 DATABASE_SQL = (f"CREATE DATABASE {DATABASE}", f"GRANT CREATE ON DATABASE {DATABASE} TO {WORKER}")
@@ -17,7 +18,7 @@ DATABASE_SQL = (f"CREATE DATABASE {DATABASE}", f"GRANT CREATE ON DATABASE {DATAB
 class Setting:
     """A setting that the worker's sessions begin with, and where it comes from."""
 
-    scope: Literal["database", "role", "dsn"]
+    scope: Scope
     name: str
     value: str
 

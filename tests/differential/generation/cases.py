@@ -1,0 +1,112 @@
+"""A whole case: its table, what is around it, its settings and a job that has an end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from tests.differential.case import WORKER, Case
+from tests.differential.generation.chance import chance, some
+from tests.differential.generation.environment import settings
+from tests.differential.generation.expressions import CONDITIONS, EXPRESSIONS, Expression
+from tests.differential.generation.kinds import KINDS, TYPES
+from tests.differential.generation.tables import FIXED, OTHERS, Column, trees
+from tests.differential.generation.triggers import triggers
+
+MODULE = "def f(rows):\n    return [row['source'] for row in rows]\n"
+_DEFAULTS = {"int": " DEFAULT 7", "text": " DEFAULT 'main'"}
+_VIEW = "CREATE VIEW app.finished AS SELECT count(*)::int AS n FROM app.t WHERE done"
+
+CONSTRAINTS = (
+    "ALTER TABLE app.t ADD CONSTRAINT small CHECK (id < 1000)",
+    "ALTER TABLE app.t ADD CONSTRAINT odd CHECK (NOT done OR id <> 13)",
+    "ALTER TABLE app.t ALTER done SET NOT NULL",
+    "ALTER TABLE app.t ADD PRIMARY KEY (id, region)",
+    "ALTER TABLE app.t ADD CONSTRAINT once UNIQUE (id, region) DEFERRABLE INITIALLY DEFERRED",
+    "CREATE INDEX ON app.t (done)",
+    "ALTER TABLE app.t REPLICA IDENTITY FULL",
+)
+SECURITY = (
+    ("ALTER TABLE app.t ENABLE ROW LEVEL SECURITY", "CREATE POLICY everything ON app.t USING (true)"),
+    ("ALTER TABLE app.t ENABLE ROW LEVEL SECURITY", "CREATE POLICY half ON app.t USING (id % 2 = 0)"),
+    ("ALTER TABLE app.secrets ENABLE ROW LEVEL SECURITY", "CREATE POLICY half ON app.secrets USING (id % 2 = 0)"),
+    (
+        "ALTER TABLE app.secrets ENABLE ROW LEVEL SECURITY",
+        "ALTER TABLE app.secrets FORCE ROW LEVEL SECURITY",
+        "CREATE POLICY everything ON app.secrets USING (true)",
+    ),
+    (f"ALTER TABLE app.t OWNER TO {WORKER}",),
+)
+PUBLICATIONS = (
+    "CREATE PUBLICATION everything FOR ALL TABLES",
+    "CREATE PUBLICATION one FOR TABLE app.t",
+    "CREATE PUBLICATION inserted FOR TABLE app.t WITH (publish = 'insert')",
+    "CREATE PUBLICATION columns FOR TABLE app.t (id, region)",
+)
+KEYS: tuple[tuple[str, tuple[Any, ...]], ...] = (
+    ("lanes", (2,)),
+    ("on_row_error", ("skip",)),
+    ("vacuum", ("off",)),
+    ("synchronous_commit", ("on",)),
+)
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> Case:
+    """Draw a case."""
+    chosen = [draw(st.sampled_from(EXPRESSIONS)), *draw(some(EXPRESSIONS, 3))]
+    condition = draw(st.sampled_from(CONDITIONS)) if draw(chance(40)) else None
+    function = draw(chance(15))
+    wanted = [kind for one in (*chosen, *([condition] if condition else [])) for kind in one.over]
+    mapped = draw(st.sampled_from(sorted(KINDS))) if function else None
+    sources = [Column(f"s{n}", kind, draw(st.integers(0, 4))) for n, kind in enumerate(dict.fromkeys(wanted))]
+    made = [Column(f"m{n}", one.kind, more=_DEFAULTS.get(one.kind, "")) for n, one in enumerate(chosen)]
+    if mapped:
+        sources.append(Column("source", mapped, draw(st.integers(0, 4))))
+        made.append(Column("mapped", mapped))
+    columns = tuple(draw(st.permutations((*FIXED, *sources, *made))))
+    tree = draw(trees(columns))
+    by_kind = {one.kind: one.name for one in sources}
+    set_ = {column.name: _text(one, by_kind) for column, one in zip(made, chosen, strict=False)}
+    set_ |= {"mapped": "python"} if mapped else {}
+    ending = draw(st.sampled_from(("done", "made")))
+    if ending == "done":
+        set_["done"] = "true"
+    where = "NOT t.done" if ending == "done" else f"t.{made[0].name} IS NULL"
+    where += f" AND {_text(condition, by_kind)}" if condition else ""
+    joined = not mapped and draw(chance(10))
+    setup = (
+        *("CREATE SCHEMA app", *TYPES, *OTHERS, *tree.create, *tree.fill, _VIEW),
+        *dict.fromkeys(statement for one in chosen for statement in one.setup),
+        *draw(some(CONSTRAINTS, 2)),
+        *draw(triggers(tree.names)),
+        *(draw(st.sampled_from(SECURITY)) if draw(chance(20)) else ()),
+        *((draw(st.sampled_from(PUBLICATIONS)),) if draw(chance(10)) else ()),
+        f"GRANT USAGE ON SCHEMA app TO {WORKER}",
+        f"GRANT ALL ON ALL TABLES IN SCHEMA app TO {WORKER}",
+    )
+    return Case(
+        setup=setup,
+        set_=tuple((set_ | ({"note": "l.label"} if joined else {})).items()),
+        where=where,
+        using=(("table", "app.labels"), ("as", "l"), ("on", "l.id = t.id")) if joined else (),
+        settings=draw(settings()),
+        module=MODULE if mapped else "",
+        inputs=("source",) if mapped else (),
+        meant=(("mapped", "source"),) if mapped else (),
+        keys=draw(_keys()),
+    )
+
+
+def _text(expression: Expression, by_kind: dict[str, str]) -> str:
+    return expression.text.format(*(f"t.{by_kind[kind]}" for kind in expression.over), row="t")
+
+
+@st.composite
+def _keys(draw: st.DrawFn) -> tuple[tuple[str, Any], ...]:
+    batch: dict[str, Any] = {"max_rows": draw(st.sampled_from((7, 3, 20)))}
+    if stripes := draw(st.sampled_from((None, 1, 3))):
+        batch["stripes"] = stripes
+    more = draw(some(KEYS, 1))
+    return (("batch", batch), *((key, draw(st.sampled_from(values))) for key, values in more))

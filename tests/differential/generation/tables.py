@@ -1,0 +1,130 @@
+"""Tables: the job's, alone, partitioned or with children, and those that its expressions read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hypothesis import strategies as st
+
+from tests.differential.generation.kinds import value
+
+REGIONS = 3
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column; `salt` chooses its values, None leaves it to its default."""
+
+    name: str
+    kind: str
+    salt: int | None = None
+    more: str = ""
+
+    @property
+    def sql(self) -> str:
+        """Its definition."""
+        return f"{self.name} {self.kind}{self.more}"
+
+
+FIXED = (
+    Column("id", "int"),
+    Column("region", "int"),
+    Column("done", "bool", more=" DEFAULT false"),
+    Column("note", "text"),
+    Column("updates", "int", more=" DEFAULT 0"),
+)
+"""What every table has: its rows' names, where a row lies, what `where` may ask, and what triggers write."""
+OTHERS = (
+    "CREATE TABLE app.labels (id int PRIMARY KEY, label text)",
+    "INSERT INTO app.labels SELECT i, 'label ' || i FROM generate_series(1, 60, 2) i",
+    "CREATE TABLE app.secrets (id int PRIMARY KEY, label text)",
+    "INSERT INTO app.secrets SELECT i, 'secret ' || i FROM generate_series(1, 60) i",
+    "GRANT USAGE ON SCHEMA app TO stranger",
+    "ALTER TABLE app.secrets OWNER TO stranger",
+    "CREATE TABLE app.audit (id int, what text)",
+    "CREATE TABLE app.firings (what text)",
+    "CREATE TABLE app.totals (rows bigint, ids bigint)",
+    "INSERT INTO app.totals VALUES (0, 0)",
+)
+
+
+@dataclass(frozen=True)
+class Tree:
+    """The job's table and what is below it, as statements, and the names of what triggers may be on."""
+
+    create: tuple[str, ...]
+    names: tuple[str, ...]
+    fill: tuple[str, ...]
+
+
+@st.composite
+def trees(draw: st.DrawFn, columns: tuple[Column, ...]) -> Tree:
+    """Draw a table of these columns and its rows."""
+    rows = draw(st.integers(5, 60))
+    shape = draw(st.sampled_from(("alone", "partitioned", "inherited")))
+    if shape == "alone":
+        return Tree((_create("t", columns),), ("t",), (_insert("t", columns, range(1, rows + 1)),))
+    if shape == "inherited":
+        return _inherited(draw, columns, rows)
+    return _partitioned(draw, columns, rows)
+
+
+def _partitioned(draw: st.DrawFn, columns: tuple[Column, ...], rows: int) -> Tree:
+    names = ["t"]
+    create = [_create("t", columns) + " PARTITION BY LIST (region)"]
+    for region in range(REGIONS):
+        name, values = f"t_{region}", f"FOR VALUES IN ({region})"
+        names.append(name)
+        below = draw(st.sampled_from(("plain", "attached", "split")))
+        if below == "attached":
+            create += _standing(draw, name, columns)
+            create.append(f"ALTER TABLE app.t ATTACH PARTITION app.{name} {values}")
+            continue
+        create.append(f"CREATE TABLE app.{name} PARTITION OF app.t {values}")
+        if below == "split":
+            create[-1] += " PARTITION BY HASH (id)"
+            for part in range(2):
+                names.append(f"{name}_{part}")
+                bounds = f"FOR VALUES WITH (MODULUS 2, REMAINDER {part})"
+                create.append(f"CREATE TABLE app.{name}_{part} PARTITION OF app.{name} {bounds}")
+    return Tree(tuple(create), tuple(names), (_insert("t", columns, range(1, rows + 1)),))
+
+
+def _inherited(draw: st.DrawFn, columns: tuple[Column, ...], rows: int) -> Tree:
+    create, fill, names = [_create("t", columns)], [_insert("t", columns, range(1, rows // 2))], ["t"]
+    for number in range(draw(st.integers(1, 2))):
+        name = f"child_{number}"
+        names.append(name)
+        if draw(st.booleans()):
+            create += _standing(draw, name, (*columns, Column("extra", "text", more=" DEFAULT 'extra'")))
+            create.append(f"ALTER TABLE app.{name} INHERIT app.t")
+        else:
+            create.append(f"CREATE TABLE app.{name} (extra text DEFAULT 'extra') INHERITS (app.t)")
+        fill.append(_insert(name, columns, range(rows // 2 + number, rows + 1, 2)))
+    return Tree(tuple(create), tuple(names), tuple(fill))
+
+
+def _standing(draw: st.DrawFn, name: str, columns: tuple[Column, ...]) -> list[str]:
+    """Return a table made by itself: other order, a dropped column, perhaps other defaults."""
+    order = draw(st.permutations(columns))
+    if draw(st.booleans()):
+        order = [Column(one.name, one.kind, more=_OTHER_DEFAULTS.get(one.more, one.more)) for one in order]
+    place = draw(st.integers(0, len(order)))
+    junk = Column("junk", "int", more=" DEFAULT 1")
+    return [_create(name, (*order[:place], junk, *order[place:])), f"ALTER TABLE app.{name} DROP COLUMN junk"]
+
+
+_OTHER_DEFAULTS = {" DEFAULT 0": " DEFAULT 5", " DEFAULT 'main'": " DEFAULT 'leaf'", " DEFAULT 7": " DEFAULT 8"}
+
+
+def _create(name: str, columns: tuple[Column, ...]) -> str:
+    return f"CREATE TABLE app.{name} ({', '.join(one.sql for one in columns)})"
+
+
+def _insert(name: str, columns: tuple[Column, ...], rows: range) -> str:
+    filled = [one for one in columns if one.salt is not None]
+    names = ", ".join(("id", "region", *(one.name for one in filled)))
+    lines = (
+        ", ".join((str(row), str(row % REGIONS), *(value(one.kind, row, one.salt or 0) for one in filled))) for row in rows
+    )
+    return f"INSERT INTO app.{name} ({names}) VALUES\n  " + ",\n  ".join(f"({line})" for line in lines)
