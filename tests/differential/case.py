@@ -32,7 +32,7 @@ class Setting:
         return f"ALTER {target} SET {self.name} = {value}"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Case:
     """Everything that two plays of the same start need.
 
@@ -50,6 +50,7 @@ class Case:
     meant: tuple[tuple[str, str], ...] = ()
     keys: tuple[tuple[str, Any], ...] = (("batch", {"max_rows": 7}),)
     exemptions: tuple[Exemption, ...] = EXEMPTIONS
+    server_min: int = 140000
 
     @property
     def options(self) -> str:
@@ -90,6 +91,10 @@ class Case:
         content |= ({"using": dict(self.using)} if self.using else {}) | ({"python": python} if python else {})
         content |= dict(self.keys)
         return "".join(f"{key}: {json.dumps(value, ensure_ascii=False)}\n" for key, value in content.items())
+
+    def __repr__(self) -> str:
+        """Not all of it: what hypothesis shows beside what `str` prints."""
+        return f"<case of {dict(self.set_)} where {self.where}>"
 
     def __str__(self) -> str:
         """Everything to paste: the database, the plain UPDATE, the job file and the commands."""

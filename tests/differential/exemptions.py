@@ -24,7 +24,9 @@ NEVER_GENERATED = (
     "sequences: a batch that is rolled back leaves a gap",
     "names of sessions, settings that bound a session's time, current_query(): they say who asks, and how",
     "several partners of a joined row: UPDATE … FROM takes any one of them",
-    "a unique constraint that is not deferrable over a column that is set from itself: whether the plain UPDATE"
-    " works depends on the order of rows in the file",
+    (
+        "a unique constraint that is not deferrable over a column that is set from itself: whether the plain UPDATE"
+        " works depends on the order of rows in the file"
+    ),
 )
 """What has no one right answer, so that no case asks for it."""

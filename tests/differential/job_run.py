@@ -26,9 +26,7 @@ def run_job(dsn: str, path: Path) -> End:
         return End(error.exit_code, str(error))
     except TimeoutError:
         return End(None, f"no end within {END_S:g} s; " + "; ".join(said[-3:]))
-    except BaseException as error:  # noqa: BLE001 - any other end is the product's bug, and a difference
-        if isinstance(error, KeyboardInterrupt):
-            raise
+    except Exception as error:  # noqa: BLE001 - any other end is the product's bug, and a difference
         return End(None, "".join(traceback.format_exception(error)[-3:]))
     return End(code, said[-1] if said else "")
 

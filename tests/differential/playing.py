@@ -37,7 +37,9 @@ ALTER ROLE {WORKER} RESET ALL;
 ALTER ROLE {WORKER} NOBYPASSRLS;
 """
 # Rows are compared as texts, so nothing that a case sets may reach the session that reads them.
-_CANONICAL = "-c client_min_messages=warning -c lock_timeout=10s -c extra_float_digits=1 -c timezone=UTC -c datestyle=ISO"
+_CANONICAL = (
+    "-c client_min_messages=warning -c lock_timeout=10s -c extra_float_digits=1 -c timezone=UTC -c datestyle=ISO"
+)
 _TREE = """
 WITH RECURSIVE tree AS (
     SELECT to_regclass(%s)::oid AS oid
@@ -63,6 +65,11 @@ class Playground:
             make_conninfo(server.dsn_for(dbname=DATABASE), options=_CANONICAL), autocommit=True, prepare_threshold=None
         )
         self._directory = tempfile.TemporaryDirectory()
+
+    @property
+    def version(self) -> int:
+        """The server's version, as `Case.server_min` has it."""
+        return self._admin.info.server_version
 
     def __enter__(self) -> Self:
         return self

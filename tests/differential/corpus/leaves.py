@@ -29,8 +29,10 @@ INHERITED = (
 TOTALS = (
     "CREATE TABLE app.totals (total bigint)",
     "INSERT INTO app.totals VALUES (0)",
-    "CREATE FUNCTION app.keep_totals() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN UPDATE app.totals SET total = total"
-    " + (SELECT coalesce(sum(n), 0) FROM new_rows) - (SELECT coalesce(sum(n), 0) FROM old_rows); RETURN NULL; END$$",
+    (
+        "CREATE FUNCTION app.keep_totals() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN UPDATE app.totals SET total = total"
+        " + (SELECT coalesce(sum(n), 0) FROM new_rows) - (SELECT coalesce(sum(n), 0) FROM old_rows); RETURN NULL; END$$"
+    ),
 )
 KEEP_TOTALS = (
     "CREATE TRIGGER keep_totals AFTER UPDATE ON app.{} REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows"
@@ -65,22 +67,16 @@ CASES: dict[str, Case] = {
         *PARTITIONED, set={"made": "row_to_json(t)::text"}, where="made IS NULL"
     ),
     "leaves: the row of a child, as text": case(*INHERITED, set={"made": "t::text"}, where="made IS NULL"),
-    "leaves: the row of a child, as jsonb": case(
-        *INHERITED, set={"made": "to_jsonb(t)::text"}, where="made IS NULL"
-    ),
+    "leaves: the row of a child, as jsonb": case(*INHERITED, set={"made": "to_jsonb(t)::text"}, where="made IS NULL"),
     "leaves: the row's type": case(*PARTITIONED, set={"made": "pg_typeof(t)::text"}, where="made IS NULL"),
-    "leaves: a row in where": case(
-        *INHERITED, set={"made": "'x'"}, where="made IS NULL AND length(t::text) < 8"
-    ),
+    "leaves: a row in where": case(*INHERITED, set={"made": "'x'"}, where="made IS NULL AND length(t::text) < 8"),
     "leaves: a function of the row's type": case(
         *PARTITIONED,
         "CREATE FUNCTION app.label(app.t) RETURNS text LANGUAGE sql STABLE AS 'SELECT $1.id || '' of '' || $1.region'",
         set={"made": "app.label(t)"},
         where="made IS NULL",
     ),
-    "leaves: a row that is null": case(
-        *INHERITED, set={"made": "(t IS NOT NULL)::text"}, where="made IS NULL"
-    ),
+    "leaves: a row that is null": case(*INHERITED, set={"made": "(t IS NOT NULL)::text"}, where="made IS NULL"),
     "leaves: tableoid": case(*PARTITIONED, set={"made": "tableoid::regclass::text"}, where="made IS NULL"),
     "leaves: a default of the leaf": case(*PARTITIONED, set={"made": "DEFAULT"}, where="n > 5 AND n < 30"),
     "leaves: a default": case(*PARTITIONED, set={"n": "DEFAULT"}, where="n IS NOT NULL"),

@@ -13,8 +13,8 @@ GRANTS = (
 
 
 def case(*setup: str, set: dict[str, str], where: str, **rest: Any) -> Case:  # noqa: A002 - the job file's word
-    """Return a case of these statements, with `set` as in a job file."""
-    made = {name: tuple(value.items()) if isinstance(value, dict) else value for name, value in rest.items()}
+    """Return a case of these statements, with dicts as in a job file."""
+    made: dict[str, Any] = {name: tuple(one.items()) if isinstance(one, dict) else one for name, one in rest.items()}
     return Case(setup=("CREATE SCHEMA app", *setup, *GRANTS), set_=tuple(set.items()), where=where, **made)
 
 

@@ -65,7 +65,9 @@ CASES: dict[str, Case] = {
     ),
     "own rows: a row that goes on matching": case(*COUNTED, set={"n": "n + 1"}, where="n < 5"),
     "own rows: a row that matches for ever": case(*COUNTED, set={"n": "n + 1"}, where="n >= 0"),
-    "own rows: a few that go on matching": case(*COUNTED, set={"n": "CASE WHEN n = 4 THEN 9 ELSE n END"}, where="n < 5"),
+    "own rows: a few that go on matching": case(
+        *COUNTED, set={"n": "CASE WHEN n = 4 THEN 9 ELSE n END"}, where="n < 5"
+    ),
     "own rows: size of a value": case(
         "CREATE TABLE app.t (id int PRIMARY KEY, doc text)",
         "ALTER TABLE app.t ALTER COLUMN doc SET STORAGE EXTERNAL",
@@ -95,8 +97,7 @@ CASES: dict[str, Case] = {
         *COUNTED,
         "CREATE FUNCTION app.passed_on() RETURNS trigger LANGUAGE plpgsql AS"
         " 'BEGIN UPDATE app.t SET n = 1 WHERE id = new.id - 1 AND n > 4; RETURN NULL; END'",
-        "CREATE TRIGGER passed_on AFTER UPDATE ON app.t FOR EACH ROW WHEN (new.n = 9)"
-        " EXECUTE FUNCTION app.passed_on()",
+        "CREATE TRIGGER passed_on AFTER UPDATE ON app.t FOR EACH ROW WHEN (new.n = 9) EXECUTE FUNCTION app.passed_on()",
         set={"n": "9"},
         where="n < 2",
     ),

@@ -7,20 +7,24 @@ from tests.differential.corpus.make import case, database, dsn, role
 
 TIMES = (
     "CREATE TABLE app.t (id int PRIMARY KEY, created_at timestamptz, day date, legacy timestamp, at timestamptz)",
-    "INSERT INTO app.t SELECT i, '2024-03-09 00:00Z'::timestamptz + i * interval '97 minutes', NULL,"
-    " '2024-03-10 00:00'::timestamp + i * interval '7 minutes', NULL FROM generate_series(1, 40) i",
+    (
+        "INSERT INTO app.t SELECT i, '2024-03-09 00:00Z'::timestamptz + i * interval '97 minutes', NULL,"
+        " '2024-03-10 00:00'::timestamp + i * interval '7 minutes', NULL FROM generate_series(1, 40) i"
+    ),
 )
 TEXTS = (
     "CREATE TABLE app.t (id int PRIMARY KEY, name text, made text)",
     "INSERT INTO app.t SELECT i, CASE WHEN i % 3 > 0 THEN 'name' || i END, NULL FROM generate_series(1, 20) i",
 )
 WITNESS = (
-    "CREATE FUNCTION app.witness() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN new.name := concat_ws(' ',"
-    " current_setting('TimeZone'), current_setting('DateStyle'), current_setting('IntervalStyle'),"
-    " current_setting('extra_float_digits'), current_setting('array_nulls'), current_setting('row_security'),"
-    " current_setting('bytea_output'), current_setting('search_path'), current_setting('lc_monetary'),"
-    " current_setting('xmloption'), current_setting('standard_conforming_strings'));"
-    " RETURN new; END$$",
+    (
+        "CREATE FUNCTION app.witness() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN new.name := concat_ws(' ',"
+        " current_setting('TimeZone'), current_setting('DateStyle'), current_setting('IntervalStyle'),"
+        " current_setting('extra_float_digits'), current_setting('array_nulls'), current_setting('row_security'),"
+        " current_setting('bytea_output'), current_setting('search_path'), current_setting('lc_monetary'),"
+        " current_setting('xmloption'), current_setting('standard_conforming_strings'));"
+        " RETURN new; END$$"
+    ),
     "CREATE TRIGGER witness BEFORE UPDATE ON app.t FOR EACH ROW EXECUTE FUNCTION app.witness()",
 )
 
@@ -168,7 +172,9 @@ CASES: dict[str, Case] = {
         *TEXTS, set={"made": "'x'"}, where="made IS NULL", settings=role(idle_session_timeout="2s")
     ),
     "a backslash that quotes": case(
-        *TEXTS, set={"made": "quote_ident(name)"}, where="made IS NULL AND name IS NOT NULL",
+        *TEXTS,
+        set={"made": "quote_ident(name)"},
+        where="made IS NULL AND name IS NOT NULL",
         settings=database(quote_all_identifiers="on", backslash_quote="on"),
     ),
 }

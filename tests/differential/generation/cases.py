@@ -42,7 +42,6 @@ PUBLICATIONS = (
     "CREATE PUBLICATION everything FOR ALL TABLES",
     "CREATE PUBLICATION one FOR TABLE app.t",
     "CREATE PUBLICATION inserted FOR TABLE app.t WITH (publish = 'insert')",
-    "CREATE PUBLICATION columns FOR TABLE app.t (id, region)",
 )
 KEYS: tuple[tuple[str, tuple[Any, ...]], ...] = (
     ("lanes", (2,)),

@@ -38,7 +38,6 @@ VALUES: dict[str, tuple[str, ...]] = {
     "constraint_exclusion": ("off", "on"),
     "plan_cache_mode": ("force_generic_plan",),
     "jit_above_cost": ("0",),
-    "debug_parallel_query": ("on",),
     "gin_fuzzy_search_limit": ("1",),
     "default_toast_compression": ("pglz",),
     "idle_session_timeout": ("5s",),
@@ -47,7 +46,6 @@ VALUES: dict[str, tuple[str, ...]] = {
     "statement_timeout": ("8s",),
     "client_encoding": ("LATIN1", "SQL_ASCII"),
     "xmlbinary": ("hex",),
-    "createrole_self_grant": ("set",),
     "password_encryption": ("md5",),
     "work_mem": ("64kB",),
 }

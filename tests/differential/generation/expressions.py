@@ -30,8 +30,10 @@ _CALLER = (
 _HIDDEN = "CREATE FUNCTION app.upper(text) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT $1 || '' in app'''"
 _OF_ROW = "CREATE FUNCTION app.label(app.t) RETURNS text LANGUAGE sql STABLE AS 'SELECT $1.id || '' '' || $1.region'"
 _DEFINER = (
-    "CREATE FUNCTION app.secret(int) RETURNS text LANGUAGE sql STABLE SECURITY DEFINER"
-    " AS 'SELECT label FROM app.secrets WHERE id = $1'",
+    (
+        "CREATE FUNCTION app.secret(int) RETURNS text LANGUAGE sql STABLE SECURITY DEFINER"
+        " AS 'SELECT label FROM app.secrets WHERE id = $1'"
+    ),
     "ALTER FUNCTION app.secret(int) OWNER TO stranger",
 )
 
@@ -105,7 +107,9 @@ CONDITIONS: tuple[Expression, ...] = (
     Expression("bool", "length({row}::text) % 2 = 0"),
     Expression("bool", r"{0} IS DISTINCT FROM 'a\b'", ("text",)),
     Expression("bool", "EXISTS (SELECT FROM app.labels l WHERE l.id = {row}.id)"),
-    Expression("bool", "{row}.id = (SELECT min(o.id) FROM app.t o WHERE o.region = {row}.region AND o.id > {row}.id - 3)"),
+    Expression(
+        "bool", "{row}.id = (SELECT min(o.id) FROM app.t o WHERE o.region = {row}.region AND o.id > {row}.id - 3)"
+    ),
     Expression("bool", "(SELECT count(*) FROM app.t o WHERE o.done) < 9"),
     Expression("bool", "{0} > '01/02/2024'", ("date",)),
     Expression("bool", "{row}.tableoid <> 0"),

@@ -14,7 +14,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "numeric": ("0.10", "'NaN'", "1e-20", "12345678901234567890.5", "NULL"),
     "bool": ("true", "false", "NULL"),
     "bytea": (r"'\x00ff5c'", r"'\x61'", r"'\x'", "NULL"),
-    "text[]": ("'{a,NULL,\"NULL\",\"\"}'", "'{}'", "'{{a,b},{c,NULL}}'", "NULL"),
+    "text[]": ('\'{a,NULL,"NULL",""}\'', "'{}'", "'{{a,b},{c,NULL}}'", "NULL"),
     "float8[]": ("ARRAY[1/3::float8, NULL]", "'{}'", "NULL"),
     "jsonb": ("""'{"b": 1, "a": [1.10, null]}'""", "'[]'", "'\"x\"'", "NULL"),
     "json": ("""'{"b": 1,  "a": 2}'""", "'[1.0]'", "NULL"),

@@ -125,6 +125,7 @@ def _insert(name: str, columns: tuple[Column, ...], rows: range) -> str:
     filled = [one for one in columns if one.salt is not None]
     names = ", ".join(("id", "region", *(one.name for one in filled)))
     lines = (
-        ", ".join((str(row), str(row % REGIONS), *(value(one.kind, row, one.salt or 0) for one in filled))) for row in rows
+        ", ".join((str(row), str(row % REGIONS), *(value(one.kind, row, one.salt or 0) for one in filled)))
+        for row in rows
     )
     return f"INSERT INTO app.{name} ({names}) VALUES\n  " + ",\n  ".join(f"({line})" for line in lines)

@@ -35,8 +35,10 @@ class Trigger:
             f"EXECUTE FUNCTION app.{self.name}()",
         ]
         made = (
-            f"CREATE OR REPLACE FUNCTION app.{self.name}() RETURNS trigger LANGUAGE plpgsql {self.function}"
-            f" AS $$BEGIN {self.body} END$$",
+            (
+                f"CREATE OR REPLACE FUNCTION app.{self.name}() RETURNS trigger LANGUAGE plpgsql {self.function}"
+                f" AS $$BEGIN {self.body} END$$"
+            ),
             " ".join(part for part in parts if part),
         )
         return (*made, f"ALTER TABLE app.{table} ENABLE {enabled} TRIGGER {self.name}") if enabled else made
@@ -60,7 +62,9 @@ TRIGGERS = (
         when="old.* IS DISTINCT FROM new.*",
     ),
     Trigger("finished", "BEFORE UPDATE OF done", "new.note := coalesce(new.note, '') || '+'; RETURN new;"),
-    Trigger("local", "BEFORE UPDATE", "new.note := now()::text IS NOT NULL; RETURN new;", function="SET timezone = 'UTC'"),
+    Trigger(
+        "local", "BEFORE UPDATE", "new.note := now()::text IS NOT NULL; RETURN new;", function="SET timezone = 'UTC'"
+    ),
     Trigger(
         "labelled",
         "BEFORE UPDATE",
@@ -93,9 +97,7 @@ TRIGGERS = (
         f"{_AUDIT} (new.id, 'deferred ' || (SELECT t.done FROM app.t WHERE t.id = new.id LIMIT 1)); RETURN NULL;",
         constraint="DEFERRABLE INITIALLY DEFERRED",
     ),
-    Trigger(
-        "postponable", "AFTER UPDATE", f"{_AUDIT} (new.id, 'deferrable'); RETURN NULL;", constraint="DEFERRABLE"
-    ),
+    Trigger("postponable", "AFTER UPDATE", f"{_AUDIT} (new.id, 'deferrable'); RETURN NULL;", constraint="DEFERRABLE"),
     Trigger(
         "all_or_none",
         "AFTER UPDATE",
