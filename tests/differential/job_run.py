@@ -7,10 +7,11 @@ from pathlib import Path
 
 import anyio
 
-from backfill.app import App
-from backfill.cli import read_job
-from backfill.core.events import Event, Finished
-from backfill.errors import BackfillError
+from backfill.cli.root import read_job
+from backfill.events.event import Event
+from backfill.events.job import Finished
+from backfill.service.app import App
+from backfill.values.errors import BackfillError
 from tests.differential.comparison import End
 
 END_S = 20.0

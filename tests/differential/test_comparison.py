@@ -47,7 +47,18 @@ BOTH_FAIL = replace(
         (Kind.FAILED, replace(SAME, job_end=End(4, "halted"), job=BEFORE)),
         (Kind.COMPLAINED, replace(SAME, job_end=End(1, "failed"))),
     ],
-    ids=lambda one: one.name if isinstance(one, Kind) else "",
+    ids=[
+        *(
+            "values",
+            "values-twice",
+            "values-elsewhere",
+            "values-unconverged",
+            "survived",
+            "survived-in-part",
+            "partial",
+        ),
+        *("broken", "endless", "touched-state", "touched-rows", "unlocated", "failed", "complained"),
+    ],
 )
 def test_a_difference_is_found(kind: Kind, played: Played):
     found = compare(CASE, played)
