@@ -1,4 +1,4 @@
-"""Roles with a worker's least rights, as docs/operations/rights.md grants them: what commands and whole jobs run as in tests."""
+"""Roles with a worker's least rights, as docs/operations/rights.md grants them: tests run commands and jobs as them."""
 
 from __future__ import annotations
 
