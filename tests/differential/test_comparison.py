@@ -24,9 +24,7 @@ def left(*rows: str, has_state: bool = True, **tables: tuple[str, ...]) -> Left:
 BEFORE, AFTER = left("(1,)", "(2,)", has_state=False), left("(1,1)", "(2,1)")
 SAME = Played(BEFORE, End(0, "UPDATE 2"), AFTER, End(0, "done"), AFTER)
 REFUSED_BEFORE = replace(SAME, job_end=REFUSED, job=BEFORE)
-BOTH_FAIL = replace(
-    SAME, plain_end=End(1, "23514"), plain=BEFORE, job_end=End(1, "failed"), rowwise=left("(1,1)", "(2,)")
-)
+BOTH_FAIL = Played(BEFORE, End(1, "23514"), BEFORE, End(1, "failed"), BEFORE, rowwise=left("(1,1)", "(2,)"))
 
 
 @pytest.mark.parametrize(
