@@ -236,15 +236,15 @@ async def test_a_connection_that_is_lost_is_a_vacuum_that_failed(users: Database
 
 KILLED = """
 import asyncio, sys
-from backfill.core.vacuum import Cost
-from backfill.pg.database import Database
-from backfill.core.jobfile import load
+from backfill.upkeep.vacuum import VacuumCost
+from backfill.postgres.work.job_session import PgJobSession
+from backfill.jobfile.load import load
 
 async def main():
-    async with Database(sys.argv[1], load(sys.argv[2], "job.yaml")) as worker:
+    async with PgJobSession(sys.argv[1], load(sys.argv[2], "job.yaml")) as worker:
         await worker.begin()
         await worker.open("public.users")
-        await worker.start_vacuum(Cost(1, 100.0))
+        await worker.start_vacuum(VacuumCost(1, 100.0))
         while True:
             await worker.read_signals()
             await asyncio.sleep(0.1)
