@@ -35,7 +35,7 @@ from backfill.table.stripe_plan import PageProfile, residues
 from backfill.table.window_layout import TableTraits
 from backfill.throttle.signals import Replica, Signals, Upkeep, VacuumResult
 from backfill.throttle.wait_reason import WaitReason
-from backfill.upkeep.vacuum import VacuumCost
+from backfill.upkeep.vacuum_choice import VacuumCost
 from backfill.values.errors import (
     ConnectionLost,
     Halted,

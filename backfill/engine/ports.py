@@ -26,7 +26,7 @@ from backfill.table.sparse_rows import RowAddresses
 from backfill.table.stripe_plan import PageProfile
 from backfill.throttle.signals import Signals, VacuumResult
 from backfill.throttle.wait_reason import WaitReason
-from backfill.upkeep.vacuum import VacuumCost
+from backfill.upkeep.vacuum_choice import VacuumCost
 from backfill.values.errors import StatementRefused
 
 

@@ -15,7 +15,7 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from backfill.jobfile.job import Job
 from backfill.jobfile.yaml_document import DocumentProblem, value_of
-from backfill.values.units import shown
+from backfill.values.text import shown
 
 Path = tuple[str, ...]
 

@@ -19,7 +19,8 @@ from backfill.jobfile.field_types import UnquotedScalar
 from backfill.jobfile.job import Job
 from backfill.jobfile.validation_messages import validation_messages
 from backfill.values.errors import JobError
-from backfill.values.units import format_duration, format_rate, format_size, shown
+from backfill.values.text import shown
+from backfill.values.units import format_duration, format_rate, format_size
 
 Path = tuple[str, ...]
 

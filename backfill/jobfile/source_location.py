@@ -16,7 +16,7 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from yaml.scanner import Scanner
 
 from backfill.values.identifier import parse_column
-from backfill.values.units import shown
+from backfill.values.text import shown
 
 _BREAK = re.compile(r"\r\n|\r|\n")
 _BLANK = frozenset(" \t\r\n\x85\u2028\u2029")

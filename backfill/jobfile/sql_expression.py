@@ -11,8 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
-from backfill.values.identifier import LETTER
-from backfill.values.units import shown
+from backfill.values.text import LETTER, shown
 
 _TOKEN = re.compile(
     rf"""

@@ -13,7 +13,7 @@ from backfill.jobfile.field_types import UnquotedScalar, message, wrong_kind
 from backfill.jobfile.sql_expression import find_fault, terminated
 from backfill.values import identifier
 from backfill.values.identifier import BYTES_MAX, TableName, parse_column, storable
-from backfill.values.units import shown
+from backfill.values.text import shown
 
 _NAME = "[A-Za-z_][A-Za-z0-9_]*"
 FUNCTION_PATTERN = rf"^{_NAME}(\.{_NAME})*:{_NAME}$"

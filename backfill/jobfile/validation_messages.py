@@ -11,7 +11,7 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from backfill.jobfile.field_types import UnquotedScalar
 from backfill.jobfile.source_location import SourceNode, find_node, source_index
 from backfill.jobfile.yaml_document import DocumentProblem
-from backfill.values.units import shown
+from backfill.values.text import shown
 
 _EXAMPLES = {
     "name": "name: users-handle",

@@ -18,7 +18,7 @@ from yaml.reader import ReaderError
 from backfill.jobfile.field_types import UnquotedScalar
 from backfill.jobfile.source_location import line_column
 from backfill.jobfile.yaml_errors import describe_syntax_error
-from backfill.values.units import shown
+from backfill.values.text import shown
 
 CHARACTERS_MAX = 1_000_000
 DEPTH_MAX = 8

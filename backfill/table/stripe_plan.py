@@ -12,14 +12,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from backfill.jobfile.limits import STRIPES_MAX
-
 USABLE_BYTES = 8168
 """What an 8 kB page has for tuples and their line pointers (BLCKSZ less its header)."""
 POINTER_BYTES = 4
 """A line pointer: stays behind as a redirect (HOT) or as dead (moved) when its old version is pruned."""
 RESIDUES = 64
 """Line pointers are told apart modulo this: a bigint has a bit for each."""
+STRIPES_TRIED_MAX = 12
+"""Stripes of a page that are tried; a job file may ask for as many."""
 PROFILE_PAGES = 32
 """Pages that tell how a window's rows fill theirs."""
 MOVED_WAL_BYTES = 150
@@ -72,7 +72,7 @@ def best_plan(
 @lru_cache(maxsize=256)
 def _best(profile: PageProfile, indexes: int, stripes: int | None, entry_wal_bytes: int) -> StripePlan:
     due = max(1, round(profile.due))
-    counts = range(1, STRIPES_MAX + 1) if stripes is None else (stripes,)
+    counts = range(1, STRIPES_TRIED_MAX + 1) if stripes is None else (stripes,)
     found = []
     for count in counts:
         for moved_wished in range(1, due + 1):

@@ -11,7 +11,7 @@ from backfill.throttle.lock_backoff import LockBackoff
 from backfill.throttle.lsn_clock import LsnClock
 from backfill.throttle.replica_window import ReplicaWindow
 from backfill.throttle.row_cost import RowCost
-from backfill.throttle.stop_conditions import ConditionKey
+from backfill.throttle.wait_reason import ConditionKey
 from backfill.throttle.wal_rate import WalDebt
 
 ROUND_TRIPS = 5

@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 from backfill.jobfile.limits import ThrottleLimits
 from backfill.throttle.replica_window import ReplicaWindow
 from backfill.throttle.signals import ReplicationSlot, Signals
-from backfill.throttle.wait_reason import WaitKind, WaitReason
+from backfill.throttle.wait_reason import ConditionKey, WaitKind, WaitReason
 from backfill.values.units import format_duration, format_size
 
 BUDGET_SHARE = 0.9
@@ -21,10 +21,6 @@ BUDGET_SHARE = 0.9
 RESUME_SHARE = 0.5
 SAFE_SHARE = 0.1
 """Nothing starts while less of max_slot_wal_keep_size than this is left to a slot."""
-
-
-ConditionKey = tuple[WaitKind, str]
-"""What hysteresis is kept for: a kind of limit, and the replica or slot that it is about."""
 
 
 @dataclass(frozen=True, slots=True)

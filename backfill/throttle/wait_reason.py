@@ -34,6 +34,10 @@ PACE_KINDS = frozenset({WaitKind.WINDOW, WaitKind.WAL_RATE, WaitKind.REST})
 """The ordinary pace: a job held by these is running."""
 
 
+ConditionKey = tuple[WaitKind, str]
+"""What hysteresis is kept for: a kind of limit, and the replica or slot that it is about."""
+
+
 @dataclass(frozen=True, slots=True)
 class WaitReason:
     """One wait, told in the grammar above."""

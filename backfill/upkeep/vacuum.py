@@ -18,6 +18,7 @@ from backfill.jobfile.limits import ThrottleLimits
 from backfill.throttle.signals import Signals, Upkeep, VacuumResult
 from backfill.throttle.state import ThrottleState
 from backfill.throttle.wait_reason import PACE_KINDS, WaitKind, WaitReason
+from backfill.upkeep.vacuum_choice import Skip, StartVacuum, StopVacuum, VacuumChoice, VacuumCost
 from backfill.values.units import format_duration, format_rate, format_size
 
 SHARE = 0.05
@@ -47,38 +48,6 @@ STALE_S = 5.0
 BLOCK_BYTES = 8192
 COST_DIRTY, COST_LIMIT_MAX = 20, 10_000
 DELAY_MS, DELAY_MAX_MS = 2.0, 100.0
-
-
-@dataclass(frozen=True, slots=True)
-class VacuumCost:
-    """The server's `vacuum_cost_limit` and `vacuum_cost_delay`."""
-
-    limit: int
-    delay_ms: float
-
-
-@dataclass(frozen=True, slots=True)
-class StartVacuum:
-    """Begin."""
-
-    cost: VacuumCost
-
-
-@dataclass(frozen=True, slots=True)
-class StopVacuum:
-    """End the one that runs."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Skip:
-    """Go on as it is."""
-
-    reason: str
-
-
-VacuumChoice = StartVacuum | StopVacuum | Skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,10 @@ import re
 import string
 from dataclasses import dataclass
 
-from backfill.values.units import shown
+from backfill.values.text import LETTER, shown
 
 BYTES_MAX = 63
 
-LETTER = r"[^\x00-@\[-^`{-\x7f]"
-"""ASCII letters, `_` and whatever is beyond ASCII, by what it is not: named as ranges it takes 20 ms to compile."""
 _UNQUOTED = rf"{LETTER}(?:{LETTER}|[0-9$])*"
 _QUOTED = r'"(?:[^"]|"")*"'
 _NAME = re.compile(f"{_UNQUOTED}|{_QUOTED}")

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
+from backfill.values.text import shown
+
 # In the order in which they may be written, so that `1m30s` is a duration and `30s1m` is not.
 _SECONDS = {"d": "86400", "h": "3600", "m": "60", "s": "1", "ms": "0.001", "us": "0.000001"}
 _BYTES = {"B": 1, "kB": 1024, "MB": 1024**2, "GB": 1024**3, "TB": 1024**4}
@@ -83,8 +85,3 @@ def format_size(size_bytes: float) -> str:
 def format_rate(rate_bytes_s: float) -> str:
     """Return `3.9MB/s`."""
     return format_size(rate_bytes_s) + "/s"
-
-
-def shown(text: str, limit: int = 60) -> str:
-    """Return the text in quotes on one line, its end cut off where it is long: a value inside a message."""
-    return repr(text if len(text) <= limit else text[:limit] + "…")

@@ -12,7 +12,8 @@ from backfill.throttle.signals import Signals, VacuumResult
 from backfill.throttle.state import ThrottleState
 from backfill.throttle.wait_reason import WaitReason
 from backfill.upkeep import vacuum
-from backfill.upkeep.vacuum import StartVacuum, StopVacuum, VacuumHistory
+from backfill.upkeep.vacuum import VacuumHistory
+from backfill.upkeep.vacuum_choice import StartVacuum, StopVacuum
 from backfill.values.errors import DatabaseError
 
 

@@ -22,7 +22,8 @@ from backfill.postgres.session.connection import Connection, connect, translated
 from backfill.postgres.session.sql_files import statement as static
 from backfill.postgres.work.compression import compress
 from backfill.throttle.signals import VacuumResult
-from backfill.upkeep.vacuum import VacuumCost, reason_to_cancel
+from backfill.upkeep.vacuum import reason_to_cancel
+from backfill.upkeep.vacuum_choice import VacuumCost
 from backfill.values.errors import DatabaseError, Halted, StatementRefused
 
 WATCH_EVERY_S = 0.25

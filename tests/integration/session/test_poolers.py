@@ -18,7 +18,7 @@ from backfill.postgres.state.status import read_status
 from backfill.postgres.work.job_session import PgJobSession as Session
 from backfill.sandbox.wait import wait_until
 from backfill.throttle.signals import Signals
-from backfill.upkeep.vacuum import VacuumCost
+from backfill.upkeep.vacuum_choice import VacuumCost
 from backfill.values.errors import Halted, StatementRefused
 from tests.acceptance.worker import run_job, write_job
 from tests.fixtures_postgres import Cluster, Database

@@ -22,7 +22,7 @@ from backfill.sandbox import Server
 from backfill.table.batch import BatchResult
 from backfill.throttle.compression_support import ServerSupport
 from backfill.upkeep.compression import METHODS
-from backfill.upkeep.vacuum import VacuumCost
+from backfill.upkeep.vacuum_choice import VacuumCost
 from backfill.values.errors import JobError
 from tests.factories import admission, run_order
 from tests.fixtures_postgres import Database

@@ -21,7 +21,7 @@ from backfill.postgres.plan.make import make_plan
 from backfill.postgres.work.job_session import PgJobSession as Session
 from backfill.throttle.signals import Upkeep, VacuumResult
 from backfill.upkeep import vacuum
-from backfill.upkeep.vacuum import VacuumCost
+from backfill.upkeep.vacuum_choice import VacuumCost
 from tests.fixtures_postgres import Database
 from tests.integration.jobs import job_file, make_users, run, run_sql, session
 

@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from backfill.jobfile.limits import STRIPES_MAX
 from backfill.table.stripe_plan import (
     POINTER_BYTES,
     RESIDUES,
+    STRIPES_TRIED_MAX,
     USABLE_BYTES,
     PageProfile,
     best_plan,
@@ -138,3 +140,7 @@ def test_what_later_stripes_should_keep_is_what_fits():
     assert later_share(USERS, (61,), 0) == 1
     assert later_share(USERS, (30, 31), 1) == pytest.approx(22 / 31, abs=0.05)
     assert later_share(USERS, best_plan(USERS, 2).sizes, 1) < later_share(USERS, best_plan(USERS, 2).sizes, 4)
+
+
+def test_as_many_stripes_are_tried_as_a_job_file_may_ask_for():
+    assert STRIPES_TRIED_MAX == STRIPES_MAX

@@ -4,8 +4,8 @@ import pytest
 
 from backfill.throttle.replica_window import ReplicaWindow
 from backfill.throttle.signals import ProbeAnswer, ReplicationSlot, Upkeep
-from backfill.throttle.stop_conditions import BUDGET_SHARE, RESUME_SHARE, ConditionKey, counted, find_stop_conditions
-from backfill.throttle.wait_reason import WaitKind
+from backfill.throttle.stop_conditions import BUDGET_SHARE, RESUME_SHARE, counted, find_stop_conditions
+from backfill.throttle.wait_reason import ConditionKey, WaitKind
 from tests.factories import MB, archiver, limits, replica, signals, slot
 
 NOTHING: frozenset[ConditionKey] = frozenset()

@@ -16,11 +16,7 @@ from backfill.throttle.state import ThrottleState
 from backfill.throttle.wait_reason import WaitKind, WaitReason
 from backfill.upkeep import vacuum
 from backfill.upkeep.vacuum import (
-    Skip,
-    StartVacuum,
-    StopVacuum,
     ThrottleView,
-    VacuumChoice,
     VacuumHistory,
     cost_of,
     decide,
@@ -29,6 +25,7 @@ from backfill.upkeep.vacuum import (
     reason_to_cancel,
     summary,
 )
+from backfill.upkeep.vacuum_choice import Skip, StartVacuum, StopVacuum, VacuumChoice
 from tests.factories import MB, limits, signals
 
 NOW_S = 1000.0

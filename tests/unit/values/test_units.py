@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from backfill.values.text import shown
 from backfill.values.units import (
     DURATION_PATTERN,
     RATE_PATTERN,
@@ -16,7 +17,6 @@ from backfill.values.units import (
     parse_duration,
     parse_rate,
     parse_size,
-    shown,
 )
 
 DURATIONS = [

@@ -13,7 +13,7 @@ from backfill.table.checkpoint import Checkpoint
 from backfill.throttle.signals import Upkeep, VacuumResult
 from backfill.throttle.state import ThrottleState
 from backfill.throttle.wait_reason import WaitKind, WaitReason
-from backfill.upkeep import vacuum
+from backfill.upkeep.vacuum_choice import VacuumCost
 from backfill.values.errors import ConnectionLost
 from tests.factories import MB, job, signals
 from tests.fake_session import Clock
@@ -27,12 +27,12 @@ class Server:
     """A session whose vacuum ends when the test says so."""
 
     def __init__(self) -> None:
-        self.costs: list[vacuum.VacuumCost] = []
+        self.costs: list[VacuumCost] = []
         self.stops: list[str] = []
         self.saved: list[str] = []
         self.lost = False
 
-    async def start_vacuum(self, cost: vacuum.VacuumCost) -> None:
+    async def start_vacuum(self, cost: VacuumCost) -> None:
         self.costs.append(cost)
 
     async def stop_vacuum(self, why: str) -> VacuumResult:
