@@ -86,25 +86,25 @@ def test_a_protection_that_is_switched_off_is_noticed(servers, tmp_path, mutant)
 
 
 def test_of_ten_workers_one_works_nine_wait_and_say_for_whom_and_another_takes_over(servers, tmp_path):
-    stage = Trial(schedule(SEED, ("ten-workers",)), servers, tmp_path)
+    trial = Trial(schedule(SEED, ("ten-workers",)), servers, tmp_path)
     try:
-        stage.open()
-        stage.write_job(RUN_S)
+        trial.open()
+        trial.write_job(RUN_S)
         for _ in range(10):
-            stage.start()
-        wait_until(lambda: standing(stage)[0], "of ten workers one works and nine wait", GATHER_S)
-        holder, others = standing(stage)
+            trial.start()
+        wait_until(lambda: standing(trial)[0], "of ten workers one works and nine wait", GATHER_S)
+        holder, others = standing(trial)
         assert holder is not None
         assert len(others) == 9
-        [(session, name)] = stage.query(HOLDER)
+        [(session, name)] = trial.query(HOLDER)
         for other in others:
             assert other.told("LockWaiting")[-1][1]["holder"].startswith(f"{name} (pid {session}, ")
             assert other.told("BatchDone") == []
         holder.wait(lambda: holder.told("BatchDone"), "works")
-        killed_s = kill(stage, holder)
-        taker = taken_over(stage, others)
+        killed_s = kill(trial, holder)
+        taker = taken_over(trial, others)
         taker.wait(lambda: taker.told("BatchDone"), "works")
         assert taker.told("LockTaken")[0][0] - killed_s < TAKEOVER_S
         assert taker.told("BatchDone")[0][0] - killed_s < TAKEOVER_S
     finally:
-        stage.close()
+        trial.close()

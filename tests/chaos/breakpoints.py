@@ -22,9 +22,9 @@ Held = tuple[Worker, Release]
 
 
 @contextmanager
-def holding(stage: Trial, *statements: Composed | bytes) -> Iterator[tuple[Connection, Release]]:
+def holding(trial: Trial, *statements: Composed | bytes) -> Iterator[tuple[Connection, Release]]:
     """Hold what statements lock, until it is let go."""
-    with stage.connection() as holder:
+    with trial.connection() as holder:
         for one in statements:
             if holder.execute(one).rowcount == 0:
                 raise EndedEarlyError("nothing is left that could be held")
@@ -38,62 +38,62 @@ def holding(stage: Trial, *statements: Composed | bytes) -> Iterator[tuple[Conne
 
 
 @contextmanager
-def _blocked(stage: Trial, *statements: Composed | bytes) -> Iterator[Held]:
-    stage.make_due()
-    with holding(stage, *statements) as (holder, release), stage.hurried():
-        yield stage.until_blocked(holder), release
+def _blocked(trial: Trial, *statements: Composed | bytes) -> Iterator[Held]:
+    trial.make_due()
+    with holding(trial, *statements) as (holder, release), trial.hurried():
+        yield trial.until_blocked(holder), release
 
 
-def a_row(stage: Trial) -> Composed:
+def a_row(trial: Trial) -> Composed:
     """Return the statement that locks any row that is due."""
-    return stage.table.sql("select from {t} where {target} is null order by random() limit 1 for update")
+    return trial.table.sql("select from {t} where {target} is null order by random() limit 1 for update")
 
 
 @contextmanager
-def update(stage: Trial) -> Iterator[Held]:
+def update(trial: Trial) -> Iterator[Held]:
     """A row is locked: the worker stands in the UPDATE of a batch."""
-    with _blocked(stage, a_row(stage)) as held:
+    with _blocked(trial, a_row(trial)) as held:
         yield held
 
 
 @contextmanager
-def last_leaf(stage: Trial) -> Iterator[Held]:
+def last_leaf(trial: Trial) -> Iterator[Held]:
     """A row of the last leaf is locked: all others are done when the worker stands."""
     row = "select from {leaf} where {target} is null limit 1 for update"
-    with _blocked(stage, stage.table.sql(row, leaf=stage.table.leaf(PARTITIONS - 1))) as held:
+    with _blocked(trial, trial.table.sql(row, leaf=trial.table.leaf(PARTITIONS - 1))) as held:
         yield held
 
 
 @contextmanager
-def checkpoint(stage: Trial) -> Iterator[Held]:
+def checkpoint(trial: Trial) -> Iterator[Held]:
     """The checkpoints are locked: rows are updated, the checkpoint is not."""
-    stage.make_due()
-    worker = stage.worker()
+    trial.make_due()
+    worker = trial.worker()
     worker.wait(lambda: worker.told("BatchDone"), "has a checkpoint")
-    with _blocked(stage, f"select from backfill.scan where job = '{JOB}' for update".encode()) as held:
+    with _blocked(trial, f"select from backfill.scan where job = '{JOB}' for update".encode()) as held:
         yield held
 
 
 @contextmanager
-def history(stage: Trial) -> Iterator[Held]:
+def history(trial: Trial) -> Iterator[Held]:
     """The history is locked: rows and checkpoint are written, the line of history is not."""
-    with _blocked(stage, b"lock table backfill.batch in share mode") as held:
+    with _blocked(trial, b"lock table backfill.batch in share mode") as held:
         yield held
 
 
 @contextmanager
-def commit(stage: Trial) -> Iterator[Held]:
+def commit(trial: Trial) -> Iterator[Held]:
     """A deferred trigger waits: the worker stands in COMMIT."""
-    with _blocked(stage, f"select pg_advisory_xact_lock({COMMIT_KEY})".encode()) as held:
+    with _blocked(trial, f"select pg_advisory_xact_lock({COMMIT_KEY})".encode()) as held:
         yield held
 
 
 class Stepper:
     """Lets a worker do one transaction on the table at a time: a lock is handed on from one session to the next."""
 
-    def __init__(self, stage: Trial, first: Connection, second: Connection) -> None:
-        self._stage = stage
-        self._lock = stage.table.sql("lock table {t} in access exclusive mode")
+    def __init__(self, trial: Trial, first: Connection, second: Connection) -> None:
+        self._stage = trial
+        self._lock = trial.table.sql("lock table {t} in access exclusive mode")
         self.holder, self._next = first, second
         self.begin()
 
@@ -124,19 +124,19 @@ class Stepper:
 
 
 @contextmanager
-def _stepped(stage: Trial, reached: Callable[[str], bool]) -> Iterator[tuple[Worker, Release, Stepper]]:
-    stage.make_due()
-    with stage.connection() as first, stage.connection() as second, stage.hurried():
-        worker = stage.worker()
+def _stepped(trial: Trial, reached: Callable[[str], bool]) -> Iterator[tuple[Worker, Release, Stepper]]:
+    trial.make_due()
+    with trial.connection() as first, trial.connection() as second, trial.hurried():
+        worker = trial.worker()
         worker.wait(lambda: worker.told("Started"), "starts")
-        stepper = Stepper(stage, first, second)
+        stepper = Stepper(trial, first, second)
         while not any(map(reached, stepper.said(worker))):
             if worker.living:
                 stepper.step()
             else:  # it was done before it came there
                 stepper.holder.rollback()
-                stage.make_due(share=1.0)
-                worker = stage.worker()
+                trial.make_due(share=1.0)
+                worker = trial.worker()
                 stepper.begin()
         yield worker, lambda: _let_go(stepper), stepper
         _let_go(stepper)
@@ -156,47 +156,47 @@ def _is_proof(said: str) -> bool:
 
 
 @contextmanager
-def scout(stage: Trial) -> Iterator[Held]:
+def scout(trial: Trial) -> Iterator[Held]:
     """The table is locked while the worker looks for rows."""
-    with _stepped(stage, _is_read) as (worker, release, _):
+    with _stepped(trial, _is_read) as (worker, release, _):
         yield worker, release
 
 
 @contextmanager
-def verify(stage: Trial) -> Iterator[Held]:
+def verify(trial: Trial) -> Iterator[Held]:
     """The table is locked before the proof."""
-    with _stepped(stage, _is_proof) as (worker, release, _):
+    with _stepped(trial, _is_proof) as (worker, release, _):
         yield worker, release
 
 
 @contextmanager
-def between_passes(stage: Trial) -> Iterator[Held]:
+def between_passes(trial: Trial) -> Iterator[Held]:
     """A row is due behind the pass, and the checkpoint is locked: the next pass cannot begin."""
-    with _stepped(stage, _is_proof) as (_, let_go, stepper):
+    with _stepped(trial, _is_proof) as (_, let_go, stepper):
         empty = "update {t} set {target} = null, filled = 0 where id = (select min(id) from {t})"
-        stepper.holder.execute(stage.table.sql(empty))
-        with holding(stage, f"select from backfill.scan where job = '{JOB}' for update".encode()) as (holder, release):
+        stepper.holder.execute(trial.table.sql(empty))
+        with holding(trial, f"select from backfill.scan where job = '{JOB}' for update".encode()) as (holder, release):
             stepper.holder.commit()
-            yield stage.until_blocked(holder), release
+            yield trial.until_blocked(holder), release
         let_go()
 
 
 @contextmanager
-def gate(stage: Trial) -> Iterator[Held]:
+def gate(trial: Trial) -> Iterator[Held]:
     """A probe is over its limit: the worker waits before its next batch."""
     found: list[Worker] = []
 
     def release() -> None:
-        stage.query("update public.brake set value = 0")
+        trial.query("update public.brake set value = 0")
 
     def waits() -> bool:
-        if not stage.living():
-            stage.make_due(share=1.0)
-        found[:] = [stage.worker()]
+        if not trial.living():
+            trial.make_due(share=1.0)
+        found[:] = [trial.worker()]
         return bool(found[0].waited_for("probe"))
 
-    stage.make_due()
-    stage.query("update public.brake set value = 9")
+    trial.make_due()
+    trial.query("update public.brake set value = 9")
     try:
         wait_until(waits, "a worker waits at the gate", REACH_S)
         yield found[0], release
@@ -205,19 +205,19 @@ def gate(stage: Trial) -> Iterator[Held]:
 
 
 @contextmanager
-def vacuum(stage: Trial) -> Iterator[Held]:
+def vacuum(trial: Trial) -> Iterator[Held]:
     """A VACUUM of ours runs."""
-    worker = stage.worker()
+    worker = trial.worker()
     worker.wait(lambda: len(worker.told("VacuumStarted")) > len(worker.told("VacuumDone")), "vacuums")
     yield worker, lambda: None
 
 
 @contextmanager
-def random(stage: Trial) -> Iterator[Held]:
+def random(trial: Trial) -> Iterator[Held]:
     """Any moment: after so many events as were drawn, which may be none."""
-    stage.make_due()
-    worker = stage.worker()
-    enough = len(worker.events) + stage.chance.choice((0, 1, 2, 5, 10, 20, 40, 80))
+    trial.make_due()
+    worker = trial.worker()
+    enough = len(worker.events) + trial.chance.choice((0, 1, 2, 5, 10, 20, 40, 80))
     wait_until(lambda: not worker.living or len(worker.events) >= enough, "a moment", REACH_S)
     yield worker, lambda: None
 

@@ -71,7 +71,7 @@ def checkpoint_apart() -> None:
 
 def no_fence() -> None:
     """Let a checkpoint move whoever has claimed it."""
-    without("save_scan", FENCE)
+    without("state/save_checkpoint", FENCE)
 
 
 def one_pass() -> None:
@@ -88,7 +88,7 @@ def one_pass() -> None:
 
 def no_file() -> None:
     """Know a table by its oid alone, whatever file it has."""
-    without("save_scan", FILE)
+    without("state/save_checkpoint", FILE)
     init = definition.TableIdentity.__init__
 
     def without_file(self: Any, oid: int, filenode: int, system_identifier: int) -> None:

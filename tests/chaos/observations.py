@@ -40,8 +40,8 @@ LEFT_BEHIND: LiteralString = (
 class Watch:
     """A thread that counts rows by the checkpoint and by the audit, under one snapshot, again and again."""
 
-    def __init__(self, stage: Trial) -> None:
-        self._stage = stage
+    def __init__(self, trial: Trial) -> None:
+        self._stage = trial
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self.readings = 0
@@ -65,20 +65,20 @@ class Watch:
             self._stop.wait(EVERY_S)
 
 
-def observe(stage: Trial, watch: Watch) -> Evidence:
+def observe(trial: Trial, watch: Watch) -> Evidence:
     """Return what is found once all workers have ended."""
-    sql, workers = stage.table.sql, stage.workers
-    wrong = stage.query(
+    sql, workers = trial.table.sql, trial.workers
+    wrong = trial.query(
         sql(
             "select count(*) over (), 'id ' || id || ' ' || coalesce({target}, 'NULL') || ' for ' || {source} || ' at '"
             " || ctid from {t} where {target} is distinct from {source} order by id limit 5"
         )
     )
-    twice = stage.query(
+    twice = trial.query(
         sql("select count(*) over (), 'id ' || id || ' ' || filled || ' times' from {t} where filled > 1 limit 5")
     )
-    [(checkpoint, audit)] = stage.query(COUNT)
-    job = stage.query("select state, reason from backfill.job where name = %s", JOB)
+    [(checkpoint, audit)] = trial.query(COUNT)
+    job = trial.query("select state, reason from backfill.job where name = %s", JOB)
     words = [(one.log.name, one.stdout, one.stderr) for one in workers]
     waits = [event for one in workers for _, event in one.told("WaitStarted")]
     kinds = set(WaitKind)
@@ -90,36 +90,36 @@ def observe(stage: Trial, watch: Watch) -> Evidence:
         counted=(*watch.apart, Counted(checkpoint, audit)),
         job_state=job[0][0] if job else None,
         job_reason=job[0][1] if job else None,
-        scans=_scans(stage),
-        left_behind=_left_behind(stage),
-        absences=tuple(stage.absences),
-        exits=tuple(stage.exits),
+        scans=_scans(trial),
+        left_behind=_left_behind(trial),
+        absences=tuple(trial.absences),
+        exits=tuple(trial.exits),
         untold=tuple(
             str(event) for event in waits if event["reason"]["kind"] not in kinds or not event["reason"]["text"].strip()
         ),
         tracebacks=tuple(f"{name}: {said[-500:]}" for name, _, said in words if "Traceback" in said),
-        passwords=_passwords(stage, words),
-        late=tuple(stage.late),
+        passwords=_passwords(trial, words),
+        late=tuple(trial.late),
     )
 
 
-def _scans(stage: Trial) -> tuple[Scanned, ...]:
-    text = stage.table.sql(
+def _scans(trial: Trial) -> tuple[Scanned, ...]:
+    text = trial.table.sql(
         "with recursive tree as (select to_regclass({name})::oid as oid union all"
         " select i.inhrelid from pg_inherits i join tree on i.inhparent = tree.oid)"
         " select leaf, lane, proof is not null, window_start >= end_page from backfill.scan"
         " where to_regclass(leaf)::oid in (select oid from tree) order by 1, 2",
-        name=Literal(stage.table.sql("{t}").as_string()),
+        name=Literal(trial.table.sql("{t}").as_string()),
     )
-    return tuple(Scanned(*row) for row in stage.query(text))
+    return tuple(Scanned(*row) for row in trial.query(text))
 
 
-def _left_behind(stage: Trial) -> tuple[str, ...]:
+def _left_behind(trial: Trial) -> tuple[str, ...]:
     """Return what is there still when the server has had time to notice that the workers are gone."""
     found: list[str] = []
 
     def nothing() -> bool:
-        found[:] = [text for (text,) in stage.query(LEFT_BEHIND)]
+        found[:] = [text for (text,) in trial.query(LEFT_BEHIND)]
         return not found
 
     with suppress(BackfillError):
@@ -127,9 +127,9 @@ def _left_behind(stage: Trial) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _passwords(stage: Trial, words: list[tuple[str, str, str]]) -> tuple[str, ...]:
-    secrets = {stage.password, *(server.password for server in (stage.servers.primary, *stage.servers.standbys))}
-    state = stage.query(
+def _passwords(trial: Trial, words: list[tuple[str, str, str]]) -> tuple[str, ...]:
+    secrets = {trial.password, *(server.password for server in (trial.servers.primary, *trial.servers.standbys))}
+    state = trial.query(
         "select j::text from backfill.job j union all select e::text from backfill.event e"
         " union all select b::text from backfill.batch b"
     )

@@ -11,7 +11,7 @@ import psycopg
 
 from backfill.values.errors import BackfillError
 from tests.chaos.catalogue import Shape
-from tests.chaos.injections import DEEDS
+from tests.chaos.injections import INJECTIONS
 from tests.chaos.observations import Watch, observe
 from tests.chaos.oracle import judge
 from tests.chaos.process import END_S, EndedEarlyError, Worker
@@ -28,76 +28,76 @@ FINISHERS_MAX = 2
 def run_trial(plan: Plan, servers: Servers, folder: Path, mutant: str = "") -> Result:
     """Play a round on these servers; what the workers said is in the folder."""
     began_s = time.monotonic()
-    stage = Trial(plan, servers, folder, mutant)
+    trial = Trial(plan, servers, folder, mutant)
     skipped: list[tuple[str, str]] = []
     missed: list[tuple[str, str]] = []
     try:
-        stage.open()
-        watch = Watch(stage)
+        trial.open()
+        watch = Watch(trial)
         try:
             for name in plan.faults:
                 try:
-                    inject(stage, name)
+                    inject(trial, name)
                 except CannotBeHadError as error:
                     skipped.append((name, str(error)))
                 except (BackfillError, psycopg.Error, subprocess.TimeoutExpired, OSError) as error:
                     missed.append((name, f"{type(error).__name__}: {error}".strip()))
-            servers_up(stage)
-            stage.application.calm()
-            with stage.hurried():
-                finish(stage)
+            servers_up(trial)
+            trial.application.calm()
+            with trial.hurried():
+                finish(trial)
         finally:
-            stage.application.close()
+            trial.application.close()
             watch.close()
-        violations = judge(observe(stage, watch))
+        violations = judge(observe(trial, watch))
     finally:
-        stage.close()
+        trial.close()
     return Result(plan, time.monotonic() - began_s, violations, tuple(skipped), tuple(missed), str(folder))
 
 
-def inject(stage: Trial, name: str) -> None:
+def inject(trial: Trial, name: str) -> None:
     """Let a fault happen; again where a worker was done before it could."""
     for _ in range(ATTEMPTS - 1):
         try:
-            return DEEDS[name](stage)
+            return INJECTIONS[name](trial)
         except EndedEarlyError:
-            servers_up(stage)
-            stage.make_due(share=1.0)
-    return DEEDS[name](stage)
+            servers_up(trial)
+            trial.make_due(share=1.0)
+    return INJECTIONS[name](trial)
 
 
-def servers_up(stage: Trial) -> None:
+def servers_up(trial: Trial) -> None:
     """End all faults of links and servers; a primary that was lost stays so."""
-    if stage.primary is stage.servers.primary:
-        stage.servers.restore()
-    stage.servers.to_primary.restore()
+    if trial.primary is trial.servers.primary:
+        trial.servers.restore()
+    trial.servers.to_primary.restore()
 
 
-def finish(stage: Trial) -> None:
+def finish(trial: Trial) -> None:
     """Let all workers come to their ends; others run where none has proven what was due last."""
-    for worker in stage.living():
-        _end(stage, worker)
+    for worker in trial.living():
+        _end(trial, worker)
     for _ in range(FINISHERS_MAX):
-        if not any(_proves(stage, worker) for worker in stage.workers):
-            _end(stage, stage.start())
+        if not any(_proves(trial, worker) for worker in trial.workers):
+            _end(trial, trial.start())
 
 
-def _end(stage: Trial, worker: Worker) -> None:
+def _end(trial: Trial, worker: Worker) -> None:
     try:
-        stage.ended(worker, timeout_s=END_S)
+        trial.ended(worker, timeout_s=END_S)
     except subprocess.TimeoutExpired:
-        stage.late.append(f"{worker.log.name} has not ended: {worker.events[-1:]}")
+        trial.late.append(f"{worker.log.name} has not ended: {worker.events[-1:]}")
         with suppress(ProcessLookupError):
             worker.close()
-        stage.expected.pop(worker.pid, None)
+        trial.expected.pop(worker.pid, None)
 
 
-def _proves(stage: Trial, worker: Worker) -> bool:
+def _proves(trial: Trial, worker: Worker) -> bool:
     """Whether a worker ended with a proof of everything that was made due, by its own word."""
     if not any(event["state"] == "done" for _, event in worker.told("Finished")):
         return False
-    calmed_s = stage.application.calmed_s
-    if stage.plan.shape is Shape.PARTITIONED:  # one that resumes leaves out what another has proven, maybe before that
+    calmed_s = trial.application.calmed_s
+    if trial.plan.shape is Shape.PARTITIONED:  # one that resumes leaves out what another has proven, maybe before that
         leaves = worker.told("LeafDone")
         return worker.began_s > calmed_s and len(leaves) >= max((event["leaves"] for _, event in leaves), default=1)
     proofs = [at_s - event["took_s"] for at_s, event in worker.told("Verified")]

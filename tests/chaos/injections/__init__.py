@@ -5,12 +5,12 @@ from __future__ import annotations
 from tests.chaos.injections import crowds, kills, links, poolers, resources, servers, tables
 from tests.chaos.trial import Injection
 
-DEEDS: dict[str, Injection] = {
-    **kills.DEEDS,
-    **servers.DEEDS,
-    **links.DEEDS,
-    **tables.DEEDS,
-    **crowds.DEEDS,
-    **resources.DEEDS,
-    **poolers.DEEDS,
+INJECTIONS: dict[str, Injection] = {
+    **kills.INJECTIONS,
+    **servers.INJECTIONS,
+    **links.INJECTIONS,
+    **tables.INJECTIONS,
+    **crowds.INJECTIONS,
+    **resources.INJECTIONS,
+    **poolers.INJECTIONS,
 }

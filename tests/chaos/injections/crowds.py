@@ -17,32 +17,32 @@ GATHER_S = 90.0
 """For all of them to come, each mostly its own start."""
 
 
-def _crowd(count: int, stage: Trial) -> None:
+def _crowd(count: int, trial: Trial) -> None:
     """So many at once: one works, the others say for whom they wait; it is killed, another one works soon."""
-    stage.make_due()
-    with holding(stage, a_row(stage)) as (_, release):  # a row that is due is locked: nobody comes to an end
+    trial.make_due()
+    with holding(trial, a_row(trial)) as (_, release):  # a row that is due is locked: nobody comes to an end
         for _ in range(count):
-            stage.start()
+            trial.start()
         wait_until(
-            lambda: standing(stage)[0] is not None, f"of {count} workers one works and all others wait", GATHER_S
+            lambda: standing(trial)[0] is not None, f"of {count} workers one works and all others wait", GATHER_S
         )
-        holder, others = standing(stage)
+        holder, others = standing(trial)
         assert holder is not None
-        killed_s = kill(stage, holder)
-        taker = taken_over(stage, others)
+        killed_s = kill(trial, holder)
+        taker = taken_over(trial, others)
         release()
     took_s = taker.told("LockTaken")[0][0] - killed_s
     if took_s > TAKEOVER_S:
-        stage.late.append(f"another worker took over {took_s:.1f}s after the first one was killed")
+        trial.late.append(f"another worker took over {took_s:.1f}s after the first one was killed")
     for other in others:
         if other is not taker and not other.told("LockTaken"):
             other.send(signal.SIGTERM)
-            stage.ended(other, 143, 0)
+            trial.ended(other, 143, 0)
 
 
-def standing(stage: Trial) -> tuple[Worker | None, list[Worker]]:
+def standing(trial: Trial) -> tuple[Worker | None, list[Worker]]:
     """Return the worker that works and those that wait for it by its name; none while that is not so."""
-    living = stage.living()
+    living = trial.living()
     working = [one for one in living if one.told("Started")]
     if len(working) != 1:
         return None, []
@@ -53,15 +53,15 @@ def standing(stage: Trial) -> tuple[Worker | None, list[Worker]]:
     return (holder if named == others else None), others
 
 
-def kill(stage: Trial, worker: Worker) -> float:
+def kill(trial: Trial, worker: Worker) -> float:
     """SIGKILL; return when."""
     killed_s = time.time()
     worker.send(signal.SIGKILL)
-    stage.ended(worker, -9, 0)
+    trial.ended(worker, -9, 0)
     return killed_s
 
 
-def taken_over(stage: Trial, others: list[Worker]) -> Worker:
+def taken_over(trial: Trial, others: list[Worker]) -> Worker:
     """Wait until another worker has the lock, and return it."""
 
     def takers() -> list[Worker]:
@@ -71,29 +71,29 @@ def taken_over(stage: Trial, others: list[Worker]) -> Worker:
     return takers()[0]
 
 
-def _zombie(stage: Trial) -> None:
+def _zombie(trial: Trial) -> None:
     """A worker is stopped with both lanes before the table, its locks go to another one, and it wakes up again.
 
     The session of its second lane lives all the while, and has a batch or what it read for one.
     """
-    zombie = stage.busy()
+    zombie = trial.busy()
     locks: LiteralString = "select distinct pid from pg_locks join pg_stat_activity using (pid) where granted and"
-    with stage.connection() as holder, stage.hurried():
-        holder.execute(stage.table.sql("lock table {t} in access exclusive mode"))
-        zombie.wait(lambda: len(stage.blocked_by(holder)) == stage.plan.lanes, "stands before the table with all lanes")
-        sessions = {pid for pid, _ in stage.blocked_by(holder)}
+    with trial.connection() as holder, trial.hurried():
+        holder.execute(trial.table.sql("lock table {t} in access exclusive mode"))
+        zombie.wait(lambda: len(trial.blocked_by(holder)) == trial.plan.lanes, "stands before the table with all lanes")
+        sessions = {pid for pid, _ in trial.blocked_by(holder)}
         zombie.send(signal.SIGSTOP)
         holder.rollback()
-    [(first,)] = stage.query(locks + " locktype = 'advisory' and " + OURS)
-    wait_until(lambda: not _active(stage, sessions), "what its sessions were asked is answered", REACH_S)
-    stage.query("select pg_terminate_backend(%s)", first)
-    with stage.hurried():
-        successor = stage.start()
+    [(first,)] = trial.query(locks + " locktype = 'advisory' and " + OURS)
+    wait_until(lambda: not _active(trial, sessions), "what its sessions were asked is answered", REACH_S)
+    trial.query("select pg_terminate_backend(%s)", first)
+    with trial.hurried():
+        successor = trial.start()
         blocking: LiteralString = (
             "select true from pg_stat_activity where pg_blocking_pids(pid) && %s::int[] and " + OURS
         )
         wait_until(
-            lambda: not successor.living or stage.query(blocking, list(sessions)),
+            lambda: not successor.living or trial.query(blocking, list(sessions)),
             "the successor has done all, or has come to what the zombie holds",
             60,
         )
@@ -102,12 +102,12 @@ def _zombie(stage: Trial) -> None:
         wait_until(lambda: not zombie.living or len(zombie.events) > batches, "the zombie wakes up", REACH_S)
 
 
-def _active(stage: Trial, sessions: set[int]) -> bool:
+def _active(trial: Trial, sessions: set[int]) -> bool:
     text = "select true from pg_stat_activity where pid = any (%s) and state = 'active'"
-    return bool(stage.query(text, list(sessions)))
+    return bool(trial.query(text, list(sessions)))
 
 
-DEEDS: dict[str, Injection] = {
+INJECTIONS: dict[str, Injection] = {
     "two-workers": partial(_crowd, 2),
     "five-workers": partial(_crowd, 5),
     "ten-workers": partial(_crowd, 10),

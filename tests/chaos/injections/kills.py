@@ -17,36 +17,36 @@ from tests.chaos.trial import REACH_S, Injection, Trial
 KILLED, STOPPED = -9, 143
 
 
-def _kill(step: str, stage: Trial) -> None:
+def _kill(step: str, trial: Trial) -> None:
     """SIGKILL; what it held goes before or after the server has noticed, as drawn."""
-    with HELD[step](stage) as (worker, release):
-        sessions = stage.sessions()
+    with HELD[step](trial) as (worker, release):
+        sessions = trial.sessions()
         worker.send(signal.SIGKILL)
-        stage.ended(worker, KILLED, 0)  # 0: it had ended at that moment
-        if step == "commit" or stage.chance.random() < 0.5:
-            wait_until(lambda: not set(sessions) & set(stage.sessions()), "the server notices", 10)
+        trial.ended(worker, KILLED, 0)  # 0: it had ended at that moment
+        if step == "commit" or trial.chance.random() < 0.5:
+            wait_until(lambda: not set(sessions) & set(trial.sessions()), "the server notices", 10)
         release()
 
 
-def _stop(step: str, stage: Trial) -> None:
+def _stop(step: str, trial: Trial) -> None:
     """SIGTERM, and as drawn a second one, which cancels what runs."""
-    with HELD[step](stage) as (worker, release):
+    with HELD[step](trial) as (worker, release):
         worker.send(signal.SIGTERM)
         if step == "verify":  # a read that is given up at once: nothing has to let go
-            stage.ended(worker, STOPPED)
-        elif step not in ("random", "vacuum") and stage.chance.random() < 0.5:
+            trial.ended(worker, STOPPED)
+        elif step not in ("random", "vacuum") and trial.chance.random() < 0.5:
             wait_until(lambda: not worker.living or worker.told("Stopping"), "it stops", 10)
             worker.send(signal.SIGTERM)
-            stage.ended(worker, STOPPED, -signal.SIGTERM)  # the same to a shell: it met a worker on its last steps
+            trial.ended(worker, STOPPED, -signal.SIGTERM)  # the same to a shell: it met a worker on its last steps
         release()
-        if worker.pid in stage.expected:
+        if worker.pid in trial.expected:
             worker.end(REACH_S)
             # Python's own end where modules still load, and 0 where it had ended at that moment.
             usual = (STOPPED, -15, 0) if step == "random" else (STOPPED,)
-            stage.ended(worker, *usual, *([0] if _on_its_last_batch(stage, worker) else []))
+            trial.ended(worker, *usual, *([0] if _on_its_last_batch(trial, worker) else []))
 
 
-def _on_its_last_batch(stage: Trial, worker: Worker) -> bool:
+def _on_its_last_batch(trial: Trial, worker: Worker) -> bool:
     """Whether nothing was left to do when what ran at the signal was over: then it may say that all is done."""
     behind = [
         event
@@ -54,19 +54,19 @@ def _on_its_last_batch(stage: Trial, worker: Worker) -> bool:
         for _, event in worker.told("BatchDone")
         if event["at"] > stopping["at"]
     ]
-    return len(behind) <= stage.plan.lanes and bool(worker.told("Finished", state="done"))
+    return len(behind) <= trial.plan.lanes and bool(worker.told("Finished", state="done"))
 
 
-def _kill_backend(stage: Trial) -> None:
+def _kill_backend(trial: Trial) -> None:
     """SIGKILL of the server process in mid-batch: the server takes it for a crash and recovers."""
-    with HELD["update"](stage) as (_, _release):
-        [pid, *_] = stage.sessions()
-        crash(stage, pid)
+    with HELD["update"](trial) as (_, _release):
+        [pid, *_] = trial.sessions()
+        crash(trial, pid)
 
 
-def crash(stage: Trial, pid: int) -> None:
+def crash(trial: Trial, pid: int) -> None:
     """Kill a process of the primary, which ends all of its sessions, and wait until it is up again."""
-    with stage.connection(autocommit=True) as witness:
+    with trial.connection(autocommit=True) as witness:
         os.kill(pid, signal.SIGKILL)
 
         def over() -> bool:
@@ -77,10 +77,10 @@ def crash(stage: Trial, pid: int) -> None:
             return False
 
         wait_until(over, "the server ends its sessions", 10)
-    stage.until_up()
+    trial.until_up()
 
 
-DEEDS: dict[str, Injection] = {
+INJECTIONS: dict[str, Injection] = {
     **{f"kill-{step}": partial(_kill, step) for step in STEPS},
     **{f"term-{step}": partial(_stop, step) for step in STEPS},
     "backend-killed": _kill_backend,

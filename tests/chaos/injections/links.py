@@ -12,41 +12,41 @@ SLOW_BYTES_S = 300_000
 FROZEN_S = (0.2, 2.0)
 
 
-def _cut_standby(stage: Trial) -> None:
+def _cut_standby(trial: Trial) -> None:
     """Nothing reaches a standby, and the primary knows it."""
-    stage.busy()
-    number = stage.chance.randrange(len(stage.servers.links))
-    link, standby = stage.servers.links[number], stage.servers.standbys[number]
+    trial.busy()
+    number = trial.chance.randrange(len(trial.servers.links))
+    link, standby = trial.servers.links[number], trial.servers.standbys[number]
     link.refuse()
-    with stage.away(standby):
-        stands_still(stage)
+    with trial.away(standby):
+        stands_still(trial)
     link.restore()
     standby.wait_streaming()
 
 
-def _freeze_standby(stage: Trial) -> None:
+def _freeze_standby(trial: Trial) -> None:
     """Nothing reaches a standby, and nobody knows it: what is on the way stays there."""
-    worker = stage.busy()
-    link = stage.chance.choice(stage.servers.links)
+    worker = trial.busy()
+    link = trial.chance.choice(trial.servers.links)
     link.freeze()
     seen = len(worker.waited_for("window", "lag", "lag_bytes"))
     worker.wait(lambda: len(worker.waited_for("window", "lag", "lag_bytes")) > seen + 5, "waits for the frozen standby")
     link.restore()
 
 
-def _slow_standby(stage: Trial) -> None:
+def _slow_standby(trial: Trial) -> None:
     """A standby gets little at a time."""
-    worker = stage.busy()
-    link = stage.chance.choice(stage.servers.links)
+    worker = trial.busy()
+    link = trial.chance.choice(trial.servers.links)
     link.limit(SLOW_BYTES_S)
     _goes_on(worker)
     link.restore()
 
 
-def _cut_worker(stage: Trial) -> None:
+def _cut_worker(trial: Trial) -> None:
     """The worker's own connections are reset, once or until they are let through again."""
-    worker = stage.busy()
-    link, refused = stage.servers.to_primary, stage.chance.random() < 0.5
+    worker = trial.busy()
+    link, refused = trial.servers.to_primary, trial.chance.random() < 0.5
     lost = len(worker.waited_for("connection"))
     if refused:
         link.refuse()
@@ -56,24 +56,24 @@ def _cut_worker(stage: Trial) -> None:
     link.restore()
 
 
-def _freeze_worker(stage: Trial) -> None:
+def _freeze_worker(trial: Trial) -> None:
     """No byte moves between worker and primary for a moment; then it goes on, or is reset."""
-    stage.busy()
-    link = stage.servers.to_primary
+    trial.busy()
+    link = trial.servers.to_primary
     link.freeze()
-    threading.Event().wait(stage.chance.uniform(*FROZEN_S))
-    if stage.chance.random() < 0.5:
+    threading.Event().wait(trial.chance.uniform(*FROZEN_S))
+    if trial.chance.random() < 0.5:
         link.cut()
     link.restore()
 
 
-def _slow_worker(stage: Trial) -> None:
+def _slow_worker(trial: Trial) -> None:
     """The worker is far away, behind a thin line."""
-    worker = stage.busy()
-    stage.servers.to_primary.limit(SLOW_BYTES_S)
-    stage.servers.to_primary.delay(0.02)
+    worker = trial.busy()
+    trial.servers.to_primary.limit(SLOW_BYTES_S)
+    trial.servers.to_primary.delay(0.02)
     _goes_on(worker)
-    stage.servers.to_primary.restore()
+    trial.servers.to_primary.restore()
 
 
 def _goes_on(worker: Worker) -> None:
@@ -82,7 +82,7 @@ def _goes_on(worker: Worker) -> None:
     worker.wait(lambda: len(worker.told("BatchDone")) > began + 1, "goes on")
 
 
-DEEDS: dict[str, Injection] = {
+INJECTIONS: dict[str, Injection] = {
     "standby-link-cut": _cut_standby,
     "standby-link-frozen": _freeze_standby,
     "standby-link-slow": _slow_standby,

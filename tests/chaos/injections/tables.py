@@ -10,63 +10,63 @@ from tests.chaos.tables import PARTITIONS
 from tests.chaos.trial import Injection, Trial
 
 
-def _vacuum_full(stage: Trial) -> None:
-    stage.busy()
-    stage.query(stage.table.sql("vacuum full {t}"))
+def _vacuum_full(trial: Trial) -> None:
+    trial.busy()
+    trial.query(trial.table.sql("vacuum full {t}"))
 
 
-def _cluster(stage: Trial) -> None:
+def _cluster(trial: Trial) -> None:
     """CLUSTER, of a partition where there are some: of the head only 15 and later know it."""
-    stage.busy()
-    parted = stage.plan.shape is Shape.PARTITIONED
-    table = stage.table.leaf(stage.chance.randrange(PARTITIONS)) if parted else stage.table.sql("{t}")
-    [(index,)] = stage.query(
+    trial.busy()
+    parted = trial.plan.shape is Shape.PARTITIONED
+    table = trial.table.leaf(trial.chance.randrange(PARTITIONS)) if parted else trial.table.sql("{t}")
+    [(index,)] = trial.query(
         SQL("select indexrelid::regclass::text from pg_index where indrelid = {}::regclass limit 1").format(
             Literal(table.as_string())
         )
     )
-    stage.query(SQL("cluster {} using {}").format(table, SQL(index.rpartition(".")[2])))
+    trial.query(SQL("cluster {} using {}").format(table, SQL(index.rpartition(".")[2])))
 
 
-def _truncate(stage: Trial) -> None:
+def _truncate(trial: Trial) -> None:
     """Emptied and filled again, in one transaction."""
-    stage.busy()
-    stage.transact(stage.table.sql("truncate {t}"), stage.table.fill(0, stage.table.id_end))
-    stage.application.touched()
+    trial.busy()
+    trial.transact(trial.table.sql("truncate {t}"), trial.table.fill(0, trial.table.id_end))
+    trial.application.touched()
 
 
-def _drop_create(stage: Trial) -> None:
+def _drop_create(trial: Trial) -> None:
     """Another table of the same name."""
-    stage.busy()
-    stage.transact(stage.table.sql("drop table {t}"), *stage.table.create())
-    stage.application.touched()
+    trial.busy()
+    trial.transact(trial.table.sql("drop table {t}"), *trial.table.create())
+    trial.application.touched()
 
 
-def _add_column(stage: Trial) -> None:
+def _add_column(trial: Trial) -> None:
     """A column, by a rewrite of the table or without one."""
-    stage.busy()
-    name = SQL(f"more_{stage.chance.randrange(10**9)}")
-    default = SQL("uuid default gen_random_uuid()" if stage.chance.random() < 0.5 else "text not null default 'x'")
-    stage.query(stage.table.sql("alter table {t} add column {name} {default}", name=name, default=default))
+    trial.busy()
+    name = SQL(f"more_{trial.chance.randrange(10**9)}")
+    default = SQL("uuid default gen_random_uuid()" if trial.chance.random() < 0.5 else "text not null default 'x'")
+    trial.query(trial.table.sql("alter table {t} add column {name} {default}", name=name, default=default))
 
 
-def _move_rows(stage: Trial) -> None:
+def _move_rows(trial: Trial) -> None:
     """All rows that are due move behind the end of the pass while its first batches run."""
-    with update(stage) as (_, release):
+    with update(trial) as (_, release):
         moved = "update {t} set note = repeat('z', 500) where ctid in (select ctid from {t} where {target} is null"
         moved += " for update skip locked)"
-        stage.query(stage.table.sql(moved))
+        trial.query(trial.table.sql(moved))
         release()
 
 
-def _attach_detach(stage: Trial) -> None:
+def _attach_detach(trial: Trial) -> None:
     """A partition comes with rows that are due, another one goes."""
-    stage.busy()
-    table, number = stage.table, PARTITIONS + stage.chance.randrange(10**6)
+    trial.busy()
+    table, number = trial.table, PARTITIONS + trial.chance.randrange(10**6)
     low, high = table.leaf_range(number)
-    gone = stage.chance.randrange(PARTITIONS)
+    gone = trial.chance.randrange(PARTITIONS)
     leaf = table.leaf(number)
-    stage.transact(
+    trial.transact(
         table.sql("create table {leaf} (like {t} including all)", leaf=leaf),
         table.sql(
             "insert into {leaf} (id, {source}, {target}, mail, note)"
@@ -82,26 +82,26 @@ def _attach_detach(stage: Trial) -> None:
             high=Literal(high),
         ),
     )
-    stage.application.touched()
-    stage.busy()
+    trial.application.touched()
+    trial.busy()
     attached = "select true from pg_inherits where inhrelid = to_regclass({leaf})"
-    if stage.query(SQL(attached).format(leaf=Literal(table.leaf(gone).as_string()))):
-        stage.query(table.sql("alter table {t} detach partition {leaf}", leaf=table.leaf(gone)))
+    if trial.query(SQL(attached).format(leaf=Literal(table.leaf(gone).as_string()))):
+        trial.query(table.sql("alter table {t} detach partition {leaf}", leaf=table.leaf(gone)))
 
 
-def _refill_leaf(stage: Trial) -> None:
+def _refill_leaf(trial: Trial) -> None:
     """A leaf that is done and proven is emptied and filled again while the last one is at work."""
-    with last_leaf(stage) as (_, release):
-        done = stage.chance.randrange(PARTITIONS - 1)
-        low, high = stage.table.leaf_range(done)
-        stage.transact(
-            stage.table.sql("truncate {leaf}", leaf=stage.table.leaf(done)),
-            stage.table.fill(low + low % 2, high),
+    with last_leaf(trial) as (_, release):
+        done = trial.chance.randrange(PARTITIONS - 1)
+        low, high = trial.table.leaf_range(done)
+        trial.transact(
+            trial.table.sql("truncate {leaf}", leaf=trial.table.leaf(done)),
+            trial.table.fill(low + low % 2, high),
         )
         release()
 
 
-DEEDS: dict[str, Injection] = {
+INJECTIONS: dict[str, Injection] = {
     "vacuum-full": _vacuum_full,
     "cluster": _cluster,
     "truncate": _truncate,

@@ -211,7 +211,7 @@ async def test_the_end_of_the_session_is_its_end(users: Database):
 
 
 async def test_one_that_nobody_asks_after_ends(users: Database, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(vacuum, "UNTENDED_S", 0.5)
+    monkeypatch.setattr(vacuum, "STALE_S", 0.5)
     async with session(users.dsn, job_file()) as worker:
         await worker.begin()
         await worker.open("public.users")

@@ -13,7 +13,7 @@ from backfill.throttle import stop_conditions as faults
 from tests.chaos import report
 from tests.chaos.breakpoints import STEPS as HELD
 from tests.chaos.catalogue import BY_NAME, FAULTS, STEPS
-from tests.chaos.injections import DEEDS
+from tests.chaos.injections import INJECTIONS
 from tests.chaos.mutants import FENCE, FILE, MUTANTS
 from tests.chaos.oracle import Absence, Broken, Counted, Evidence, Exit, Scanned, Violation, judge
 from tests.chaos.report import Result
@@ -23,7 +23,7 @@ NAMES = tuple(fault.name for fault in FAULTS)
 
 
 def test_every_fault_has_a_deed_and_every_step_a_way_to_stand_there():
-    assert set(DEEDS) == set(NAMES)
+    assert set(INJECTIONS) == set(NAMES)
     assert set(HELD) == set(STEPS)
     assert len(BY_NAME) == len(FAULTS)
 
