@@ -1,7 +1,8 @@
-"""A password on the command line, moved out of everybody's sight before anything else happens.
+"""A password on the command line, removed from the process list before anything else happens.
 
-The arguments of a process are there for all users of the machine to read, its environment for its owner only.
-So a `--dsn` with a password becomes DATABASE_URL, and the process starts again in its own place without it.
+Every user of the machine can read the arguments of a process; only its owner can read its environment. So a `--dsn`
+with a password becomes DATABASE_URL, and the process executes itself again without the option. Until then, for about
+0.1 s, the password is visible: `DATABASE_URL` in the environment avoids even that.
 """
 
 from __future__ import annotations
@@ -12,13 +13,13 @@ import sys
 from urllib.parse import unquote
 
 _PASSWORD = re.compile(r"://.*:.*@|password", re.IGNORECASE | re.DOTALL)
-"""Rather too much than too little: a password may hold '/', '#' and '?', and to hide a port does no harm."""
+"""Rather too much than too little: a password may hold '/', '#' and '?', and hiding a port does no harm."""
 
 
 def without_password(arguments: list[str]) -> tuple[list[str], str | None]:
-    """Return the arguments without `--dsn`, and its value; where it has no password, as they are, and None.
+    """Return the arguments without `--dsn`, and its value; the same arguments and None if it has no password.
 
-    Of several the last one counts, as it does for the command line itself.
+    The last of several counts, as it does for the command line itself.
     """
     kept: list[str] = []
     values: list[str] = []
@@ -39,7 +40,7 @@ def without_password(arguments: list[str]) -> tuple[list[str], str | None]:
 
 
 def reexec_without_password() -> None:
-    """Start again without the password in our arguments, where there is one; return where there is none."""
+    """Execute ourselves again without the password in our arguments; return if there is none."""
     given = sys.argv[1:]
     arguments, dsn = without_password(given)
     if dsn is not None:

@@ -22,8 +22,7 @@ from backfill.postgres.work.job_session import PgJobSession
 from backfill.service.shutdown import Shutdown
 from backfill.service.stdio import OUTPUT_LOST, mute_broken_streams
 from backfill.values.errors import BackfillError, Stopped
-
-UNCONVERGED = 3
+from backfill.values.exit_codes import ExitCode
 
 Reader = Callable[[Event, float], None]
 
@@ -61,7 +60,7 @@ class App:
         code = 0
         for job_file in job_files:
             ended = await self.run_one(job_file, tell)
-            if ended not in (0, UNCONVERGED):
+            if ended not in (ExitCode.DONE, ExitCode.UNCONVERGED):
                 return ended
             code = max(code, ended)
         return code
@@ -103,7 +102,7 @@ class App:
             return error.exit_code
         finally:
             self.job = ""
-        return 0 if finished.state == "done" else UNCONVERGED
+        return ExitCode.DONE if finished.state == "done" else ExitCode.UNCONVERGED
 
     @asynccontextmanager
     async def _session(self, job_file: JobFile, restart: list[bool]) -> AsyncIterator[PgJobSession]:

@@ -9,9 +9,14 @@ from contextlib import suppress
 import anyio
 
 from backfill.values.errors import DatabaseError, Stopped
+from backfill.values.exit_codes import ExitCode
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
-EXIT_CODES = {signal.SIGTERM: 143, signal.SIGINT: 130, signal.SIGPIPE: 141}
+EXIT_CODES = {
+    signal.SIGTERM: ExitCode.SIGTERM,
+    signal.SIGINT: ExitCode.SIGINT,
+    signal.SIGPIPE: ExitCode.SIGPIPE,
+}
 
 
 class Shutdown:

@@ -1,35 +1,38 @@
-"""The errors a person may meet, drawn by whose fault they are.
+"""The errors that a person may meet, grouped by whose fault they are.
 
     BackfillError
-    ├── JobError         the job file or the command line; nothing was touched       exit 2
-    │   └── Diverges     `where` stays true for every row of the first batch         exit 2
-    ├── DatabaseError    the database said no; safe to run again                     exit 1
-    │   ├── Lost         the connection went away; reconnect and read the checkpoint
-    │   └── Refused      a statement failed, with its SQLSTATE
-    ├── FunctionError    the job file's row function failed; earlier batches stay     exit 1
-    ├── RowRefused       the server does not take one row; earlier batches stay       exit 1
-    ├── Halted           a person must look                                          exit 4
-    ├── LockHeld         another worker has the job (--no-wait)                      exit 75
-    ├── Superseded       another worker moved our checkpoint: our batch changed nothing
-    ├── Rewritten        the table's file is another one: its row addresses mean nothing now
-    └── LeafGone         a partition or child was dropped or detached: the others go on
+    ├── JobError               the job file or the command line; no row was touched            exit 2
+    │   └── WhereStaysTrue     `where` stays true for every row of the first batch             exit 2
+    ├── DatabaseError          the database could not do it; safe to run again                 exit 1
+    │   ├── ConnectionLost     the connection is gone; reconnect and read the checkpoint
+    │   └── StatementRefused   a statement failed, with its SQLSTATE
+    ├── FunctionError          the row function failed; earlier batches stay                   exit 1
+    ├── RowRefused             the server rejects one row; earlier batches stay                exit 1
+    ├── Halted                 manual intervention required                                    exit 4
+    ├── LockHeld               another worker has the job (--no-wait)                          exit 75
+    ├── Superseded             another worker moved the checkpoint; our batch was rolled back
+    ├── TableRewritten         the table has a new file; its old row addresses mean nothing
+    ├── LeafDropped            a partition or child was dropped or detached; the others continue
+    └── Stopped                a signal; the checkpoint is saved                               exit 130, 141, 143
 
-Messages are lower case, quote the value, and end with what to do next. Anything else that escapes is our bug.
+Messages are lower case, quote the value, and end with what to do next. Any other exception is our bug.
 """
 
 from __future__ import annotations
 
+from backfill.values.exit_codes import ExitCode
+
 
 class BackfillError(Exception):
-    """An error that is told to a person as one message, without a traceback."""
+    """An error that is shown as one message, without a traceback."""
 
-    exit_code = 1
+    exit_code: int = ExitCode.FAILED
 
 
 class JobError(BackfillError):
-    """The job file or the command line is wrong: `file:line:col: what is wrong, what is allowed`."""
+    """The job file or the command line is wrong: `file:line:col: problem; fix`."""
 
-    exit_code = 2
+    exit_code = ExitCode.INVALID
 
 
 class WhereStaysTrue(JobError):
@@ -41,11 +44,11 @@ class DatabaseError(BackfillError):
 
 
 class ConnectionLost(DatabaseError):
-    """The connection went away, and with it the knowledge whether the last commit happened."""
+    """The connection is gone, and it is unknown whether the last commit happened."""
 
 
 class StatementRefused(DatabaseError):
-    """A statement failed; `sqlstate` decides what is tried next (`core.retry`), and how long it took before."""
+    """A statement failed: its SQLSTATE decides what is tried next (`retry.sqlstate`); `took_s` is its time."""
 
     def __init__(self, message: str, sqlstate: str, took_s: float = 0.0) -> None:
         super().__init__(message)
@@ -54,23 +57,23 @@ class StatementRefused(DatabaseError):
 
 
 class FunctionError(BackfillError):
-    """The job file's row function raised, returned what it must not, or ended its process for a row."""
+    """The row function raised, returned something invalid, or ended its process."""
 
 
 class RowRefused(BackfillError):
-    """A row that breaks a constraint, a cast or a trigger, or that takes too long: the message says which and why."""
+    """A row that violates a constraint, a cast or a trigger, or takes too long: the message says which and why."""
 
 
 class Halted(BackfillError):
-    """A condition that only a person can mend, such as a missing GRANT or a full disk."""
+    """A condition that needs manual intervention, such as a missing GRANT or a full disk."""
 
-    exit_code = 4
+    exit_code = ExitCode.HALTED
 
 
 class LockHeld(BackfillError):
-    """Another worker holds the job's lock and we were told not to wait."""
+    """Another worker holds the job's lock, and the command does not wait for it."""
 
-    exit_code = 75
+    exit_code = ExitCode.LOCK_HELD
 
 
 class Superseded(BackfillError):
@@ -82,8 +85,8 @@ class TableRewritten(BackfillError):
 
 
 class LeafDropped(BackfillError):
-    """A leaf belongs to the job's table no more: it was dropped, renamed or detached."""
+    """A leaf no longer belongs to the job's table: it was dropped, renamed or detached."""
 
 
 class Stopped(BackfillError):
-    """We were asked to stop; the checkpoint stands."""
+    """The process was asked to stop; the checkpoint is saved."""

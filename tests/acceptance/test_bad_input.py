@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from backfill.cli.console import parse_http
+from backfill.cli.options import parse_http
 from backfill.values.errors import JobError
 from tests.acceptance.command import all_at_once, backfill, fingerprint, refusals, write
 from tests.acceptance.worker import JOB, left, make_users

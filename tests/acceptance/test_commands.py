@@ -12,6 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from backfill.cli.root import app
+from backfill.values.exit_codes import MEANINGS
 from tests.acceptance.command import all_at_once, backfill, environment, fingerprint, job_text, write
 from tests.acceptance.worker import COMMAND, JOB, left, make_users, run_job
 
@@ -30,8 +31,7 @@ def test_the_help_of_each_command_says_how_it_ends_or_what_comes_next():
         assert name in everything.stdout
     words = " ".join(installed.stdout.split())
     assert words.startswith("Usage: backfill run ")
-    assert "0 done; 1 failed, safe to run again; 2 the job file or the command line is wrong" in words
-    assert "75 lock held elsewhere (--no-wait); 130, 141 or 143 stopped by a signal" in words
+    assert all(f"{code:d} {meaning}" in words for code, meaning in MEANINGS.items())
 
 
 def test_schema_prints_what_editors_find_beside_the_jobs():
@@ -65,7 +65,7 @@ def test_what_init_prints_is_what_init_does_may_be_run_again_and_suffices_for_a_
     database.query("drop schema backfill cascade")
     for _ in range(2):
         done = backfill("init", "--role", role, dsn=database.dsn)  # as the DBA would
-        assert (done.code, done.stdout) == (0, f"schema backfill is there, role {role} may use it\n")
+        assert (done.code, done.stdout) == (0, f'schema "backfill" is ready; privileges granted to role "{role}"\n')
     assert database.query(SHAPE) == made
     database.query(f"grant select (id, username, handle), update (handle) on users to {quoted(role)}")
     database.query(f"grant select on users to {quoted(role)}")

@@ -168,7 +168,10 @@ def test_rows_that_cannot_be_written_are_set_aside_and_filled_when_they_are_mend
             continue
         again = backfill("retry-rejected", path, dsn=database.worker_dsn)
         assert again.code == 3, again
-        assert f"{table.replace('_', '-')}: 0 filled, 0 gone, 1 refused; unconverged: 1 row was refused" in again.stdout
+        assert (
+            f"{table.replace('_', '-')}: 0 filled, 0 gone, 1 rejected again; unconverged: 1 row was refused"
+            in again.stdout
+        )
         assert words[0] in again.stdout
     shown = backfill("status", dsn=database.worker_dsn).stdout
     assert shown.count("1 row was refused by the server, kept in backfill.rejected") >= len(files)
@@ -179,12 +182,12 @@ def test_rows_that_cannot_be_written_are_set_aside_and_filled_when_they_are_mend
     for table, again in zip(files, all_at_once(commands, dsn=database.worker_dsn), strict=True):
         if table == "no_number":  # the row has moved, and its address was all that it was known by
             assert again.code == 3, again
-            assert "0 filled, 1 gone, 0 refused; stopped: " in again.stdout
+            assert "0 filled, 1 gone, 0 rejected again; stopped: " in again.stdout
             assert "go on with backfill run" in again.stdout
             assert backfill("run", files[table], "--http", "off", dsn=database.worker_dsn).code == 0
         else:
             assert (again.code, again.stderr) == (0, ""), again
-            assert "1 filled, 0 gone, 0 refused; done: every row is filled" in again.stdout
+            assert "1 filled, 0 gone, 0 rejected again; done: every row is filled" in again.stdout
         assert database.query(f"select count(*) from {table} where handle is null") == [(0,)]
     assert database.query("select count(*) from backfill.rejected") == [(0,)]
     assert database.query("select distinct state from backfill.job") == [("done",)]

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import anyio
 
-from backfill.cli.root import read_job
 from backfill.events.event import Event
 from backfill.events.job import Finished
 from backfill.service.app import App
+from backfill.service.job_directory import read_job
 from backfill.values.errors import BackfillError
 from tests.differential.comparison import End
 

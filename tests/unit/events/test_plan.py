@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backfill.cli.plan_text import plan_text
+from backfill.cli.commands.plan import plan_text
 from backfill.events.plan import Costs, ForecastInputs, Measurement, Plan, forecast, image_ratio
 
 MB = 1024 * 1024

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backfill.cli.root import read_job
 from backfill.jobfile.load import PROBLEMS_MAX, load
+from backfill.service.job_directory import read_job
 from backfill.values.errors import JobError
 from backfill.values.redact import redact
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backfill.cli import root
+from backfill.cli.commands.tune import tune
 from backfill.jobfile.overrides import LIMITS, parse, shown_limits, with_overrides
 from backfill.values.errors import JobError
 from tests.factories import MB, job
@@ -89,5 +89,5 @@ def test_any_words_are_limits_or_an_error(words: list[str]):
 
 
 def test_help_names_every_limit():
-    words = set(re.findall(r"[a-z_.]+[a-z]", root.tune.__doc__ or ""))
+    words = set(re.findall(r"[a-z_.]+[a-z]", tune.__doc__ or ""))
     assert set(LIMITS) <= words

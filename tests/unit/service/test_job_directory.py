@@ -9,14 +9,14 @@ from typing import Any
 import anyio
 import pytest
 
-from backfill.service.job_directory import RESCAN_S, RETRY_S, serve
+from backfill.service.job_directory import RESCAN_S, RETRY_S, serve_directory
 from backfill.values.errors import JobError, Stopped
 
 CODE = 143
 
 
 class Script:
-    """An app whose jobs end with what their file says; each sleep plays the next step, the last one stops."""
+    """Jobs that end with what their file says; each sleep plays the next step, the last one stops."""
 
     def __init__(self, *steps: Any) -> None:
         self.stop = SimpleNamespace(signal=None, exit_code=CODE, sleep=self.sleep)
@@ -24,7 +24,7 @@ class Script:
         self.slept_s: list[float] = []
         self.ran: list[str] = []
 
-    async def run_one(self, job: str, _tell: Any) -> int:
+    async def run_one(self, job: str) -> int:
         self.ran.append(job)
         return int(job.rsplit(maxsplit=1)[-1])
 
@@ -49,7 +49,11 @@ def play(directory, *steps):
     """Serve a directory through these steps; return the script and what was told."""
     script: Any = Script(*steps)
     told: list[str] = []
-    assert anyio.run(serve, script, directory, read, lambda error: told.append(str(error))) == CODE
+
+    def report(error: Exception) -> None:
+        told.append(str(error))
+
+    assert anyio.run(serve_directory, directory, read, script.run_one, script.stop, report) == CODE
     return script, told
 
 

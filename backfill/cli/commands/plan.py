@@ -1,29 +1,68 @@
-"""What `backfill plan` prints: what a person wants to know first, in few lines; then the SQL."""
+"""`backfill plan`: a job checked against the database, with its layout, its cost and its SQL."""
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 from collections.abc import Iterator
+from functools import partial
 from textwrap import wrap
+from typing import TYPE_CHECKING, Annotated
 
-from backfill.events.plan import Costs, Forecast, Measurement, Plan
+import typer
+
+from backfill.cli.options import Dsn, File, Json, epilog, resolve_dsn
+from backfill.values.exit_codes import ExitCode, exit_codes
 from backfill.values.units import format_duration, format_rate, format_size
 
+if TYPE_CHECKING:
+    from backfill.events.plan import Costs, Forecast, Measurement, Plan
+
+EPILOG = epilog(
+    "Next: backfill run JOB.yaml",
+    exit_codes(
+        *(ExitCode.DONE, ExitCode.FAILED, ExitCode.INVALID, ExitCode.HALTED),
+        done="the job can run",
+        failed="cannot connect, or a statement failed",
+    ),
+)
 LABEL = 10
 WIDTH_MIN = 60
 
 
-def width() -> int | None:
-    """Return the terminal's width, None where lines are left as they are."""
+def plan(
+    file: File,
+    dsn: Dsn = None,
+    json_lines: Json = False,
+    no_measure: Annotated[
+        bool, typer.Option("--no-measure", help="Do not run the sample batch that is rolled back.")
+    ] = False,
+) -> None:
+    """Check a job against the database, measure a sample batch, show layout, cost and SQL. Nothing is committed.
+
+    The sample is up to three times 1,000 rows, and is rolled back. Triggers fire for these rows, sequences that they
+    use stay advanced, and dead row versions remain for VACUUM.
+    """
+    import anyio  # noqa: PLC0415 - help starts faster without what follows
+
+    from backfill.postgres.plan.make import make_plan  # noqa: PLC0415
+    from backfill.service.job_directory import read_job  # noqa: PLC0415
+
+    made = anyio.run(partial(make_plan, measuring=not no_measure), resolve_dsn(dsn), read_job(file))
+    typer.echo(json.dumps(made.to_dict()) if json_lines else plan_text(made, _width()))
+
+
+def _width() -> int | None:
+    """Return the terminal's width, None if lines are not to be wrapped."""
     return max(WIDTH_MIN, shutil.get_terminal_size().columns) if sys.stdout.isatty() else None
 
 
 def plan_text(plan: Plan, columns: int | None = None) -> str:
-    """Return a plan for a person; lines above the SQL are wrapped to so many columns."""
+    """Return a plan for a person; lines above the SQL are wrapped to `columns`."""
     lines = []
     before = ""
-    for label, text in _told(plan):
+    for label, text in _described(plan):
         lines += _wrapped("" if label == before else label, text, columns)
         before = label
     for title, statement in plan.statements:
@@ -32,7 +71,7 @@ def plan_text(plan: Plan, columns: int | None = None) -> str:
     return "\n".join(lines)
 
 
-def _told(plan: Plan) -> Iterator[tuple[str, str]]:
+def _described(plan: Plan) -> Iterator[tuple[str, str]]:
     size, key = format_size(plan.size_bytes), f"key ({', '.join(plan.key)})" if plan.key else "no key"
     yield "job", plan.job
     yield "table", f"{plan.table}: {plan.pages:,} pages ({size}), about {plan.rows_estimated:,} rows, {key}"
@@ -72,15 +111,16 @@ def _costs(costs: Costs) -> Iterator[tuple[str, str]]:
         yield "measured", f"nothing compressed: {costs.uncompressed}"
 
 
-def _measurement(one: Measurement) -> str:
-    how = f" with {one.compression}" if one.compression else ""
+def _measurement(measured: Measurement) -> str:
+    how = f" with {measured.compression}" if measured.compression else ""
     images = "no full-page image, as these pages had theirs since the last checkpoint"
-    if one.image_bytes is not None:
-        images = f"{one.images:,} full-page images of {format_size(one.image_bytes)}"
-    pages = f"pages {one.first_page:,} to {one.last_page:,}"
+    if measured.image_bytes is not None:
+        images = f"{measured.images:,} full-page images of {format_size(measured.image_bytes)}"
+    pages = f"pages {measured.first_page:,} to {measured.last_page:,}"
     return (
-        f"{one.rows:,} rows of {pages} at once{how} in {format_duration(one.took_s)},"
-        f" {one.rows_hot / max(1, one.rows):.0%} HOT: {one.row_records_bytes:,.0f} B of WAL a row, and {images}"
+        f"{measured.rows:,} rows of {pages} at once{how} in {format_duration(measured.took_s)},"
+        f" {measured.rows_hot / max(1, measured.rows):.0%} HOT: {measured.row_records_bytes:,.0f} B of WAL a row,"
+        f" and {images}"
     )
 
 
@@ -94,9 +134,9 @@ def _whole(plan: Plan) -> Iterator[tuple[str, str]]:
         yield "in all", f"{least} {small}, with images of {plan.image_ratio:.2f} times their size"
 
 
-def _forecast(one: Forecast, rate_bytes_s: int) -> str:
-    time = f"{format_duration(one.at_max_wal_rate_s)} at max_wal_rate {format_rate(rate_bytes_s)}"
-    return f"{format_size(one.wal_bytes)} of WAL, {time}"
+def _forecast(forecast: Forecast, rate_bytes_s: int) -> str:
+    time = f"{format_duration(forecast.at_max_wal_rate_s)} at max_wal_rate {format_rate(rate_bytes_s)}"
+    return f"{format_size(forecast.wal_bytes)} of WAL, {time}"
 
 
 def _wrapped(label: str, text: str, columns: int | None) -> list[str]:

@@ -1,0 +1,1 @@
+"""One file a command: its options, its exit codes, what it prints."""

@@ -1,0 +1,39 @@
+"""`backfill init`: the state schema, and the rights of a worker's role."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from backfill.cli.options import Dsn, epilog, resolve_dsn
+from backfill.values.exit_codes import ExitCode, exit_codes
+
+EPILOG = epilog(
+    "Next: backfill plan JOB.yaml. It is safe to run init again",
+    exit_codes(
+        *(ExitCode.DONE, ExitCode.FAILED, ExitCode.INVALID, ExitCode.HALTED),
+        failed="cannot connect",
+        invalid="no such role",
+        halted="permission denied",
+    ),
+)
+
+
+def init(
+    dsn: Dsn = None,
+    print_only: Annotated[
+        bool, typer.Option("--print", help="Print the statements for a DBA, without a connection.")
+    ] = False,
+    role: Annotated[str | None, typer.Option("--role", help="Grant a worker's rights to this role.")] = None,
+) -> None:
+    """Create the state schema, and grant a role the least rights that a worker needs."""
+    import anyio  # noqa: PLC0415 - help starts faster without what follows
+
+    from backfill.postgres.state import schema  # noqa: PLC0415
+
+    if print_only:
+        typer.echo(schema.init_script(role), nl=False)
+        return
+    anyio.run(schema.init, resolve_dsn(dsn), role)
+    typer.echo('schema "backfill" is ready' + (f'; privileges granted to role "{role}"' if role else ""))
