@@ -70,11 +70,11 @@ class RowPredicates:
         Its `where` sees the row after the UPDATE alone. Inside a statement on the table it would also see the row
         before, by `ctid`, `xmin` or the table's name with its schema, and take that for the row after.
         """
-        partner = NOTHING if self.alone else self._pollers()
+        partner = NOTHING if self.alone else self._and_joined()
         return SQL("SELECT FROM (SELECT {} FROM {}{}) AS {}{} WHERE {}").format(
             self._row_after(),
             target_of(self.table),
-            self._pollers(),
+            self._and_joined(),
             row_of(self.table),
             partner,
             expression(self.job.where) if self.alone else self._holds(),
@@ -100,7 +100,7 @@ class RowPredicates:
             return condition
         return SQL("EXISTS (SELECT FROM {} WHERE {})").format(joined_of(self.job.using), condition)
 
-    def _pollers(self) -> Composed:
+    def _and_joined(self) -> Composed:
         return SQL(", {}").format(joined_of(self.job.using)) if self.job.using else NOTHING
 
     def _row_after(self) -> Composed:
