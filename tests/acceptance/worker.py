@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -31,10 +31,10 @@ throttle:
 class Worker:
     """`backfill run --json`: its events as they come, its words on stderr, its exit code."""
 
-    def __init__(self, dsn: str, *arguments: str) -> None:
+    def __init__(self, dsn: str, *arguments: str, prefix: Sequence[str] = ()) -> None:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
         self.process = subprocess.Popen(
-            [*COMMAND, *arguments],
+            [*prefix, *COMMAND, *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -104,9 +104,9 @@ class Worker:
 
 
 @contextmanager
-def running(dsn: str, *arguments: str) -> Iterator[Worker]:
-    """A worker that is gone at the end, whatever happened."""
-    worker = Worker(dsn, *arguments)
+def running(dsn: str, *arguments: str, prefix: Sequence[str] = ()) -> Iterator[Worker]:
+    """A worker that is gone at the end, whatever happened; `prefix` is the command that runs it elsewhere."""
+    worker = Worker(dsn, *arguments, prefix=prefix)
     try:
         yield worker
     finally:
@@ -120,9 +120,9 @@ def running(dsn: str, *arguments: str) -> Iterator[Worker]:
 
 
 @contextmanager
-def run_job(dsn: str, job: Path, *arguments: str) -> Iterator[Worker]:
+def run_job(dsn: str, job: Path, *arguments: str, prefix: Sequence[str] = ()) -> Iterator[Worker]:
     """`backfill run` of a job file, with its events."""
-    with running(dsn, "run", str(job), "--json", "--http", "off", *arguments) as worker:
+    with running(dsn, "run", str(job), "--json", "--http", "off", *arguments, prefix=prefix) as worker:
         yield worker
 
 

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Any, TypeVar
 
 import psycopg
-from psycopg import AsyncConnection, AsyncCursor
+from psycopg import AsyncConnection, AsyncCursor, AsyncPipeline
 from psycopg.abc import PQGen
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import Conninfo
@@ -21,6 +21,8 @@ from psycopg.rows import DictRow, TupleRow, dict_row
 
 from backfill.jobfile.job import Job
 from backfill.postgres.session.encoding import escape_unknown
+from backfill.postgres.session.lock_release import release_settings
+from backfill.postgres.session.pipeline import SyncLastPipeline
 from backfill.postgres.session.pooler import require_session_mode
 from backfill.retry.connect_advice import with_advice
 from backfill.values.errors import ConnectionLost, JobError, StatementRefused
@@ -47,21 +49,29 @@ ANSWER_S = 20.0
 WAIT_INTERVAL_S = 0.1
 """psycopg's own: how often a wait looks up for Ctrl-C."""
 
+TRANSACTION_TIMEOUT = 170000
+"""The first version that has this setting."""
+
 _SET = b"""SELECT
     pg_backend_pid(),
     set_config('statement_timeout', %(statement_timeout)s, false),
     set_config('lock_timeout', %(lock_timeout)s, false),
-    set_config('idle_in_transaction_session_timeout', '60s', false),
+    set_config('idle_in_transaction_session_timeout', %(idle_in_transaction_session_timeout)s, false),
     set_config('synchronous_commit', %(synchronous_commit)s, false),
     set_config('default_transaction_isolation', 'read committed', false),
     set_config('plan_cache_mode', 'force_custom_plan', false),
     set_config('row_security', 'off', false),
     set_config('TimeZone', 'UTC', false),
-    (SELECT set_config(name, '1s', false) FROM pg_settings WHERE name = 'client_connection_check_interval'),
-    (SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'transaction_timeout')
+    set_config('client_min_messages', %(client_min_messages)s, false),
+    set_config('client_connection_check_interval', %(client_connection_check_interval)s, false),
+    set_config('tcp_keepalives_idle', %(tcp_keepalives_idle)s, false),
+    set_config('tcp_keepalives_interval', %(tcp_keepalives_interval)s, false),
+    set_config('tcp_keepalives_count', %(tcp_keepalives_count)s, false),
+    set_config('tcp_user_timeout', %(tcp_user_timeout)s, false),
+    (SELECT set_config(name, %(transaction_timeout)s, false) FROM pg_settings WHERE name = 'transaction_timeout')
 WHERE %(told_pid)s::int IS NULL OR pg_backend_pid() = %(told_pid)s"""
-"""What a role or a database has as its defaults would cut the final read short or make batches fail. Settings that
-not every server has are set where they are there.
+"""What a role or a database has as its defaults would cut the final read short or make batches fail. Not every server
+has `transaction_timeout`. When the server lets go of our locks by itself is `lock_release`'s.
 
 Custom plans: a generic one takes a few pages for a fixed share of the table, and then reads all of a second table
 that `where` or `set` looks into, for each batch.
@@ -79,6 +89,14 @@ class Connection(AsyncConnection[TupleRow]):
 
     server_pid = 0
     answer_s: float | None = None
+
+    @asynccontextmanager
+    async def pipeline(self) -> AsyncIterator[AsyncPipeline]:
+        """Send all statements of the block at once, the Sync last, so that the server's timers run behind it."""
+        if self._pipeline is None:
+            self._pipeline = SyncLastPipeline(self)
+        async with super().pipeline() as pipeline:
+            yield pipeline
 
     async def wait(
         self,
@@ -182,8 +200,9 @@ async def _set(connection: Connection, job: Job | None, *, told_pid: int | None 
 
 
 def _settings(job: Job | None) -> dict[str, Any]:
-    return {
-        "statement_timeout": f"{round((job.statement_timeout_s if job else TIMEOUT_S) * 1000)}ms",
+    statement_timeout_s = job.statement_timeout_s if job else TIMEOUT_S
+    return release_settings(statement_timeout_s) | {
+        "statement_timeout": f"{round(statement_timeout_s * 1000)}ms",
         "lock_timeout": f"{round((job.lock_timeout_s if job else 1.0) * 1000)}ms",
         "synchronous_commit": job.synchronous_commit if job else "off",
     }
@@ -195,6 +214,8 @@ async def untimed(connection: Connection) -> AsyncIterator[None]:
     bound_s, connection.answer_s = connection.answer_s, None
     try:
         await connection.execute("SET LOCAL statement_timeout = 0")
+        if connection.info.server_version >= TRANSACTION_TIMEOUT:
+            await connection.execute("SET LOCAL transaction_timeout = 0")
         yield
     finally:
         connection.answer_s = bound_s

@@ -179,6 +179,8 @@ def _settings(cost: VacuumCost) -> dict[str, str]:
     """Return what a VACUUM of ours runs by: our costs whatever the server's are, no timeout, no old rows to freeze."""
     return {
         "statement_timeout": "0",
+        "transaction_timeout": "0",
+        "client_min_messages": "warning",
         "lock_timeout": "1s",
         "vacuum_cost_delay": f"{cost.delay_ms}ms",
         "vacuum_cost_limit": str(cost.limit),

@@ -28,18 +28,24 @@ DEFAULTS = {
     "TimeZone": "Asia/Tokyo",
     "client_connection_check_interval": "0",
     "transaction_timeout": "300ms",
+    "client_min_messages": "notice",
+    "tcp_keepalives_idle": "7200",
+    "tcp_user_timeout": "0",
 }
 OURS = {
     "statement_timeout": "4000",
     "lock_timeout": "123",
-    "idle_in_transaction_session_timeout": "60000",
+    "idle_in_transaction_session_timeout": "5000",
     "default_transaction_isolation": "read committed",
     "synchronous_commit": "local",
     "plan_cache_mode": "force_custom_plan",
     "row_security": "off",
     "TimeZone": "UTC",
     "client_connection_check_interval": "1000",
-    "transaction_timeout": "0",
+    "transaction_timeout": "22000",
+    "client_min_messages": "error",
+    "tcp_keepalives_idle": "5",
+    "tcp_user_timeout": "10000",
 }
 
 
@@ -61,7 +67,8 @@ async def test_whatever_the_defaults_of_the_database_are_ours_hold(database: Dat
     )
     async with connected(database.dsn, job) as connected_:
         cursor = await connected_.execute("select name, setting from pg_settings where name = any (%s)", [list(known)])
-        assert dict(await cursor.fetchall()) == {name: OURS[name] for name in known}
+        on_a_socket = dict.fromkeys(("tcp_keepalives_idle", "tcp_user_timeout"), "0")
+        assert dict(await cursor.fetchall()) == {name: (OURS | on_a_socket)[name] for name in known}
     async with session(database.dsn, job) as worker:
         checkpoint = (await open_leaf(worker)).checkpoints[0]
         assert (await fill(worker, checkpoint, BatchRange(checkpoint.window_limit, 1))).rows == 500
