@@ -1,6 +1,6 @@
 """The Grafana dashboard, as a program: `python -m grafana.build` writes backfill.json beside this file.
 
-Grafana 10 or later, PromQL of Prometheus 2.42. Metric names are those of backfill/observe/metrics.py, and a test
+Grafana 10 or later, PromQL of Prometheus 2.42. Metric names are those of backfill/observe/metrics/table.py, and a test
 compares them. Each row of panels answers one question.
 """
 # ruff: noqa: INP001 - not part of the package
@@ -157,12 +157,17 @@ def others() -> Row:
         Target(worst("probe_value", "job, probe"), "{{probe}} ({{job}})"),
         Target(worst("probe_limit", "job, probe"), f"{BUDGET} {{{{probe}}}} ({{{{job}}}})"),
     ]
+    signals = [
+        Target(worst("signal_value", "job, signal, subject"), "{{signal}} {{subject}} ({{job}})"),
+        Target(worst("signal_limit", "job, signal, subject"), f"{BUDGET} {{{{signal}}}} {{{{subject}}}} ({{{{job}}}})"),
+    ]
     old = "Age of the oldest transaction with a snapshot: while it lives, no row version that it sees can go."
     return [
-        lines("Blocked sessions", "Waited for the locks of the last batch.", "none", blocked, width=6),
-        lines("Dead tuples", "Of the table, as the server estimates.", "short", dead, width=6),
-        lines("Oldest snapshot", old, "s", snapshot, width=6),
-        lines("Probes", "The job's own, each against its limit.", "none", probes, width=6),
+        lines("Blocked sessions", "Waited for the locks of the last batch.", "none", blocked, width=5),
+        lines("Dead tuples", "Of the table, as the server estimates.", "short", dead, width=4),
+        lines("Oldest snapshot", old, "s", snapshot, width=5),
+        lines("Probes", "Your own signals, each against its limit.", "none", probes, width=5),
+        lines("Other signals", "Such as active sessions, each against its limit.", "none", signals, width=5),
     ]
 
 

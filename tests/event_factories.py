@@ -13,15 +13,15 @@ from backfill.events.job import (
     Verified,
 )
 from backfill.events.leaf import LeafDone, LeafRemoved, LeafStarted
-from backfill.events.readings import ProbeReading, ReplicaReading, SlotReading
 from backfill.events.throttle import LimitsChanged, NoReplicas, SignalsRead, ThrottleDecision, WaitStarted
 from backfill.events.vacuum import VacuumDone, VacuumNotPermitted, VacuumStarted
 from backfill.throttle.decision import Inputs
+from backfill.throttle.reading import Reading, Unit
 from backfill.throttle.wait_reason import WaitKind, WaitReason
 
 JOB = "users-handle"
 HOLDER = "pod-1 (pid 42)"
-PROBE = ProbeReading("active", 40.0, 50.0)
+PROBE = Reading(measure="probe", subject="active", value=40.0, limit=50.0)
 INPUTS = Inputs("replica-a", 0.4, 1 << 20, 3.0e6, 4.0e6, 450.0, 5.0e6, 4.0e6)
 
 
@@ -51,23 +51,50 @@ def lock_taken(**changed):
 
 
 def replica(name="replica-a", lag_s=0.4, lag_bytes=1 << 20, counted=True):
-    return ReplicaReading(name, lag_s, lag_bytes, counted)
+    seconds, size = (10.0, 256 << 20) if counted else (None, None)
+    return (
+        Reading(measure="replica_lag_s", subject=name, value=lag_s, limit=seconds, unit=Unit.SECONDS),
+        Reading(measure="replica_lag_bytes", subject=name, value=lag_bytes, limit=size, unit=Unit.BYTES),
+    )
 
 
 def slot(name="slot-a", retained_bytes=2 << 20, wal_status="reserved", unconfirmed_bytes=None):
-    return SlotReading(name, retained_bytes, wal_status, unconfirmed_bytes)
+    common = {"subject": name, "unit": Unit.BYTES, "state": wal_status}
+    retained = Reading(measure="slot_retained_bytes", value=retained_bytes, limit=10 << 30, **common)
+    lag = Reading(measure="slot_lag_bytes", value=unconfirmed_bytes, limit=1 << 30, **common)
+    return (retained,) if unconfirmed_bytes is None else (retained, lag)
 
 
-def signals_read(*replicas, **changed):
+def archiver(backlog_bytes=16 << 20, failing=False):
+    return (
+        Reading(measure="archive_backlog_bytes", value=backlog_bytes, limit=1 << 30, unit=Unit.BYTES),
+        Reading(measure="archive_failing", value=float(failing)),
+    )
+
+
+def of_the_table(dead_tuples=70, oldest_snapshot_s=1.5):
+    return (
+        Reading(measure="dead_tuples", value=dead_tuples),
+        Reading(measure="oldest_snapshot_s", value=oldest_snapshot_s, unit=Unit.SECONDS),
+    )
+
+
+def blocked(sessions=0):
+    return (Reading(measure="blocked_sessions", value=sessions, limit=0),)
+
+
+def signal(measure="moons", subject="jupiter", value=79.0, limit=95.0):
+    return (Reading(measure=measure, subject=subject, value=value, limit=limit),)
+
+
+def signals_read(*groups, **changed):
     values = {
         "job": JOB,
-        "replicas": replicas,
+        "readings": tuple(reading for group in groups for reading in group),
         "missing": (),
-        "slots": (slot(),),
         "wal_rate_bytes_s": 5.0e6,
         "own_wal_rate_bytes_s": 4.0e6,
         "wal_budget_bytes": 3.0e6,
-        "archive_backlog_bytes": 16 << 20,
     }
     return SignalsRead(**{**values, **changed})
 
@@ -231,7 +258,9 @@ def one_of_each():
         leaf_started(),
         no_replicas(),
         limits_changed("max_lag=5s"),
-        signals_read(replica(), slots=(slot(unconfirmed_bytes=1 << 20),), probes=(PROBE,), dead_tuples=70),
+        signals_read(
+            replica(), slot(unconfirmed_bytes=1 << 20), archiver(), of_the_table(), blocked(2), (PROBE,), signal()
+        ),
         throttle_decision(),
         wait_started(),
         layout_changed(),

@@ -4,43 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from backfill.events.readings import ProbeReading, ReplicaReading, SlotReading
 from backfill.events.throttle import LimitsChanged, SignalsRead, ThrottleDecision
 from backfill.jobfile.job import Job
+from backfill.throttle.conditions.registry import read_all
 from backfill.throttle.decision import Decision, Inputs, Wait
-from backfill.throttle.signals import Signals, lag_s
+from backfill.throttle.signals import Signals
 from backfill.throttle.state import ThrottleState
-from backfill.throttle.stop_conditions import counted
 
 
 def measured(job: Job, throttle_state: ThrottleState, signals: Signals) -> SignalsRead:
-    """Return the reading, with the lag of every replica in view by the LSN clock."""
-    replicas = tuple(
-        ReplicaReading(
-            name=one.name,
-            lag_s=lag_s(one, throttle_state.clock, signals.at_s),
-            lag_bytes=None if one.replay_lsn is None else max(0, signals.insert_lsn - one.replay_lsn),
-            counted=counted(job.throttle, one.name),
-            sync=one.sync,
-        )
-        for one in signals.replicas
-    )
+    """Return the reading of every signal, and the WAL rates that follow from it."""
     return SignalsRead(
         job=job.name,
-        replicas=replicas,
-        missing=tuple(sorted(throttle_state.expected - {one.name for one in signals.replicas})),
-        slots=tuple(
-            SlotReading(one.name, one.retained_bytes, one.wal_status, one.unconfirmed_bytes) for one in signals.slots
-        ),
+        readings=read_all(job.throttle, signals, throttle_state),
+        missing=tuple(sorted(throttle_state.expected - {replica.name for replica in signals.replicas})),
         wal_rate_bytes_s=throttle_state.wal_rate_bytes_s,
         own_wal_rate_bytes_s=throttle_state.wal_debt.own_rate_bytes_s,
         wal_budget_bytes=throttle_state.wal_budget_bytes,
-        archive_backlog_bytes=signals.archiver.backlog_bytes if signals.archiver else None,
-        archive_failing=signals.archiver is not None and signals.archiver.failing,
-        blocked_sessions=throttle_state.lock_backoff.sessions,
-        dead_tuples=signals.upkeep.dead_tuples,
-        oldest_snapshot_s=signals.upkeep.oldest_snapshot_s,
-        probes=tuple(ProbeReading(one.name, one.value, one.limit) for one in signals.probes),
     )
 
 

@@ -18,10 +18,10 @@ from backfill.events.job import (
     Verified,
 )
 from backfill.events.leaf import LeafDone, LeafRemoved, LeafStarted
-from backfill.events.readings import ProbeReading, ReplicaReading, SlotReading
 from backfill.events.throttle import LimitsChanged, NoReplicas, SignalsRead, ThrottleDecision, WaitStarted
 from backfill.events.vacuum import VacuumDone, VacuumNotPermitted, VacuumStarted
 from backfill.throttle.decision import Inputs
+from backfill.throttle.reading import Reading, Unit
 from backfill.throttle.wait_reason import WaitKind, WaitReason
 
 Event = (
@@ -67,9 +67,8 @@ def from_dict(fields: dict[str, Any]) -> Event:
     values = {name: value for name, value in fields.items() if name != "event"}
     if "reason" in values and isinstance(values["reason"], dict):
         values["reason"] = WaitReason(WaitKind(values["reason"]["kind"]), values["reason"]["text"])
-    for name, kind in (("replicas", ReplicaReading), ("slots", SlotReading), ("probes", ProbeReading)):
-        if name in values:
-            values[name] = tuple(kind(**item) for item in values[name])
+    if "readings" in values:
+        values["readings"] = tuple(Reading(**{**item, "unit": Unit(item["unit"])}) for item in values["readings"])
     if "inputs" in values:
         values["inputs"] = Inputs(**values["inputs"])
     for name in ("missing", "samples", "rejected", "changes", "sizes"):

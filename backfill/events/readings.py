@@ -1,13 +1,16 @@
-"""Readings that events carry: one replica, one slot, one probe, as last seen."""
+"""Readings that belong together: what an event says of one replica."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from backfill.throttle.reading import Reading
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReplicaReading:
-    """One replica as last read; None where it could not be seen."""
+    """One replica as last read; None if it could not be seen. Only a counted replica has a budget."""
 
     name: str
     lag_s: float | None
@@ -16,23 +19,20 @@ class ReplicaReading:
     sync: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class SlotReading:
-    """One replication slot: the WAL that it keeps on the primary's disk; None where it could not be seen.
-
-    `unconfirmed_bytes` is what the consumer of a logical slot has yet to confirm, None for a physical one.
-    """
-
-    name: str
-    retained_bytes: int | None
-    wal_status: str | None
-    unconfirmed_bytes: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ProbeReading:
-    """One of the job's own probes; None where it could not be read."""
-
-    name: str
-    value: float | None
-    limit: float
+def replica_readings(readings: Iterable[Reading]) -> tuple[ReplicaReading, ...]:
+    """Return each replica with its lag in time and in bytes, in the order of the readings."""
+    replicas: list[ReplicaReading] = []
+    for reading in readings:
+        if reading.measure == "replica_lag_s":
+            replicas.append(
+                ReplicaReading(
+                    name=reading.subject,
+                    lag_s=reading.value,
+                    lag_bytes=None,
+                    counted=reading.limit is not None,
+                    sync=reading.state == "sync",
+                )
+            )
+        elif reading.measure == "replica_lag_bytes" and reading.value is not None:
+            replicas[-1] = replace(replicas[-1], lag_bytes=int(reading.value))
+    return tuple(replicas)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from backfill.events.job import Started
-from backfill.events.readings import ProbeReading, ReplicaReading, SlotReading
+from backfill.events.readings import ReplicaReading, replica_readings
 from backfill.throttle.decision import Inputs
+from backfill.throttle.reading import Reading
 from backfill.throttle.wait_reason import WaitReason
 
 
@@ -18,23 +19,24 @@ class NoReplicas:
     max_wal_rate_bytes_s: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SignalsRead:
-    """One reading of everything that our WAL can hurt. Frequent: metrics and the live view want it, logs do not."""
+    """One reading of every signal. Frequent: metrics and the live view need it, logs show it at level debug.
+
+    `missing` names replicas that the job expects and cannot see.
+    """
 
     job: str
-    replicas: tuple[ReplicaReading, ...]
+    readings: tuple[Reading, ...]
     missing: tuple[str, ...]
-    slots: tuple[SlotReading, ...]
     wal_rate_bytes_s: float | None
     own_wal_rate_bytes_s: float
     wal_budget_bytes: float
-    archive_backlog_bytes: int | None
-    archive_failing: bool = False
-    blocked_sessions: int = 0
-    dead_tuples: int | None = None
-    oldest_snapshot_s: float | None = None
-    probes: tuple[ProbeReading, ...] = ()
+
+    @property
+    def replicas(self) -> tuple[ReplicaReading, ...]:
+        """The replicas in view."""
+        return replica_readings(self.readings)
 
 
 @dataclass(frozen=True, slots=True)

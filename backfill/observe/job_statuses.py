@@ -9,6 +9,7 @@ from typing import Any
 from backfill import __version__
 from backfill.events.event import Event
 from backfill.observe.status import Status, begin, fold
+from backfill.throttle.reading import Reading
 from backfill.values.redact import redact
 from backfill.values.units import format_duration
 
@@ -52,6 +53,11 @@ class JobStatuses:
 def describe(status: Status, now_s: float) -> dict[str, Any]:
     """Return one job's state; null is unknown."""
     begun, reading, error, vacuumed = status.begun, status.reading, status.error, status.vacuumed
+    readings = reading.readings if reading else ()
+
+    def value(measure: str) -> float | None:
+        return next((one.value for one in readings if one.measure == measure), None)
+
     return {
         "job": status.job,
         "table": begun and begun.table,
@@ -75,17 +81,18 @@ def describe(status: Status, now_s: float) -> dict[str, Any]:
         "wal_rate_bytes_s": reading and reading.wal_rate_bytes_s,
         "own_wal_rate_bytes_s": reading and reading.own_wal_rate_bytes_s,
         "wal_budget_bytes": reading and reading.wal_budget_bytes,
-        "archive_backlog_bytes": reading and reading.archive_backlog_bytes,
+        "archive_backlog_bytes": value("archive_backlog_bytes"),
         "max_lag_s": begun and begun.max_lag_s,
         "max_lag_bytes": begun and begun.max_lag_bytes,
         "max_wal_rate_bytes_s": begun and begun.max_wal_rate_bytes_s,
         "replicas": [asdict(one) for one in reading.replicas] if reading else [],
         "missing": list(reading.missing) if reading else [],
-        "slots": [asdict(one) for one in (reading.slots if reading else ())],
-        "archive_failing": bool(reading and reading.archive_failing),
-        "blocked_sessions": reading and reading.blocked_sessions,
-        "dead_tuples": reading and reading.dead_tuples,
-        "oldest_snapshot_s": reading and reading.oldest_snapshot_s,
+        "readings": [asdict(one) for one in readings],
+        "slots": _slots(readings),
+        "archive_failing": bool(value("archive_failing")),
+        "blocked_sessions": value("blocked_sessions"),
+        "dead_tuples": value("dead_tuples"),
+        "oldest_snapshot_s": value("oldest_snapshot_s"),
         "vacuuming": status.vacuum_supervisor,
         "last_vacuum": vacuumed
         and {
@@ -93,7 +100,9 @@ def describe(status: Status, now_s: float) -> dict[str, Any]:
             **{key: value for key, value in asdict(vacuumed).items() if key != "job"},
         },
         "vacuum_unable": status.vacuum_unable,
-        "probes": [asdict(one) for one in (reading.probes if reading else ())],
+        "probes": [
+            {"name": one.subject, "value": one.value, "limit": one.limit} for one in readings if one.measure == "probe"
+        ],
         "last_error": error
         and {
             "reason": error.reason,
@@ -109,6 +118,20 @@ def describe(status: Status, now_s: float) -> dict[str, Any]:
         "started_ago_s": now_s - status.started_s,
         "updated_ago_s": now_s - status.updated_s,
     }
+
+
+def _slots(readings: tuple[Reading, ...]) -> list[dict[str, Any]]:
+    unconfirmed = {one.subject: one.value for one in readings if one.measure == "slot_lag_bytes"}
+    return [
+        {
+            "name": one.subject,
+            "retained_bytes": one.value,
+            "wal_status": one.state or None,
+            "unconfirmed_bytes": unconfirmed.get(one.subject),
+        }
+        for one in readings
+        if one.measure == "slot_retained_bytes"
+    ]
 
 
 def _plain(value: Any) -> Any:

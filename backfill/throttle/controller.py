@@ -16,7 +16,9 @@ from math import inf
 from operator import itemgetter
 
 from backfill.jobfile.limits import BatchLimits, ThrottleLimits
-from backfill.throttle import batch_size, replica_window, stop_conditions, wal_rate
+from backfill.throttle import batch_size, replica_window, wal_rate
+from backfill.throttle.conditions.registry import find_stop_conditions
+from backfill.throttle.conditions.replication import counted
 from backfill.throttle.decision import Decision, Run, Wait
 from backfill.throttle.replica_window import ReplicaWindow
 from backfill.throttle.signals import Signals, lag_s
@@ -40,17 +42,10 @@ def decide(
 ) -> tuple[Decision, ThrottleState]:
     """Return what to do now, and the memory for the next reading."""
     throttle_state = observe(limits, throttle_state, signals)
-    found = stop_conditions.find_stop_conditions(
-        limits, signals, throttle_state.replica_windows, throttle_state.expected, throttle_state.stopped
-    )
-    throttle_state = replace(throttle_state, stopped=frozenset(fault.signal for fault in found), wanted_bytes=0.0)
+    found = find_stop_conditions(limits, signals, throttle_state)
+    throttle_state = replace(throttle_state, stopped=frozenset(one.key for one in found), wanted_bytes=0.0)
     if found:
-        return Wait(FAULT_POLL_S, found[0].reason), throttle_state
-    if throttle_state.lock_backoff.until_s > signals.at_s:
-        text = f"blocked sessions {throttle_state.lock_backoff.sessions} > {limits.max_blocked_sessions}"
-        return Wait(
-            min(throttle_state.lock_backoff.until_s - signals.at_s, FAULT_POLL_S), WaitReason(WaitKind.BLOCKED, text)
-        ), throttle_state
+        return Wait(min(FAULT_POLL_S, found[0].clears_in_s or FAULT_POLL_S), found[0].reason), throttle_state
     rate = limits.max_wal_rate_bytes_s
     debt_s = wal_rate.wait_s(throttle_state.wal_debt, rate)
     if debt_s > 0:
@@ -69,7 +64,7 @@ def observe(limits: ThrottleLimits, throttle_state: ThrottleState, signals: Sign
     replica_windows = []
     for replica in signals.replicas:
         behind_s = lag_s(replica, clock, now_s)
-        if replica.replay_lsn is None or behind_s is None or not stop_conditions.counted(limits, replica.name):
+        if replica.replay_lsn is None or behind_s is None or not counted(limits, replica.name):
             continue
         one = known.get(replica.name) or replica_window.start(replica.name, now_s, replica.replay_lsn)
         sliced = batch_size.limited_by_window(throttle_state, one, throttle_state.wanted_bytes)
@@ -93,9 +88,7 @@ def observe(limits: ThrottleLimits, throttle_state: ThrottleState, signals: Sign
         round_trip_s=round_trip_s,
         wal_debt=wal_rate.pass_time(throttle_state.wal_debt, now_s, limits.max_wal_rate_bytes_s),
         replica_windows=tuple(replica_windows),
-        expected=frozenset(
-            {*limits.replicas.require, *(name for name in seen if stop_conditions.counted(limits, name))}
-        ),
+        expected=frozenset({*limits.replicas.require, *(name for name in seen if counted(limits, name))}),
         history=(
             *(pair for pair in throttle_state.history if now_s - pair[0] < RATE_SPAN_S),
             (now_s, signals.insert_lsn),

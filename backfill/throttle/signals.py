@@ -1,11 +1,13 @@
 """One reading of everything that our WAL can hurt: values with their time, None where unobservable.
 
-LSNs are byte positions. None never means "fine": `core.throttle` turns it into a wait with its reason.
+LSNs are byte positions. None never means "fine": a condition turns it into a wait with its reason.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from backfill.throttle.lsn_clock import LsnClock
 
@@ -108,6 +110,23 @@ class ProbeAnswer:
 
 
 @dataclass(frozen=True, slots=True)
+class SignalQuery:
+    """A statement of `postgres/sql/monitor` that returns one number for each subject, and its parameters."""
+
+    name: str
+    parameters: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """One row of such a statement: None, and why, if the value is unknown."""
+
+    subject: str
+    value: float | None
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Signals:
     """A reading at `at_s`. `visible` is whether this role may see replication at all (pg_monitor).
 
@@ -129,6 +148,7 @@ class Signals:
     probes: tuple[ProbeAnswer, ...] = ()
     tuned: tuple[tuple[str, str], ...] = ()
     vacuumed: VacuumResult | None = None
+    measurements: Mapping[str, tuple[Measurement, ...]] = field(default_factory=dict)
 
 
 def lag_s(replica: Replica, clock: LsnClock, now_s: float) -> float | None:

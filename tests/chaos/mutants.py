@@ -17,7 +17,7 @@ from psycopg import AsyncConnection
 from backfill.__main__ import main
 from backfill.postgres.session import sql_files
 from backfill.table import definition
-from backfill.throttle import stop_conditions
+from backfill.throttle.conditions import replication
 from tests.chaos.oracle import Broken
 
 FENCE = b" AND epoch = %(epoch)s AND sequence = %(sequence)s"
@@ -99,7 +99,7 @@ def no_file() -> None:
 
 def missing_is_well() -> None:
     """Believe that a replica which is not in view is well, as a lag query does."""
-    stop_conditions._view = lambda *_: iter(())
+    replication._out_of_view = lambda *_: iter(())
 
 
 MUTANTS = (

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-THROTTLE, PLANT, FLOW = (
+CONTROLLER, PLANT, WINDOW = (
     "tests/unit/throttle/test_controller.py",
     "tests/sim/test_plant.py",
     "tests/unit/throttle/test_replica_window.py",
 )
-FAULTS, COURTESY = "tests/unit/throttle/test_stop_conditions.py", "tests/unit/throttle/test_lock_backoff.py"
+CONDITIONS, BACKOFF = "tests/unit/throttle/conditions", "tests/unit/throttle/test_lock_backoff.py"
 
 
 @dataclass(frozen=True)
 class Mutation:
-    """A name, the module of `backfill.core`, what is replaced by what, and the tests that catch it."""
+    """A name, the module of `backfill.throttle`, what is replaced by what, and the tests that catch it."""
 
     name: str
     module: str
@@ -26,61 +26,61 @@ class Mutation:
 MUTATIONS = (
     Mutation(
         "an idle path waits too",
-        "throttle",
+        "controller",
         "idle = full.unreplayed_bytes == 0",
         "idle = False",
         (
-            f"{THROTTLE}::test_an_idle_path_admits_a_minimal_batch",
+            f"{CONTROLLER}::test_an_idle_path_admits_a_minimal_batch",
             f"{PLANT}::test_a_row_dearer_than_the_window_still_goes",
         ),
     ),
     Mutation(
         "nobody is patient",
-        "throttle",
+        "controller",
         " or _patient(limits, throttle_state, full, signals.at_s)",
         "",
         (f"{PLANT}::test_others_that_fill_the_link_alone_leave_us_little_but_not_nothing",),
     ),
     Mutation(
         "patient with a frozen replica",
-        "throttle",
+        "controller",
         " and full.moved_s > throttle_state.admitted_s",
         "",
         (
-            f"{THROTTLE}::test_a_frozen_replica_gets_no_such_batch",
+            f"{CONTROLLER}::test_a_frozen_replica_gets_no_such_batch",
             f"{PLANT}::test_a_frozen_replica_adds_at_most_a_window",
         ),
     ),
     Mutation(
         "a NULL replay position is believed",
-        "faults",
+        "conditions.replication",
         "and replica.replay_lsn is None",
         "and replica.replay_lsn == -1",
         (
-            f"{THROTTLE}::test_an_unknown_position_waits",
+            f"{CONTROLLER}::test_an_unknown_position_waits",
             f"{PLANT}::test_a_replica_that_returns_far_behind_is_waited_for",
         ),
     ),
     Mutation(
         "a missing replica is ignored",
-        "faults",
-        "sorted(expected - present)",
-        "sorted(expected - expected)",
+        "conditions.replication",
+        "sorted(state.expected - present)",
+        "sorted(state.expected - state.expected)",
         (f"{PLANT}::test_nothing_goes_while_a_replica_is_out_of_view",),
     ),
     Mutation(
         "no hysteresis",
-        "faults",
+        "stop_condition",
         "return RESUME_SHARE if",
         "return 1.0 if",
         (
             f"{PLANT}::test_after_a_stop_work_resumes_once",
-            f"{THROTTLE}::test_after_a_stop_lag_has_to_come_back_to_half",
+            f"{CONTROLLER}::test_after_a_stop_lag_has_to_come_back_to_half",
         ),
     ),
     Mutation(
         "no cap of max_rows",
-        "sizing",
+        "batch_size",
         'min((float(batch.max_rows), "max_rows"), (',
         'min((1e9, "max_rows"), (',
         (f"{PLANT}::test_rows_stay_within_their_limits",),
@@ -92,7 +92,7 @@ MUTATIONS = (
         "        window = window\n",
         (
             f"{PLANT}::test_a_link_that_narrows_six_times_is_followed",
-            f"{FLOW}::test_a_queue_above_what_is_allowed_cuts_to_what_was_shown",
+            f"{WINDOW}::test_a_queue_above_what_is_allowed_cuts_to_what_was_shown",
         ),
     ),
     Mutation(
@@ -100,14 +100,14 @@ MUTATIONS = (
         "replica_window",
         "elif shown and batch_result:",
         "elif shown:",
-        (f"{FLOW}::test_a_window_that_is_not_what_holds_us_back_does_not_grow",),
+        (f"{WINDOW}::test_a_window_that_is_not_what_holds_us_back_does_not_grow",),
     ),
     Mutation(
         "a replica that ran dry is cut",
         "replica_window",
         " and not starved",
         "",
-        (f"{FLOW}::test_a_replica_that_ran_dry_behind_a_full_window_was_not_late_for_its_queue",),
+        (f"{WINDOW}::test_a_replica_that_ran_dry_behind_a_full_window_was_not_late_for_its_queue",),
     ),
     Mutation(
         "what travels is taken for a queue",
@@ -121,46 +121,46 @@ MUTATIONS = (
         "replica_window",
         "queued = max(0, flush_lsn - replay_lsn)",
         "queued = max(0, insert_lsn - replay_lsn)",
-        (f"{FLOW}::test_what_the_primary_has_not_flushed_is_no_queue_of_the_replica",),
+        (f"{WINDOW}::test_what_the_primary_has_not_flushed_is_no_queue_of_the_replica",),
     ),
     Mutation(
         "a replica that stands still is slow",
         "replica_window",
         "(delivered > 0 or queued == 0 or span_s >= STILL_S)",
         "span_s > 0",
-        (f"{FLOW}::test_a_thin_link_that_delivers_in_lumps_is_measured_from_lump_to_lump",),
+        (f"{WINDOW}::test_a_thin_link_that_delivers_in_lumps_is_measured_from_lump_to_lump",),
     ),
     Mutation(
         "no flush is asked for",
-        "throttle",
+        "controller",
         "return throttle_state.held or any(",
         "return throttle_state.wanted_bytes < 0 and any(",
         (f"{PLANT}::test_one_that_its_window_holds_back_flushes_what_it_writes",),
     ),
     Mutation(
         "a flush is always asked for",
-        "throttle",
+        "controller",
         "return throttle_state.held or any(",
         "return True or any(",
         (f"{PLANT}::test_a_worker_that_nothing_holds_back_waits_for_no_disk",),
     ),
     Mutation(
         "a synchronous standby is like any other",
-        "sizing",
+        "batch_size",
         "TARGET_SYNC_S if sync else TARGET_S",
         "TARGET_S",
         (f"{PLANT}::test_behind_a_synchronous_standby_commits_wait_little",),
     ),
     Mutation(
         "a far worker forgets its own way",
-        "sizing",
+        "batch_size",
         "min(ROUND_TRIPS * round_trip_s, ROUND_TRIPS_MAX_S)",
         "0.0",
         (f"{PLANT}::test_a_worker_far_from_its_server_still_moves",),
     ),
     Mutation(
         "no fear of dear rows",
-        "cost",
+        "row_cost",
         "return seen if seen > estimate else estimate",
         "return estimate",
         (
@@ -170,28 +170,28 @@ MUTATIONS = (
     ),
     Mutation(
         "first stripes cost what others do",
-        "cost",
+        "row_cost",
         "return self.first_wal_bytes if stripe == 0 else self.later_wal_bytes",
         "return self.later_wal_bytes",
         ("tests/unit/throttle/test_row_cost.py::test_first_stripes_and_later_ones_are_learnt_apart",),
     ),
     Mutation(
         "a debt is never paid",
-        "wal_debt",
+        "wal_rate",
         "max(owed - rate_bytes_s * elapsed_s,",
         "max(owed,",
         (f"{PLANT}::test_own_wal_stays_at_its_rate",),
     ),
     Mutation(
         "idle time is saved up",
-        "wal_debt",
+        "wal_rate",
         "-rate_bytes_s * SAVED_S",
         "-rate_bytes_s * 3600",
         ("tests/unit/throttle/test_wal_rate.py::test_idle_time_is_not_saved_up_for_a_burst",),
     ),
     Mutation(
         "an idle hour is lag",
-        "lsn",
+        "lsn_clock",
         "        if lsn and insert_lsn <= lsn[-1]:",
         "        if lsn and insert_lsn < lsn[-1]:",
         (f"{PLANT}::test_an_idle_hour_is_followed_by_no_burst", "tests/unit/throttle/test_lsn_clock.py"),
@@ -201,20 +201,22 @@ MUTATIONS = (
         "lock_backoff",
         "if sessions <= limit:",
         "if sessions >= 0:",
-        (f"{COURTESY}::test_blocked_sessions_stop_the_next_batch_with_their_number",),
+        (f"{BACKOFF}::test_blocked_sessions_stop_the_next_batch_with_their_number",),
     ),
     Mutation(
         "an unknown probe is fine",
-        "faults",
+        "conditions.probes",
         "if probe.value is None:",
         "if probe.value == 0:",
-        (f"{FAULTS}::test_a_probe_over_its_limit_is_a_fault_and_an_unknown_one_is_blindness",),
+        (f"{CONDITIONS}/test_probes.py::test_a_probe_over_its_limit_is_a_fault_and_an_unknown_one_is_blindness",),
     ),
     Mutation(
         "an archiver that fails is waited for by nobody",
-        "faults",
+        "conditions.archiver",
         "elif failing:",
         "elif False:",
-        (f"{FAULTS}::test_an_archiver_whose_last_try_failed_is_a_fault_as_long_as_something_waits_for_it",),
+        (
+            f"{CONDITIONS}/test_archiver.py::test_an_archiver_whose_last_try_failed_is_a_fault_as_long_as_something_waits_for_it",
+        ),
     ),
 )

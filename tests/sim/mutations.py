@@ -31,7 +31,7 @@ def caught_by(mutation: Mutation) -> str | None:
                 shutil.copytree(source, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
             else:
                 shutil.copy(source, copy)
-        module = copy / "backfill" / "core" / f"{mutation.module}.py"
+        module = copy / "backfill" / "throttle" / f"{mutation.module.replace('.', '/')}.py"
         text = module.read_text()
         if text.count(mutation.old) != 1:
             raise SystemExit(f"{mutation.name}: {mutation.old!r} is not in {mutation.module}.py exactly once")

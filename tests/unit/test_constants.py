@@ -5,7 +5,8 @@ from __future__ import annotations
 from backfill.engine import admission, job_run
 from backfill.retry import sqlstate
 from backfill.table import checkpoint, row_counts
-from backfill.throttle import batch_size, controller, lsn_clock, replica_window, row_cost, stop_conditions, wal_rate
+from backfill.throttle import batch_size, controller, lsn_clock, replica_window, row_cost, stop_condition, wal_rate
+from backfill.throttle.conditions import replication
 from tests.factories import batch, limits
 
 
@@ -36,7 +37,7 @@ def test_what_travels_is_no_longer_than_a_queue():
 
 
 def test_a_stop_leaves_room_for_the_batch_and_a_resume_for_many():
-    assert stop_conditions.RESUME_SHARE < stop_conditions.BUDGET_SHARE < 1
+    assert stop_condition.RESUME_SHARE < replication.BUDGET_SHARE < 1
 
 
 def test_the_law_reads_more_often_than_it_acts():

@@ -1,7 +1,7 @@
 """The gauges that one job's state shows, as (name, labels) and value; what is not yielded has no series.
 
-What is gone has none: a replica out of view, a budget without a reading. What is in view but unreadable is
-NaN, never 0.
+What is gone has none: a replica out of view, a limit without a reading. What is in view but cannot be read is NaN,
+never 0.
 """
 
 from __future__ import annotations
@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import nan
 
+from backfill.observe.metrics.table import SIGNALS
 from backfill.observe.status import State, Status
+from backfill.throttle.reading import Reading
 
 GaugeFamily = tuple[str, tuple[str, ...]]
 
@@ -39,36 +41,22 @@ def gauges(status: Status) -> Iterator[tuple[GaugeFamily, float]]:
 
 
 def _reading(status: Status) -> Iterator[tuple[GaugeFamily, float]]:
-    job, reading, begun = status.job, status.reading, status.begun
-    if reading is None:
+    job, signals = status.job, status.reading
+    if signals is None:
         return
-    for replica in reading.replicas:
-        labels = (job, replica.name)
-        yield ("replica_lag_seconds", labels), _known(replica.lag_s)
-        yield ("replica_lag_bytes", labels), _known(replica.lag_bytes)
-        if begun and replica.counted:
-            yield ("lag_budget_seconds", labels), begun.max_lag_s
-            yield ("lag_budget_bytes", labels), begun.max_lag_bytes
-    for slot in reading.slots:
-        yield ("slot_retained_bytes", (job, slot.name)), _known(slot.retained_bytes)
-        if slot.unconfirmed_bytes is not None:
-            yield ("slot_lag_bytes", (job, slot.name)), slot.unconfirmed_bytes
-    for probe in reading.probes:
-        yield ("probe_value", (job, probe.name)), _known(probe.value)
-        yield ("probe_limit", (job, probe.name)), probe.limit
-    yield ("blocked_sessions", (job,)), reading.blocked_sessions
-    if reading.dead_tuples is not None:
-        yield ("dead_tuples", (job,)), reading.dead_tuples
-    yield ("oldest_snapshot_seconds", (job,)), reading.oldest_snapshot_s or 0.0
-    yield ("replicas_missing", (job,)), len(reading.missing)
-    yield ("wal_budget_bytes", (job,)), reading.wal_budget_bytes
-    yield ("wal_rate_bytes", (job, "own")), reading.own_wal_rate_bytes_s
-    if reading.wal_rate_bytes_s is not None:
-        yield ("wal_rate_bytes", (job, "all")), reading.wal_rate_bytes_s
-    if reading.archive_backlog_bytes is not None:
-        yield ("archive_backlog_bytes", (job,)), reading.archive_backlog_bytes
-        yield ("archive_failing", (job,)), reading.archive_failing
+    for reading in signals.readings:
+        yield from _signal(job, reading)
+    yield ("replicas_missing", (job,)), len(signals.missing)
+    yield ("wal_budget_bytes", (job,)), signals.wal_budget_bytes
+    yield ("wal_rate_bytes", (job, "own")), signals.own_wal_rate_bytes_s
+    if signals.wal_rate_bytes_s is not None:
+        yield ("wal_rate_bytes", (job, "all")), signals.wal_rate_bytes_s
 
 
-def _known(value: float | None) -> float:
-    return nan if value is None else value
+def _signal(job: str, reading: Reading) -> Iterator[tuple[GaugeFamily, float]]:
+    name, limit_name = SIGNALS.get(reading.measure, ("signal_value", "signal_limit"))
+    subject = (reading.subject,) if reading.subject else ()
+    labels = (job, *subject) if reading.measure in SIGNALS else (job, reading.measure, reading.subject)
+    yield (name, labels), nan if reading.value is None else reading.value
+    if reading.limit is not None and limit_name is not None:
+        yield (limit_name, labels), reading.limit

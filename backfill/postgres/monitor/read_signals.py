@@ -9,9 +9,11 @@ from typing import Any
 from psycopg import AsyncCursor
 from psycopg.rows import DictRow, dict_row
 
+from backfill.jobfile.limits import ThrottleLimits
 from backfill.postgres.session.connection import INSUFFICIENT_PRIVILEGE, Connection, translated
 from backfill.postgres.session.sql_files import statement
-from backfill.throttle.signals import Archiver, Replica, ReplicationSlot, Signals, Upkeep
+from backfill.throttle.conditions.registry import queries
+from backfill.throttle.signals import Archiver, Measurement, Replica, ReplicationSlot, Signals, Upkeep
 from backfill.values.errors import StatementRefused
 
 
@@ -19,20 +21,24 @@ async def read_signals(
     connection: Connection,
     *,
     job: str | None = None,
+    limits: ThrottleLimits | None = None,
     table_oid: int | None = None,
     aurora: bool = False,
     vacuum_pid: int = 0,
 ) -> Signals:
     """Return the reading, stamped with the monotonic clock half way through its round trip.
 
-    With a job, what was tuned; with a table, its upkeep, in which `vacuum_pid` is our own; with Aurora, its readers. A
-    role that may not execute what pg_monitor may reads nothing: `visible` is false then.
+    With a job, its changed limits are read, too; with limits, the statements of their conditions; with a table, its
+    upkeep, in which `vacuum_pid` is our own; with Aurora, its readers. A role without the rights of pg_monitor reads
+    nothing: then `visible` is false.
     """
     asked_s = time.monotonic()
     wanted: dict[str, dict[str, Any]] = {"read_signals": {}}
     wanted |= {"read_overrides": {"job": job}} if job is not None else {}
     wanted |= {"read_upkeep": {"table_oid": table_oid, "vacuum_pid": vacuum_pid}} if table_oid is not None else {}
     wanted |= {"read_aurora": {}} if aurora else {}
+    asked = queries(limits) if limits is not None else ()
+    wanted |= {query.name: dict(query.parameters) for query in asked}
     try:
         found = await _read(connection, wanted)
     except StatementRefused as error:
@@ -56,6 +62,7 @@ async def read_signals(
         archiver=Archiver(**row["archiver"]) if row["archiver"] else None,
         upkeep=upkeep[0] if upkeep else Upkeep(),
         tuned=tuple(sorted(tuned[0].items())) if tuned else (),
+        measurements={query.name: tuple(Measurement(**row) for row in found[query.name]) for query in asked},
     )
 
 

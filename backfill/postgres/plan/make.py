@@ -27,9 +27,10 @@ from backfill.postgres.statements.predicates import RowPredicates
 from backfill.postgres.work import compression
 from backfill.table.checkpoint import Layout, begin
 from backfill.table.definition import Table
-from backfill.throttle import stop_conditions
+from backfill.throttle.conditions.registry import find_stop_conditions
+from backfill.throttle.conditions.replication import counted
 from backfill.throttle.signals import Signals
-from backfill.throttle.stop_conditions import counted
+from backfill.throttle.state import ThrottleState
 from backfill.upkeep import vacuum
 from backfill.values.units import format_duration, format_size
 
@@ -86,7 +87,9 @@ async def _plan(connection: Connection, job_file: JobFile, *, measuring: bool) -
         explained = await check_expressions.explain(connection, statements.update, statements.no_values)
         about_others = await _about_others(connection, job_file, table, statements)
         searched = await check_expressions.nodes(connection, RowPredicates(job, table, foreseen=False).searching())
-    signals = await read_signals.read_signals(connection, table_oid=table.identity.oid, aurora=server.aurora)
+    signals = await read_signals.read_signals(
+        connection, table_oid=table.identity.oid, aurora=server.aurora, limits=job.throttle
+    )
     costs = Costs(unmeasured=_unmeasured(job, signals, table, measuring=measuring))
     if not costs.unmeasured:
         costs = await measure(connection, job, table, statements, support)
@@ -172,7 +175,7 @@ def _unmeasured(job: Job, signals: Signals, table: Table, *, measuring: bool) ->
     if job.python is not None:
         return "its rows would have to go through the function first"
     limits = job.throttle
-    found = stop_conditions.find_stop_conditions(limits, signals, (), frozenset(limits.replicas.require), frozenset())
+    found = find_stop_conditions(limits, signals, ThrottleState(expected=frozenset(limits.replicas.require)))
     return str(found[0].reason) if found else "" if table.pages else "the table is empty"
 
 

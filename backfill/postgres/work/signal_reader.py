@@ -22,7 +22,7 @@ class SignalReader:
 
     def __init__(self, job: Job, pollers: Pollers, vacuum: Vacuum, *, aurora: bool) -> None:
         self.vacuum = vacuum
-        self._job = job.name
+        self._job = job
         self._pollers = pollers
         self._aurora = aurora
         self._visible = True
@@ -43,7 +43,12 @@ class SignalReader:
         self._upkeep_oid = table_oid
         self._upkeep_s = now_s if oid is not None else self._upkeep_s
         signals = await read_signals.read_signals(
-            connection, job=self._job, table_oid=oid, aurora=self._aurora, vacuum_pid=self.vacuum.pid
+            connection,
+            job=self._job.name,
+            limits=self._job.throttle,
+            table_oid=oid,
+            aurora=self._aurora,
+            vacuum_pid=self.vacuum.pid,
         )
         self._visible = signals.visible
         if oid is not None and signals.visible:

@@ -9,7 +9,7 @@ import pytest
 
 from backfill.postgres.session.sql_files import statement
 from backfill.postgres.work import verify
-from backfill.throttle import stop_conditions as faults
+from backfill.throttle.conditions import replication
 from tests.chaos import report
 from tests.chaos.breakpoints import STEPS as HELD
 from tests.chaos.catalogue import BY_NAME, FAULTS, STEPS
@@ -153,6 +153,6 @@ def test_what_the_mutants_switch_off_is_there():
     moved = statement("state/save_checkpoint")
     assert moved.count(FENCE) == 1
     assert moved.count(FILE) == 1
-    assert callable(faults._view)
+    assert callable(replication._out_of_view)
     assert callable(verify.read_verification)
     assert {mutant.fault for mutant in MUTANTS} <= set(NAMES)

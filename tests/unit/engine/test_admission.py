@@ -80,9 +80,9 @@ def test_a_wait_is_told_counted_and_slept_until_its_reason_is_gone():
     began_s = door.clock.now_s
     admission = door.admit()
     waits = door.told(WaitStarted)
-    assert {str(one.reason) for one in waits} == {"replica-a is not replicating: it is not in pg_stat_replication"}
+    assert {str(one.reason) for one in waits} == {"replica-a is not connected (missing from pg_stat_replication)"}
     assert sum(one.delay_s for one in waits) == admission.waited_s == door.clock.now_s - began_s == 2.0
-    assert admission.waited_for == "replica-a is not replicating: it is not in pg_stat_replication"
+    assert admission.waited_for == "replica-a is not connected (missing from pg_stat_replication)"
 
 
 def test_the_next_admission_forgets_the_last_wait():
@@ -202,7 +202,9 @@ def test_a_reading_is_told_with_all_that_was_seen():
     told = door.told(SignalsRead)[0]
     assert [(one.name, one.lag_bytes, one.counted) for one in told.replicas] == [("a", MB, True), ("dr-1", None, False)]
     assert told.replicas[1].lag_s is None
-    assert (told.slots[0].name, told.slots[0].retained_bytes, told.archive_backlog_bytes) == ("s", 5, 7)
+    values = {(reading.measure, reading.subject): (reading.value, reading.limit) for reading in told.readings}
+    assert values["slot_retained_bytes", "s"] == (5, 10 << 30)
+    assert values["archive_backlog_bytes", ""] == (7, 1 << 30)
     assert told.missing == ()
 
 

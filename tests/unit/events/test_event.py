@@ -8,8 +8,8 @@ import pytest
 
 from backfill.events.event import Event, from_dict, to_dict
 from backfill.events.job import PassDone
-from backfill.events.readings import ProbeReading, ReplicaReading, SlotReading
 from backfill.throttle.decision import Inputs
+from backfill.throttle.reading import Reading, Unit
 from backfill.throttle.wait_reason import WaitKind, WaitReason
 
 VALUES: dict[Any, Any] = {
@@ -22,12 +22,10 @@ VALUES: dict[Any, Any] = {
     "WaitReason": WaitReason(WaitKind.LAG, "replica-a lag 12.4s > 10s"),
     "tuple[str, ...]": ("a", "b"),
     "tuple[int, ...]": (3, 2),
-    "tuple[ReplicaReading, ...]": (
-        ReplicaReading("replica-a", 0.4, 5),
-        ReplicaReading("dr", None, None, False),
+    "tuple[Reading, ...]": (
+        Reading(measure="replica_lag_s", subject="replica-a", value=0.4, limit=10.0, unit=Unit.SECONDS, state="sync"),
+        Reading(measure="dead_tuples", value=None),
     ),
-    "tuple[SlotReading, ...]": (SlotReading("slot-a", 5, "reserved", 3), SlotReading("b", None, None)),
-    "tuple[ProbeReading, ...]": (ProbeReading("active", 5.0, 9.0), ProbeReading("b", None, 0.5)),
     "Inputs": Inputs("replica-a", 0.4, 5, 9.0, 4.0e6, 450.0, None, 1.0e6),
     "str | None": "words",
 }

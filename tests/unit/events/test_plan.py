@@ -152,9 +152,9 @@ def test_a_plan_of_one_stripe_is_no_upper_bound():
 
 
 def test_what_was_not_measured_says_why():
-    costs = Costs(unmeasured="replica-a is not replicating")
+    costs = Costs(unmeasured="replica-a is not connected")
     told = plan_text(plan(costs=costs, forecast=None, forecast_compressed=None, rows_to_do=None, key=(), replicas=()))
-    assert "measured  nothing: replica-a is not replicating\nnotice" in told
+    assert "measured  nothing: replica-a is not connected\nnotice" in told
     assert "to do" not in told
     assert "no key\nreplicas  none" in told
     told = plan_text(plan(costs=Costs(PLAIN, uncompressed="run: GRANT"), forecast_compressed=None))

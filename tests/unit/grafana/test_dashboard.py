@@ -10,7 +10,7 @@ import pytest
 import yaml
 from prometheus_client import Counter, Histogram
 
-from backfill.observe.metrics.counters import METRICS, PREFIX
+from backfill.observe.metrics.table import METRICS, PREFIX
 from backfill.observe.status import State
 from backfill.throttle.wait_reason import PACE_KINDS, WaitKind
 

@@ -1,6 +1,6 @@
 import json
 import math
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from functools import reduce
 
 import pytest
@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from backfill import __version__
 from backfill.events.event import Event
-from backfill.events.readings import ProbeReading
 from backfill.observe.job_statuses import JobStatuses
 from backfill.observe.row_rate import RowRate
 from backfill.observe.status import ENDED, State, begin, fold
@@ -179,14 +178,15 @@ def test_board_says_version_and_jobs_in_order():
 
 def test_a_running_job_is_told_whole():
     reading = event_factories.signals_read(
-        event_factories.replica(), event_factories.replica("dr-1", None, None, counted=False), missing=("replica-b",)
-    )
-    reading = replace(
-        reading,
-        blocked_sessions=2,
-        dead_tuples=70,
-        oldest_snapshot_s=1.5,
-        probes=(ProbeReading("active", 40.0, 50.0),),
+        event_factories.replica(),
+        event_factories.replica("dr-1", None, None, counted=False),
+        event_factories.slot(),
+        event_factories.archiver(),
+        event_factories.of_the_table(),
+        event_factories.blocked(2),
+        (event_factories.PROBE,),
+        event_factories.signal("active_sessions", "app", 33.0, 40.0),
+        missing=("replica-b",),
     )
     tuned = event_factories.limits_changed(
         "max_lag=5s", max_lag_s=10.0, max_lag_bytes=256 << 20, max_wal_rate_bytes_s=32 << 20
@@ -200,6 +200,7 @@ def test_a_running_job_is_told_whole():
         event_factories.retry_scheduled(),
     )
     job = shown(event_factories.started(), *told_all, now_s=7.0)
+    assert job.pop("readings") == [asdict(one) for one in reading.readings]
     assert job == {
         "job": event_factories.JOB,
         "table": "public.users",

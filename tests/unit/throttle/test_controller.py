@@ -90,7 +90,7 @@ def test_a_replica_that_was_seen_once_is_missed():
     _, throttle_state = decide(ThrottleState(), behind(0))
     decision, throttle_state = decide(throttle_state, signals(101.0, 1 << 30))
     assert isinstance(decision, Wait)
-    assert str(decision.reason) == "replica-a is not replicating: it is not in pg_stat_replication"
+    assert str(decision.reason) == "replica-a is not connected (missing from pg_stat_replication)"
     decision, _ = decide(throttle_state, signals(102.0, 1 << 30))
     assert isinstance(decision, Wait)
 

@@ -6,7 +6,8 @@ import pytest
 from prometheus_client import CollectorRegistry, Counter, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from backfill.observe.metrics.counters import METRICS, PREFIX, RETRY_REASONS_MAX, MetricsSink
+from backfill.observe.metrics.counters import RETRY_REASONS_MAX, MetricsSink
+from backfill.observe.metrics.table import METRICS, PREFIX
 from backfill.observe.status import State
 from backfill.throttle.wait_reason import WaitKind
 from tests import event_factories
@@ -18,6 +19,7 @@ CONTRACT = """
     hot_update_ratio lock_held job_state{state} pass rows_unconverged
     lag_budget_seconds{replica} lag_budget_bytes{replica} slot_lag_bytes{slot} archive_failing blocked_sessions
     wal_compression dead_tuples vacuums_total{result} vacuum_running oldest_snapshot_seconds probe_value{probe} probe_limit{probe}
+    signal_value{signal,subject} signal_limit{signal,subject}
     leaves leaves_done failures_in_a_row rows_rejected
 """
 
@@ -49,7 +51,7 @@ def scrape():
 
 def test_the_table_is_the_contract():
     contract = {
-        name: labels.split(",") if labels else [] for name, labels in re.findall(r"(\w+)(?:\{(\w+)\})?", CONTRACT)
+        name: labels.split(",") if labels else [] for name, labels in re.findall(r"(\w+)(?:\{([\w,]+)\})?", CONTRACT)
     }
     assert {metric.name: list(metric.labels) for metric in METRICS} == contract
 
@@ -181,12 +183,28 @@ def test_unknown_lag_is_nan_and_never_zero(scrape):
     scrape.tell(
         event_factories.started(),
         event_factories.signals_read(
-            event_factories.replica(lag_s=None, lag_bytes=None), slots=(event_factories.slot(retained_bytes=None),)
+            event_factories.replica(lag_s=None, lag_bytes=None), event_factories.slot(retained_bytes=None)
         ),
     )
     assert math.isnan(scrape.value("replica_lag_seconds", replica="replica-a"))
     assert math.isnan(scrape.value("replica_lag_bytes", replica="replica-a"))
     assert math.isnan(scrape.value("slot_retained_bytes", slot="slot-a"))
+
+
+def test_a_signal_without_a_metric_of_its_own_is_shown_with_its_limit(scrape):
+    scrape.tell(
+        event_factories.started(),
+        event_factories.signals_read(
+            event_factories.signal("active_sessions", "app", 52.0, 40.0),
+            event_factories.signal("active_sessions", "etl", None, 10.0),
+            event_factories.signal("commit_latency_s", "", 0.02, None),
+        ),
+    )
+    assert scrape.value("signal_value", signal="active_sessions", subject="app") == 52.0
+    assert scrape.value("signal_limit", signal="active_sessions", subject="app") == 40.0
+    assert math.isnan(scrape.value("signal_value", signal="active_sessions", subject="etl"))
+    assert scrape.value("signal_value", signal="commit_latency_s", subject="") == 0.02
+    assert scrape.value("signal_limit", signal="commit_latency_s", subject="") is None
 
 
 def test_what_is_gone_has_no_series(scrape):
@@ -195,17 +213,27 @@ def test_what_is_gone_has_no_series(scrape):
         event_factories.signals_read(
             event_factories.replica(),
             event_factories.replica("replica-b"),
-            slots=(event_factories.slot(), event_factories.slot("slot-b")),
+            event_factories.slot(),
+            event_factories.slot("slot-b"),
+            event_factories.archiver(),
+            event_factories.signal(subject="jupiter"),
+            event_factories.signal(subject="saturn"),
         ),
     )
     scrape.tell(
         event_factories.signals_read(
-            event_factories.replica(), missing=("replica-b",), wal_rate_bytes_s=None, archive_backlog_bytes=None
+            event_factories.replica(),
+            event_factories.signal(subject="jupiter", value=None),
+            missing=("replica-b",),
+            wal_rate_bytes_s=None,
         )
     )
     for name in ("replica_lag_seconds", "replica_lag_bytes", "lag_budget_seconds", "lag_budget_bytes"):
         assert scrape.value(name, replica="replica-b") is None
         assert scrape.value(name, replica="replica-a") is not None
+    for name in ("signal_value", "signal_limit"):
+        assert scrape.value(name, signal="moons", subject="saturn") is None
+        assert scrape.value(name, signal="moons", subject="jupiter") is not None
     assert scrape.value("slot_retained_bytes", slot="slot-b") is None
     assert scrape.value("replicas_missing") == 1
     assert scrape.value("wal_rate_bytes", source="all") is None

@@ -105,7 +105,7 @@ def test_it_fits_the_terminal(width, replicas):
         (
             3.0,
             event_factories.wait_started(
-                WaitKind.MISSING, f"{LONG} is not replicating: it is not in pg_stat_replication" * 2
+                WaitKind.MISSING, f"{LONG} is not connected (missing from pg_stat_replication)" * 2
             ),
         ),
         *notes,

@@ -127,11 +127,11 @@ def test_a_storm_of_retries_is_one_story_for_each_reason():
 def test_the_ordinary_pace_is_no_news_and_a_fault_is_news_once():
     window = [(index / 10, event_factories.wait_started(WaitKind.WINDOW, f"window {index}")) for index in range(5)]
     missing = [
-        (1 + index / 4, event_factories.wait_started(WaitKind.MISSING, "replica-a is not replicating"))
+        (1 + index / 4, event_factories.wait_started(WaitKind.MISSING, "replica-a is not connected"))
         for index in range(5)
     ]
     view = view_of(*window, *missing)
-    assert news(view) == [("waiting: replica-a is not replicating", 1)]
+    assert news(view) == [("waiting: replica-a is not connected", 1)]
     assert view.notes[0].news.tone is Severity.BAD
 
 

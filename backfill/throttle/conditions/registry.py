@@ -1,0 +1,47 @@
+"""All conditions in one tuple, in order: what hides most from us comes first, and gives the reason to wait."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+from backfill.jobfile.limits import ThrottleLimits
+from backfill.throttle.conditions import archiver, locks, probes, replication, slots, table
+from backfill.throttle.reading import Reading
+from backfill.throttle.signals import SignalQuery, Signals
+from backfill.throttle.state import ThrottleState
+from backfill.throttle.stop_condition import StopCondition
+
+
+class Condition(Protocol):
+    """What each file of this package provides."""
+
+    def find(self, limits: ThrottleLimits, signals: Signals, state: ThrottleState, /) -> Iterator[StopCondition]:
+        """Yield the reasons to stop now."""
+        ...
+
+    def readings(self, limits: ThrottleLimits, signals: Signals, state: ThrottleState, /) -> Iterator[Reading]:
+        """Yield each value with its limit."""
+        ...
+
+
+CONDITIONS: tuple[Condition, ...] = (replication, slots, archiver, table, probes, locks)
+QUERIES: tuple[Callable[[ThrottleLimits], SignalQuery | None], ...] = ()
+"""Statements that conditions need beside the reading of everything; None if the job sets no limit for it."""
+
+
+def find_stop_conditions(limits: ThrottleLimits, signals: Signals, state: ThrottleState) -> tuple[StopCondition, ...]:
+    """Return the stop conditions, the one that hides most first; none means that a batch may start."""
+    if not signals.visible:
+        return (replication.HIDDEN,)
+    return tuple(found for condition in CONDITIONS for found in condition.find(limits, signals, state))
+
+
+def read_all(limits: ThrottleLimits, signals: Signals, state: ThrottleState) -> tuple[Reading, ...]:
+    """Return the readings of all conditions."""
+    return tuple(reading for condition in CONDITIONS for reading in condition.readings(limits, signals, state))
+
+
+def queries(limits: ThrottleLimits) -> tuple[SignalQuery, ...]:
+    """Return the statements to run for these limits."""
+    return tuple(query for make_query in QUERIES if (query := make_query(limits)) is not None)
