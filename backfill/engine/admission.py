@@ -14,7 +14,7 @@ import anyio
 from backfill.engine.ports import LaneSession, Runtime
 from backfill.engine.upkeep.compression import CompressionSwitch
 from backfill.engine.upkeep.vacuum import VacuumSupervisor
-from backfill.events.build import decided, measured, retuned
+from backfill.events.build import limits_changed, signals_read, throttle_decision
 from backfill.events.throttle import NoReplicas, WaitStarted
 from backfill.jobfile.job import Job
 from backfill.jobfile.overrides import with_overrides
@@ -104,7 +104,7 @@ class AdmissionControl:
                 )
                 self._tell(signals)
                 compression = self._compression.method
-                told = decided(self.job, self.throttle_state, decision, stripe, compression)
+                told = throttle_decision(self.job, self.throttle_state, decision, stripe, compression)
                 self.runtime.record(told)
                 trouble = decision.reason if isinstance(decision, Wait) else None
                 edge = checkpoint.window_untouched or checkpoint.stripes == 1
@@ -147,7 +147,7 @@ class AdmissionControl:
         """Read the signals where no batch follows, so that metrics and the LSN clock stay fresh."""
         if self.runtime.now_s() - self._measured_s >= MEASURE_SPACING_S:
             signals = await self._read(session)
-            self.throttle_state = controller.observe(self.job.throttle, self.throttle_state, signals)
+            self.throttle_state = controller.after_reading(self.job.throttle, self.throttle_state, signals)
             self._tell(signals)
             await self.vacuum_supervisor.tend(session, self.job, self.throttle_state, signals, trouble=None, edge=False)
 
@@ -160,7 +160,7 @@ class AdmissionControl:
         self.vacuum_supervisor.learn(batch_result, spare_share)
         if batch_result.compression_refused:
             self.throttle_state = self._compression.refuse(self.throttle_state)
-        self.throttle_state = state.learn(
+        self.throttle_state = state.after_batch(
             self.throttle_state,
             stripe=stripe,
             rows=batch_result.rows,
@@ -168,8 +168,8 @@ class AdmissionControl:
             took_s=batch_result.took_s,
         )
         self.throttle_state = state.tick(self.throttle_state, now_s, batch_result.insert_lsn)
-        self.throttle_state = state.give_way(
-            self.job.throttle, self.throttle_state, now_s, batch_result.blocked_sessions
+        self.throttle_state = state.after_lock_waits(
+            self.throttle_state, now_s, batch_result.blocked_sessions, self.job.throttle.max_blocked_sessions
         )
 
     async def save(self, session: LaneSession, reason: WaitReason | None) -> None:
@@ -204,9 +204,11 @@ class AdmissionControl:
             self.job = with_overrides(self._untuned, changes)
         except JobError as error:  # the file has changed since: one of its limits contradicts a tuned one
             self.job, refused = self._untuned, str(error)
-        self.throttle_state = state.retuned(self.throttle_state, before.throttle, self.job.throttle)
+        self.throttle_state = state.at_wal_rate(
+            self.throttle_state, before.throttle.max_wal_rate_bytes_s, self.job.throttle.max_wal_rate_bytes_s
+        )
         await session.apply_limits(self.job)
-        self.runtime.record(retuned(self.job, changes, refused))
+        self.runtime.record(limits_changed(self.job, changes, refused))
 
     def _tell(self, signals: Signals) -> None:
         worst_s = max((one.lag_s for one in self.throttle_state.replica_windows), default=0.0)
@@ -217,4 +219,4 @@ class AdmissionControl:
             self.runtime.record(NoReplicas(self.job.name, self.job.throttle.max_wal_rate_bytes_s))
         if signals.at_s - self._measured_s >= MEASURE_SPACING_S:
             self._measured_s = signals.at_s
-            self.runtime.record(measured(self.job, self.throttle_state, signals))
+            self.runtime.record(signals_read(self.job, self.throttle_state, signals))

@@ -12,7 +12,7 @@ from backfill.throttle.signals import Signals
 from backfill.throttle.state import ThrottleState
 
 
-def measured(job: Job, throttle_state: ThrottleState, signals: Signals) -> SignalsRead:
+def signals_read(job: Job, throttle_state: ThrottleState, signals: Signals) -> SignalsRead:
     """Return the reading of every signal, and the WAL rates that follow from it."""
     return SignalsRead(
         job=job.name,
@@ -24,7 +24,7 @@ def measured(job: Job, throttle_state: ThrottleState, signals: Signals) -> Signa
     )
 
 
-def decided(
+def throttle_decision(
     job: Job, throttle_state: ThrottleState, decision: Decision, stripe: int, compression: str | None = None
 ) -> ThrottleDecision:
     """Return the decision and what it was taken from: the figures of the replica with the least room."""
@@ -45,7 +45,7 @@ def decided(
     return ThrottleDecision(job.name, decision.rows, decision.limited_by, 0.0, inputs)
 
 
-def retuned(job: Job, changes: Mapping[str, str], refused: str | None) -> LimitsChanged:
+def limits_changed(job: Job, changes: Mapping[str, str], refused: str | None) -> LimitsChanged:
     """Return the limits that hold from now on."""
     return LimitsChanged(
         job=job.name,

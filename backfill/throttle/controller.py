@@ -41,7 +41,7 @@ def decide(
     limits: ThrottleLimits, batch: BatchLimits, throttle_state: ThrottleState, signals: Signals, stripe: int
 ) -> tuple[Decision, ThrottleState]:
     """Return what to do now, and the memory for the next reading."""
-    throttle_state = observe(limits, throttle_state, signals)
+    throttle_state = after_reading(limits, throttle_state, signals)
     found = find_stop_conditions(limits, signals, throttle_state)
     throttle_state = replace(throttle_state, stopped=frozenset(one.key for one in found), wanted_bytes=0.0)
     if found:
@@ -55,7 +55,7 @@ def decide(
     return _admit(limits, batch, throttle_state, signals, stripe)
 
 
-def observe(limits: ThrottleLimits, throttle_state: ThrottleState, signals: Signals) -> ThrottleState:
+def after_reading(limits: ThrottleLimits, throttle_state: ThrottleState, signals: Signals) -> ThrottleState:
     """Return the memory with one more reading: the LSN clock, each replica's flow, who is expected, what time paid."""
     now_s = signals.at_s
     clock = throttle_state.clock.tick(now_s, signals.insert_lsn)
@@ -68,7 +68,7 @@ def observe(limits: ThrottleLimits, throttle_state: ThrottleState, signals: Sign
             continue
         one = known.get(replica.name) or replica_window.start(replica.name, now_s, replica.replay_lsn)
         sliced = batch_size.limited_by_window(throttle_state, one, throttle_state.wanted_bytes)
-        one = replica_window.observe(
+        one = replica_window.after_reading(
             one,
             now_s,
             replica.replay_lsn,
@@ -80,7 +80,7 @@ def observe(limits: ThrottleLimits, throttle_state: ThrottleState, signals: Sign
             bound_s=limits.max_lag_s / 2,
             wanted_bytes=throttle_state.wanted_bytes,
         )
-        replica_windows.append(replica_window.step(one, now_s, ceiling_bytes=limits.max_lag_bytes / 2, sliced=sliced))
+        replica_windows.append(replica_window.adapt(one, now_s, ceiling_bytes=limits.max_lag_bytes / 2, sliced=sliced))
     seen = {*throttle_state.expected, *(one.name for one in replica_windows)}
     return replace(
         throttle_state,

@@ -84,7 +84,7 @@ def start(name: str, now_s: float, replay_lsn: int) -> ReplicaWindow:
     )
 
 
-def observe(
+def after_reading(
     replica_window: ReplicaWindow,
     now_s: float,
     replay_lsn: int,
@@ -146,7 +146,7 @@ def _rate(rate: float | None, delivered: float, *, busy: bool) -> float | None:
     return rate + (FEAR if delivered < rate else HOPE) * (delivered - rate)
 
 
-def step(replica_window: ReplicaWindow, now_s: float, *, ceiling_bytes: float, sliced: bool) -> ReplicaWindow:
+def adapt(replica_window: ReplicaWindow, now_s: float, *, ceiling_bytes: float, sliced: bool) -> ReplicaWindow:
     """Return the flow with its window adapted, at most once every `STEP_S`.
 
     A queue above the target cuts it to what the replica has shown. Where it is what holds us back, because it is

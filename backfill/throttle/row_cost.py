@@ -25,7 +25,7 @@ class RowCost:
         return self.first_wal_bytes if stripe == 0 else self.later_wal_bytes
 
 
-def learn(cost: RowCost, *, stripe: int, rows: int, wal_bytes: int, took_s: float) -> RowCost:
+def after_batch(cost: RowCost, *, stripe: int, rows: int, wal_bytes: int, took_s: float) -> RowCost:
     """Return the estimates after a batch of `rows` rows (none: nothing learnt)."""
     if rows <= 0:
         return cost

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from backfill.jobfile.limits import ThrottleLimits
 from backfill.throttle import lock_backoff, wal_rate
 from backfill.throttle import row_cost as costs
 from backfill.throttle.lock_backoff import LockBackoff
@@ -57,28 +56,25 @@ class ThrottleState:
         return (last_lsn - first_lsn) / (last_s - first_s)
 
 
-def learn(throttle_state: ThrottleState, *, stripe: int, rows: int, wal_bytes: int, took_s: float) -> ThrottleState:
+def after_batch(
+    throttle_state: ThrottleState, *, stripe: int, rows: int, wal_bytes: int, took_s: float
+) -> ThrottleState:
     """Return the memory after a batch: what it cost, its time on the way aside, and what it owes."""
     worked_s = max(took_s * WORKED_SHARE_MIN, took_s - (ROUND_TRIPS - 1) * throttle_state.round_trip_s)
-    cost = costs.learn(throttle_state.cost, stripe=stripe, rows=rows, wal_bytes=wal_bytes, took_s=worked_s)
+    cost = costs.after_batch(throttle_state.cost, stripe=stripe, rows=rows, wal_bytes=wal_bytes, took_s=worked_s)
     return replace(throttle_state, cost=cost, wal_debt=wal_rate.spend(throttle_state.wal_debt, wal_bytes))
 
 
-def give_way(limits: ThrottleLimits, throttle_state: ThrottleState, now_s: float, sessions: int) -> ThrottleState:
-    """Return the memory after a batch for whose locks so many sessions waited."""
-    limit = limits.max_blocked_sessions
-    return replace(
-        throttle_state,
-        lock_backoff=lock_backoff.after_batch(throttle_state.lock_backoff, now_s, sessions=sessions, limit=limit),
-    )
+def after_lock_waits(throttle_state: ThrottleState, now_s: float, sessions: int, limit: int) -> ThrottleState:
+    """Return the memory after a batch whose locks `sessions` others waited for, of at most `limit`."""
+    backoff = lock_backoff.after_batch(throttle_state.lock_backoff, now_s, sessions=sessions, limit=limit)
+    return replace(throttle_state, lock_backoff=backoff)
 
 
-def retuned(throttle_state: ThrottleState, before: ThrottleLimits, after: ThrottleLimits) -> ThrottleState:
-    """Return the memory under other limits: what is owed is still so many seconds, at the rate that holds now."""
-    share = after.max_wal_rate_bytes_s / before.max_wal_rate_bytes_s
-    return replace(
-        throttle_state, wal_debt=replace(throttle_state.wal_debt, debt_bytes=throttle_state.wal_debt.debt_bytes * share)
-    )
+def at_wal_rate(throttle_state: ThrottleState, before_bytes_s: int, after_bytes_s: int) -> ThrottleState:
+    """Return the memory under another `max_wal_rate`: the debt still takes as many seconds to pay."""
+    debt_bytes = throttle_state.wal_debt.debt_bytes * after_bytes_s / before_bytes_s
+    return replace(throttle_state, wal_debt=replace(throttle_state.wal_debt, debt_bytes=debt_bytes))
 
 
 def tick(throttle_state: ThrottleState, at_s: float, insert_lsn: int) -> ThrottleState:

@@ -53,14 +53,14 @@ def limited_by_wal(limited_by: str, *, paced: bool) -> bool | None:
     return None if limited_by == INCONCLUSIVE else limited_by not in NOT_WAL_BOUND
 
 
-def weigh(before: CompressionState, cost: RowCost, *, wal_bound: bool | None) -> tuple[CompressionState, RowCost]:
+def after_batch(before: CompressionState, cost: RowCost, *, wal_bound: bool | None) -> tuple[CompressionState, RowCost]:
     """Return whether the next batch compresses, and what a row of it is expected to cost, after one more batch."""
     if wal_bound is None:
         return before, cost
     balance, batches = before.balance + (1 if wal_bound else -1), before.batches + 1
     if before.on:
         if balance <= -before.patience:
-            return end(before, cost)
+            return switched_off(before, cost)
         return replace(before, balance=min(balance, 0), batches=batches), cost
     if balance >= START_AFTER:
         return replace(before, on=True, balance=0, batches=0, plain=cost), cost
@@ -68,7 +68,7 @@ def weigh(before: CompressionState, cost: RowCost, *, wal_bound: bool | None) ->
     return replace(before, balance=max(balance, 0), batches=batches, patience=patience), cost
 
 
-def end(before: CompressionState, cost: RowCost) -> tuple[CompressionState, RowCost]:
+def switched_off(before: CompressionState, cost: RowCost) -> tuple[CompressionState, RowCost]:
     """Return the memory without compression, and a row's cost: at least what it was before."""
     if before.plain is not None:
         cost = costs.at_least(cost, before.plain)

@@ -108,7 +108,7 @@ def throttle_view(
     )
 
 
-def learn(
+def after_batch(
     memory: VacuumHistory, now_s: float, *, moved: int, took_s: float, insert_lsn: int, wal_bytes: int
 ) -> VacuumHistory:
     """Return the memory after a batch of which `moved` row versions left room on their page."""
@@ -117,7 +117,7 @@ def learn(
     return replace(memory, moved=memory.moved + moved)
 
 
-def decide(
+def choose(
     limits: ThrottleLimits, memory: VacuumHistory, upkeep: Upkeep, calm: ThrottleView, now_s: float
 ) -> tuple[VacuumChoice, VacuumHistory]:
     """Return what to do now, and the memory for the next time."""
@@ -150,7 +150,7 @@ def cost_of(pages_s: float) -> VacuumCost:
     return VacuumCost(limit=max(1, min(COST_LIMIT_MAX, int(cost_ms * delay_ms + 1e-6))), delay_ms=round(delay_ms, 3))
 
 
-def end(memory: VacuumHistory, ended: VacuumResult, now_s: float) -> VacuumHistory:
+def after_vacuum(memory: VacuumHistory, ended: VacuumResult, now_s: float) -> VacuumHistory:
     """Return the memory after the one that ran is over; what came to nothing is tried again later, and later."""
     began_s = now_s if memory.running_s is None else memory.running_s
     held = ended.held is not None and ended.held > memory.running_moved * FRUITLESS_SHARE

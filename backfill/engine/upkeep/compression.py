@@ -46,7 +46,7 @@ class CompressionSwitch:
             return throttle_state
         before = self._memory.on
         pressed = compression.limited_by_wal(limited_by, paced=paced)
-        self._memory, cost = compression.weigh(self._memory, throttle_state.cost, wal_bound=pressed)
+        self._memory, cost = compression.after_batch(self._memory, throttle_state.cost, wal_bound=pressed)
         if not self._support.method:
             if self._memory.on:
                 self._tell(None, self._support.why)
@@ -57,7 +57,7 @@ class CompressionSwitch:
 
     def refuse(self, throttle_state: ThrottleState) -> ThrottleState:
         """Go on without, as the right to it was taken away."""
-        self._memory, cost = compression.end(self._memory, throttle_state.cost)
+        self._memory, cost = compression.switched_off(self._memory, throttle_state.cost)
         self._support = ServerSupport(why=REVOKED)
         self._tell(None, REVOKED)
         return replace(throttle_state, cost=cost)

@@ -34,7 +34,7 @@ class VacuumSupervisor:
     def learn(self, batch_result: BatchResult, spare_share: float) -> None:
         """Learn from a batch how many row versions left room on their page that nothing else fills."""
         moved = round((batch_result.rows - batch_result.rows_hot) * spare_share)
-        self._memory = vacuum.learn(
+        self._memory = vacuum.after_batch(
             self._memory,
             self.runtime.now_s(),
             moved=moved,
@@ -65,7 +65,7 @@ class VacuumSupervisor:
                 VacuumNotPermitted(job.name, vacuum.not_permitted(str(job.table), signals.upkeep.vacuum_needs))
             )
         calm = vacuum.throttle_view(job.throttle, throttle_state, signals, trouble, edge=edge)
-        choice, self._memory = vacuum.decide(job.throttle, self._memory, signals.upkeep, calm, self.runtime.now_s())
+        choice, self._memory = vacuum.choose(job.throttle, self._memory, signals.upkeep, calm, self.runtime.now_s())
         match choice:
             case StartVacuum(cost):
                 await session.start_vacuum(cost)
@@ -90,7 +90,7 @@ class VacuumSupervisor:
         """Learn and tell how the one that ran has ended; False where none ran."""
         if self._memory.running_s is None:
             return False
-        self._memory = vacuum.end(self._memory, ended, self.runtime.now_s())
+        self._memory = vacuum.after_vacuum(self._memory, ended, self.runtime.now_s())
         done = VacuumDone(
             job=job.name,
             result=ended.result,

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from backfill.throttle import batch_size, controller
-from backfill.throttle import state as paces
+from backfill.throttle import state as states
 from backfill.throttle.batch_size import (
     BATCH_SHARE,
     BATCH_SHARE_MAX,
@@ -184,7 +184,7 @@ def test_a_frozen_replica_gets_no_such_batch():
 
 def test_nor_does_one_that_is_halfway_to_its_budget():
     throttle_state = paced(path(), admitted_s=100.0)
-    throttle_state = paces.tick(paces.tick(throttle_state, 97.0, (1 << 30) - 6 * MB), 97.1, 1 << 30)
+    throttle_state = states.tick(states.tick(throttle_state, 97.0, (1 << 30) - 6 * MB), 97.1, 1 << 30)
     reading = behind(5 * MB, 100.1 + PATIENCE_S)
     assert isinstance(decide(throttle_state, reading, max_lag="60s")[0], Run)
     assert isinstance(decide(throttle_state, reading, max_lag="10s")[0], Wait)
@@ -211,14 +211,14 @@ def test_only_the_replica_that_fills_gets_a_wider_window():
 
 
 def test_lag_over_its_budget_waits_and_says_so():
-    throttle_state = paces.tick(paces.tick(paced(path()), 80.0, (1 << 30) - MB), 81.0, 1 << 30)
+    throttle_state = states.tick(states.tick(paced(path()), 80.0, (1 << 30) - MB), 81.0, 1 << 30)
     decision, _ = decide(throttle_state, behind(KB))
     assert isinstance(decision, Wait)
     assert str(decision.reason) == "replica-a lag 19s > 9s"
 
 
 def test_after_a_stop_lag_has_to_come_back_to_half():
-    throttle_state = paces.tick(paces.tick(paced(path()), 80.0, (1 << 30) - MB), 81.0, 1 << 30)
+    throttle_state = states.tick(states.tick(paced(path()), 80.0, (1 << 30) - MB), 81.0, 1 << 30)
     _, throttle_state = decide(throttle_state, behind(KB))
     throttle_state = replace(throttle_state, clock=LsnClock((94.0, 95.0), ((1 << 30) - MB, 1 << 30)))
     decision, _ = decide(throttle_state, behind(KB))
@@ -362,14 +362,14 @@ def test_what_is_replayed_while_a_batch_travels_is_no_obstacle():
 
 def test_the_time_that_a_batch_only_travels_is_not_the_rows_cost():
     far, beyond = (replace(paced(cost=RowCost()), round_trip_s=round_trip_s) for round_trip_s in (0.05, 9.0))
-    learnt = paces.learn(far, stripe=0, rows=100, wal_bytes=1, took_s=0.3)
+    learnt = states.after_batch(far, stripe=0, rows=100, wal_bytes=1, took_s=0.3)
     assert learnt.cost.row_s == pytest.approx(0.001)
-    learnt = paces.learn(beyond, stripe=0, rows=100, wal_bytes=1, took_s=0.3)
+    learnt = states.after_batch(beyond, stripe=0, rows=100, wal_bytes=1, took_s=0.3)
     assert learnt.cost.row_s == pytest.approx(0.0003)
 
 
 def test_a_batch_is_learnt_and_owed():
-    throttle_state = paces.learn(paced(), stripe=0, rows=100, wal_bytes=50_000, took_s=0.01)
+    throttle_state = states.after_batch(paced(), stripe=0, rows=100, wal_bytes=50_000, took_s=0.01)
     assert (throttle_state.cost.wal_bytes(0), throttle_state.wal_debt.debt_bytes) == (500.0, 50_000)
 
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backfill.throttle import controller, lock_backoff
-from backfill.throttle import state as paces
+from backfill.throttle import state as states
 from backfill.throttle.decision import Run, Wait
 from backfill.throttle.lock_backoff import PAUSE_MAX_S, SHARE_MIN, LockBackoff
 from backfill.throttle.state import ThrottleState
@@ -52,7 +52,7 @@ def test_whatever_waits_the_share_and_the_pause_are_bounded(sessions: list[int],
 
 
 def test_blocked_sessions_stop_the_next_batch_with_their_number():
-    throttle_state = paces.give_way(limits(), ThrottleState(), 100.0, 3)
+    throttle_state = states.after_lock_waits(ThrottleState(), 100.0, 3, 0)
     decision, throttle_state = decided(throttle_state, 100.1)
     assert isinstance(decision, Wait)
     assert (decision.reason.kind, str(decision.reason)) == (WaitKind.BLOCKED, "blocked sessions 3 > 0")
@@ -64,7 +64,7 @@ def test_blocked_sessions_stop_the_next_batch_with_their_number():
 def test_the_smaller_batch_is_smaller_than_min_rows_if_need_be():
     throttle_state = ThrottleState()
     for _ in range(4):
-        throttle_state = paces.give_way(limits(), throttle_state, 0.0, 1)
+        throttle_state = states.after_lock_waits(throttle_state, 0.0, 1, 0)
     decision, _ = decided(throttle_state, 100.0)
     assert isinstance(decision, Run)
     assert decision.rows < batch().min_rows

@@ -13,9 +13,9 @@ from backfill.throttle.replica_window import (
     WINDOW_MIN_BYTES,
     WINDOW_START_BYTES,
     ReplicaWindow,
-    observe,
+    adapt,
+    after_reading,
     start,
-    step,
 )
 
 KB, MB = 1024, 1024 * 1024
@@ -51,11 +51,13 @@ def read(
 ) -> ReplicaWindow:
     lsn = replay_lsn + behind
     values = {"age_s": 9.0, "target_s": 0.4, "bound_s": 5.0, **changed}
-    return observe(replica_window, at_s, replay_lsn, insert_lsn=lsn, flush_lsn=lsn - unflushed, lag_s=lag_s, **values)
+    return after_reading(
+        replica_window, at_s, replay_lsn, insert_lsn=lsn, flush_lsn=lsn - unflushed, lag_s=lag_s, **values
+    )
 
 
 def stepped(replica_window: ReplicaWindow, *, sliced: bool = False, at_s: float = 100.0) -> ReplicaWindow:
-    return step(replica_window, at_s, ceiling_bytes=FAR, sliced=sliced)
+    return adapt(replica_window, at_s, ceiling_bytes=FAR, sliced=sliced)
 
 
 def test_a_replica_seen_for_the_first_time_has_a_small_window_and_no_rate():
@@ -215,4 +217,4 @@ def test_a_cut_never_widens():
 
 def test_a_window_stays_between_its_floor_and_its_ceiling():
     assert stepped(known(lag_s=9.0, rate_bytes_s=1.0)).window_bytes == WINDOW_MIN_BYTES
-    assert step(known(), 100.0, ceiling_bytes=300 * KB, sliced=False).window_bytes == 300 * KB
+    assert adapt(known(), 100.0, ceiling_bytes=300 * KB, sliced=False).window_bytes == 300 * KB

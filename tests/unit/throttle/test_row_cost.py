@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from backfill.throttle.row_cost import WAL_BYTES_PRIOR, WEIGHT_DOWN, RowCost, learn
+from backfill.throttle.row_cost import WAL_BYTES_PRIOR, WEIGHT_DOWN, RowCost, after_batch
 
 
 def batch(cost: RowCost, row_bytes: float, *, stripe: int = 0, rows: int = 100, row_s: float = 1e-5) -> RowCost:
-    return learn(cost, stripe=stripe, rows=rows, wal_bytes=int(rows * row_bytes), took_s=rows * row_s)
+    return after_batch(cost, stripe=stripe, rows=rows, wal_bytes=int(rows * row_bytes), took_s=rows * row_s)
 
 
 def test_before_the_first_batch_a_row_is_thought_dear_and_its_time_unknown():
@@ -36,7 +36,7 @@ def test_first_stripes_and_later_ones_are_learnt_apart():
 
 def test_an_empty_batch_teaches_nothing():
     cost = batch(RowCost(), 4000)
-    assert learn(cost, stripe=0, rows=0, wal_bytes=999, took_s=1.0) == cost
+    assert after_batch(cost, stripe=0, rows=0, wal_bytes=999, took_s=1.0) == cost
 
 
 def test_the_first_time_is_believed_and_later_ones_smoothed():

@@ -19,9 +19,9 @@ from backfill.upkeep.compression import (
     PATIENCE_MAX,
     START_AFTER,
     CompressionState,
+    after_batch,
     best_method,
     limited_by_wal,
-    weigh,
 )
 from tests.factories import job
 
@@ -33,7 +33,7 @@ SIGNS = st.lists(st.sampled_from([True, False, None]), max_size=4 * PATIENCE)
 
 def after(*signs: bool | None, memory: CompressionState = CompressionState(), cost: RowCost = COST) -> CompressionState:  # noqa: B008
     for sign in signs:
-        memory, cost = weigh(memory, cost, wal_bound=sign)
+        memory, cost = after_batch(memory, cost, wal_bound=sign)
     return memory
 
 
@@ -87,7 +87,7 @@ def test_batches_by_turns_change_nothing(on: bool, count: int):
 def test_no_two_turns_are_near_each_other(signs: list[bool | None]):
     memory, last, turns = CompressionState(), 0, []
     for place, sign in enumerate(signs, 1):
-        before, (memory, _) = memory, weigh(memory, COST, wal_bound=sign)
+        before, (memory, _) = memory, after_batch(memory, COST, wal_bound=sign)
         if memory.on != before.on:
             turns.append((memory.on, place - last))
             last = place
@@ -127,11 +127,11 @@ def test_a_way_back_that_proves_right_is_forgotten():
 def test_without_it_a_row_costs_at_least_what_it_did_before_it():
     memory, cost = CompressionState(), COST
     for _ in range(START_AFTER):
-        memory, cost = weigh(memory, cost, wal_bound=True)
+        memory, cost = after_batch(memory, cost, wal_bound=True)
     assert cost == COST
     cost = RowCost(first_wal_bytes=200.0, later_wal_bytes=900.0, row_s=2e-5)
     for _ in range(PATIENCE):
-        memory, cost = weigh(memory, cost, wal_bound=False)
+        memory, cost = after_batch(memory, cost, wal_bound=False)
     assert cost == RowCost(first_wal_bytes=600.0, later_wal_bytes=900.0, row_s=2e-5)
 
 

@@ -18,10 +18,10 @@ from backfill.upkeep import vacuum
 from backfill.upkeep.vacuum import (
     ThrottleView,
     VacuumHistory,
+    after_batch,
+    after_vacuum,
+    choose,
     cost_of,
-    decide,
-    end,
-    learn,
     reason_to_cancel,
     summary,
 )
@@ -38,24 +38,24 @@ LAG = WaitReason(WaitKind.LAG, "replica-a lag 12.4s > 9s")
 BLOCKED = WaitReason(WaitKind.BLOCKED, "blocked sessions 1 > 0")
 
 
-def choose(
+def choice_of(
     memory: VacuumHistory = MOVED,
     upkeep: Upkeep = HEALTHY,
     calm: ThrottleView = CALM,
     limited: ThrottleLimits = LIMITS,
     now_s: float = NOW_S,
 ) -> VacuumChoice:
-    return decide(limited, memory, upkeep, calm, now_s)[0]
+    return choose(limited, memory, upkeep, calm, now_s)[0]
 
 
 def running(memory: VacuumHistory = MOVED, upkeep: Upkeep = HEALTHY, now_s: float = NOW_S) -> VacuumHistory:
-    choice, memory = decide(LIMITS, memory, upkeep, CALM, now_s)
+    choice, memory = choose(LIMITS, memory, upkeep, CALM, now_s)
     assert isinstance(choice, StartVacuum), choice
     return memory
 
 
 def test_rows_that_moved_ask_for_room():
-    assert isinstance(choose(), StartVacuum)
+    assert isinstance(choice_of(), StartVacuum)
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_rows_that_moved_ask_for_room():
 def test_what_leaves_the_table_as_it_is(
     memory: dict[str, Any], upkeep: dict[str, Any], calm: dict[str, Any], reason: str
 ):
-    choice = choose(replace(MOVED, **memory), replace(HEALTHY, **upkeep), replace(CALM, **calm))
+    choice = choice_of(replace(MOVED, **memory), replace(HEALTHY, **upkeep), replace(CALM, **calm))
     assert choice == Skip(reason)
 
 
@@ -93,19 +93,19 @@ def test_what_leaves_the_table_as_it_is(
     ],
 )
 def test_what_ends_one_that_runs(upkeep: dict[str, Any], calm: dict[str, Any], reason: str):
-    assert choose(running(), replace(HEALTHY, **upkeep), replace(CALM, **calm)) == StopVacuum(reason)
+    assert choice_of(running(), replace(HEALTHY, **upkeep), replace(CALM, **calm)) == StopVacuum(reason)
 
 
 @pytest.mark.parametrize(
     "calm", [CALM, replace(CALM, edge=False), replace(CALM, trouble=BLOCKED), replace(CALM, lag_share=0.6)]
 )
 def test_one_that_runs_goes_on_through_what_keeps_another_from_starting(calm: ThrottleView):
-    assert choose(running(), calm=calm) == Skip("it runs")
+    assert choice_of(running(), calm=calm) == Skip("it runs")
 
 
 def test_one_that_reckons_with_page_images_outlives_a_checkpoint():
     imaged = running(upkeep=replace(HEALTHY, redo_lsn=6 * MB))
-    assert choose(imaged, replace(HEALTHY, redo_lsn=10 * MB)) == Skip("it runs")
+    assert choice_of(imaged, replace(HEALTHY, redo_lsn=10 * MB)) == Skip("it runs")
 
 
 @pytest.mark.parametrize(
@@ -125,15 +125,15 @@ def test_nobody_waiting_lets_it_go_on():
 
 
 def test_versions_that_moved_while_it_ran_are_for_the_next_one():
-    during = learn(running(), NOW_S + 1, moved=500, took_s=0.1, insert_lsn=20 * MB, wal_bytes=MB)
-    after = end(during, DONE, NOW_S + 2)
+    during = after_batch(running(), NOW_S + 1, moved=500, took_s=0.1, insert_lsn=20 * MB, wal_bytes=MB)
+    after = after_vacuum(during, DONE, NOW_S + 2)
     assert (after.moved, after.since_s, after.since_lsn) == (500, NOW_S, CALM.insert_lsn)
     assert after.rest_until_s == NOW_S + 2 + DONE.took_s
 
 
 def test_the_first_version_that_moves_says_since_when():
-    memory = learn(VacuumHistory(), NOW_S, moved=5, took_s=0.5, insert_lsn=3 * MB, wal_bytes=MB)
-    memory = learn(memory, NOW_S + 9, moved=5, took_s=0.5, insert_lsn=8 * MB, wal_bytes=MB)
+    memory = after_batch(VacuumHistory(), NOW_S, moved=5, took_s=0.5, insert_lsn=3 * MB, wal_bytes=MB)
+    memory = after_batch(memory, NOW_S + 9, moved=5, took_s=0.5, insert_lsn=8 * MB, wal_bytes=MB)
     assert (memory.moved, memory.since_s, memory.since_lsn) == (10, NOW_S - 0.5, 2 * MB)
 
 
@@ -148,33 +148,33 @@ def test_the_first_version_that_moves_says_since_when():
 def test_what_comes_to_nothing_is_tried_again_later_and_later(ended: VacuumResult):
     memory, now_s, rests = MOVED, NOW_S, []
     for _ in range(9):
-        memory = end(running(memory, now_s=now_s), ended, now_s)
+        memory = after_vacuum(running(memory, now_s=now_s), ended, now_s)
         assert memory.moved == MOVED.moved
         rests.append(memory.rest_until_s - now_s)
-        assert isinstance(choose(memory, now_s=memory.rest_until_s - 0.01), Skip)
+        assert isinstance(choice_of(memory, now_s=memory.rest_until_s - 0.01), Skip)
         now_s = memory.rest_until_s
     assert rests[:4] == [10, 20, 40, 80]
     assert rests[-1] == vacuum.REST_MAX_S
-    assert end(running(memory, now_s=now_s), DONE, now_s).vain == 0
+    assert after_vacuum(running(memory, now_s=now_s), DONE, now_s).vain == 0
 
 
 def test_a_language_that_is_not_understood_counts_as_done():
-    assert end(running(), VacuumResult(1.0), NOW_S).moved == 0
+    assert after_vacuum(running(), VacuumResult(1.0), NOW_S).moved == 0
 
 
 def test_what_autovacuum_has_done_needs_no_other():
-    _, memory = decide(LIMITS, replace(MOVED, moved=10), HEALTHY, CALM, NOW_S)
-    memory = learn(memory, NOW_S, moved=90_000, took_s=0.1, insert_lsn=9 * MB, wal_bytes=MB)
-    choice, memory = decide(LIMITS, memory, replace(HEALTHY, vacuums=4), CALM, NOW_S)
+    _, memory = choose(LIMITS, replace(MOVED, moved=10), HEALTHY, CALM, NOW_S)
+    memory = after_batch(memory, NOW_S, moved=90_000, took_s=0.1, insert_lsn=9 * MB, wal_bytes=MB)
+    choice, memory = choose(LIMITS, memory, replace(HEALTHY, vacuums=4), CALM, NOW_S)
     assert (choice, memory.moved) == (Skip("moved rows 0 < 50000"), 0)
 
 
 @pytest.mark.parametrize("counted", [[4, 4], [3, 4]])
 def test_ours_is_not_taken_for_somebody_elses_however_late_it_is_counted(counted: list[int]):
-    memory = end(running(), DONE, NOW_S)
-    memory = learn(memory, NOW_S + 5, moved=70_000, took_s=0.1, insert_lsn=9 * MB, wal_bytes=MB)
+    memory = after_vacuum(running(), DONE, NOW_S)
+    memory = after_batch(memory, NOW_S + 5, moved=70_000, took_s=0.1, insert_lsn=9 * MB, wal_bytes=MB)
     for vacuums in counted:
-        _, memory = decide(LIMITS, memory, replace(HEALTHY, vacuums=vacuums), replace(CALM, edge=False), NOW_S + 5)
+        _, memory = choose(LIMITS, memory, replace(HEALTHY, vacuums=vacuums), replace(CALM, edge=False), NOW_S + 5)
     assert memory.moved == 70_000
 
 
@@ -212,7 +212,7 @@ RATES = st.floats(min_value=400e3, max_value=1e9)
 def test_its_wal_stays_within_its_share_of_the_rate(rate_bytes_s: float, imaged: bool, max_lag: str):
     limited = limits(max_lag=max_lag)
     upkeep = replace(HEALTHY, redo_lsn=6 * MB if imaged else MB)
-    choice = choose(upkeep=upkeep, calm=replace(CALM, rate_bytes_s=rate_bytes_s), limited=limited)
+    choice = choice_of(upkeep=upkeep, calm=replace(CALM, rate_bytes_s=rate_bytes_s), limited=limited)
     assert isinstance(choice, StartVacuum)
     page_bytes = vacuum.PAGE_IMAGE_BYTES if imaged else vacuum.PAGE_BYTES
     assert spent_bytes_s(choice, page_bytes) <= rate_bytes_s * vacuum.WAL_SHARE * 1.001
@@ -262,9 +262,9 @@ def test_whatever_happens_there_are_never_two_and_none_starts_blind_or_unbidden(
     memory, ours, now_s = VacuumHistory(), False, 0.0
     for upkeep, calm, moved, ends, ended in steps:
         now_s += 1.0
-        memory = learn(memory, now_s, moved=moved, took_s=0.1, insert_lsn=calm.insert_lsn, wal_bytes=1)
+        memory = after_batch(memory, now_s, moved=moved, took_s=0.1, insert_lsn=calm.insert_lsn, wal_bytes=1)
         assert memory.moved >= 0
-        choice, after = decide(LIMITS, memory, upkeep, calm, now_s)
+        choice, after = choose(LIMITS, memory, upkeep, calm, now_s)
         if isinstance(choice, StartVacuum):
             assert not ours
             assert calm.visible
@@ -282,7 +282,7 @@ def test_whatever_happens_there_are_never_two_and_none_starts_blind_or_unbidden(
             assert calm.trouble in (None, BLOCKED)
         memory = after
         if ours and (ends or isinstance(choice, StopVacuum)):
-            memory, ours = end(memory, ended, now_s), False
+            memory, ours = after_vacuum(memory, ended, now_s), False
         assert (memory.running_s is not None) == ours
 
 
