@@ -22,6 +22,8 @@ VacuumMode = Literal["auto", "off"]
 OnRowError = Literal["fail", "skip"]
 SynchronousCommit = Literal["off", "local", "remote_write", "on", "remote_apply"]
 WalCompression = Literal["auto", "on", "off"]
+Acceptable = Literal["statement-triggers", "own-table", "one-value", "several-rows"]
+"""Differences between one UPDATE and batches that a job may accept by name; `table.plain_update` finds them."""
 
 _SQL = {"type": ["string", "number", "boolean", "null"]}
 AS_WRITTEN = PlainSerializer(str, return_type=str)
@@ -142,6 +144,16 @@ class Job(StrictModel):
     )
     max_rejected: Annotated[int, whole(1, 100_000, 1000)] = Field(
         default=1000, description="Rows that are set aside at most; one more halts the job."
+    )
+
+    accept: Annotated[
+        tuple[Annotated[Acceptable, one_of(*get_args(Acceptable))], ...],
+        BeforeValidator(string_fields.list_like("[own-table]", least=0)),
+    ] = Field(
+        default=(),
+        description="Differences between batches and one plain UPDATE that are accepted; without, a job that meets one"
+        " is refused. The message that refuses a job names the difference.",
+        examples=[["statement-triggers"]],
     )
 
     @property

@@ -14,6 +14,7 @@ from backfill.postgres.catalog import check_expressions
 from backfill.postgres.catalog import table as catalog_table
 from backfill.postgres.catalog.leaves import read_leaves
 from backfill.postgres.catalog.table_traits import traits_of
+from backfill.postgres.catalog.update_effects import check_effects, check_own_rows
 from backfill.postgres.mapping.row_mapper import RowMapper
 from backfill.postgres.monitor import read_signals
 from backfill.postgres.monitor.side_connection import replica_name
@@ -75,6 +76,7 @@ async def _plan(connection: Connection, job_file: JobFile, *, measuring: bool) -
     compression.require_right(job_file, support)
     async with connection.transaction(force_rollback=True):
         await connection.execute("SET LOCAL transaction_read_only = off")  # EXPLAIN of an UPDATE asks for it
+        await check_effects(connection, job_file)
         statements, table = await check_expressions.prepare(connection, job_file, root), root
         listed = await read_leaves(connection, job_file, server.role)
         largest = max(listed, key=lambda leaf: leaf.pages, default=None)
@@ -84,6 +86,8 @@ async def _plan(connection: Connection, job_file: JobFile, *, measuring: bool) -
                 prepared = await check_expressions.prepare(connection, job_file, one)
                 table, statements = (one, prepared) if leaf is largest else (table, statements)
         await check_expressions.accept_sources(connection, job_file)
+        if listed:
+            await check_own_rows(connection, job_file, table, frozenset(str(leaf.name) for leaf in listed))
         explained = await check_expressions.explain(connection, statements.update, statements.no_values)
         about_others = await _about_others(connection, job_file, table, statements)
         searched = await check_expressions.nodes(connection, RowPredicates(job, table, foreseen=False).searching())

@@ -13,6 +13,7 @@ from backfill.postgres.catalog import table as catalog_table
 from backfill.postgres.catalog.check_expressions import accept_sources, prepare
 from backfill.postgres.catalog.leaves import check_leaf, read_leaves
 from backfill.postgres.catalog.table_traits import traits_of
+from backfill.postgres.catalog.update_effects import check_effects, check_own_rows
 from backfill.postgres.mapping.row_mapper import RowMapper
 from backfill.postgres.monitor.pollers import Pollers
 from backfill.postgres.session.connection import connect, worker_name
@@ -58,6 +59,7 @@ class PgJobSession(PgLaneSession):
         try:
             self._server = await read_server(self.connection)
             check_server(self._server)
+            await check_effects(self.connection, self.job_file)
             await self._read_leaf()
             await self._check_leaves()
             await accept_sources(self.connection, self.job_file)
@@ -243,9 +245,15 @@ class PgJobSession(PgLaneSession):
 
     async def _check_leaves(self) -> None:
         """Raise JobError at what the job's table alone did not show: a leaf that cannot be filled, or not like this."""
-        for one in await read_leaves(self.connection, self.job_file, self._server.role):
-            if one.differs:
-                table = await catalog_table.read_table(self.connection, self.job_file, self._server.role, one.name)
+        leaves = await read_leaves(self.connection, self.job_file, self._server.role)
+        for place, leaf in enumerate(leaves):
+            if not (leaf.differs or place == 0):
+                continue
+            table = await catalog_table.read_table(self.connection, self.job_file, self._server.role, leaf.name)
+            if place == 0:
+                tree = frozenset(str(one.name) for one in leaves)
+                await check_own_rows(self.connection, self.job_file, table, tree)
+            if leaf.differs:
                 await prepare(self.connection, self.job_file, table)
 
 

@@ -22,11 +22,11 @@ ADDED = [
     ("rows: 5", "5:1: unknown key 'rows'; did you mean 'batch.rows'?"),
     (
         "zebra: 1",
-        "5:1: unknown key 'zebra'; allowed are name, table, set, where, using, python, batch, throttle, lock_timeout, statement_timeout, lanes, synchronous_commit, wal_compression, vacuum, on_row_error, max_rejected",
+        "5:1: unknown key 'zebra'; allowed are name, table, set, where, using, python, batch, throttle, lock_timeout, statement_timeout, lanes, synchronous_commit, wal_compression, vacuum, on_row_error, max_rejected, accept",
     ),
     (
         "max_lag_s: 5",
-        "5:1: unknown key 'max_lag_s'; allowed are name, table, set, where, using, python, batch, throttle, lock_timeout, statement_timeout, lanes, synchronous_commit, wal_compression, vacuum, on_row_error, max_rejected",
+        "5:1: unknown key 'max_lag_s'; allowed are name, table, set, where, using, python, batch, throttle, lock_timeout, statement_timeout, lanes, synchronous_commit, wal_compression, vacuum, on_row_error, max_rejected, accept",
     ),
     ("batch: {row: 5}", "5:9: unknown key 'row'; did you mean 'rows'?"),
     ("batch: {columns: 5}", "5:9: unknown key 'columns'; allowed are rows, min_rows, max_rows, target_time, stripes"),
@@ -343,12 +343,12 @@ ADDED = [
     ),
     (
         '"\\ud800": 1',
-        "5:1: unknown key '\\ud800'; allowed are name, table, set, where, using, python, batch, throttle, lock_timeout, statement_timeout, lanes, synchronous_commit, wal_compression, vacuum, on_row_error, max_rejected",
+        "5:1: unknown key '\\ud800'; allowed are name, table, set, where, using, python, batch, throttle, lock_timeout, statement_timeout, lanes, synchronous_commit, wal_compression, vacuum, on_row_error, max_rejected, accept",
     ),
     ("- a", "5:1: not YAML: a list item where a key belongs"),
     (
         "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx: 1",
-        "5:1: unknown key 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…'; allowed are name, table, set, where, using, python, batch, throttle, lock_timeout, statement_timeout, lanes, synchronous_commit, wal_compression, vacuum, on_row_error, max_rejected",
+        "5:1: unknown key 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…'; allowed are name, table, set, where, using, python, batch, throttle, lock_timeout, statement_timeout, lanes, synchronous_commit, wal_compression, vacuum, on_row_error, max_rejected, accept",
     ),
     ("batch: {rows: 5000, rows: 6000}", "5:21: duplicate key 'rows'; it stands on line 5 already"),
     ("throttle: {replicas: {min: 1, min: 2}}", "5:31: duplicate key 'min'; it stands on line 5 already"),
@@ -359,7 +359,7 @@ ADDED = [
     ),
     (
         "window: {a: b}\nzebra: 1\nlock_timeout: 1",
-        "5:1: 'window' is not supported by this version; remove it\n6:1: unknown key 'zebra'; allowed are name, table, set, where, using, python, batch, throttle, lock_timeout, statement_timeout, lanes, synchronous_commit, wal_compression, vacuum, on_row_error, max_rejected\n7:15: 'lock_timeout' is not a duration: '1'; write a number and us, ms, s, m, h or d, such as 250ms",
+        "5:1: 'window' is not supported by this version; remove it\n6:1: unknown key 'zebra'; allowed are name, table, set, where, using, python, batch, throttle, lock_timeout, statement_timeout, lanes, synchronous_commit, wal_compression, vacuum, on_row_error, max_rejected, accept\n7:15: 'lock_timeout' is not a duration: '1'; write a number and us, ms, s, m, h or d, such as 250ms",
     ),
     (
         "throttle: {max_lag: .5s}",
@@ -379,7 +379,7 @@ ADDED = [
     ),
     (
         "? \n...",
-        "5:2: unknown key ''; allowed are name, table, set, where, using, python, batch, throttle, lock_timeout, statement_timeout, lanes, synchronous_commit, wal_compression, vacuum, on_row_error, max_rejected",
+        "5:2: unknown key ''; allowed are name, table, set, where, using, python, batch, throttle, lock_timeout, statement_timeout, lanes, synchronous_commit, wal_compression, vacuum, on_row_error, max_rejected, accept",
     ),
     (
         "batch: {rows: 0, stripes: 13}\nthrottle: {max_lag: 0s}\nname: b\nwindow: x",
