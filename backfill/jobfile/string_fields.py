@@ -17,6 +17,8 @@ from backfill.values.text import shown
 
 _NAME = "[A-Za-z_][A-Za-z0-9_]*"
 FUNCTION_PATTERN = rf"^{_NAME}(\.{_NAME})*:{_NAME}$"
+_ADDRESS = "write one such as http://prometheus:9090"
+_ADDRESS_PATTERN = r"https?://(?:[\w.-]+|\[[0-9a-fA-F:.]+\])(?::[0-9]{1,5})?(?:/[^\s?#]*)?"
 JOB_NAME_PATTERN = "^[a-z0-9][a-z0-9._-]{0,62}$"
 
 
@@ -113,12 +115,12 @@ def parse_words(value: object) -> str:
 
 
 def parse_url(value: object) -> str:
-    """Return the address of an HTTP server."""
+    """Return the address of an HTTP server; no message quotes it, as it may hold a password."""
     url = _text(value)
-    if not re.fullmatch(r"https?://[^\s/?#]+[^\s?#]*", url):
-        raise message(f"not an address: {shown(url)}; write one such as http://prometheus:9090")
-    if "@" in url.split("/")[2]:
-        raise message("an address with a user or a password, which would not be sent; remove what stands before '@'")
+    if "@" in url:
+        raise message(f"an address with a user or a password, which would not be sent; {_ADDRESS}")
+    if not re.fullmatch(_ADDRESS_PATTERN, url):
+        raise message(f"not an address; {_ADDRESS}")
     return url.rstrip("/")
 
 

@@ -30,6 +30,9 @@ _EXAMPLES = {
     "probes": "{name: active, sql: SELECT count(*) FROM pg_stat_activity, max: 50}",
 }
 
+_SECRET = frozenset({"direct", "prometheus"})
+"""Keys whose values may hold a password: no message quotes them."""
+
 
 def validation_messages(error: ValidationError, text: str, root: MappingNode) -> Iterator[DocumentProblem]:
     """Give each finding its place and its words."""
@@ -50,7 +53,7 @@ def validation_messages(error: ValidationError, text: str, root: MappingNode) ->
 
 
 def _words(kind: str, key: str, place: SourceNode, context: dict[str, Any]) -> str:
-    wrote = _description(place.node, kind=kind == "wrong_kind")
+    wrote = _description(place.node, kind=kind == "wrong_kind", secret=key in _SECRET)
     match kind:
         case "missing":
             words = f"missing key '{key}'; write it as {_EXAMPLES[key]}"
@@ -69,8 +72,8 @@ def _words(kind: str, key: str, place: SourceNode, context: dict[str, Any]) -> s
     return words
 
 
-def _description(node: Node, *, kind: bool = False) -> str:
-    """Return what a person would say that they wrote, with its kind where that may be the mistake."""
+def _description(node: Node, *, kind: bool, secret: bool) -> str:
+    """Return what a person would say that they wrote, with its kind if that may be the mistake."""
     if isinstance(node, MappingNode):
         return "a mapping" if node.value else "an empty mapping"
     if isinstance(node, SequenceNode):
@@ -81,4 +84,6 @@ def _description(node: Node, *, kind: bool = False) -> str:
     read_as = UnquotedScalar(node.value).kind if kind else None
     if read_as and node.style is not None:
         read_as = "a text"
+    if secret:
+        return read_as or "a text"
     return f"{shown(node.value)}, {read_as}" if read_as else shown(node.value)

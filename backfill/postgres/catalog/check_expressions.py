@@ -10,12 +10,12 @@ from dataclasses import replace
 from typing import Any
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict
 from psycopg.sql import SQL, Composed
 
 from backfill.jobfile.load import JobFile
 from backfill.postgres.catalog.using_table import check_joined
 from backfill.postgres.session.connection import INSUFFICIENT_PRIVILEGE, Connection, translated
+from backfill.postgres.session.conninfo import InvalidConninfo, parse_conninfo
 from backfill.postgres.session.missing_rights import mended
 from backfill.postgres.session.sql_files import statement as static
 from backfill.postgres.statements.compose import Statements, compose
@@ -80,7 +80,7 @@ async def prepare(connection: Connection, job_file: JobFile, table: Table) -> St
 
 
 async def accept_sources(connection: Connection, job_file: JobFile) -> None:
-    """Raise JobError at a probe that the server does not understand, and at a conninfo that is none."""
+    """Raise JobError at a probe that the server does not understand, and at an invalid connection string."""
     limits = job_file.job.throttle
     for place, probe in enumerate(limits.probes):
         if probe.sql is not None:
@@ -88,10 +88,10 @@ async def accept_sources(connection: Connection, job_file: JobFile) -> None:
             await _accept(connection, job_file, path, SQL("EXPLAIN SELECT ").format(), probe.sql)
     for place, dsn in enumerate(limits.replicas.direct):
         try:
-            conninfo_to_dict(dsn)
-        except psycopg.ProgrammingError as error:
+            parse_conninfo(dsn)
+        except InvalidConninfo as error:
             where = job_file.at("throttle", "replicas", "direct", place)
-            raise JobError(f"{where}: the conninfo cannot be read: {redact(str(error)).strip()}") from None
+            raise JobError(f"{where}: the connection string cannot be parsed: {error}") from None
 
 
 async def explain(connection: Connection, statement: Composed, values: dict[str, Any] = NO_VALUES) -> str:

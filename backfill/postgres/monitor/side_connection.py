@@ -7,11 +7,12 @@ import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import make_conninfo
 from psycopg.rows import dict_row
 from psycopg.sql import SQL
 
 from backfill.postgres.session.connection import Connection, connect, translated
+from backfill.postgres.session.conninfo import parse_conninfo
 from backfill.postgres.session.sql_files import statement
 from backfill.postgres.statements.fragments import expression
 from backfill.throttle.signals import Replica
@@ -25,10 +26,10 @@ _ASK = b"""SELECT
 
 
 def replica_name(dsn: str) -> str:
-    """Return what a replica is called that is asked itself: `host:port` of its conninfo, or its service."""
-    words = conninfo_to_dict(dsn)
-    host = words.get("host") or words.get("hostaddr")
-    return f"{host}:{words.get('port', 5432)}" if host else str(words.get("service") or "localhost:5432")
+    """Return what a replica is called that is asked itself: `host:port` of its connection string, or its service."""
+    given = parse_conninfo(dsn)
+    host = given.get("host") or given.get("hostaddr")
+    return f"{host}:{given.get('port', 5432)}" if host else given.get("service", "localhost:5432")
 
 
 class SideConnection:

@@ -15,11 +15,12 @@ from typing import Any, TypeVar
 import psycopg
 from psycopg import AsyncConnection, AsyncCursor, AsyncPipeline
 from psycopg.abc import PQGen
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import make_conninfo
 from psycopg.pq import Conninfo
 from psycopg.rows import DictRow, TupleRow, dict_row
 
 from backfill.jobfile.job import Job
+from backfill.postgres.session.conninfo import InvalidConninfo, mask_values, parse_conninfo
 from backfill.postgres.session.encoding import escape_unknown
 from backfill.postgres.session.lock_release import release_settings
 from backfill.postgres.session.pipeline import SyncLastPipeline
@@ -118,7 +119,7 @@ class Connection(AsyncConnection[TupleRow]):
 def resolve_dsn(option: str | None, environment: dict[str, str]) -> str:
     """Return the conninfo to use: `--dsn`, else DATABASE_URL, else libpq's own PG* variables and service files.
 
-    Raises JobError when nothing names a database, or when the text is no conninfo.
+    Raises JobError when nothing names a database, or when the text is not a connection string.
     """
     dsn = option or environment.get("DATABASE_URL", "")
     if not dsn and not any(environment.get(name) for name in ("PGHOST", "PGHOSTADDR", "PGSERVICE", "PGDATABASE")):
@@ -127,9 +128,9 @@ def resolve_dsn(option: str | None, environment: dict[str, str]) -> str:
             " to see it work on a database made for you: backfill demo"
         )
     try:
-        conninfo_to_dict(dsn)
-    except psycopg.ProgrammingError as error:
-        raise JobError(f"the DSN cannot be read: {redact(str(error)).strip()}") from None
+        parse_conninfo(dsn)
+    except InvalidConninfo as error:
+        raise JobError(f"the DSN cannot be parsed: {error}") from None
     return dsn
 
 
@@ -167,7 +168,7 @@ async def bound(connection: Connection, job: Job) -> None:
 
 
 async def _open(dsn: str, application_name: str) -> Connection:
-    given = conninfo_to_dict(dsn)
+    given = parse_conninfo(dsn)
     bounds = {name: value for name, value in _BOUNDS.items() if name not in given}
     try:
         with translated():
@@ -179,7 +180,7 @@ async def _open(dsn: str, application_name: str) -> Connection:
                 prepare_threshold=None,
             )
     except ConnectionLost as error:
-        raise ConnectionLost(with_advice(str(error), _user(given))) from error
+        raise ConnectionLost(with_advice(mask_values(str(error), given), _user(given))) from error
     escape_unknown(connection)
     return connection
 
