@@ -24,7 +24,8 @@ class WaitKind(StrEnum):
     ARCHIVE = "archive"  # the archiver is behind or fails
     BLOCKED = "blocked"  # sessions wait for a lock of ours
     VACUUM = "vacuum"  # our table is vacuumed to prevent wraparound
-    PROBE = "probe"  # a probe of the job's own is over its limit
+    PROBE = "probe"  # a probe of the job is above its limit
+    LOAD = "load"  # the server is busier than the job allows
     LOCK = "lock"  # another worker holds the job
     RETRY = "retry"  # the last attempt failed and is tried again
     CONNECTION = "connection"  # no connection to the database
