@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from fnmatch import fnmatchcase
 from itertools import islice
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
 from pydantic_core import PydanticCustomError
 
 from backfill.jobfile import string_fields as text
-from backfill.jobfile.field_types import Contradiction, ParsedType, contradictory
+from backfill.jobfile.field_types import Contradiction, ParsedType, contradictory, message, wrong_kind
 from backfill.jobfile.model import StrictModel, written
 from backfill.jobfile.number_fields import duration, number, one_of, rate, size, whole
+from backfill.values.text import shown
 from backfill.values.units import parse_duration, parse_rate, parse_size
 
 STRIPES_MAX = 12
@@ -137,6 +139,23 @@ class ProbeLimit(StrictModel):
         return self
 
 
+_SESSIONS = whole(0, 100_000, 40)
+
+
+def _parse_session_limits(value: object) -> tuple[tuple[str, int], ...]:
+    """Return each role and its limit, as written in a mapping: `{app: 40}`."""
+    if not isinstance(value, Mapping):
+        raise wrong_kind("write a mapping such as {app: 40}")
+    limits: list[tuple[str, int]] = []
+    for role, limit in value.items():
+        try:
+            limits.append((text.parse_words(role), _SESSIONS.parse(limit)))
+        except PydanticCustomError:
+            words = f"active sessions of {shown(str(role))} are {shown(str(limit))}"
+            raise message(f"{words}; write a role and a whole number, such as app: 40") from None
+    return tuple(limits)
+
+
 class ThrottleLimits(StrictModel):
     """What the job's WAL may cost; the worst of all counts."""
 
@@ -167,6 +186,15 @@ class ThrottleLimits(StrictModel):
     )
     max_blocked_sessions: Annotated[int, whole(0, 10_000, 0)] = Field(
         default=0, description="Sessions that may wait for the locks of a batch; beyond, batches shrink and pause."
+    )
+    max_active_sessions: Annotated[
+        tuple[tuple[str, int], ...],
+        ParsedType(_parse_session_limits, {"type": "object", "additionalProperties": _SESSIONS.schema}),
+        PlainSerializer(dict, return_type=dict[str, int]),
+    ] = Field(
+        default=(),
+        description="Role: sessions of it that may run a statement, in all databases; no batch starts while more do.",
+        examples=[{"app": 40}],
     )
     probes: Annotated[
         tuple[ProbeLimit, ...], BeforeValidator(text.list_like("[{name: active, sql: ..., max: 50}]"))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from backfill.jobfile.limits import ThrottleLimits
-from backfill.throttle.conditions import archiver, locks, probes, replication, slots, table
+from backfill.throttle.conditions import active_sessions, archiver, locks, probes, replication, slots, table
 from backfill.throttle.reading import Reading
 from backfill.throttle.signals import SignalQuery, Signals
 from backfill.throttle.state import ThrottleState
@@ -25,8 +25,8 @@ class Condition(Protocol):
         ...
 
 
-CONDITIONS: tuple[Condition, ...] = (replication, slots, archiver, table, probes, locks)
-QUERIES: tuple[Callable[[ThrottleLimits], SignalQuery | None], ...] = ()
+CONDITIONS: tuple[Condition, ...] = (replication, slots, archiver, table, active_sessions, probes, locks)
+QUERIES: tuple[Callable[[ThrottleLimits], SignalQuery | None], ...] = (active_sessions.query,)
 """Statements that conditions need beside the reading of everything; None if the job sets no limit for it."""
 
 

@@ -43,6 +43,7 @@ def test_the_whole_contract_that_this_version_knows():
           replicas: {require: [replica-a], ignore: ["dr-*"], min: 1}
           max_slot_retained: 5GB
           max_archive_backlog: 512MB
+          max_active_sessions: {app: 40, "2": 0}
         lock_timeout: 500ms
         statement_timeout: 10s
         lanes: 1
@@ -75,6 +76,7 @@ def test_the_whole_contract_that_this_version_knows():
         "max_archive_backlog_bytes": 512 * 1024**2,
         "max_slot_lag_bytes": 1024**3,
         "max_blocked_sessions": 0,
+        "max_active_sessions": {"app": 40, "2": 0},
         "probes": (),
     }
     assert (job.lock_timeout_s, job.statement_timeout_s, job.synchronous_commit) == (0.5, 10.0, "on")
