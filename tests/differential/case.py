@@ -96,6 +96,10 @@ class Case:
         """Not all of it: what hypothesis shows beside what `str` prints."""
         return f"<case of {dict(self.set_)} where {self.where}>"
 
+    def _repr_pretty_(self, printer: Any, cycle: Any) -> None:
+        """Keep hypothesis from printing the fields one by one."""
+        printer.text(repr(self))
+
     def __str__(self) -> str:
         """Everything to paste: the database, the plain UPDATE, the job file and the commands."""
         options = f" options='{self.options}'" if self.options else ""

@@ -96,8 +96,7 @@ class Playground:
 
     def _begin(self, case: Case) -> None:
         self._admin.execute(_EMPTIED.encode())
-        for statement in case.statements:
-            self._admin.execute(statement.encode())
+        self._admin.execute(";\n".join(case.statements).encode())
 
     def _left(self, case: Case) -> Left:
         tables = self._admin.execute(_TREE, [case.table]).fetchall()

@@ -11,12 +11,11 @@ from tests.differential.generation.chance import chance, some
 from tests.differential.generation.environment import settings
 from tests.differential.generation.expressions import CONDITIONS, EXPRESSIONS, Expression
 from tests.differential.generation.kinds import KINDS, TYPES
-from tests.differential.generation.tables import FIXED, OTHERS, Column, trees
+from tests.differential.generation.tables import FIXED, GENERATED, OTHERS, VIEWS, Column, named, trees
 from tests.differential.generation.triggers import triggers
 
 MODULE = "def f(rows):\n    return [row['source'] for row in rows]\n"
 _DEFAULTS = {"int": " DEFAULT 7", "text": " DEFAULT 'main'"}
-_VIEW = "CREATE VIEW app.finished AS SELECT count(*)::int AS n FROM app.t WHERE done"
 
 CONSTRAINTS = (
     "ALTER TABLE app.t ADD CONSTRAINT small CHECK (id < 1000)",
@@ -24,8 +23,20 @@ CONSTRAINTS = (
     "ALTER TABLE app.t ALTER done SET NOT NULL",
     "ALTER TABLE app.t ADD PRIMARY KEY (id, region)",
     "ALTER TABLE app.t ADD CONSTRAINT once UNIQUE (id, region) DEFERRABLE INITIALLY DEFERRED",
+    "ALTER TABLE app.t ADD CONSTRAINT known FOREIGN KEY (region) REFERENCES app.regions DEFERRABLE INITIALLY DEFERRED",
     "CREATE INDEX ON app.t (done)",
     "ALTER TABLE app.t REPLICA IDENTITY FULL",
+)
+ALONE = (
+    "ALTER TABLE app.t ADD COLUMN number int GENERATED ALWAYS AS IDENTITY",
+    "ALTER TABLE app.t SET UNLOGGED",
+    "ALTER TABLE app.t SET (fillfactor = 50)",
+    "ALTER TABLE app.t ADD COLUMN later int DEFAULT 5",
+)
+"""For a table without others below it."""
+RULES = (
+    "CREATE RULE noted AS ON UPDATE TO app.{} DO ALSO INSERT INTO app.audit VALUES (old.id, 'rule')",
+    "CREATE RULE nothing AS ON UPDATE TO app.{} DO INSTEAD NOTHING",
 )
 SECURITY = (
     ("ALTER TABLE app.t ENABLE ROW LEVEL SECURITY", "CREATE POLICY everything ON app.t USING (true)"),
@@ -43,6 +54,8 @@ PUBLICATIONS = (
     "CREATE PUBLICATION one FOR TABLE app.t",
     "CREATE PUBLICATION inserted FOR TABLE app.t WITH (publish = 'insert')",
 )
+MOVED = (("id", "t.id + 100"), ("region", "(t.region + 1) % 3"), ("note", "coalesce(t.note, '') || 'x'"))
+"""Columns that say which row it is, or in which partition it lies."""
 KEYS: tuple[tuple[str, tuple[Any, ...]], ...] = (
     ("lanes", (2,)),
     ("on_row_error", ("skip",)),
@@ -64,7 +77,8 @@ def cases(draw: st.DrawFn) -> Case:
     if mapped:
         sources.append(Column("source", mapped, draw(st.integers(0, 4))))
         made.append(Column("mapped", mapped))
-    columns = tuple(draw(st.permutations((*FIXED, *sources, *made))))
+    fixed = (*FIXED, GENERATED) if draw(chance(15)) else FIXED
+    columns = tuple(draw(st.permutations((*fixed, *sources, *made))))
     tree = draw(trees(columns))
     by_kind = {one.kind: one.name for one in sources}
     set_ = {column.name: _text(one, by_kind) for column, one in zip(made, chosen, strict=False)}
@@ -72,18 +86,27 @@ def cases(draw: st.DrawFn) -> Case:
     ending = draw(st.sampled_from(("done", "made")))
     if ending == "done":
         set_["done"] = "true"
+        if draw(chance(8)):
+            column, text = draw(st.sampled_from(MOVED))
+            set_[column] = text
     where = "NOT t.done" if ending == "done" else f"t.{made[0].name} IS NULL"
     where += f" AND {_text(condition, by_kind)}" if condition else ""
     joined = not mapped and draw(chance(10))
-    setup = (
-        *("CREATE SCHEMA app", *TYPES, *OTHERS, *tree.create, *tree.fill, _VIEW),
+    around = (
         *dict.fromkeys(statement for one in chosen for statement in one.setup),
-        *draw(some(CONSTRAINTS, 2)),
+        *draw(some(CONSTRAINTS if len(tree.names) > 1 else CONSTRAINTS + ALONE, 2)),
         *draw(triggers(tree.names)),
-        *(draw(st.sampled_from(SECURITY)) if draw(chance(20)) else ()),
-        *((draw(st.sampled_from(PUBLICATIONS)),) if draw(chance(10)) else ()),
-        f"GRANT USAGE ON SCHEMA app TO {WORKER}",
-        f"GRANT ALL ON ALL TABLES IN SCHEMA app TO {WORKER}",
+        *(draw(st.sampled_from(SECURITY)) if draw(chance(12)) else ()),
+        *(_published(draw, tree.names) if draw(chance(10)) else ()),
+        *((draw(st.sampled_from(RULES)).format(draw(st.sampled_from(tree.names))),) if draw(chance(3)) else ()),
+    )
+    barred = (f"REVOKE ALL ON app.{draw(st.sampled_from(tree.names))} FROM {WORKER}",) if draw(chance(3)) else ()
+    named_in = (*around, *set_.values(), where, "app.labels" if joined else "")
+    setup = (
+        *("CREATE SCHEMA app", *named(TYPES, tree.create), *named(OTHERS, named_in), *tree.create, *tree.fill),
+        *(*named(VIEWS, named_in), *around),
+        *(f"GRANT USAGE ON SCHEMA app TO {WORKER}", f"GRANT ALL ON ALL TABLES IN SCHEMA app TO {WORKER}"),
+        *barred,
     )
     return Case(
         setup=setup,
@@ -96,6 +119,12 @@ def cases(draw: st.DrawFn) -> Case:
         meant=(("mapped", "source"),) if mapped else (),
         keys=draw(_keys()),
     )
+
+
+def _published(draw: st.DrawFn, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return a publication, mostly with what updates of published tables need."""
+    identities = () if draw(chance(15)) else (f"ALTER TABLE app.{name} REPLICA IDENTITY FULL" for name in names)
+    return (*identities, draw(st.sampled_from(PUBLICATIONS)))
 
 
 def _text(expression: Expression, by_kind: dict[str, str]) -> str:

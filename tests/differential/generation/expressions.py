@@ -95,7 +95,7 @@ EXPRESSIONS: tuple[Expression, ...] = (
     Expression("int", "(SELECT count(*) FROM app.t o WHERE o.region = {row}.region)"),
     Expression("text", "(SELECT max(o.note) FROM app.t o WHERE o.id <= {row}.id)"),
     Expression("int", "(SELECT count(*) FROM app.t o WHERE o.done)"),
-    Expression("int", "(SELECT f.n FROM app.finished f)"),
+    Expression("int", "(SELECT p.n FROM app.progress p)"),
 )
 
 CONDITIONS: tuple[Expression, ...] = (

@@ -30,11 +30,11 @@ KINDS: dict[str, tuple[str, ...]] = {
 }
 """By type, the simplest first. The last three are made by `TYPES`."""
 
-TYPES = (
-    "CREATE TYPE app.mood AS ENUM ('sad', 'glad')",
-    "CREATE DOMAIN app.positive AS int CHECK (value > 0)",
-    "CREATE TYPE app.pair AS (a text, at timestamptz)",
-)
+TYPES: dict[str, tuple[str, ...]] = {
+    "app.mood": ("CREATE TYPE app.mood AS ENUM ('sad', 'glad')",),
+    "app.positive": ("CREATE DOMAIN app.positive AS int CHECK (value > 0)",),
+    "app.pair": ("CREATE TYPE app.pair AS (a text, at timestamptz)",),
+}
 
 
 def value(kind: str, row: int, salt: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from hypothesis import strategies as st
@@ -34,18 +35,35 @@ FIXED = (
     Column("updates", "int", more=" DEFAULT 0"),
 )
 """What every table has: its rows' names, where a row lies, what `where` may ask, and what triggers write."""
-OTHERS = (
-    "CREATE TABLE app.labels (id int PRIMARY KEY, label text)",
-    "INSERT INTO app.labels SELECT i, 'label ' || i FROM generate_series(1, 60, 2) i",
-    "CREATE TABLE app.secrets (id int PRIMARY KEY, label text)",
-    "INSERT INTO app.secrets SELECT i, 'secret ' || i FROM generate_series(1, 60) i",
-    "GRANT USAGE ON SCHEMA app TO stranger",
-    "ALTER TABLE app.secrets OWNER TO stranger",
-    "CREATE TABLE app.audit (id int, what text)",
-    "CREATE TABLE app.firings (what text)",
-    "CREATE TABLE app.totals (rows bigint, ids bigint)",
-    "INSERT INTO app.totals VALUES (0, 0)",
-)
+GENERATED = Column("signed", "int", more=" GENERATED ALWAYS AS (CASE WHEN done THEN id ELSE -id END) STORED")
+OTHERS: dict[str, tuple[str, ...]] = {
+    "app.labels": (
+        "CREATE TABLE app.labels (id int PRIMARY KEY, label text)",
+        "INSERT INTO app.labels SELECT i, 'label ' || i FROM generate_series(1, 60, 2) i",
+    ),
+    "app.secrets": (
+        "CREATE TABLE app.secrets (id int PRIMARY KEY, label text)",
+        "INSERT INTO app.secrets SELECT i, 'secret ' || i FROM generate_series(1, 60) i",
+        "GRANT USAGE ON SCHEMA app TO stranger",
+        "ALTER TABLE app.secrets OWNER TO stranger",
+    ),
+    "app.audit": ("CREATE TABLE app.audit (id int, what text)",),
+    "app.firings": ("CREATE TABLE app.firings (what text)",),
+    "app.regions": (
+        "CREATE TABLE app.regions (region int PRIMARY KEY)",
+        "INSERT INTO app.regions VALUES (0), (1), (2), (3)",
+    ),
+    "app.totals": ("CREATE TABLE app.totals (rows bigint, ids bigint)", "INSERT INTO app.totals VALUES (0, 0)"),
+}
+"""What expressions read and triggers write, by the name that they call it."""
+VIEWS = {"app.progress": ("CREATE VIEW app.progress AS SELECT count(*)::int AS n FROM app.t WHERE done",)}
+"""The same of what stands on the job's table."""
+
+
+def named(made: dict[str, tuple[str, ...]], texts: Iterable[str]) -> tuple[str, ...]:
+    """Return the statements that make what some texts name, and no others."""
+    whole = "\n".join(texts)
+    return tuple(statement for name, statements in made.items() if name in whole for statement in statements)
 
 
 @dataclass(frozen=True)

@@ -74,6 +74,12 @@ TRIGGERS = (
     Trigger("moved", "BEFORE UPDATE", "IF new.id % 5 = 0 THEN new.region := 2 - new.region; END IF; RETURN new;"),
     Trigger("kept", "BEFORE UPDATE", "IF new.id % 4 = 0 THEN RETURN NULL; END IF; RETURN new;"),
     Trigger("numbered", "BEFORE UPDATE", "new.note := (SELECT count(*) FROM app.t WHERE done); RETURN new;"),
+    Trigger(
+        "passed_on",
+        "AFTER UPDATE",
+        "UPDATE app.t SET note = coalesce(note, '') || new.id WHERE id = new.id - 1; RETURN NULL;",
+        when="new.done AND NOT old.done",
+    ),
     Trigger("fired", "AFTER UPDATE", "INSERT INTO app.firings VALUES ('after'); RETURN NULL;", each="STATEMENT"),
     Trigger("began", "BEFORE UPDATE", "INSERT INTO app.firings VALUES ('before'); RETURN NULL;", each="STATEMENT"),
     Trigger(
