@@ -19,11 +19,16 @@ def main(pattern: str) -> int:
             played = ground.play(case)
             difference = compare(case, played)
             differing += difference is not None
-            if difference:
-                pass
+            _say(f"{difference.kind.name if difference else 'equal':<10} exit {played.job_end.exit_code}  {name}")
+            for line in difference.shown.splitlines()[:12] if difference else ():
+                _say(f"    {line}")
+    _say(f"{differing} cases differ")
     return differing
 
 
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+
+
 if __name__ == "__main__":
-    found = main(" ".join(sys.argv[1:]))
-    sys.exit(bool(found))
+    sys.exit(main(" ".join(sys.argv[1:])) > 0)

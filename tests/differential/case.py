@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from tests.differential.exemptions import EXEMPTIONS, Exemption
 
-Scope = Literal["database", "role", "dsn"]
+Scope = Literal["database", "role", "role in database", "dsn", "environment"]
 DATABASE, WORKER = "shop", "worker"
 ROLES = (f"CREATE ROLE {WORKER} LOGIN IN ROLE pg_monitor", "CREATE ROLE stranger NOLOGIN")
 DATABASE_SQL = (f"CREATE DATABASE {DATABASE}", f"GRANT CREATE ON DATABASE {DATABASE} TO {WORKER}")
@@ -24,10 +24,14 @@ class Setting:
 
     @property
     def sql(self) -> str | None:
-        """The statement that sets it; None where the DSN does."""
-        if self.scope == "dsn":
+        """The statement that sets it; None where the DSN or the environment does."""
+        if self.scope in ("dsn", "environment"):
             return None
-        target = f"DATABASE {DATABASE}" if self.scope == "database" else f"ROLE {WORKER}"
+        target = {
+            "database": f"DATABASE {DATABASE}",
+            "role": f"ROLE {WORKER}",
+            "role in database": f"ROLE {WORKER} IN DATABASE {DATABASE}",
+        }[self.scope]
         value = self.value if self.name == "search_path" else "'" + self.value.replace("'", "''") + "'"
         return f"ALTER {target} SET {self.name} = {value}"
 
@@ -57,6 +61,11 @@ class Case:
         """The startup options of the worker's DSN."""
         escaped = ((one.name, one.value.replace("\\", "\\\\").replace(" ", "\\ ")) for one in self.settings_of("dsn"))
         return " ".join(f"-c {name}={value}" for name, value in escaped)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables that libpq reads, such as PGTZ."""
+        return {one.name: one.value for one in self.settings_of("environment")}
 
     def settings_of(self, scope: str) -> tuple[Setting, ...]:
         """Return the settings that come from there."""
@@ -109,6 +118,7 @@ class Case:
             *(f"{one};" for one in (*ROLES, *DATABASE_SQL)),
             f"\\connect {DATABASE}",
             *(f"{one};" for one in self.statements),
+            *(f"-- in both shells: export {name}='{value}'" for name, value in self.environment.items()),
             f'-- the plain UPDATE: psql "{dsn}"',
             f"{self.update};",
             f'-- the job, from the same start: backfill run job.yaml --dsn "{dsn}"',

@@ -11,6 +11,8 @@ from tests.differential.case import Case
 
 Rows = dict[str, tuple[str, ...]]
 """Each table's rows as canonical texts, sorted."""
+HALTED = re.compile(r"\brun(:| what this prints:) ")
+"""What a missing right of the role is told with, before anything is touched: the statement that gives it."""
 LOCATED = re.compile(r"\S*job\.yaml:\d+:\d+: \S")
 
 
@@ -75,7 +77,7 @@ def compare(case: Case, played: Played) -> Difference | None:
     unlike = _unlike(played.plain.rows, played.job.rows, compared)
     if end.exit_code is None:
         return Difference(Kind.ENDLESS if end.said.startswith("no end") else Kind.BROKEN, end.said)
-    if end.exit_code == 2:
+    if end.exit_code == 2 or (end.exit_code == 4 and HALTED.search(end.said) and not played.job.has_state):
         return _refused(played, compared, said)
     if played.plain_end.exit_code:
         return _both_failed(case, played, said)
@@ -89,7 +91,11 @@ def _refused(played: Played, compared: list[str], said: str) -> Difference | Non
     changed += "the state schema was created\n" if played.job.has_state else ""
     if changed:
         return Difference(Kind.TOUCHED, f"{said}\n{changed}")
-    return None if LOCATED.match(played.job_end.said) else Difference(Kind.UNLOCATED, said)
+    return (
+        None
+        if played.job_end.exit_code == 4 or LOCATED.match(played.job_end.said)
+        else Difference(Kind.UNLOCATED, said)
+    )
 
 
 def _both_failed(case: Case, played: Played, said: str) -> Difference | None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
+from unittest.mock import patch
 
 import psycopg
 from psycopg.conninfo import make_conninfo
@@ -34,7 +36,9 @@ CREATE SCHEMA public;
 GRANT USAGE ON SCHEMA public TO public;
 ALTER DATABASE {DATABASE} RESET ALL;
 ALTER ROLE {WORKER} RESET ALL;
+ALTER ROLE {WORKER} IN DATABASE {DATABASE} RESET ALL;
 ALTER ROLE {WORKER} NOBYPASSRLS;
+REVOKE stranger FROM {WORKER};
 """
 # Rows are compared as texts, so nothing that a case sets may reach the session that reads them.
 _CANONICAL = (
@@ -87,11 +91,13 @@ class Playground:
         dsn = make_conninfo(self._server.dsn_for(user=WORKER, dbname=DATABASE), options=case.options or None)
         self._begin(case)
         start = self._left(case)
-        plain_end = _update(dsn, case)
+        with patch.dict(os.environ, case.environment):
+            plain_end = _update(dsn, case)
         plain = self._left(case)
         rowwise = self._rowwise(dsn, case) if plain_end.exit_code else None
         self._begin(case)
-        job_end = run_job(dsn, self._written(case))
+        with patch.dict(os.environ, case.environment):
+            job_end = run_job(dsn, self._written(case))
         return Played(start, plain_end, plain, job_end, self._left(case), rowwise)
 
     def _begin(self, case: Case) -> None:

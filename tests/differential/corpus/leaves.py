@@ -69,7 +69,7 @@ CASES: dict[str, Case] = {
     "leaves: the row of a child, as text": case(*INHERITED, set={"made": "t::text"}, where="made IS NULL"),
     "leaves: the row of a child, as jsonb": case(*INHERITED, set={"made": "to_jsonb(t)::text"}, where="made IS NULL"),
     "leaves: the row's type": case(*PARTITIONED, set={"made": "pg_typeof(t)::text"}, where="made IS NULL"),
-    "leaves: a row in where": case(*INHERITED, set={"made": "'x'"}, where="made IS NULL AND length(t::text) < 8"),
+    "leaves: a row in where": case(*INHERITED, set={"made": "'x'"}, where="made IS NULL AND length(t::text) < 10"),
     "leaves: a function of the row's type": case(
         *PARTITIONED,
         "CREATE FUNCTION app.label(app.t) RETURNS text LANGUAGE sql STABLE AS 'SELECT $1.id || '' of '' || $1.region'",
@@ -78,8 +78,30 @@ CASES: dict[str, Case] = {
     ),
     "leaves: a row that is null": case(*INHERITED, set={"made": "(t IS NOT NULL)::text"}, where="made IS NULL"),
     "leaves: tableoid": case(*PARTITIONED, set={"made": "tableoid::regclass::text"}, where="made IS NULL"),
-    "leaves: a default of the leaf": case(*PARTITIONED, set={"made": "DEFAULT"}, where="n > 5 AND n < 30"),
-    "leaves: a default": case(*PARTITIONED, set={"n": "DEFAULT"}, where="n IS NOT NULL"),
+    "leaves: a default of the leaf": case(*PARTITIONED, set={"n": "DEFAULT", "made": "'x'"}, where="made IS NULL"),
+    "leaves: a default of the table above": case(
+        *PARTITIONED,
+        "ALTER TABLE ONLY app.t ALTER n SET DEFAULT 5",
+        "ALTER TABLE app.t_1_0 ALTER n DROP DEFAULT",
+        set={"n": "DEFAULT", "made": "'x'"},
+        where="made IS NULL",
+    ),
+    "leaves: a default of a child": case(
+        *INHERITED,
+        "ALTER TABLE app.t_child ALTER n SET DEFAULT 9",
+        set={"n": "DEFAULT", "made": "'x'"},
+        where="made IS NULL",
+    ),
+    "leaves: an identity of a child": case(
+        *INHERITED[:2],
+        "CREATE TABLE app.t_child (n int GENERATED ALWAYS AS IDENTITY) INHERITS (app.t)",
+        "INSERT INTO app.t_child (id) SELECT generate_series(1, 20)",
+        set={"n": "5", "made": "'x'"},
+        where="made IS NULL",
+    ),
+    "leaves: the table's name with its schema": case(
+        *PARTITIONED, set={"made": "app.t.id::text"}, where="app.t.made IS NULL"
+    ),
     "leaves: a trigger that moves rows to another partition": case(
         *PARTITIONED,
         "CREATE FUNCTION app.moved() RETURNS trigger LANGUAGE plpgsql AS"

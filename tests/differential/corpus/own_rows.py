@@ -109,4 +109,13 @@ CASES: dict[str, Case] = {
         set={f"c{number}": "coalesce(t.c0, 0) + 1" for number in range(51)},
         where="id > 0",
     ),
+    "own rows: a condition that fails on the row as it is set": case(
+        *COUNTED, "UPDATE app.t SET n = n + 1", set={"n": "0"}, where="10 / n > 1"
+    ),
+    "own rows: a condition that fails on a part of the rows as set": case(
+        *COUNTED,
+        "ALTER TABLE app.t ADD COLUMN made text",
+        set={"made": "CASE WHEN id = 13 THEN 'x' ELSE '1' END"},
+        where="made IS NULL OR made::int < 0",
+    ),
 }

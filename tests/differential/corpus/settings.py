@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.differential.case import Case
+from tests.differential.case import Case, Setting
 from tests.differential.corpus.make import case, database, dsn, role
 
 TIMES = (
@@ -176,5 +176,67 @@ CASES: dict[str, Case] = {
         set={"made": "quote_ident(name)"},
         where="made IS NULL AND name IS NOT NULL",
         settings=database(quote_all_identifiers="on", backslash_quote="on"),
+    ),
+    "time zone of the role in the database": case(
+        *TIMES,
+        set={"day": "created_at::date"},
+        where="day IS NULL",
+        settings=(*role(timezone="UTC"), Setting("role in database", "timezone", "Asia/Tokyo")),
+    ),
+    "time zone of the environment": case(
+        *TIMES,
+        set={"day": "created_at::date"},
+        where="day IS NULL",
+        settings=(Setting("environment", "PGTZ", "Asia/Tokyo"),),
+    ),
+    "DateStyle of the environment": case(
+        *TIMES,
+        set={"day": "'01/02/2024'"},
+        where="day IS NULL",
+        settings=(Setting("environment", "PGDATESTYLE", "SQL, DMY"),),
+    ),
+    "options of the environment": case(
+        *TEXTS,
+        *WITNESS,
+        set={"made": "(id / 3.0::float8)::text"},
+        where="made IS NULL",
+        settings=(Setting("environment", "PGOPTIONS", "-c extra_float_digits=-5 -c timezone=Asia/Tokyo"),),
+    ),
+    "a setting of the application's own": case(
+        *TEXTS,
+        set={"made": "current_setting('app.tenant') || id"},
+        where="made IS NULL AND name <> current_setting('app.tenant')",
+        settings=role(**{"app.tenant": "name4"}),
+    ),
+    "a role that the role becomes": case(
+        *TEXTS,
+        "GRANT stranger TO worker",
+        "GRANT USAGE ON SCHEMA app TO stranger",
+        "ALTER TABLE app.t OWNER TO stranger",
+        set={"made": "current_user || session_user"},
+        where="made IS NULL",
+        settings=role(role="stranger"),
+    ),
+    "an empty search path": case(
+        *TEXTS,
+        *WITNESS,
+        set={"made": "name || 'x'"},
+        where="made IS NULL AND name IS NOT NULL",
+        settings=role(search_path="''"),
+    ),
+    "signs that a driver takes for its own": case(
+        *TEXTS,
+        set={"made": "'50%' || '%(x)s %s' || (id % 7) || $$ :a $1 $$ -- a comment"},
+        where="made IS NULL AND (name LIKE '%1%' OR id % 2 = 0) /* 100% */",
+    ),
+    "names that our statements have, too": case(
+        "CREATE TABLE app.filled (id int PRIMARY KEY, rows text, unconverged text, stripe int, slice int, tids int)",
+        "INSERT INTO app.filled (id, unconverged) SELECT i, 'name' || i FROM generate_series(1, 20) i",
+        "CREATE TABLE app.found (v int)",
+        "INSERT INTO app.found VALUES (3)",
+        set={"rows": "unconverged || (SELECT max(v) FROM app.found)", "stripe": "id", "slice": "(SELECT v FROM found)"},
+        where="rows IS NULL AND (SELECT count(*) FROM found) > 0",
+        table="app.filled",
+        settings=role(search_path="app"),
     ),
 }

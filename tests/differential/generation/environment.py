@@ -68,6 +68,8 @@ def settings(draw: st.DrawFn) -> tuple[Setting, ...]:
         names[draw(st.sampled_from(SELDOM))] = None
     found: list[Setting] = []
     for name in names:
-        scopes: tuple[Scope, ...] = ("database", "role") if name in SUPERUSERS else ("database", "role", "dsn")
+        scopes: tuple[Scope, ...] = (
+            ("database", "role") if name in SUPERUSERS else ("database", "role", "role in database", "dsn")
+        )
         found.append(Setting(draw(st.sampled_from(scopes)), name, draw(st.sampled_from(VALUES[name]))))
     return tuple(found)

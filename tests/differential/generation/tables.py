@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from hypothesis import strategies as st
@@ -60,7 +60,7 @@ VIEWS = {"app.progress": ("CREATE VIEW app.progress AS SELECT count(*)::int AS n
 """The same of what stands on the job's table."""
 
 
-def named(made: dict[str, tuple[str, ...]], texts: Iterable[str]) -> tuple[str, ...]:
+def named(made: Mapping[str, tuple[str, ...]], texts: Iterable[str]) -> tuple[str, ...]:
     """Return the statements that make what some texts name, and no others."""
     whole = "\n".join(texts)
     return tuple(statement for name, statements in made.items() if name in whole for statement in statements)
