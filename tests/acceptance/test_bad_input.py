@@ -174,7 +174,7 @@ def test_a_where_that_stays_true_is_shown_by_a_row_and_its_batch_is_rolled_back(
     assert [before] == database.query(
         "select md5(string_agg(ctid::text || xmin::text || u::text, ',' order by ctid)) from users u"
     )
-    assert database.query("select state, rows_total from backfill.job join backfill.scan on job = name") == [
+    assert database.query("select state, rows_total from backfill.job join backfill.checkpoint on job = name") == [
         ("failed", 0)
     ]
     shown = backfill("status", "users-handle", dsn=database.worker_dsn)

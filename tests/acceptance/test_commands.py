@@ -183,7 +183,7 @@ def test_a_reader_that_ends_stops_the_run_at_its_checkpoint(database, tmp_path, 
             " the checkpoint stands, run again to go on\n"
         )
     [(state, rows_total)] = database.query(
-        "select state, coalesce(rows_total, 0) from backfill.job left join backfill.scan on job = name"
+        "select state, coalesce(rows_total, 0) from backfill.job left join backfill.checkpoint on job = name"
     )
     [(batch_result,)] = database.query("select count(*) from users where handle is not null")
     assert (state, rows_total) == ("stopped", batch_result)

@@ -110,7 +110,7 @@ def test_a_table_whose_rows_are_all_filled_is_only_read(database, tmp_path):
     with run_job(database.worker_dsn, write_job(tmp_path)) as worker:
         assert worker.end() == 0
     assert worker.all_of("BatchDone") == []
-    assert database.query("select rows_total from backfill.scan") == [(0,)]
+    assert database.query("select rows_total from backfill.checkpoint") == [(0,)]
 
 
 def test_updates_that_a_trigger_suppresses_end_the_job_with_the_reason(database, tmp_path):

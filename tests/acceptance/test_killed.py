@@ -44,7 +44,7 @@ def test_kills_at_random_moments_update_each_row_exactly_once(database, tmp_path
             else:
                 assert worker.end() == 0, worker.stderr
                 break
-            [(rows_before,)] = database.query("select coalesce(max(rows_total), 0) from backfill.scan")
+            [(rows_before,)] = database.query("select coalesce(max(rows_total), 0) from backfill.checkpoint")
     assert killed == kills
     assert left(database) == 0
     assert database.query("select count(*), count(distinct id) from touched") == [(rows, rows)]

@@ -25,7 +25,9 @@ def test_a_signal_ends_the_batch_in_flight_and_leaves_the_checkpoint(database, t
     [finished] = worker.all_of("Finished")
     assert finished["state"] == "stopped"
     [(batch_result,)] = database.query("select count(*) from users where handle is not null")
-    assert database.query("select rows_total, state from backfill.scan, backfill.job") == [(batch_result, "stopped")]
+    assert database.query("select rows_total, state from backfill.checkpoint, backfill.job") == [
+        (batch_result, "stopped")
+    ]
     assert 0 < batch_result < 20_000
     assert database.query("select count(*) from pg_locks where locktype = 'advisory'") == [(0,)]
     with run_job(database.worker_dsn, write_job(tmp_path)) as worker:
@@ -61,7 +63,7 @@ def test_a_second_signal_cancels_the_statement_and_rolls_it_back(database, tmp_p
         assert worker.end() == 143, worker.stderr
         assert time.monotonic() - began_s < 10
     [(batch_result,)] = database.query("select count(*) from users where handle is not null")
-    assert database.query("select rows_total from backfill.scan") == [(batch_result,)]
+    assert database.query("select rows_total from backfill.checkpoint") == [(batch_result,)]
     assert batch_result < 2000
 
 

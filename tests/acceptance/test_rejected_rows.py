@@ -114,7 +114,7 @@ def test_a_row_that_cannot_be_written_is_named_in_the_server_s_words_and_the_res
         for said in words:
             assert said in one["why"], table
         [(state, reason, rows_total)] = database.query(
-            "select state, reason, rows_total from backfill.job join backfill.scan on job = name where name = %s",
+            "select state, reason, rows_total from backfill.job join backfill.checkpoint on job = name where name = %s",
             table.replace("_", "-"),
         )
         assert state == "failed"
@@ -211,7 +211,7 @@ def test_a_failed_job_goes_on_where_it_stood_once_its_row_is_mended(database, tm
     assert ended.code == 0, ended
     assert '"resumed": true' in ended.stdout
     assert database.query("select count(*) from users where copy is distinct from handle") == [(0,)]
-    assert database.query("select rows_total from backfill.scan") == [(2000,)]
+    assert database.query("select rows_total from backfill.checkpoint") == [(2000,)]
     assert done < 2000
 
 

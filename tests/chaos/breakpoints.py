@@ -70,7 +70,7 @@ def checkpoint(trial: Trial) -> Iterator[Held]:
     trial.make_due()
     worker = trial.worker()
     worker.wait(lambda: worker.told("BatchDone"), "has a checkpoint")
-    with _blocked(trial, f"select from backfill.scan where job = '{JOB}' for update".encode()) as held:
+    with _blocked(trial, f"select from backfill.checkpoint where job = '{JOB}' for update".encode()) as held:
         yield held
 
 
@@ -175,7 +175,10 @@ def between_passes(trial: Trial) -> Iterator[Held]:
     with _stepped(trial, _is_proof) as (_, let_go, stepper):
         empty = "update {t} set {target} = null, filled = 0 where id = (select min(id) from {t})"
         stepper.holder.execute(trial.table.sql(empty))
-        with holding(trial, f"select from backfill.scan where job = '{JOB}' for update".encode()) as (holder, release):
+        with holding(trial, f"select from backfill.checkpoint where job = '{JOB}' for update".encode()) as (
+            holder,
+            release,
+        ):
             stepper.holder.commit()
             yield trial.until_blocked(holder), release
         let_go()

@@ -54,7 +54,9 @@ def without(statement: str, text: bytes) -> None:
 def checkpoint_apart() -> None:
     """Write the checkpoint of a batch on another connection, which commits it at once."""
     execute, beside = AsyncConnection.execute, {}
-    checkpoint = sql_files.statement("state/save_checkpoint")
+    from backfill.postgres.state.checkpoint_columns import checkpoint_statement  # noqa: PLC0415 - as in `one_pass`
+
+    checkpoint = checkpoint_statement("state/save_checkpoint")
 
     async def elsewhere(self: Any, query: Any, params: Any = None, **options: Any) -> Any:
         if query != checkpoint:

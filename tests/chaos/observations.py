@@ -23,7 +23,7 @@ KEPT = 5
 """Of counts that differ."""
 
 COUNT: LiteralString = (
-    "select (select coalesce(sum(rows_total), 0)::bigint from backfill.scan), (select count(*) from public.audit)"
+    "select (select coalesce(sum(rows_total), 0)::bigint from backfill.checkpoint), (select count(*) from public.audit)"
 )
 LEFT_BEHIND: LiteralString = (
     "select 'session ' || application_name || ': ' || query from pg_stat_activity where "
@@ -107,7 +107,7 @@ def _scans(trial: Trial) -> tuple[Scanned, ...]:
     text = trial.table.sql(
         "with recursive tree as (select to_regclass({name})::oid as oid union all"
         " select i.inhrelid from pg_inherits i join tree on i.inhparent = tree.oid)"
-        " select leaf, lane, proof is not null, window_start >= end_page from backfill.scan"
+        " select leaf, lane, proof is not null, window_start >= end_page from backfill.checkpoint"
         " where to_regclass(leaf)::oid in (select oid from tree) order by 1, 2",
         name=Literal(trial.table.sql("{t}").as_string()),
     )

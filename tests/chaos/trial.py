@@ -14,7 +14,7 @@ from typing import Any, LiteralString
 import psycopg
 from psycopg.sql import SQL, Composed, Identifier, Literal
 
-from backfill.postgres.session.sql_files import statement
+from backfill.postgres.state.schema import init_script
 from backfill.sandbox import Server, Standby
 from backfill.sandbox.conninfo import conninfo
 from backfill.sandbox.wait import wait_until
@@ -117,8 +117,7 @@ class Trial:
             strategy = SQL("strategy file_copy" if connection.info.server_version >= 150_000 else "")
             connection.execute(SQL("create database {} {}").format(role, strategy))
         with self.connection(autocommit=True) as connection:
-            connection.execute(statement("state/schema"))
-            connection.execute(SQL(statement("state/grants").decode()).format(role=Identifier(self.name)))
+            connection.execute(init_script(self.name).encode())
             connection.execute(SETUP.encode())
             if self.servers.disk is not None:
                 place = SQL("create tablespace {} location {}")
@@ -313,7 +312,7 @@ class Trial:
 
     def batches(self) -> int:
         """Return how many batches there have been."""
-        [(count,)] = self.query("select coalesce(sum(sequence), 0)::bigint from backfill.scan")
+        [(count,)] = self.query("select coalesce(sum(sequence), 0)::bigint from backfill.checkpoint")
         return int(count)
 
 

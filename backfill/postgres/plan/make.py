@@ -23,6 +23,7 @@ from backfill.postgres.plan.sample_layouts import read_layouts
 from backfill.postgres.session.connection import Connection, connect, translated, worker_name
 from backfill.postgres.session.server import PAGE_BYTES, check_server, read_server
 from backfill.postgres.session.sql_files import statement
+from backfill.postgres.state.schema import read_state
 from backfill.postgres.statements.compose import Statements
 from backfill.postgres.statements.predicates import RowPredicates
 from backfill.postgres.work import compression
@@ -115,7 +116,8 @@ async def _plan(connection: Connection, job_file: JobFile, *, measuring: bool) -
         *_about_replicas(job_file, signals),
         *_about_upkeep(job_file, signals),
     ]
-    if not server.has_state and not server.may_create:
+    state = await read_state(connection)
+    if not state.exists and not state.may_create:
         notices.append("schema backfill is missing and this role may not create it: see backfill init --print")
     return Plan(
         job=job.name,

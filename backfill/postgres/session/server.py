@@ -35,10 +35,6 @@ class ServerFacts:
     in_recovery: bool
     visible: bool
     aurora: bool
-    has_state: bool
-    state_current: bool
-    may_use_state: bool
-    may_create: bool
     checkpoint_bytes: float
     checkpoint_s: float
     wal_compression: str

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import asdict, dataclass, replace
-from typing import Any
 
 from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
 from backfill.postgres.session.connection import Connection, dict_rows, translated
 from backfill.postgres.session.sql_files import statement
+from backfill.postgres.state.checkpoint_columns import checkpoint_of, checkpoint_statement, values_of
 from backfill.table.batch import Verification
-from backfill.table.checkpoint import Checkpoint, Layout, Tid
+from backfill.table.checkpoint import Checkpoint
 from backfill.table.definition import Table, TableIdentity
 from backfill.values.errors import Superseded, TableRewritten
 
@@ -62,21 +62,14 @@ async def save_proof(connection: Connection, job: str, leaf: str, epoch: int, pr
 async def claim(connection: Connection, job: str, leaf: str) -> tuple[ClaimedLanes, ...]:
     """Take over the leaf's checkpoints with a new epoch, one for each lane; none where it has none yet."""
     async with dict_rows(connection) as cursor:
-        await cursor.execute(statement("state/claim_checkpoints"), {"job": job, "leaf": leaf})
+        await cursor.execute(checkpoint_statement("state/claim_checkpoints"), {"job": job, "leaf": leaf})
         rows = await cursor.fetchall()
     return tuple(sorted(map(_claimed, rows), key=lambda one: one.checkpoint.lane))
 
 
 def _claimed(row: DictRow) -> ClaimedLanes:
-    identity = TableIdentity(row.pop("table_oid"), row.pop("filenode"), row.pop("system_identifier"))
-    return ClaimedLanes(scan_of(row), identity)
-
-
-def scan_of(row: DictRow) -> Checkpoint:
-    """Return the scan that a row of `backfill.checkpoint` holds."""
-    place = Tid.parse(row.pop("next_tid"))
-    layout = Layout(tuple(row.pop("sizes")), row.pop("window_pages"), row.pop("layout"))
-    return Checkpoint(next=place, layout=layout, **row)
+    identity = TableIdentity(row["table_oid"], row["filenode"], row["system_identifier"])
+    return ClaimedLanes(checkpoint_of(row), identity)
 
 
 async def create(
@@ -94,41 +87,11 @@ async def create(
         await cursor.execute(statement("state/delete_lanes"), lanes)
         await cursor.execute(statement("state/delete_rejected"), lanes)
         for checkpoint in fresh:
-            values = fields_of(checkpoint) | {
-                "job": job,
-                "table_oid": table.identity.oid,
-                "filenode": table.identity.filenode,
-                "system_identifier": table.identity.system_identifier,
-                "wal_bytes": checkpoint.wal_bytes,
-            }
-            await cursor.execute(statement("state/create_checkpoint"), values)
+            values = values_of(checkpoint) | asdict(table.identity) | {"table_oid": table.identity.oid, "job": job}
+            await cursor.execute(checkpoint_statement("state/create_checkpoint"), values)
             if cursor.rowcount != 1:
                 raise Superseded(f"job {job!r}: another worker has taken over the checkpoint")
     return fresh
-
-
-def fields_of(checkpoint: Checkpoint) -> dict[str, Any]:
-    """Return the columns of `backfill.checkpoint` that a scan's place and counts are kept in."""
-    return {
-        "leaf": checkpoint.leaf,
-        "lane": checkpoint.lane,
-        "lanes": checkpoint.lanes,
-        "epoch": checkpoint.epoch,
-        "sequence": checkpoint.sequence,
-        "pass_number": checkpoint.pass_number,
-        "end_page": checkpoint.end_page,
-        "window_start": checkpoint.window_start,
-        "window_end": checkpoint.window_end,
-        "sizes": list(checkpoint.layout.sizes),
-        "window_pages": checkpoint.layout.window_pages,
-        "layout": checkpoint.layout.why,
-        "stripe": checkpoint.stripe,
-        "next_tid": str(checkpoint.next),
-        "rows_pass": checkpoint.rows_pass,
-        "rows_converged_pass": checkpoint.rows_converged_pass,
-        "rows_total": checkpoint.rows_total,
-        "rows_unconverged": checkpoint.rows_unconverged,
-    }
 
 
 async def move(connection: Connection, job: str, checkpoints: tuple[Checkpoint, ...]) -> tuple[Checkpoint, ...]:
@@ -138,7 +101,7 @@ async def move(connection: Connection, job: str, checkpoints: tuple[Checkpoint, 
         async with dict_rows(connection) as cursor:
             for checkpoint in checkpoints:
                 await cursor.execute(
-                    statement("state/save_checkpoint"), fields_of(checkpoint) | {"job": job, "wal_bytes": 0}
+                    checkpoint_statement("state/save_checkpoint"), values_of(checkpoint) | {"job": job, "wal_bytes": 0}
                 )
                 places.append(moved(checkpoint, await cursor.fetchone()))
     except Fenced:

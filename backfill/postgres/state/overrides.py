@@ -13,7 +13,8 @@ from backfill.jobfile.overrides import shown_limits, with_overrides
 from backfill.postgres.session.connection import connect
 from backfill.postgres.session.sql_files import statement
 from backfill.postgres.state.required_rights import TO_TUNE, requires
-from backfill.postgres.state.status import has_jobs, unknown
+from backfill.postgres.state.schema import has_state
+from backfill.postgres.state.status import unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ async def tune(dsn: str, name: str, changes: Mapping[str, str], *, reset: bool) 
         with requires(connection, *TO_TUNE):
             async with connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
                 row = None
-                if await has_jobs(connection):
+                if await has_state(connection):
                     await cursor.execute(statement("state/read_limits"), {"job": name})
                     row = await cursor.fetchone()
                 if row is None:

@@ -1,54 +1,162 @@
-"""The server as a worker needs it: a primary, in full view, with the state schema in it.
+"""The state schema as a worker needs it: ours, of this version's number, and open to this role.
 
-Raises Halted where only a person with more rights can help; the message is the statement to run.
+Raises Halted if only a person with more rights can help; the message says what to run.
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
+from psycopg.rows import class_row
 from psycopg.sql import SQL, Identifier
 
 from backfill.postgres.session.connection import INSUFFICIENT_PRIVILEGE, Connection, connect, translated
-from backfill.postgres.session.server import UNDEFINED_OBJECT, ServerFacts, read_server
+from backfill.postgres.session.server import UNDEFINED_OBJECT
 from backfill.postgres.session.sql_files import statement
-from backfill.postgres.state.locks import lock_key
+from backfill.postgres.state.migrations import FOREIGN_OBJECT, KEY, latest, steps
 from backfill.values.errors import BackfillError, Halted, JobError, StatementRefused
 from backfill.values.identifier import quote
 
+LOCK_NOT_AVAILABLE = "55P03"
 
-async def ensure_state(connection: Connection, server: ServerFacts) -> None:
-    """Create the state schema where it is missing or of an older version; raises Halted with the way out."""
-    if server.has_state and not server.may_use_state:
-        raise _halted(server, f"role {server.role!r} may not use schema backfill")
-    if not server.has_state and not server.may_create:
-        raise _halted(server, f"schema backfill is missing and role {server.role!r} may not create it")
-    if server.has_state and server.state_current:
-        return
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StateFacts:
+    """What there is of the state schema, and what the role may do with it.
+
+    `may_use` is about the tables of this version, `may_create` about new ones.
+    """
+
+    role: str
+    exists: bool
+    has_version: bool
+    has_tables: bool
+    may_look: bool
+    may_create: bool
+    may_use: bool
+
+
+async def read_state(connection: Connection) -> StateFacts:
+    """Return what the catalog says of the state schema."""
+    with translated(connection):
+        async with connection.cursor(row_factory=class_row(StateFacts)) as cursor:
+            await cursor.execute(statement("state/read_state"))
+            state = await cursor.fetchone()
+    assert state is not None, "it groups one row"
+    return state
+
+
+async def has_state(connection: Connection) -> bool:
+    """Return whether a worker ever ran in this database; raise Halted unless its state is ours, of this version."""
+    state = await read_state(connection)
+    if not state.exists or (state.may_look and not state.has_tables and not state.has_version):
+        return False
+    await _refuse_foreign_code(connection)
+    number = await _read_number(connection, state)
+    _refuse_newer(number)
+    if number < latest():
+        raise Halted(
+            f"schema backfill has version {number}, and this backfill works with version {latest()};"
+            " the next worker migrates it, or run: backfill init"
+        )
+    return True
+
+
+async def ensure_state(connection: Connection) -> None:
+    """Create the state schema, or bring it up to date; raise Halted with the way out if this role may not use it."""
+    state = await read_state(connection)
+    if not state.exists and not state.may_create:
+        raise _halted(state, f"schema backfill is missing and role {state.role!r} may not create it")
+    if state.exists:
+        if not state.may_look:
+            raise _halted(state, f"role {state.role!r} may not use schema backfill")
+        await _refuse_foreign_code(connection)
+    number = await _read_number(connection, state)
+    _refuse_newer(number)
+    if number < latest():
+        await _migrate(connection, state, number)
+        state = await read_state(connection)
+    if not state.may_use:
+        raise _halted(state, f"role {state.role!r} may not use schema backfill")
+
+
+async def _migrate(connection: Connection, state: StateFacts, number: int) -> None:
     try:
         await create_state(connection)
     except StatementRefused as error:
-        if not server.has_state or error.sqlstate != INSUFFICIENT_PRIVILEGE:
+        if error.sqlstate != INSUFFICIENT_PRIVILEGE:
             raise
-        why = f"schema backfill is of an older version and role {server.role!r} may not change it"
-        raise _halted(server, why) from None
+        why = f"schema backfill has version {number}, this backfill works with version {latest()}"
+        if not state.has_tables:
+            why = "schema backfill has no tables"
+        raise _halted(state, f"{why}, and role {state.role!r} may not change it") from None
 
 
-def _halted(server: ServerFacts, why: str) -> Halted:
-    return Halted(f"{why}; run what this prints: backfill init --print --role {quote(server.role)}")
+async def _read_number(connection: Connection, state: StateFacts) -> int:
+    """Return the number of the last migration; 0 for a schema of before there were numbers, or none."""
+    if not state.has_version:
+        return 0
+    with translated(connection):
+        cursor = await connection.execute(statement("state/read_version"))
+        row = await cursor.fetchone()
+    return int(row[0]) if row else 0
+
+
+def _refuse_newer(number: int) -> None:
+    if number > latest():
+        raise Halted(
+            f"schema backfill has version {number}, and this backfill works with version {latest()} at most:"
+            " a newer backfill has migrated it; upgrade this one"
+        )
+
+
+async def _refuse_foreign_code(connection: Connection) -> None:
+    """Raise Halted if something in the schema would run with our rights and is not ours."""
+    with translated(connection):
+        cursor = await connection.execute(statement("state/read_foreign_code"))
+        row = await cursor.fetchone()
+    if row:
+        raise Halted(str(row[0]))
+
+
+def _halted(state: StateFacts, why: str) -> Halted:
+    return Halted(f"{why}; run what this prints: backfill init --print --role {quote(state.role)}")
 
 
 async def create_state(connection: Connection) -> None:
-    """Create the state schema and its tables where they are missing."""
+    """Create the state schema and apply the migrations that it has not had, each in a transaction.
+
+    Raises Halted if something in it is not ours, StatementRefused with the holder's name if a lock cannot be acquired.
+    """
+    try:
+        for step in steps():
+            with translated(connection):
+                async with connection.transaction():
+                    await connection.execute(step.encode())
+    except StatementRefused as error:
+        if error.sqlstate == FOREIGN_OBJECT:
+            raise Halted(str(error).partition("\n")[0]) from None
+        if error.sqlstate == LOCK_NOT_AVAILABLE:
+            raise StatementRefused(await _locked(connection), error.sqlstate, error.took_s) from None
+        raise
+
+
+async def _locked(connection: Connection) -> str:
+    """Return who kept us from migrating the schema, as far as this role may see it."""
     with translated(connection):
-        async with connection.transaction():
-            await connection.execute(statement("state/lock_state"), {"key": lock_key("schema", "backfill")})
-            await connection.execute(statement("state/schema"))
+        cursor = await connection.execute(statement("state/read_state_lockers"), {"key": KEY})
+        row = await cursor.fetchone()
+    holder = "a session that has just ended"
+    if row:
+        pid, application_name, role, since = row
+        holder = f"{application_name} (pid {pid}, role {role}, transaction since {since})"
+    return f"schema backfill cannot be migrated: locked by {holder}"
 
 
 def init_script(role: str | None) -> str:
     """Return the statements of `backfill init` for a DBA to read and run; with a role, its grants too, and an offer."""
-    script = statement("state/schema").decode()
+    script = "\n".join(f"BEGIN;\n{step.rstrip()}\nCOMMIT;\n" for step in steps())
     if role is None:
         return script
     granted, offered = (
@@ -65,15 +173,18 @@ def _commented(text: str) -> str:
 
 
 async def init(dsn: str, role: str | None) -> None:
-    """Create the state schema, and give a role the least rights that a worker needs beside those on its tables.
+    """Create or migrate the state schema, and grant a role the least rights that a worker needs beside those on tables.
 
-    Raises Halted where who asks may not, JobError where there is no such role; nothing was changed then.
+    Raises Halted if this role may not, JobError if there is no such role; nothing was changed then.
     """
     async with await connect(dsn, application_name="backfill:init") as connection:
-        server = await read_server(connection)
-        if not server.has_state and not server.may_create:
-            grant = f"GRANT CREATE ON DATABASE {quote(server.database)} TO {quote(server.role)};"
-            raise Halted(f"role {server.role!r} may not create schema backfill; run: {grant}")
+        state = await read_state(connection)
+        if not state.exists and not state.may_create:
+            database = connection.info.dbname
+            grant = f"GRANT CREATE ON DATABASE {quote(database)} TO {quote(state.role)};"
+            raise Halted(f"role {state.role!r} may not create schema backfill; run: {grant}")
+        if state.may_look:
+            _refuse_newer(await _read_number(connection, state))
         try:
             with translated(connection):
                 async with connection.transaction():
@@ -81,16 +192,16 @@ async def init(dsn: str, role: str | None) -> None:
                     if role is not None:
                         await connection.execute(SQL(statement("state/grants").decode()).format(role=Identifier(role)))
         except StatementRefused as error:
-            raise _uninitialised(server, role, error) from None
+            raise _uninitialised(state, role, error) from None
 
 
-def _uninitialised(server: ServerFacts, role: str | None, error: StatementRefused) -> BackfillError:
+def _uninitialised(state: StateFacts, role: str | None, error: StatementRefused) -> BackfillError:
     if error.sqlstate == UNDEFINED_OBJECT and role is not None:
         return JobError(f"role {role!r} does not exist; run: CREATE ROLE {quote(role)} LOGIN;")
     if error.sqlstate != INSUFFICIENT_PRIVILEGE:
         return error
     said, given = str(error).partition("\n")[0], f" --role {quote(role)}" if role else ""
     return Halted(
-        f"role {server.role!r} may not do all of this: {said};"
+        f"role {state.role!r} may not do all of this: {said};"
         f" as a superuser run what this prints: backfill init --print{given}"
     )

@@ -7,13 +7,14 @@ from typing import Any
 
 from psycopg.rows import dict_row
 
-from backfill.postgres.session.connection import Connection, connect
+from backfill.postgres.session.connection import connect
 from backfill.postgres.session.sql_files import statement
-from backfill.postgres.state.checkpoint import scan_of
+from backfill.postgres.state.checkpoint_columns import checkpoint_of
 from backfill.postgres.state.required_rights import TO_LOOK, requires
+from backfill.postgres.state.schema import has_state
 from backfill.table.checkpoint import Checkpoint
 from backfill.table.leaves import LeafPlace
-from backfill.values.errors import Halted, JobError
+from backfill.values.errors import JobError
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,22 +55,11 @@ async def read_status(dsn: str, job: str | None) -> list[JobStatus]:
     """
     async with await connect(dsn, application_name="backfill:status") as connection:
         with requires(connection, *TO_LOOK):
-            if not await has_jobs(connection):
+            if not await has_state(connection):
                 return []
             async with connection.cursor(row_factory=dict_row) as rows:
                 await rows.execute(statement("state/read_status"), {"job": job})
                 return [_status(row) for row in await rows.fetchall()]
-
-
-async def has_jobs(connection: Connection) -> bool:
-    """Whether a worker ever ran in this database; raises Halted where it was one of an older version."""
-    cursor = await connection.execute(
-        "SELECT to_regclass('backfill.job') IS NOT NULL, to_regclass('backfill.rejected') IS NOT NULL"
-    )
-    found = await cursor.fetchone()
-    if found == (True, False):
-        raise Halted("schema backfill is of an older version; the next worker brings it up to date, or: backfill init")
-    return found == (True, True)
 
 
 def unknown(job: str) -> JobError:
@@ -78,7 +68,7 @@ def unknown(job: str) -> JobError:
 
 
 def _status(row: dict[str, Any]) -> JobStatus:
-    told = [(one.pop("done"), scan_of(one)) for one in row["scans"]]
+    told = [(one["done"], checkpoint_of(one)) for one in row["checkpoints"]]
     checkpoints = tuple(checkpoint for _, checkpoint in told)
     at_work = _at_work(told)
     leaf_place = _extent(row["leaves"], row["pages"], told, at_work)

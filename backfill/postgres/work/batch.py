@@ -16,7 +16,8 @@ from backfill.jobfile.job import Job
 from backfill.postgres.session.connection import Connection, translated
 from backfill.postgres.session.pooler import require_same_process
 from backfill.postgres.session.sql_files import statement
-from backfill.postgres.state.checkpoint import blame, fields_of
+from backfill.postgres.state.checkpoint import blame
+from backfill.postgres.state.checkpoint_columns import checkpoint_statement, values_of
 from backfill.postgres.statements.compose import Statements, lock_of
 from backfill.postgres.work.compression import compress
 from backfill.postgres.work.reads import range_of, untried
@@ -141,7 +142,7 @@ async def _fill(batch: BatchStatement) -> BatchResult:
     if refused:
         fields["inputs"] = Jsonb(asdict(replace(request.admission.inputs, compression=None)))
     async with connection.pipeline():
-        saved = await connection.execute(statement("state/save_checkpoint"), fields)
+        saved = await connection.execute(checkpoint_statement("state/save_checkpoint"), fields)
         kept = await connection.execute(statement("work/save_batch"), fields)
         if request.again is not None:
             await connection.execute(statement("work/delete_rejected_rows"), fields | {"keys": [request.again.key]})
@@ -185,7 +186,7 @@ def _after(batch: BatchStatement, rows: int, unconverged: int) -> Checkpoint:
 
 def _fields(batch: BatchStatement, after: Checkpoint) -> dict[str, Any]:
     checkpoint, admission = batch.checkpoint, batch.request.admission
-    return fields_of(after) | {
+    return values_of(after) | {
         "sequence": checkpoint.sequence,
         "job": batch.job.name,
         "table": after.leaf,

@@ -66,7 +66,7 @@ class PgJobSession(PgLaneSession):
             if self._mapper:
                 await self._mapper.turn_to(self._statements)
             require_right(self.job_file, await read_support(self.connection, self.job, self._server))
-            await state_schema.ensure_state(self.connection, self._server)
+            await state_schema.ensure_state(self.connection)
         except BaseException:
             await self.close()
             raise

@@ -6,6 +6,7 @@ ends. What a job has set aside is known to every worker that takes it over.
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 from psycopg import AsyncCursor
@@ -14,7 +15,8 @@ from psycopg.rows import DictRow
 from backfill.jobfile.job import Job
 from backfill.postgres.session.connection import Connection, dict_rows, untimed
 from backfill.postgres.session.sql_files import statement
-from backfill.postgres.state.checkpoint import Fenced, blame, fields_of, moved
+from backfill.postgres.state.checkpoint import Fenced, blame, moved
+from backfill.postgres.state.checkpoint_columns import checkpoint_statement, values_of
 from backfill.postgres.statements.compose import Statements
 from backfill.postgres.work.reads import read_key
 from backfill.table.batch import RejectedRow, RowSetAside
@@ -41,7 +43,7 @@ async def reject(
         async with dict_rows(connection) as cursor:
             key = await read_key(connection, statements, tid)
             await cursor.execute(
-                statement("state/save_checkpoint"), fields_of(after) | {"job": job.name, "wal_bytes": 0}
+                checkpoint_statement("state/save_checkpoint"), values_of(after) | {"job": job.name, "wal_bytes": 0}
             )
             placed = moved(after, await cursor.fetchone())
             if key is not None:
@@ -51,6 +53,11 @@ async def reject(
     except Fenced:
         raise await blame(connection, job.name, checkpoint) from None
     return RowSetAside(placed, key, rows_rejected)
+
+
+def _digest(key: str) -> bytes:
+    """Return what a key of any length is known by."""
+    return hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
 
 
 async def save_again(
@@ -65,7 +72,13 @@ async def _save(
     cursor: AsyncCursor[DictRow], job: Job, checkpoint: Checkpoint, row: RejectedRow, error: StatementRefused
 ) -> int:
     place = {"job": job.name, "leaf": checkpoint.leaf, "pass_number": row.pass_number}
-    values = place | {"key": row.key, "tid": str(row.tid), "sqlstate": error.sqlstate, "message": row.message}
+    values = place | {
+        "key": row.key,
+        "key_digest": _digest(row.key),
+        "tid": str(row.tid),
+        "sqlstate": error.sqlstate,
+        "message": row.message,
+    }
     await cursor.execute(statement("work/save_rejected"), values)
     await cursor.execute(statement("work/count_rejected"), place)
     counted = await cursor.fetchone()

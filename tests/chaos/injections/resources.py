@@ -163,7 +163,7 @@ def _edit_checkpoint(trial: Trial) -> None:
     if trial.chance.random() < 0.5:
         worker.send(signal.SIGKILL)
         trial.ended(worker, -9, 0)
-    edit: LiteralString = "update backfill.scan set " + trial.chance.choice(EDITS)
+    edit: LiteralString = "update backfill.checkpoint set " + trial.chance.choice(EDITS)
     trial.query(edit)
     began = trial.batches()
     wait_until(lambda: trial.worker().living and trial.batches() != began, "it goes on", REACH_S)

@@ -168,7 +168,7 @@ async def test_a_pool_that_begins_to_share_halts_the_next_batch_with_nothing_don
             with pytest.raises(Halted, match=f"moved this session from server process {pid} to "):
                 await worker.try_lock()
     assert unfilled(database) == ROWS - done.rows
-    assert database.query("select rows_total from backfill.scan") == [(done.rows,)]
+    assert database.query("select rows_total from backfill.checkpoint") == [(done.rows,)]
 
 
 @pytest.mark.timeout(120)

@@ -57,7 +57,7 @@ def pages(database: Database) -> int:
 def state(database: Database) -> list[tuple[object, ...]]:
     """All that a batch writes beside the table, without its times."""
     return database.query(
-        "select to_jsonb(s) - 'updated_at', to_jsonb(b) from backfill.scan s left join backfill.batch b using (job)"
+        "select to_jsonb(s) - 'updated_at', to_jsonb(b) from backfill.checkpoint s left join backfill.batch b using (job)"
         " order by b.ring"
     )
 
@@ -110,9 +110,9 @@ async def test_a_worker_that_was_overtaken_changes_nothing(users: Database):
             with pytest.raises(Superseded, match="'users-handle': another worker"):
                 await attempt()
         assert batch_result(users) == rows
-        run_sql(users, "update backfill.scan set epoch = epoch - 1")
+        run_sql(users, "update backfill.checkpoint set epoch = epoch - 1")
         assert state(users) == place
-        run_sql(users, "update backfill.scan set epoch = epoch + 1")
+        run_sql(users, "update backfill.checkpoint set epoch = epoch + 1")
         done = await fill(worker, opened.checkpoints[0], BatchRange(opened.checkpoints[0].window_limit, 1))
         assert batch_result(users) == rows + done.rows
 
@@ -134,9 +134,9 @@ async def test_a_worker_of_before_a_restart_changes_nothing(users: Database):
 @pytest.mark.parametrize(
     "by_hand",
     [
-        "update backfill.scan set sequence = sequence + 1",
-        "update backfill.scan set epoch = epoch - 1",
-        "delete from backfill.scan",
+        "update backfill.checkpoint set sequence = sequence + 1",
+        "update backfill.checkpoint set epoch = epoch - 1",
+        "delete from backfill.checkpoint",
     ],
 )
 async def test_a_checkpoint_that_was_edited_is_not_written_over(users: Database, by_hand: str):
@@ -229,7 +229,7 @@ async def test_a_rewrite_between_two_workers_is_told_when_the_second_opens(users
 async def test_a_checkpoint_that_was_edited_to_no_place_at_all_begins_anew(users: Database, edit: LiteralString):
     async with session(users.dsn, JOB) as worker:
         left = await first_batch(worker)
-    users.query("update backfill.scan set " + edit)
+    users.query("update backfill.checkpoint set " + edit)
     async with session(users.dsn, JOB) as worker:
         opened = await open_leaf(worker)
         assert opened.rewritten == "its checkpoint was changed by hand to a place that cannot be"
@@ -267,7 +267,7 @@ async def test_what_happened_during_the_wait_for_the_lock_is_known_when_it_is_ou
 async def test_a_checkpoint_of_another_table_is_not_believed(users: Database, column: str, why: str):
     async with session(users.dsn, JOB) as worker:
         left = await first_batch(worker)
-    run_sql(users, f"update backfill.scan set {column} = 4711")
+    run_sql(users, f"update backfill.checkpoint set {column} = 4711")
     async with session(users.dsn, JOB) as worker:
         opened = await open_leaf(worker)
         assert opened.rewritten is not None
@@ -316,7 +316,7 @@ async def test_a_started_job_may_not_become_another_one_unless_told_to(users: Da
     run_sql(users, "create table other (like users)")
     async with session(users.dsn, JOB) as worker:
         await first_batch(worker)
-    before = users.query("select * from backfill.job, backfill.scan")
+    before = users.query("select * from backfill.job, backfill.checkpoint")
     changed = job_file(batch={"stripes": 4}, **keys)
     async with session(users.dsn, changed) as worker:
         with pytest.raises(JobError) as caught:
@@ -325,7 +325,7 @@ async def test_a_started_job_may_not_become_another_one_unless_told_to(users: Da
     assert said.startswith("job 'users-handle' was started with another file: ")
     assert "--restart" in said
     assert told in said
-    assert users.query("select * from backfill.job, backfill.scan") == before
+    assert users.query("select * from backfill.job, backfill.checkpoint") == before
     async with session(users.dsn, changed, restart=True) as worker:
         opened = await open_leaf(worker)
         assert (opened.resumed, opened.rewritten, opened.checkpoints[0].rows_total) == (False, None, 0)
@@ -448,7 +448,7 @@ async def test_other_lanes_begin_the_pass_again_and_keep_what_was_counted(users:
         assert opened.rewritten == f"it was begun with lanes: {before}"
         assert sum(checkpoint.rows_total for checkpoint in opened.checkpoints) == rows == batch_result(users)
         assert {(checkpoint.lanes, checkpoint.pass_number) for checkpoint in opened.checkpoints} == {(after, 1)}
-        assert users.query("select count(*) from backfill.scan") == [(after,)]
+        assert users.query("select count(*) from backfill.checkpoint") == [(after,)]
         for one in done:
             with pytest.raises(Superseded):
                 await worker.save_place(one.checkpoint)

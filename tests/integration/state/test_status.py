@@ -49,10 +49,8 @@ async def test_where_no_worker_ever_ran_there_are_no_jobs(users: Database):
 
 async def test_a_state_of_an_older_version_is_told_as_such(users: Database):
     async with session(users.dsn, JOB):
-        run_sql(users, "drop table backfill.rejected")
-        with pytest.raises(
-            Halted, match="of an older version; the next worker brings it up to date, or: backfill init"
-        ):
+        run_sql(users, "drop table backfill.version")
+        with pytest.raises(Halted, match="has version 0, .*; the next worker migrates it, or run: backfill init"):
             await read_status(users.dsn, None)
 
 
@@ -128,7 +126,7 @@ async def test_a_job_that_ended_tells_how(users: Database, state: str, ratio: fl
 async def test_a_job_before_its_first_checkpoint_is_told_too(users: Database):
     async with session(users.dsn, JOB) as worker:
         await open_leaf(worker)
-        run_sql(users, "delete from backfill.scan")
+        run_sql(users, "delete from backfill.checkpoint")
         status = await only(users)
     assert (status.state, status.progress_ratio, status.pass_number, status.rows_total) == ("running", 0.0, 0, 0)
 

@@ -59,7 +59,7 @@ def everything(database: Database) -> list[tuple[Any, ...]]:
     """Each row's version, and the state schema but for its times."""
     return database.query(
         "select ctid::text, xmin::text, users::text from users union all"
-        " select '', '', (to_jsonb(s) - 'updated_at')::text from backfill.scan s union all"
+        " select '', '', (to_jsonb(s) - 'updated_at')::text from backfill.checkpoint s union all"
         " select '', '', b::text from backfill.batch b order by 1, 3"
     )
 
@@ -242,7 +242,7 @@ async def test_a_batch_tells_what_it_cost(users: Database):
     end = str(checkpoint.window_limit)
     assert row[:8] == ("users-handle", 0, 0, 1, 0, "(0,0)", end, 777)
     assert row[8:] == (done.rows, 0, done.rows_hot, 1.5, "replica-a lag 12s > 10s")
-    [(kept, of_batch)] = users.query("select s.wal_bytes, b.wal_bytes from backfill.scan s, backfill.batch b")
+    [(kept, of_batch)] = users.query("select s.wal_bytes, b.wal_bytes from backfill.checkpoint s, backfill.batch b")
     assert kept == done.checkpoint.wal_bytes
     assert done.wal_bytes == kept == of_batch
 
@@ -265,7 +265,7 @@ create constraint trigger object after update on users deferrable initially defe
 """
 FAILURES = {
     "history is gone": (["alter table backfill.batch rename to was_batch"], "42P01"),
-    "checkpoint is gone": (["alter table backfill.scan rename to was_scan"], "42P01"),
+    "checkpoint is gone": (["alter table backfill.checkpoint rename to was_scan"], "42P01"),
     "job is gone": (["delete from backfill.job"], "23503"),
     "a row breaks a constraint": (["alter table users add check (handle <> 'user77')"], "23514"),
     "a trigger objects": (
@@ -287,7 +287,9 @@ async def test_a_batch_and_its_checkpoint_are_one_transaction(users: Database, f
         assert caught.value.sqlstate == sqlstate
         assert ids(users, DONE) == set()
         if "gone" not in failure:
-            assert users.query("select sequence, next_tid::text, rows_total from backfill.scan") == [(0, "(0,0)", 0)]
+            assert users.query("select sequence, next_tid::text, rows_total from backfill.checkpoint") == [
+                (0, "(0,0)", 0)
+            ]
             assert users.query("select count(*) from backfill.batch") == [(0,)]
         assert (await worker.read_signals()).visible  # the session is of use still
 

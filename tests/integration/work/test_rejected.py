@@ -76,7 +76,7 @@ async def test_a_row_is_set_aside_in_the_transaction_that_moves_the_place(users:
         after = await aside(worker, checkpoint, Tid(0, 3))
         assert (after.next, after.sequence) == (Tid(0, 4), checkpoint.sequence + 1)
         assert rejected(users) == [('{"id": 3}', "23514", 1)]
-        assert users.query("select next_tid::text from backfill.scan") == [("(0,4)",)]
+        assert users.query("select next_tid::text from backfill.checkpoint") == [("(0,4)",)]
         assert users.query("select tid::text, message from backfill.rejected") == [("(0,3)", str(WORDS))]
         again = await aside(worker, after, Tid(0, 3), Tid(0, 9))
         assert again.next == Tid(0, 9)
@@ -120,7 +120,9 @@ async def test_more_than_the_job_allows_change_nothing(users: Database):
         ):
             await aside(worker, checkpoint, Tid(0, 3))
         assert len(rejected(users)) == 2
-        assert users.query("select next_tid::text, sequence from backfill.scan") == [("(0,3)", checkpoint.sequence)]
+        assert users.query("select next_tid::text, sequence from backfill.checkpoint") == [
+            ("(0,3)", checkpoint.sequence)
+        ]
 
 
 async def test_rows_of_an_earlier_pass_do_not_count_against_the_bound_until_they_are_met(users: Database):

@@ -1,2 +1,2 @@
 -- --restart: the checkpoint goes, rows that are filled stay filled.
-DELETE FROM backfill.scan WHERE job = %(job)s
+DELETE FROM backfill.checkpoint WHERE job = %(job)s

@@ -1,2 +1,2 @@
 -- A job that has ended begins again: no leaf of it counts as done.
-UPDATE backfill.scan SET proof = NULL WHERE job = %(job)s AND proof IS NOT NULL
+UPDATE backfill.checkpoint SET proof = NULL WHERE job = %(job)s AND proof IS NOT NULL

@@ -2,4 +2,5 @@
 -- and for `vacuum: auto` MAINTAIN (17 and later; before, to be a member of its owner).
 GRANT pg_monitor TO {role};
 GRANT USAGE ON SCHEMA backfill TO {role};
-GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA backfill TO {role};
+GRANT SELECT, INSERT, UPDATE, DELETE
+    ON backfill.job, backfill.checkpoint, backfill.batch, backfill.event, backfill.rejected TO {role};

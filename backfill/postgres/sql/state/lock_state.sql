@@ -1,2 +1,4 @@
--- Of several workers that come first at once, one creates the schema and the others wait for it.
-SELECT pg_advisory_xact_lock(%(key)s)
+-- Of several sessions that migrate at once, one does it and the others wait, but not for long.
+SET LOCAL search_path = pg_catalog, pg_temp;
+SET LOCAL lock_timeout = '3s';
+SELECT pg_advisory_xact_lock({key});

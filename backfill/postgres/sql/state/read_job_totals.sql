@@ -2,5 +2,5 @@
 SELECT coalesce(sum(rows_total), 0)::bigint AS rows_total, coalesce(sum(rows_unconverged), 0)::bigint AS rows_unconverged,
     coalesce(sum(wal_bytes), 0)::bigint AS wal_bytes, coalesce(max(sequence), 0) AS sequence,
     (SELECT count(*) FROM backfill.rejected r WHERE r.job = %(job)s) AS rows_rejected
-FROM backfill.scan
+FROM backfill.checkpoint
 WHERE job = %(job)s

@@ -9,7 +9,7 @@ SELECT
         ORDER BY r.at DESC
         LIMIT 5
     ) AS rejected,
-    j.leaves, j.pages, s.scans, extract(epoch FROM clock_timestamp() - greatest(j.updated_at, s.updated_at))::float8 AS idle_s,
+    j.leaves, j.pages, s.checkpoints, extract(epoch FROM clock_timestamp() - greatest(j.updated_at, s.updated_at))::float8 AS idle_s,
     EXISTS (
         SELECT FROM pg_stat_activity a
         WHERE a.datname = current_database() AND a.application_name = j.worker
@@ -27,14 +27,9 @@ SELECT
     ) AS rows_s
 FROM backfill.job j
 CROSS JOIN LATERAL (
-    SELECT max(c.updated_at) AS updated_at, coalesce(jsonb_agg(jsonb_build_object(
-        'leaf', c.leaf, 'lane', c.lane, 'lanes', c.lanes, 'epoch', c.epoch, 'sequence', c.sequence,
-        'pass_number', c.pass_number, 'end_page', c.end_page, 'window_start', c.window_start, 'window_end', c.window_end,
-        'sizes', c.sizes, 'window_pages', c.window_pages, 'layout', c.layout, 'stripe', c.stripe,
-        'next_tid', c.next_tid::text, 'rows_pass', c.rows_pass, 'rows_converged_pass', c.rows_converged_pass,
-        'rows_total', c.rows_total, 'rows_unconverged', c.rows_unconverged, 'wal_bytes', c.wal_bytes, 'done', c.proof IS NOT NULL
-    ) ORDER BY c.updated_at, c.leaf, c.lane), '[]') AS scans
-    FROM backfill.scan c
+    SELECT max(c.updated_at) AS updated_at, coalesce(jsonb_agg(
+        to_jsonb(c) - 'proof' || jsonb_build_object('done', c.proof IS NOT NULL) ORDER BY c.updated_at, c.leaf, c.lane), '[]') AS checkpoints
+    FROM backfill.checkpoint c
     WHERE c.job = j.name
 ) s
 WHERE %(job)s::text IS NULL OR j.name = %(job)s

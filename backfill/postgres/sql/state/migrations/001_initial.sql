@@ -1,6 +1,4 @@
--- The state of all jobs of this database: one small schema beside the data, so that a checkpoint commits with its batch.
-CREATE SCHEMA IF NOT EXISTS backfill;
-
+-- The tables as they were before migrations had numbers; a schema of that time or before is completed.
 CREATE TABLE IF NOT EXISTS backfill.job (
     name             text PRIMARY KEY,
     spec             jsonb NOT NULL,

@@ -1,0 +1,65 @@
+"""The state schema's migrations: numbered files, each applied once, in one transaction, under one lock.
+
+What a worker applies is what `backfill init --print` prints.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+from psycopg.sql import SQL, Composable, Literal
+
+from backfill.postgres.session.sql_files import statement
+from backfill.postgres.state.locks import lock_key
+
+KEY = lock_key("schema", "backfill")
+FOREIGN_OBJECT = "BF001"
+"""SQLSTATE of our own: the schema holds what is not ours, as the message says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One file of `sql/state/migrations`; its number is that of the schema after it."""
+
+    number: int
+    name: str
+
+    @property
+    def text(self) -> str:
+        """Its statements."""
+        return statement(f"state/migrations/{self.name}").decode()
+
+
+@cache
+def migrations() -> tuple[Migration, ...]:
+    """Return all of them in order."""
+    names = sorted(path.name for path in files("backfill.postgres").joinpath("sql/state/migrations").iterdir())
+    return tuple(Migration(int(name[:3]), name.removesuffix(".sql")) for name in names)
+
+
+def latest() -> int:
+    """Return the number of the schema that this version works with."""
+    return migrations()[-1].number
+
+
+@cache
+def steps() -> tuple[str, ...]:
+    """Return the transactions that create or migrate the schema, in order; one that was applied before changes nothing."""
+    lock = _format("lock_state", key=Literal(KEY))
+    owners, code = (SQL(_text(name)) for name in ("read_foreign_owners", "read_foreign_code"))
+    begun = _format("refuse_foreign_objects", owners=owners, code=code) + "\n" + _text("create_version")
+    applied = (
+        _format("apply_migration", number=Literal(migration.number), statements=SQL(migration.text))
+        for migration in migrations()
+    )
+    return tuple(f"{lock}\n{step}" for step in (begun, *applied))
+
+
+def _format(name: str, **values: Composable) -> str:
+    return SQL(_text(name)).format(**values).as_string()
+
+
+def _text(name: str) -> str:
+    return statement(f"state/{name}").decode()
