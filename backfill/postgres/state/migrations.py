@@ -46,12 +46,12 @@ def latest() -> int:
 
 @cache
 def steps() -> tuple[str, ...]:
-    """Return the transactions that create or migrate the schema, in order; one that was applied before changes nothing."""
-    lock = _format("lock_state", key=Literal(KEY))
-    owners, code = (SQL(_text(name)) for name in ("read_foreign_owners", "read_foreign_code"))
-    begun = _format("refuse_foreign_objects", owners=owners, code=code) + "\n" + _text("create_version")
+    """Return the transactions that create or migrate the schema, in order; what was applied before is left alone."""
+    lock = _format("state/lock_state", key=Literal(KEY))
+    owners, code = (SQL(_text(name)) for name in ("state/read_foreign_owners", "state/read_foreign_code"))
+    begun = _format("state/refuse_foreign_objects", owners=owners, code=code) + "\n" + _text("state/create_version")
     applied = (
-        _format("apply_migration", number=Literal(migration.number), statements=SQL(migration.text))
+        _format("state/apply_migration", number=Literal(migration.number), statements=SQL(migration.text))
         for migration in migrations()
     )
     return tuple(f"{lock}\n{step}" for step in (begun, *applied))
@@ -62,4 +62,4 @@ def _format(name: str, **values: Composable) -> str:
 
 
 def _text(name: str) -> str:
-    return statement(f"state/{name}").decode()
+    return statement(name).decode()

@@ -25,13 +25,14 @@ LOCK_NOT_AVAILABLE = "55P03"
 class StateFacts:
     """What there is of the state schema, and what the role may do with it.
 
-    `may_use` is about the tables of this version, `may_create` about new ones.
+    `complete` says whether all tables of this version are there; `may_create` is about new ones.
     """
 
     role: str
     exists: bool
     has_version: bool
     has_tables: bool
+    complete: bool
     may_look: bool
     may_create: bool
     may_use: bool
@@ -60,6 +61,7 @@ async def has_state(connection: Connection) -> bool:
             f"schema backfill has version {number}, and this backfill works with version {latest()};"
             " the next worker migrates it, or run: backfill init"
         )
+    _refuse_incomplete(state)
     return True
 
 
@@ -77,6 +79,7 @@ async def ensure_state(connection: Connection) -> None:
     if number < latest():
         await _migrate(connection, state, number)
         state = await read_state(connection)
+    _refuse_incomplete(state)
     if not state.may_use:
         raise _halted(state, f"role {state.role!r} may not use schema backfill")
 
@@ -108,6 +111,14 @@ def _refuse_newer(number: int) -> None:
         raise Halted(
             f"schema backfill has version {number}, and this backfill works with version {latest()} at most:"
             " a newer backfill has migrated it; upgrade this one"
+        )
+
+
+def _refuse_incomplete(state: StateFacts) -> None:
+    if not state.complete:
+        raise Halted(
+            "schema backfill has lost a table of job, checkpoint, batch, event and rejected; restore it, or start all jobs"
+            " anew: DROP SCHEMA backfill CASCADE; (rows that are filled stay filled)"
         )
 
 

@@ -212,6 +212,14 @@ async def test_a_schema_without_tables_is_taken_for_ours(users: Database):
         assert state_tables(users) == TABLES
 
 
+async def test_a_schema_that_has_lost_a_table_is_reported(users: Database):
+    await init(users.dsn, None)
+    run_sql(users, "drop table backfill.rejected")
+    for command in (read_status(users.dsn, None), run(users.dsn, job_file())):
+        with pytest.raises(Halted, match="schema backfill has lost a table .* DROP SCHEMA backfill CASCADE;"):
+            await command
+
+
 def least(database: Database, role: str) -> JobFile:
     """Give a role what `init` gives and what the messages tell to; return the job that it runs."""
     run_sql(

@@ -50,7 +50,7 @@ async def test_where_no_worker_ever_ran_there_are_no_jobs(users: Database):
 async def test_a_state_of_an_older_version_is_told_as_such(users: Database):
     async with session(users.dsn, JOB):
         run_sql(users, "drop table backfill.version")
-        with pytest.raises(Halted, match="has version 0, .*; the next worker migrates it, or run: backfill init"):
+        with pytest.raises(Halted, match=r"has version 0, .*; the next worker migrates it, or run: backfill init"):
             await read_status(users.dsn, None)
 
 

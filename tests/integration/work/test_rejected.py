@@ -417,12 +417,7 @@ async def cancel(database: Database) -> None:
     database.query("select pg_cancel_backend(%s)", pid)
 
 
-async def test_a_state_of_an_older_version_is_brought_up_to_date(users: Database):
-    async with Session(users.dsn, job_file()):
-        pass
-    run_sql(users, "drop table backfill.rejected")
-    async with Session(users.dsn, job_file()) as worker:
-        assert await worker.read_rejected() == ()
+async def test_a_job_of_before_the_key_existed_has_its_default():
     limits = {"name": "x", "table": "t", "set": {"a": "b"}, "where": "a IS NULL"}
     assert Job.model_validate(limits).max_rejected == 1000
 

@@ -16,7 +16,7 @@ BUILT_NAMES = {"state/grants", "state/grant_compression"}
 """Statements that are named without their folder; so are all of monitor, which are run together."""
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", [name for name in FILES if not name.startswith("state/migrations/")])
 def test_a_statement_is_used_by_its_name(name):
     short = name.rsplit("/", 1)[-1] if name in BUILT_NAMES or name.startswith("monitor/") else name
     assert f'"{short}"' in CODE or f'"{name}"' in CODE
