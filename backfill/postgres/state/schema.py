@@ -117,8 +117,8 @@ def _refuse_newer(number: int) -> None:
 def _refuse_incomplete(state: StateFacts) -> None:
     if not state.complete:
         raise Halted(
-            "schema backfill has lost a table of job, checkpoint, batch, event and rejected; restore it, or start all jobs"
-            " anew: DROP SCHEMA backfill CASCADE; (rows that are filled stay filled)"
+            "schema backfill has lost a table of job, checkpoint, batch, event and rejected; restore it,"
+            " or start all jobs anew: DROP SCHEMA backfill CASCADE; (rows that are filled stay filled)"
         )
 
 

@@ -216,7 +216,7 @@ async def test_a_schema_that_has_lost_a_table_is_reported(users: Database):
     await init(users.dsn, None)
     run_sql(users, "drop table backfill.rejected")
     for command in (read_status(users.dsn, None), run(users.dsn, job_file())):
-        with pytest.raises(Halted, match="schema backfill has lost a table .* DROP SCHEMA backfill CASCADE;"):
+        with pytest.raises(Halted, match=r"schema backfill has lost a table .* DROP SCHEMA backfill CASCADE;"):
             await command
 
 
