@@ -39,6 +39,7 @@ class Table:
 
     `pages` is its size now; `rows_estimated` is the planner's, 0 when never analysed. `alias` is what expressions
     call a row where several tables are filled: the name of the job's table; None where that is this one's own.
+    `key_operators` are the equality operators of the key's columns, with their schemas; PostgreSQL's own if empty.
     """
 
     name: TableName
@@ -50,6 +51,7 @@ class Table:
     before_update_triggers: tuple[str, ...]
     indexes: int = 0
     alias: str | None = None
+    key_operators: tuple[str, ...] = ()
 
     @property
     def foreseeable(self) -> bool:

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import asynccontextmanager
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,13 +24,15 @@ from backfill.jobfile.load import JobFile, load
 from backfill.postgres.catalog.check_expressions import prepare
 from backfill.postgres.catalog.table import read_table
 from backfill.postgres.session.connection import Connection, connect
-from backfill.postgres.statements.compose import Statements
+from backfill.postgres.statements.compose import Statements, compose
+from backfill.postgres.statements.predicates import RowPredicates
 from backfill.postgres.work.job_session import PgJobSession as Session
 from backfill.table.batch import BatchResult, OpenedLeaf
 from backfill.table.checkpoint import Checkpoint, Layout, lay_out
-from backfill.table.definition import Table
+from backfill.table.definition import Column, Table, TableIdentity
 from backfill.table.row_counts import BatchRange, batch_range
-from tests.factories import admission, run_order
+from backfill.values.identifier import TableName
+from tests.factories import admission, job, run_order
 from tests.fault_injection import Primary
 from tests.fixtures_postgres import Database
 from tests.roles import dismiss, employ_first
@@ -38,10 +40,16 @@ from tests.roles import dismiss, employ_first
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-OF_FUNCTIONS = ("rows", "rows_rest")
-STATEMENTS = tuple(
-    field.name for field in fields(Statements) if field.name not in ("foreseen", "unforeseen", "mapped", *OF_FUNCTIONS)
+_USERS = Table(
+    name=TableName("public", "users"),
+    identity=TableIdentity(1, 1, 1),
+    pages=1,
+    rows_estimated=1,
+    columns=tuple(Column(one, "text", generated=False, indexed=False) for one in ("id", "username", "handle")),
+    key=("id",),
+    before_update_triggers=(),
 )
+STATEMENTS = tuple(name for name, _ in compose(RowPredicates(job(), _USERS, foreseen=True)).named())
 """Whatever the engine may send: one that is added is tested with the others. Jobs with a function have more."""
 
 

@@ -17,8 +17,9 @@ from backfill.postgres.catalog.using_table import check_joined
 from backfill.postgres.session.connection import INSUFFICIENT_PRIVILEGE, Connection, translated
 from backfill.postgres.session.conninfo import InvalidConninfo, parse_conninfo
 from backfill.postgres.session.missing_rights import mended
+from backfill.postgres.session.role_settings import execute_as_role
 from backfill.postgres.session.sql_files import statement as static
-from backfill.postgres.statements.compose import Statements, compose
+from backfill.postgres.statements.compose import Pass, Scope, Statements, compose
 from backfill.postgres.statements.fragments import NOTHING, expression, joined_of, name_of, target_of
 from backfill.postgres.statements.function_values import read_output_types
 from backfill.postgres.statements.predicates import RowPredicates
@@ -72,7 +73,9 @@ async def prepare(connection: Connection, job_file: JobFile, table: Table) -> St
                 break
         else:
             statements = replace(statements, unforeseen=compose(replace(predicates, foreseen=False), stable=stable))
-    error = await _refused(connection, SQL("EXPLAIN ") + statements.update, statements.no_values)
+    error = await _refused(
+        connection, SQL("EXPLAIN ") + statements.update[Scope.STRIPE, Pass.FIRST], statements.no_values
+    )
     if error:  # no expression's fault: a rule on the table
         said = await _said(connection, error, "")
         raise JobError(f"{job_file.at('table')}: table '{table.name}' cannot be filled: {said}")
@@ -97,7 +100,7 @@ async def accept_sources(connection: Connection, job_file: JobFile) -> None:
 async def explain(connection: Connection, statement: Composed, values: dict[str, Any] = NO_VALUES) -> str:
     """Return the server's plan of a statement over the table's first page, without running it."""
     with translated(connection):
-        cursor = await connection.execute(SQL("EXPLAIN (COSTS OFF) ") + statement, _ANYWHERE | values)
+        cursor = await execute_as_role(connection, SQL("EXPLAIN (COSTS OFF) ") + statement, _ANYWHERE | values)
         return "\n".join(row[0] for row in await cursor.fetchall())
 
 
@@ -106,7 +109,7 @@ async def nodes(
 ) -> list[dict[str, Any]]:
     """Return the nodes of the plan of a statement over the table's first page, each with the server's own words."""
     with translated(connection):
-        cursor = await connection.execute(SQL("EXPLAIN (FORMAT json) ") + statement, _ANYWHERE | values)
+        cursor = await execute_as_role(connection, SQL("EXPLAIN (FORMAT json) ") + statement, _ANYWHERE | values)
         row = await cursor.fetchone()
     assert row is not None, "a plan is one row"
     return list(below(row[0][0]["Plan"]))
@@ -153,7 +156,7 @@ async def _refused(
     """Let the server plan a statement; return the error that blames the job file, raise any other."""
     try:
         async with connection.transaction():  # `backfill plan` asks inside one of its own, which must go on
-            await connection.execute(statement, _ANYWHERE | values)
+            await execute_as_role(connection, statement, _ANYWHERE | values)
     except psycopg.Error as error:
         if (error.sqlstate or "").startswith(_OURS_TO_SAY):
             return error

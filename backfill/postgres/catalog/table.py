@@ -51,6 +51,7 @@ async def read_table(connection: Connection, job_file: JobFile, role: str, leaf:
             for one in row["columns"]
         ),
         key=tuple(row["key"]),
+        key_operators=tuple(row["key_operators"]),
         before_update_triggers=tuple(row["before_update_triggers"]),
         indexes=row["indexes"],
         alias=root.name if leaf or row["has_children"] or row["kind"] == "p" else None,

@@ -52,7 +52,7 @@ def _each(values: list[Any], element: str) -> list[Any]:
     return [_each(one, element) if nested and isinstance(one, list) else text_of(one, element) for one in values]
 
 
-def accept_out_of_range_dates(cursor: AsyncCursor[Any]) -> None:
+def keep_exact_values(cursor: AsyncCursor[Any]) -> None:
     """Let dates and times that Python has none for (infinity, years before 1, 24:00) arrive as PostgreSQL's text."""
     for name, loader in _LENIENT.items():
         cursor.adapters.register_loader(name, loader)

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from backfill.jobfile.load import JobFile
-from backfill.postgres.mapping.encode import accept_out_of_range_dates, text_of
+from backfill.postgres.mapping.encode import keep_exact_values, text_of
 from backfill.postgres.mapping.mapped_rows import MappedRows, SourceRow, Values, stripe_of
 from backfill.postgres.session.connection import Connection, translated
-from backfill.postgres.statements.compose import Statements
+from backfill.postgres.session.role_settings import execute_as_role
+from backfill.postgres.statements.compose import Scope, Statements
 from backfill.postgres.statements.function_values import FunctionValues
 from backfill.retry.sqlstate import FUNCTION_DIED
 from backfill.rowfunction.process import FunctionFailed, ProcessDied, RowProcess
@@ -65,7 +66,7 @@ class RowMapper:
         self._mapped = mapped
         python = self._job_file.job.python
         assert python is not None, "the job has a function"
-        outputs = tuple((one.column, one.base) for one in mapped.outputs)
+        outputs = tuple((one.column, one.base.removeprefix("pg_catalog.")) for one in mapped.outputs)
         self._process = RowProcess(LoadRequest(self._directory, python.function, mapped.inputs, outputs, text_of))
         for deaths in range(1, DEATHS_MAX + 1):
             try:
@@ -140,18 +141,21 @@ class RowMapper:
     async def _read(
         self, connection: Connection, statements: Statements, checkpoint: Checkpoint, end: Tid, limit: int | None = None
     ) -> list[SourceRow]:
-        query = statements.rows_rest if checkpoint.last_stripe else statements.rows
-        assert query is not None, "the job has a function"
+        query = statements.find_inputs[Scope.LAST_STRIPE if checkpoint.last_stripe else Scope.STRIPE]
+        assert statements.read_inputs is not None, "the job has a function"
         parameters = {
             "low": str(checkpoint.next),
             "high": str(end),
             "mask": mask(checkpoint.layout.sizes, checkpoint.stripe),
         }
         with translated(connection):
+            found = await execute_as_role(connection, query, parameters, function=True)
+            versions = await (found.fetchall() if limit is None else found.fetchmany(limit))
             async with connection.cursor() as cursor:
-                accept_out_of_range_dates(cursor)
-                await cursor.execute(query, parameters)
-                rows = await (cursor.fetchall() if limit is None else cursor.fetchmany(limit))
+                keep_exact_values(cursor)
+                tids, xmins = [tid for tid, _ in versions], [xmin for _, xmin in versions]
+                await cursor.execute(statements.read_inputs, {"tids": tids, "xmins": xmins})
+                rows = await cursor.fetchall()
         return [SourceRow(Tid.parse(tid), xmin, tuple(inputs)) for tid, xmin, *inputs in rows]
 
     async def _map(

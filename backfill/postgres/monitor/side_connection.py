@@ -11,8 +11,9 @@ from psycopg.conninfo import make_conninfo
 from psycopg.rows import dict_row
 from psycopg.sql import SQL
 
-from backfill.postgres.session.connection import Connection, connect, translated
+from backfill.postgres.session.connection import Connection, connect, set_settings, translated
 from backfill.postgres.session.conninfo import parse_conninfo
+from backfill.postgres.session.role_settings import execute_as_role
 from backfill.postgres.session.sql_files import statement
 from backfill.postgres.statements.fragments import expression
 from backfill.throttle.signals import Replica
@@ -20,9 +21,7 @@ from backfill.values.errors import ConnectionLost, DatabaseError
 
 TIMEOUT_S = 3.0
 """What a question may take; longer is no answer."""
-_ASK = b"""SELECT
-    set_config('default_transaction_read_only', 'on', false),
-    set_config('statement_timeout', %(timeout)s, false)"""
+_SETTINGS = {"default_transaction_read_only": "on", "statement_timeout": f"{TIMEOUT_S:.0f}s"}
 
 
 def replica_name(dsn: str) -> str:
@@ -58,7 +57,7 @@ class SideConnection:
         """Return the value of an expression."""
         async with self._asked() as connection:
             with translated(connection):
-                cursor = await connection.execute(SQL("SELECT {}::float8").format(expression(sql)))
+                cursor = await execute_as_role(connection, SQL("SELECT {}::pg_catalog.float8").format(expression(sql)))
                 row = await cursor.fetchone()
         if row is None or row[0] is None or math.isnan(row[0]):
             raise DatabaseError("the query gives no number")
@@ -93,6 +92,5 @@ class SideConnection:
         if self._connection is None or self._connection.closed:
             dsn = make_conninfo(self.dsn, target_session_attrs="any") if self._standby else self.dsn
             self._connection = await connect(dsn, application_name="backfill:ask")
-            with translated(self._connection):
-                await self._connection.execute(_ASK, {"timeout": f"{TIMEOUT_S:.0f}s"})
+            await set_settings(self._connection, _SETTINGS)
         return self._connection

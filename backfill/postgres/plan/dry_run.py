@@ -16,8 +16,9 @@ from backfill.jobfile.job import Job
 from backfill.postgres.catalog.check_expressions import below
 from backfill.postgres.session.connection import Connection, translated
 from backfill.postgres.session.missing_rights import with_grant
+from backfill.postgres.session.role_settings import execute_as_role
 from backfill.postgres.session.sql_files import statement
-from backfill.postgres.statements.compose import Statements
+from backfill.postgres.statements.compose import Pass, Scope, Statements
 from backfill.postgres.work.compression import compress
 from backfill.postgres.work.reads import read_scout
 from backfill.table.checkpoint import Checkpoint, Layout, advance, begin
@@ -93,7 +94,9 @@ async def _run(
 ) -> Measurement:
     """Run the UPDATE of a batch as a run does, and roll it back."""
     async with _rolled_back(connection):
-        measured, row = await _update(connection, statements.update_rest, table, checkpoint, found)
+        measured, row = await _update(
+            connection, statements.update[Scope.LAST_STRIPE, Pass.FIRST], table, checkpoint, found
+        )
     rows, unconverged, _ = row
     return replace(measured, rows=rows, rows_unconverged=unconverged)
 
@@ -111,7 +114,9 @@ async def _explained(
         compressing = await compress(connection, method)
         if compressing is not None and await compressing.fetchone() is None:
             method = None
-        measured, row = await _update(connection, _EXPLAIN + statements.update_rest, table, checkpoint, found)
+        measured, row = await _update(
+            connection, _EXPLAIN + statements.update[Scope.LAST_STRIPE, Pass.FIRST], table, checkpoint, found
+        )
     [update] = [node for node in below(row[0][0]["Plan"]) if node["Node Type"] == "ModifyTable"]
     return replace(measured, rows=int(update["Actual Rows"]), images=update["WAL FPI"], compression=method)
 
@@ -130,7 +135,7 @@ async def _update(
 ) -> tuple[Measurement, tuple[Any, ...]]:
     before = await _measured(connection, table)
     started_s = time.monotonic()
-    cursor = await connection.execute(update, {"low": str(checkpoint.next), "high": str(found.end)})
+    cursor = await execute_as_role(connection, update, {"low": str(checkpoint.next), "high": str(found.end)})
     row = await cursor.fetchone()
     took_s = time.monotonic() - started_s
     after = await _measured(connection, table)

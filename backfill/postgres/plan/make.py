@@ -20,11 +20,12 @@ from backfill.postgres.monitor import read_signals
 from backfill.postgres.monitor.side_connection import replica_name
 from backfill.postgres.plan.dry_run import measure
 from backfill.postgres.plan.sample_layouts import read_layouts
+from backfill.postgres.plan.statement_titles import titled
 from backfill.postgres.session.connection import Connection, connect, translated, worker_name
 from backfill.postgres.session.server import PAGE_BYTES, check_server, read_server
 from backfill.postgres.session.sql_files import statement
 from backfill.postgres.state.schema import read_state
-from backfill.postgres.statements.compose import Statements
+from backfill.postgres.statements.compose import Pass, Scope, Statements
 from backfill.postgres.statements.predicates import RowPredicates
 from backfill.postgres.work import compression
 from backfill.table.checkpoint import Layout, begin
@@ -35,19 +36,6 @@ from backfill.throttle.signals import Signals
 from backfill.throttle.state import ThrottleState
 from backfill.upkeep import vacuum
 from backfill.values.units import format_duration, format_size
-
-_TITLES = {
-    "rows": "what the function is given: the rows of a batch, read outside of its transaction",
-    "scout": "count a range's matching rows by slice and stripe (reads only)",
-    "due": "find rows where they are few, for batches by address (reads only)",
-    "update": "a batch: one stripe of a range, in one transaction with its checkpoint",
-    "update_rest": "a batch of a window's last stripe: all that is left",
-    "update_rows": "a batch of rows whose addresses were found",
-    "update_again": "the same in a later pass: without rows that would match `where` still",
-    "update_rest_again": "the same of a last stripe",
-    "update_rows_again": "the same by address: what later passes find as a rule",
-    "verify": "the final read",
-}
 
 SNAPSHOT_OLD_S = 60.0
 ROWS_READ_WHOLE = 10_000
@@ -89,7 +77,9 @@ async def _plan(connection: Connection, job_file: JobFile, *, measuring: bool) -
         await check_expressions.accept_sources(connection, job_file)
         if listed:
             await check_own_rows(connection, job_file, table, frozenset(str(leaf.name) for leaf in listed))
-        explained = await check_expressions.explain(connection, statements.update, statements.no_values)
+        explained = await check_expressions.explain(
+            connection, statements.update[Scope.STRIPE, Pass.FIRST], statements.no_values
+        )
         about_others = await _about_others(connection, job_file, table, statements)
         searched = await check_expressions.nodes(connection, RowPredicates(job, table, foreseen=False).searching())
     signals = await read_signals.read_signals(
@@ -142,13 +132,7 @@ async def _plan(connection: Connection, job_file: JobFile, *, measuring: bool) -
         max_wal_rate_bytes_s=rate_bytes_s,
         notices=tuple(notices),
         samples=tuple(await _samples(connection, job_file, table, statements)),
-        statements=tuple(
-            (title, _text(connection, composed))
-            for name, title in _TITLES.items()
-            # A row function's batches go by address only to find a row that is refused.
-            if not (job.python and name.startswith("update_rows"))
-            and (composed := getattr(statements, name)) is not None
-        ),
+        statements=tuple((title, _text(connection, composed)) for title, composed in titled(statements)),
         explained=explained,
         shown=str(table.name),
         leaf_count=len(listed),
@@ -223,7 +207,9 @@ async def _about_others(connection: Connection, job_file: JobFile, table: Table,
     using = job_file.job.using
     whole = {
         f"{node['Relation Name']} is read whole for each batch, about {node['Plan Rows']:,} rows: no index serves it"
-        for node in await check_expressions.nodes(connection, statements.update, statements.no_values)
+        for node in await check_expressions.nodes(
+            connection, statements.update[Scope.STRIPE, Pass.FIRST], statements.no_values
+        )
         if node["Node Type"] == "Seq Scan" and node["Plan Rows"] >= ROWS_READ_WHOLE
     }
     notices = sorted(whole)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, TypeVar
 
@@ -18,6 +18,7 @@ from psycopg.abc import PQGen
 from psycopg.conninfo import make_conninfo
 from psycopg.pq import Conninfo
 from psycopg.rows import DictRow, TupleRow, dict_row
+from psycopg.types.json import Jsonb
 
 from backfill.jobfile.job import Job
 from backfill.postgres.session.conninfo import InvalidConninfo, mask_values, parse_conninfo
@@ -25,6 +26,8 @@ from backfill.postgres.session.encoding import escape_unknown
 from backfill.postgres.session.lock_release import release_settings
 from backfill.postgres.session.pipeline import SyncLastPipeline
 from backfill.postgres.session.pooler import require_session_mode
+from backfill.postgres.session.settings import OURS, SESSION, changed
+from backfill.postgres.session.sql_files import statement
 from backfill.retry.connect_advice import with_advice
 from backfill.values.errors import ConnectionLost, JobError, StatementRefused
 from backfill.values.redact import redact
@@ -53,34 +56,6 @@ WAIT_INTERVAL_S = 0.1
 TRANSACTION_TIMEOUT = 170000
 """The first version that has this setting."""
 
-_SET = b"""SELECT
-    pg_backend_pid(),
-    set_config('statement_timeout', %(statement_timeout)s, false),
-    set_config('lock_timeout', %(lock_timeout)s, false),
-    set_config('idle_in_transaction_session_timeout', %(idle_in_transaction_session_timeout)s, false),
-    set_config('synchronous_commit', %(synchronous_commit)s, false),
-    set_config('default_transaction_isolation', 'read committed', false),
-    set_config('plan_cache_mode', 'force_custom_plan', false),
-    set_config('row_security', 'off', false),
-    set_config('TimeZone', 'UTC', false),
-    set_config('client_min_messages', %(client_min_messages)s, false),
-    set_config('client_connection_check_interval', %(client_connection_check_interval)s, false),
-    set_config('tcp_keepalives_idle', %(tcp_keepalives_idle)s, false),
-    set_config('tcp_keepalives_interval', %(tcp_keepalives_interval)s, false),
-    set_config('tcp_keepalives_count', %(tcp_keepalives_count)s, false),
-    set_config('tcp_user_timeout', %(tcp_user_timeout)s, false),
-    (SELECT set_config(name, %(transaction_timeout)s, false) FROM pg_settings WHERE name = 'transaction_timeout')
-WHERE %(told_pid)s::int IS NULL OR pg_backend_pid() = %(told_pid)s"""
-"""What a role or a database has as its defaults would cut the final read short or make batches fail. Not every server
-has `transaction_timeout`. When the server lets go of our locks by itself is `lock_release`'s.
-
-Custom plans: a generic one takes a few pages for a fixed share of the table, and then reads all of a second table
-that `where` or `set` looks into, for each batch.
-
-With `told_pid`, the process that the protocol named, nothing is set in another one: that is a pooler's, and may be
-anybody's next.
-"""
-
 
 class Connection(AsyncConnection[TupleRow]):
     """A session of ours; `server_pid` is the process that has its settings and its locks.
@@ -90,6 +65,10 @@ class Connection(AsyncConnection[TupleRow]):
 
     server_pid = 0
     answer_s: float | None = None
+    role_settings: Mapping[str, str] = {}
+    """What the role has set otherwise than we do, see `session.settings`."""
+    role_schemas: tuple[str, ...] = ()
+    """The schemas of the role's search_path that are there, in its order."""
 
     @asynccontextmanager
     async def pipeline(self) -> AsyncIterator[AsyncPipeline]:
@@ -149,22 +128,25 @@ async def connect(dsn: str, *, application_name: str, job: Job | None = None) ->
     try:
         with translated(connection):
             # Behind a pooler the protocol names a process that there is not.
-            pid = await _set(connection, job, told_pid=connection.info.backend_pid)
-            if pid is None:
+            if not await _begin(connection, job, told_pid=connection.info.backend_pid):
                 await require_session_mode(connection, lambda: _open(dsn, "backfill:pooler"))
-                pid = await _set(connection, job)
-        assert pid is not None, "without a condition there is one row"
+                await _begin(connection, job)
     except BaseException:
         await connection.close()
         raise
-    connection.server_pid = pid
     return connection
 
 
 async def bound(connection: Connection, job: Job) -> None:
     """Set the timeouts of a session anew."""
+    connection.answer_s = _answer_s(job)
+    await set_settings(connection, _bounds(job))
+
+
+async def set_settings(connection: Connection, settings: dict[str, str]) -> None:
+    """Set what holds in a session from now on, of settings that this server has."""
     with translated(connection):
-        await _set(connection, job)
+        await connection.execute(statement("session/set_settings"), {"settings": Jsonb(settings)})
 
 
 async def _open(dsn: str, application_name: str) -> Connection:
@@ -192,15 +174,26 @@ def _user(given: dict[str, Any]) -> str | None:
     return given.get("user") or (default.decode(errors="replace") if default else None)
 
 
-async def _set(connection: Connection, job: Job | None, *, told_pid: int | None = None) -> int | None:
-    """Set what holds in every session of ours; return the process that it was set in, None where it was not."""
-    connection.answer_s = 2 * (job.statement_timeout_s if job else TIMEOUT_S) + ANSWER_S
-    cursor = await connection.execute(_SET, _settings(job) | {"told_pid": told_pid})
+async def _begin(connection: Connection, job: Job | None, *, told_pid: int | None = None) -> bool:
+    """Read the role's settings and set ours; return whether that was done, see open_session.sql."""
+    connection.answer_s = _answer_s(job)
+    wanted = {**OURS, **SESSION, **_bounds(job)}
+    parameters = {"told_pid": told_pid, "names": list(OURS), "settings": Jsonb(wanted)}
+    cursor = await connection.execute(statement("session/open_session"), parameters)
     row = await cursor.fetchone()
-    return int(row[0]) if row else None
+    if row is None:
+        return False
+    connection.server_pid, schemas, before, _ = row
+    connection.role_schemas, connection.role_settings = tuple(schemas), changed(before)
+    return True
 
 
-def _settings(job: Job | None) -> dict[str, Any]:
+def _answer_s(job: Job | None) -> float:
+    return 2 * (job.statement_timeout_s if job else TIMEOUT_S) + ANSWER_S
+
+
+def _bounds(job: Job | None) -> dict[str, str]:
+    """Return what bounds our statements: the defaults of a role or a database would cut the final read short."""
     statement_timeout_s = job.statement_timeout_s if job else TIMEOUT_S
     return release_settings(statement_timeout_s) | {
         "statement_timeout": f"{round(statement_timeout_s * 1000)}ms",

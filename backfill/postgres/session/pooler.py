@@ -62,7 +62,7 @@ async def _ask(connection: AsyncConnection[TupleRow], second: AsyncConnection[Tu
 
 async def read_pid(connection: AsyncConnection[TupleRow]) -> int:
     """Return the server process that answers now."""
-    cursor = await connection.execute("SELECT pg_backend_pid()")
+    cursor = await connection.execute("SELECT pg_catalog.pg_backend_pid()")
     row = await cursor.fetchone()
     assert row is not None, "a select without FROM has one row"
     return int(row[0])

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 
 from psycopg.sql import SQL, Composed, Identifier, Literal
 
-from backfill.postgres.statements.fragments import (
-    NOTHING,
-    expression,
-    joined_of,
-    key_of,
-    name_of,
-    object_of,
-    range_of,
-    residue_of,
-    row_of,
-    target_of,
-)
+from backfill.postgres.statements.fragments import cast_of, range_of, residue_of, row_of, target_of
 from backfill.postgres.statements.function_values import FunctionValues
-from backfill.postgres.statements.page_profile import compose_shape
+from backfill.postgres.statements.page_profile import compose_profile
 from backfill.postgres.statements.predicates import RowPredicates
+from backfill.postgres.statements.row_statements import (
+    addresses_of,
+    compose_find_rejected,
+    compose_key,
+    compose_still_matching,
+    compose_values,
+)
+from backfill.postgres.statements.update import compose_sample_after, compose_sample_before, compose_update
 from backfill.postgres.statements.verification import compose_proof
 from backfill.table.definition import Table
 from backfill.table.sparse_rows import TIDS_MAX
@@ -29,43 +28,49 @@ from backfill.values.identifier import TableName
 SKIP_DATABASE_STATS_FROM = 160000
 
 
-@dataclass(frozen=True, slots=True)
+class Scope(StrEnum):
+    """Which rows of a range a statement is for: a stripe of several, all that are left, or some addresses."""
+
+    STRIPE = "stripe"
+    LAST_STRIPE = "last stripe"
+    ADDRESSES = "addresses"
+
+
+class Pass(StrEnum):
+    """The first pass updates whatever matches `where`; a later one only what would not match it afterwards.
+
+    Rows that match still are met in every pass. A later pass leaves them out if the row after the UPDATE can be
+    `foreseen`; `verify` counts them.
+    """
+
+    FIRST = "first pass"
+    LATER = "later pass"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Statements:
     """What the engine may send for one job on one table.
 
-    `update` is for a stripe of several, `update_rest` for the last one or the only one, `update_rows` for rows whose
-    addresses `due` has found. In passes after the
-    first the `…_again` forms follow: where the row after the UPDATE can be `foreseen` they leave out rows
-    that would match `where` still, which else were met again in every pass; `verify` counts those apart.
-    A job with a row function reads its `rows` first; these are None without. `due_of_stripe` finds the rows of a batch
-    that was refused, `row_key` and `row_values` tell of one of them: its key, and what it would be set to, where that
-    can be asked. Rows that are set aside are `kept` while they match, and each is found by `row_again`. `unforeseen`
-    are the same statements for when `set` cannot be asked of every row; None where it is not asked.
+    `read_inputs` reads what a row function is given; it is empty without one. `row_values` is what a row would be set
+    to, None if that cannot be asked. `unforeseen` are the same statements for when `set` cannot be asked of every row;
+    None if it is not asked.
     """
 
     foreseen: bool
     profile: Composed
-    scout: Composed
-    scout_again: Composed
-    due: Composed
-    due_again: Composed
-    due_of_stripe: Composed
-    update: Composed
-    update_rest: Composed
-    update_rows: Composed
-    update_again: Composed
-    update_rest_again: Composed
-    update_rows_again: Composed
+    count: Mapping[Pass, Composed]
+    find: Mapping[tuple[Scope, Pass], Composed]
+    update: Mapping[tuple[Scope, Pass], Composed]
     verify: Composed
     sample_before: Composed
     sample_after: Composed
     row_key: Composed
-    row_again: Composed
-    kept: Composed
+    find_rejected: Composed
+    still_matching: Composed
     row_values: Composed | None = None
     mapped: FunctionValues | None = None
-    rows: Composed | None = None
-    rows_rest: Composed | None = None
+    find_inputs: Mapping[Scope, Composed]
+    read_inputs: Composed | None = None
     unforeseen: Statements | None = None
 
     @property
@@ -73,34 +78,67 @@ class Statements:
         """The parameters of a row function's values for no row at all."""
         return {name: [] for name in ("tids", "xmins", *self.mapped.parameters)} if self.mapped else {}
 
+    def named(self) -> Iterator[tuple[str, Composed]]:
+        """Yield each statement with its name, for a person to read."""
+        yield "profile", self.profile
+        for which_pass, statement in self.count.items():
+            yield f"count, {which_pass}", statement
+        for (scope, which_pass), statement in self.find.items():
+            yield f"find, {scope}, {which_pass}", statement
+        for (scope, which_pass), statement in self.update.items():
+            yield f"update, {scope}, {which_pass}", statement
+        for name in ("verify", "sample_before", "sample_after", "row_key", "find_rejected", "still_matching"):
+            yield name, getattr(self, name)
+        if self.row_values is not None:
+            yield "row_values", self.row_values
+        for scope, statement in self.find_inputs.items():
+            yield f"find_inputs, {scope}", statement
+        if self.read_inputs is not None:
+            yield "read_inputs", self.read_inputs
+
 
 def compose(predicates: RowPredicates, *, stable: bool = True, mapped: FunctionValues | None = None) -> Statements:
     """Return the statements of a job on a table; `stable` is whether `set` gives the same when it is asked again."""
-    table = predicates.table
+    which = {
+        Scope.STRIPE: _range_and_stripe(predicates),
+        Scope.LAST_STRIPE: range_of(predicates.table),
+        Scope.ADDRESSES: addresses_of(predicates),
+    }
+    passes = (Pass.FIRST, Pass.LATER)
     return Statements(
         foreseen=predicates.foreseen,
-        profile=compose_shape(predicates, stable=stable and mapped is None),
-        scout=_scout(predicates, again=False),
-        scout_again=_scout(predicates, again=True),
-        due=_due(predicates, range_of(table), again=False),
-        due_again=_due(predicates, range_of(table), again=True),
-        due_of_stripe=_due(predicates, _range_and_stripe(predicates), again=False),
-        update=_update(predicates, _range_and_stripe(predicates), mapped, again=False),
-        update_rest=_update(predicates, range_of(table), mapped, again=False),
-        update_rows=_update(predicates, _rows(predicates), mapped, again=False),
-        update_again=_update(predicates, _range_and_stripe(predicates), mapped, again=True),
-        update_rest_again=_update(predicates, range_of(table), mapped, again=True),
-        update_rows_again=_update(predicates, _rows(predicates), mapped, again=True),
+        profile=compose_profile(predicates, stable=stable and mapped is None),
+        count={one: _count(predicates, again=one is Pass.LATER) for one in passes},
+        find={
+            # One stripe is searched for a row that was refused, perhaps for what `set` makes of it: `set` is not asked.
+            **{(Scope.STRIPE, one): _find(predicates, which[Scope.STRIPE], again=False) for one in passes},
+            **{
+                (Scope.LAST_STRIPE, one): _find(predicates, which[Scope.LAST_STRIPE], again=one is Pass.LATER)
+                for one in passes
+            },
+        },
+        update={
+            (scope, one): compose_update(predicates, which[scope], mapped, again=one is Pass.LATER)
+            for one in passes
+            for scope in Scope
+        },
         verify=compose_proof(predicates),
-        sample_before=_sample_before(predicates),
-        sample_after=_sample_after(predicates, mapped),
-        row_key=_row_key(predicates),
-        row_again=_row_again(predicates),
-        kept=_kept(predicates),
-        row_values=_row_values(predicates) if stable and mapped is None else None,
+        sample_before=compose_sample_before(predicates),
+        sample_after=compose_sample_after(predicates, mapped),
+        row_key=compose_key(predicates),
+        find_rejected=compose_find_rejected(predicates),
+        still_matching=compose_still_matching(predicates),
+        row_values=compose_values(predicates) if stable and mapped is None else None,
         mapped=mapped,
-        rows=mapped.rows(table, _reached(predicates, _range_and_stripe(predicates), again=False)) if mapped else None,
-        rows_rest=mapped.rows(table, _reached(predicates, range_of(table), again=False)) if mapped else None,
+        find_inputs={
+            scope: mapped.versions(
+                predicates.table, SQL("{} AND {}").format(which[scope], predicates.fillable(again=False))
+            )
+            for scope in (Scope.STRIPE, Scope.LAST_STRIPE)
+        }
+        if mapped
+        else {},
+        read_inputs=mapped.rows(predicates.table) if mapped else None,
     )
 
 
@@ -121,152 +159,38 @@ def lock_of(table: TableName) -> Composed:
     return SQL("LOCK TABLE ONLY {} IN ACCESS SHARE MODE").format(Identifier(table.schema, table.name))
 
 
-def _scout(predicates: RowPredicates, *, again: bool) -> Composed:
-    return SQL(
-        "SELECT width_bucket(ctid, %(bounds)s::tid[]) - 1 AS slice,\n"
-        "(%(stripes)s::smallint[])[1 + ({})] AS stripe, count(*) AS rows\n"
-        "FROM {}\nWHERE {} AND {}\nGROUP BY 1, 2"
-    ).format(
-        residue_of(predicates.table),
-        target_of(predicates.table),
-        range_of(predicates.table),
-        predicates.found(again=again),
-    )
-
-
-def _due(predicates: RowPredicates, which: Composed, *, again: bool) -> Composed:
-    # Sorted, as an index on the condition may be what the planner takes; one more than are kept tells that there are.
-    return SQL("SELECT {}.ctid::text\nFROM {}\nWHERE {} AND {}\nORDER BY {}.ctid\nLIMIT {}").format(
-        row_of(predicates.table),
-        target_of(predicates.table),
-        which,
-        predicates.found(again=again),
-        row_of(predicates.table),
-        Literal(TIDS_MAX + 1),
-    )
-
-
 def _range_and_stripe(predicates: RowPredicates) -> Composed:
-    stripe = SQL("(%(mask)s::bigint >> ({})) & 1 = 1").format(residue_of(predicates.table))
+    stripe = SQL(
+        "({mask} OPERATOR(pg_catalog.>>) ({residue})) OPERATOR(pg_catalog.&) 1 OPERATOR(pg_catalog.=) 1"
+    ).format(mask=cast_of("mask", "int8"), residue=residue_of(predicates.table))
     return SQL("{} AND {}").format(range_of(predicates.table), stripe)
 
 
-def _rows(predicates: RowPredicates) -> Composed:
-    return SQL("{}.ctid = ANY (%(tids)s::tid[])").format(row_of(predicates.table))
-
-
-def _reached(predicates: RowPredicates, which: Composed, *, again: bool) -> Composed:
-    """Return the condition of the rows that a batch updates: `which` of them, and to do."""
-    return SQL("{} AND {}").format(which, predicates.fillable(again=again))
-
-
-def _update(predicates: RowPredicates, which: Composed, mapped: FunctionValues | None, *, again: bool) -> Composed:
-    table = predicates.table
-    # A key is made for rows that match still and for no others: it costs more than the count.
+def _count(predicates: RowPredicates, *, again: bool) -> Composed:
     return SQL(
-        "WITH filled AS (\nUPDATE {} SET {}{}\nWHERE {}{}\n"
-        "RETURNING CASE WHEN {} THEN {} END AS unconverged\n)\n"
-        "SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,\n"
-        "(array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples\nFROM filled"
+        "SELECT pg_catalog.width_bucket({row}.ctid, {bounds}) OPERATOR(pg_catalog.-) 1 AS slice,\n"
+        "({stripes})[1 OPERATOR(pg_catalog.+) ({residue})] AS stripe, pg_catalog.count(*) AS rows\n"
+        "FROM {target}\nWHERE {range} AND {found}\nGROUP BY 1, 2"
     ).format(
-        target_of(table),
-        _assignments(predicates, mapped),
-        _from(predicates, mapped),
-        _guard(predicates, mapped),
-        _reached(predicates, which, again=again),
-        predicates.updated_still(),
-        key_of(table, row_of(table)),
+        row=row_of(predicates.table),
+        bounds=cast_of("bounds", "tid[]"),
+        stripes=cast_of("stripes", "int2[]"),
+        residue=residue_of(predicates.table),
+        target=target_of(predicates.table),
+        range=range_of(predicates.table),
+        found=predicates.found(again=again),
     )
 
 
-def _sample_before(predicates: RowPredicates) -> Composed:
-    table = predicates.table
-    return SQL("SELECT ctid::text, {}, {}\nFROM {}\nWHERE {} AND {}\nLIMIT 1").format(
-        key_of(table, row_of(table)),
-        _values(predicates),
-        target_of(table),
-        range_of(table),
-        predicates.found(again=False),
-    )
-
-
-def _sample_after(predicates: RowPredicates, mapped: FunctionValues | None) -> Composed:
-    table = predicates.table
-    return SQL("UPDATE {} SET {}{}\nWHERE {}{}.ctid = %(tid)s::tid AND {}\nRETURNING {}").format(
-        target_of(table),
-        _assignments(predicates, mapped),
-        _from(predicates, mapped),
-        _guard(predicates, mapped),
-        row_of(table),
-        predicates.fillable(again=False),
-        _values(predicates),
-    )
-
-
-def _row_key(predicates: RowPredicates) -> Composed:
-    table = predicates.table
-    return SQL("SELECT {}\nFROM {}\nWHERE {}.ctid = %(tid)s::tid").format(
-        key_of(table, row_of(table)), target_of(table), row_of(table)
-    )
-
-
-def _row_values(predicates: RowPredicates) -> Composed:
-    # Not as the column's type: what a cast to it would cut off is what the column refuses.
-    pairs = (
-        SQL("{}, {}").format(Literal(one.column.replace("%", "%%")), expression(one.expression))
-        for one in predicates.job.assignments
-    )
+def _find(predicates: RowPredicates, which: Composed, *, again: bool) -> Composed:
+    # Sorted, as an index on the condition may be what the planner takes; one more than are kept tells that there are.
     return SQL(
-        "SELECT left(jsonb_build_object({})::text, 500)\nFROM {}{}\nWHERE {}.ctid = %(tid)s::tid AND {}\nLIMIT 1"
+        "SELECT {row}.ctid::pg_catalog.text\nFROM {target}\nWHERE {which} AND {found}\n"
+        "ORDER BY {row}.ctid\nLIMIT {rows}"
     ).format(
-        SQL(", ").join(pairs),
-        target_of(predicates.table),
-        SQL(", {}").format(joined_of(predicates.job.using)) if predicates.job.using else NOTHING,
-        row_of(predicates.table),
-        predicates.fillable(again=False),
+        row=row_of(predicates.table),
+        target=target_of(predicates.table),
+        which=which,
+        found=predicates.found(again=again),
+        rows=Literal(TIDS_MAX + 1),
     )
-
-
-def _row_again(predicates: RowPredicates) -> Composed:
-    """Return the read of a row that was set aside, where it is now and while it is to do: by its key if it has one."""
-    table, row = predicates.table, row_of(predicates.table)
-    which = SQL("{}.ctid = %(tid)s::tid").format(row)
-    if table.key:
-        # A record of the table's own type reads every type's value as the key's JSON has it.
-        which = SQL("({}) = (SELECT {} FROM jsonb_populate_record(NULL::{}, %(key)s::jsonb) AS kept)").format(
-            SQL(", ").join(SQL("{}.{}").format(row, name_of(one)) for one in table.key),
-            SQL(", ").join(SQL("kept.{}").format(name_of(one)) for one in table.key),
-            name_of(table.name.schema, table.name.name),
-        )
-    return SQL("SELECT {}.ctid::text\nFROM {}\nWHERE {} AND {}").format(
-        row, target_of(table), which, predicates.found(again=False)
-    )
-
-
-def _kept(predicates: RowPredicates) -> Composed:
-    row = row_of(predicates.table)
-    return SQL("SELECT {}.ctid::text\nFROM {}\nWHERE {} AND {}").format(
-        row, target_of(predicates.table), _rows(predicates), predicates.left()
-    )
-
-
-def _assignments(predicates: RowPredicates, mapped: FunctionValues | None) -> Composed:
-    """Return what stands behind SET."""
-    return SQL(", ").join(
-        SQL("{} = {}").format(name_of(one.column), (mapped and mapped.value(one.column)) or expression(one.expression))
-        for one in predicates.job.assignments
-    )
-
-
-def _from(predicates: RowPredicates, mapped: FunctionValues | None) -> Composed:
-    if mapped is not None:
-        return SQL("\nFROM {}").format(mapped.source())
-    return SQL("\nFROM {}").format(joined_of(predicates.job.using)) if predicates.job.using else NOTHING
-
-
-def _guard(predicates: RowPredicates, mapped: FunctionValues | None) -> Composed:
-    return SQL("{} AND ").format(mapped.unchanged(predicates.table)) if mapped else NOTHING
-
-
-def _values(predicates: RowPredicates) -> Composed:
-    return object_of(tuple(one.column for one in predicates.job.assignments), row_of(predicates.table))

@@ -3,16 +3,20 @@
 A job's expressions are SQL by contract and stand between line breaks inside parentheses, so that a comment in them
 cannot swallow ours. Everything else is an identifier or a parameter. `%` is doubled in all of it, because all our
 statements have parameters.
+
+A statement with an expression of the job runs under the role's own search_path. So every function, operator and type
+of ours is named with its schema: a look-alike in a schema of that path must not stand in for it.
 """
 
 from __future__ import annotations
 
-from psycopg.sql import SQL, Composed, Identifier, Literal
+from psycopg.sql import SQL, Composable, Composed, Identifier, Literal, Placeholder
 
 from backfill.jobfile.job import Using
 from backfill.table.definition import Table
 
 NOTHING = SQL("").format()
+PAIRS_MAX = 50
 
 
 def expression(text: str) -> Composed:
@@ -52,24 +56,42 @@ def joined_of(using: Using) -> Composed:
     return SQL("{}{}").format(name_of(using.table.schema, using.table.name), alias)
 
 
+def cast_of(parameter: str, kind: str) -> Composed:
+    """Return a parameter, read as one of the server's own types."""
+    return SQL("{}::pg_catalog.{}").format(Placeholder(parameter), verbatim(kind))
+
+
 def range_of(table: Table) -> Composed:
     """Return the condition of a range of row addresses: a Tid Range Scan since PostgreSQL 14, in generic plans too."""
-    return SQL("{row}.ctid >= %(low)s::tid AND {row}.ctid < %(high)s::tid").format(row=row_of(table))
+    return SQL("{row}.ctid OPERATOR(pg_catalog.>=) {low} AND {row}.ctid OPERATOR(pg_catalog.<) {high}").format(
+        row=row_of(table), low=cast_of("low", "tid"), high=cast_of("high", "tid")
+    )
 
 
 def residue_of(table: Table) -> Composed:
     """Return a row's line pointer modulo 64: the last byte of its address as PostgreSQL sends it."""
-    return SQL("get_byte(tidsend({}.ctid), 5) & 63").format(row_of(table))
+    return SQL("pg_catalog.get_byte(pg_catalog.tidsend({}.ctid), 5) OPERATOR(pg_catalog.&) 63").format(row_of(table))
 
 
 def key_of(table: Table, row: Identifier) -> Composed:
     """Return a row's primary key as text, or its address where the table has none."""
     if not table.key:
-        return SQL("{}.ctid::text").format(row)
-    return object_of(table.key, row)
+        return SQL("{}.ctid::pg_catalog.text").format(row)
+    return columns_of(table.key, row)
 
 
-def object_of(columns: tuple[str, ...], row: Identifier) -> Composed:
+def columns_of(columns: tuple[str, ...], row: Identifier) -> Composed:
     """Return columns of a row as a JSON object's text."""
-    parts = (SQL("{}, {}.{}").format(Literal(one.replace("%", "%%")), row, name_of(one)) for one in columns)
-    return SQL("jsonb_build_object({})::text").format(SQL(", ").join(parts))
+    return object_of(tuple((one, SQL("{}.{}").format(row, name_of(one))) for one in columns))
+
+
+def object_of(pairs: tuple[tuple[str, Composable], ...]) -> Composed:
+    """Return names and values as a JSON object's text, however many: a function takes 100 arguments."""
+    parts = (pairs[start : start + PAIRS_MAX] for start in range(0, len(pairs), PAIRS_MAX))
+    objects = (
+        SQL("pg_catalog.jsonb_build_object({})").format(
+            SQL(", ").join(SQL("{}, {}").format(Literal(name.replace("%", "%%")), value) for name, value in part)
+        )
+        for part in parts
+    )
+    return SQL("({})::pg_catalog.text").format(SQL(" OPERATOR(pg_catalog.||) ").join(objects))

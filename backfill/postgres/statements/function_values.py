@@ -10,13 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from psycopg.sql import SQL, Composed, Identifier, Placeholder
+from psycopg.sql import SQL, Composed, Identifier
 
 from backfill.jobfile.job import Job
 from backfill.jobfile.load import JobFile
 from backfill.postgres.session.connection import Connection, translated
 from backfill.postgres.session.sql_files import statement
-from backfill.postgres.statements.fragments import name_of, row_of, target_of, verbatim
+from backfill.postgres.statements.fragments import cast_of, name_of, row_of, target_of, verbatim
 from backfill.table.definition import Table
 from backfill.values.errors import JobError
 
@@ -58,23 +58,51 @@ class FunctionValues:
 
     def source(self) -> Composed:
         """Return the table of values."""
-        values = SQL("").join(SQL(", {}::text[]").format(Placeholder(one)) for one in self.parameters)
+        columns = [
+            cast_of("tids", "tid[]"),
+            cast_of("xmins", "xid[]"),
+            *(cast_of(one, "text[]") for one in self.parameters),
+        ]
         names = [self.name("tid"), self.name("xmin"), *(self.name(str(one)) for one in range(len(self.outputs)))]
-        return SQL("unnest(%(tids)s::tid[], %(xmins)s::xid[]{}) AS {}({})").format(
-            values, Identifier(self.prefix), SQL(", ").join(names)
+        return SQL("ROWS FROM ({}) AS {}({})").format(
+            SQL(", ").join(SQL("pg_catalog.unnest({})").format(one) for one in columns),
+            Identifier(self.prefix),
+            SQL(", ").join(names),
         )
 
     def unchanged(self, table: Table) -> Composed:
         """Return the guard: the row is the version that the function was given."""
-        return SQL("{row}.ctid = {tid} AND {row}.xmin = {xmin}").format(
+        return SQL("{row}.ctid OPERATOR(pg_catalog.=) {tid} AND {row}.xmin OPERATOR(pg_catalog.=) {xmin}").format(
             row=row_of(table), tid=self.name("tid"), xmin=self.name("xmin")
         )
 
-    def rows(self, table: Table, condition: Composed) -> Composed:
-        """Return the read of the inputs of all rows of a condition."""
+    def versions(self, table: Table, condition: Composed) -> Composed:
+        """Return the search for all rows of a condition: the address and the version of each."""
+        return SQL(
+            "SELECT {row}.ctid::pg_catalog.text, {row}.xmin::pg_catalog.text\nFROM {target}\nWHERE {condition}"
+        ).format(row=row_of(table), target=target_of(table), condition=condition)
+
+    def rows(self, table: Table) -> Composed:
+        """Return the read of the inputs of such versions.
+
+        It has no expression of the job and is read under our settings: no DateStyle changes what the function is given.
+        """
         inputs = SQL("").join(SQL(", {}.{}").format(row_of(table), name_of(one)) for one in self.inputs)
-        return SQL("SELECT {row}.ctid::text, {row}.xmin::text{inputs}\nFROM {target}\nWHERE {condition}").format(
-            row=row_of(table), inputs=inputs, target=target_of(table), condition=condition
+        return SQL(
+            "SELECT {row}.ctid::pg_catalog.text, {row}.xmin::pg_catalog.text{inputs}\n"
+            "FROM {target},\n"
+            "ROWS FROM (pg_catalog.unnest({tids}), pg_catalog.unnest({xmins})) AS {prefix}({tid}, {xmin})\n"
+            "WHERE {unchanged}"
+        ).format(
+            row=row_of(table),
+            inputs=inputs,
+            target=target_of(table),
+            tids=cast_of("tids", "tid[]"),
+            xmins=cast_of("xmins", "xid[]"),
+            prefix=Identifier(self.prefix),
+            tid=self.name("tid"),
+            xmin=self.name("xmin"),
+            unchanged=self.unchanged(table),
         )
 
 

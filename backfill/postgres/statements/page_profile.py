@@ -8,21 +8,24 @@ from backfill.postgres.statements.fragments import expression, name_of, range_of
 from backfill.postgres.statements.predicates import RowPredicates
 
 
-def compose_shape(predicates: RowPredicates, *, stable: bool) -> Composed:
+def compose_profile(predicates: RowPredicates, *, stable: bool) -> Composed:
     """Return the statement; it evaluates `set` only where that is `stable` and asks for the row alone.
 
     A value above 2 kB lies in TOAST, and its row has a pointer of 18 bytes.
     """
     table, due = predicates.table, predicates.found(again=False)
-    size = "CASE WHEN pg_column_size({one}) > 2000 THEN 18 ELSE coalesce(pg_column_size({one}), 0) END"
+    size = (
+        "CASE WHEN pg_catalog.pg_column_size({one}) OPERATOR(pg_catalog.>) 2000 THEN 18"
+        " ELSE coalesce(pg_catalog.pg_column_size({one}), 0) END"
+    )
     stored = (SQL(size).format(one=_column(predicates, column.name)) for column in table.columns)
     return SQL(
-        "SELECT count(*) AS rows, count(*) FILTER (WHERE {due}) AS due,\n"
-        "avg(24 + {stored}) AS row_bytes,\n{grown} AS grown_bytes\n"
+        "SELECT pg_catalog.count(*) AS rows, pg_catalog.count(*) FILTER (WHERE {due}) AS due,\n"
+        "pg_catalog.avg(24 OPERATOR(pg_catalog.+) {stored}) AS row_bytes,\n{grown} AS grown_bytes\n"
         "FROM {target}\nWHERE {range}"
     ).format(
         due=due,
-        stored=SQL(" + ").join(stored),
+        stored=SQL(" OPERATOR(pg_catalog.+) ").join(stored),
         grown=_grown(predicates, due) if stable and predicates.job.using is None else SQL("NULL::numeric"),
         target=target_of(table),
         range=range_of(table),
@@ -32,12 +35,18 @@ def compose_shape(predicates: RowPredicates, *, stable: bool) -> Composed:
 def _grown(predicates: RowPredicates, due: Composed) -> Composed:
     """Return by how much rows to do grow; in a row of its own a value is as short as in a table's."""
     types = {column.name: column.type for column in predicates.table.columns}
-    size = "least(pg_column_size(ROW({}::{})), 2000) - least(pg_column_size(ROW({})), 2000)"
+    size = (
+        "least(pg_catalog.pg_column_size(ROW({}::{})), 2000)"
+        " OPERATOR(pg_catalog.-) least(pg_catalog.pg_column_size(ROW({})), 2000)"
+    )
     pairs = (
         SQL(size).format(expression(one.expression), verbatim(types[one.column]), _column(predicates, one.column))
         for one in predicates.job.assignments
     )
-    return SQL("avg({}) FILTER (WHERE {})").format(SQL(" + ").join(pairs), due)
+    # In parentheses of their own: all operators that are named with their schema bind alike, from the left.
+    return SQL("pg_catalog.avg({}) FILTER (WHERE {})").format(
+        SQL(" OPERATOR(pg_catalog.+) ").join(SQL("({})").format(one) for one in pairs), due
+    )
 
 
 def _column(predicates: RowPredicates, name: str) -> Composed:

@@ -36,7 +36,9 @@ class RowPredicates:
         still = self.still_matches()
         if self.job.using is not None:
             # Naming the row keeps the server from asking this of a partner by itself, which `set` may not bear.
-            still = SQL("CASE WHEN {}.ctid >= '(0,0)' THEN {} END").format(row_of(self.table), still)
+            still = SQL("CASE WHEN {}.ctid OPERATOR(pg_catalog.>=) '(0,0)'::pg_catalog.tid THEN {} END").format(
+                row_of(self.table), still
+            )
         return SQL("{} AND {} IS NOT TRUE").format(self._holds(), still)
 
     def found(self, *, again: bool) -> Composed:

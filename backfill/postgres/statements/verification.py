@@ -11,15 +11,19 @@ from psycopg.sql import SQL, Composed
 from backfill.postgres.statements.fragments import alone_of, key_of, name_of, target_of
 from backfill.postgres.statements.predicates import RowPredicates
 
-_SAMPLES = SQL("ARRAY(SELECT {key} FROM {target} AS sampled WHERE sampled.ctid = ANY (found.tids) LIMIT 5) AS samples")
+_SAMPLES = SQL(
+    "ARRAY(SELECT {key} FROM {target} AS sampled\n"
+    "WHERE sampled.ctid OPERATOR(pg_catalog.=) ANY (found.tids) LIMIT 5) AS samples"
+)
 _UNKNOWN = SQL("NULL").format()
-_REJECTED = SQL("ctid = ANY (%(rejected)s::tid[])")
+_REJECTED = SQL("ctid OPERATOR(pg_catalog.=) ANY (%(rejected)s::pg_catalog.tid[])")
 _COUNTED = SQL(
-    "count(*) AS rows, count(*) FILTER (WHERE {rejected}) AS rejected, min(ctid) FILTER (WHERE NOT {rejected}) AS tid"
+    "pg_catalog.count(*) AS rows, pg_catalog.count(*) FILTER (WHERE {rejected}) AS rejected,\n"
+    "pg_catalog.min(ctid) FILTER (WHERE NOT {rejected}) AS tid"
 ).format(rejected=_REJECTED)
 _SUMMED = SQL(
-    "coalesce(sum(rows), 0)::bigint AS rows_left, coalesce(sum(rejected), 0)::bigint AS rows_rejected,\n"
-    "array_agg(tid) AS tids"
+    "coalesce(pg_catalog.sum(rows), 0)::bigint AS rows_left,\n"
+    "coalesce(pg_catalog.sum(rejected), 0)::bigint AS rows_rejected, pg_catalog.array_agg(tid) AS tids"
 )
 
 
@@ -33,10 +37,11 @@ def _of_one_table(predicates: RowPredicates) -> Composed:
     return SQL(
         "SELECT found.rows_left, found.rows_rejected, found.rows_unconverged, 0 AS rows_without_partner,\n{samples}\n"
         "FROM (\n"
-        "SELECT {summed}, coalesce(sum(stuck), 0)::bigint AS rows_unconverged\n"
+        "SELECT {summed}, coalesce(pg_catalog.sum(stuck), 0)::bigint AS rows_unconverged\n"
         "FROM (\n"
-        "SELECT {counted},\ncount(*) FILTER (WHERE CASE WHEN {rejected} THEN false ELSE {stuck} END) AS stuck\n"
-        "FROM {target}\nWHERE {left}\nGROUP BY hashtid(ctid) & 7\n"
+        "SELECT {counted},\n"
+        "pg_catalog.count(*) FILTER (WHERE CASE WHEN {rejected} THEN false ELSE {stuck} END) AS stuck\n"
+        "FROM {target}\nWHERE {left}\nGROUP BY pg_catalog.hashtid(ctid) OPERATOR(pg_catalog.&) 7\n"
         ") AS parts\n) AS found"
     ).format(
         samples=_samples(predicates),
@@ -54,7 +59,9 @@ def _of_joined(predicates: RowPredicates) -> Composed:
     unconverged, alone = _UNKNOWN, SQL("0").format()
     if predicates.foreseen:
         others = SQL("NOT {} AND {}").format(_REJECTED, predicates.found(again=True))
-        unconverged = _left_but(others, SQL("found.rows_left - found.rows_rejected").format(), predicates)
+        unconverged = _left_but(
+            others, SQL("(found.rows_left OPERATOR(pg_catalog.-) found.rows_rejected)").format(), predicates
+        )
     if predicates.alone:
         alone = _left_but(predicates.found(again=False), SQL("found.rows_left").format(), predicates)
     return SQL(
@@ -64,7 +71,7 @@ def _of_joined(predicates: RowPredicates) -> Composed:
         "SELECT {summed}\n"
         "FROM (\n"
         "SELECT {counted}\n"
-        "FROM {target}\nWHERE {left}\nGROUP BY hashtid(ctid) & 7\n"
+        "FROM {target}\nWHERE {left}\nGROUP BY pg_catalog.hashtid(ctid) OPERATOR(pg_catalog.&) 7\n"
         ") AS parts\n) AS found"
     ).format(
         unconverged=unconverged,
@@ -78,9 +85,10 @@ def _of_joined(predicates: RowPredicates) -> Composed:
 
 
 def _left_but(reached: Composed, of: Composed, predicates: RowPredicates) -> Composed:
-    return SQL("CASE WHEN found.rows_left > 0 THEN {} - (\nSELECT count(*) FROM {}\nWHERE {}\n) ELSE 0 END").format(
-        of, target_of(predicates.table), reached
-    )
+    return SQL(
+        "CASE WHEN found.rows_left OPERATOR(pg_catalog.>) 0 THEN {} OPERATOR(pg_catalog.-) (\n"
+        "SELECT pg_catalog.count(*) FROM {}\nWHERE {}\n) ELSE 0 END"
+    ).format(of, target_of(predicates.table), reached)
 
 
 def _samples(predicates: RowPredicates) -> Composed:

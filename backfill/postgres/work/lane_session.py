@@ -15,7 +15,8 @@ from backfill.postgres.state import checkpoint as stored
 from backfill.postgres.state import job as job_state
 from backfill.postgres.statements.compose import Statements, vacuum_of
 from backfill.postgres.work import reads, rejected
-from backfill.postgres.work.batch import BatchStatement, run_batch
+from backfill.postgres.work.batch import run_batch
+from backfill.postgres.work.batch_statement import BatchStatement
 from backfill.postgres.work.compression import compressing
 from backfill.postgres.work.signal_reader import SignalReader
 from backfill.table.batch import BatchRequest, BatchResult, RowDescription, RowSetAside, TooManyRows
@@ -107,7 +108,15 @@ class PgLaneSession:
         self._compression = request.admission.compression
         async with self._granting():
             return await run_batch(
-                BatchStatement(connection, statements, self.job, self._table, request, charge, values)
+                BatchStatement(
+                    connection=connection,
+                    statements=statements,
+                    job=self.job,
+                    table=self._table,
+                    request=request,
+                    charge=charge,
+                    values=values,
+                )
             )
 
     async def describe(self, tid: Tid, *, values: bool) -> RowDescription | None:

@@ -9,7 +9,8 @@ from typing import Any
 from psycopg.sql import Composed
 
 from backfill.postgres.session.connection import Connection, translated
-from backfill.postgres.statements.compose import Statements
+from backfill.postgres.session.role_settings import execute_as_role
+from backfill.postgres.statements.compose import Pass, Scope, Statements
 from backfill.table.batch import RowDescription
 from backfill.table.checkpoint import Checkpoint, Tid
 from backfill.table.row_counts import BatchRange, RowCounts, make_slices
@@ -21,6 +22,16 @@ from backfill.values.errors import StatementRefused
 def untried(checkpoint: Checkpoint) -> bool:
     """Whether no pass has tried all rows yet: the first one updates whatever matches."""
     return checkpoint.pass_number == 1
+
+
+def scope_of(checkpoint: Checkpoint) -> Scope:
+    """Return which rows of a range are this stripe's; the last one takes all that are left."""
+    return Scope.LAST_STRIPE if checkpoint.last_stripe else Scope.STRIPE
+
+
+def pass_of(checkpoint: Checkpoint) -> Pass:
+    """Return whether the rows of a scan were tried by an earlier pass."""
+    return Pass.FIRST if untried(checkpoint) else Pass.LATER
 
 
 def range_of(checkpoint: Checkpoint, batch_range: BatchRange) -> dict[str, Any]:
@@ -39,7 +50,6 @@ async def read_scout(
     """Count matching rows from the scan's place on, in slices that hold at most `rows` line pointers."""
     grid = make_slices(checkpoint, rows) if pages is None else make_slices(checkpoint, rows, pages)
     counts = [[0] * checkpoint.stripes for _ in grid.bounds]
-    query = statements.scout if untried(checkpoint) else statements.scout_again
     parameters = {
         "bounds": [str(bound) for bound in grid.bounds],
         "low": str(checkpoint.next),
@@ -47,7 +57,7 @@ async def read_scout(
         "stripes": list(residues(checkpoint.layout.sizes)),
     }
     with translated(connection):
-        cursor = await connection.execute(query, parameters)
+        cursor = await execute_as_role(connection, statements.count[pass_of(checkpoint)], parameters)
         found = await cursor.fetchall()
     for index, stripe, rows_found in found:
         counts[index][stripe] = rows_found
@@ -56,7 +66,7 @@ async def read_scout(
 
 async def read_due(connection: Connection, statements: Statements, checkpoint: Checkpoint, end: Tid) -> RowAddresses:
     """Return the addresses of rows to do from the scan's place up to `end`, or as far as the first of them reach."""
-    query = statements.due if untried(checkpoint) else statements.due_again
+    query = statements.find[Scope.LAST_STRIPE, pass_of(checkpoint)]
     return whole_pages(
         checkpoint.next, end, await _tids(connection, query, {"low": str(checkpoint.next), "high": str(end)})
     )
@@ -66,9 +76,7 @@ async def read_rows(
     connection: Connection, statements: Statements, checkpoint: Checkpoint, batch_range: BatchRange
 ) -> RowAddresses:
     """Return the addresses of a batch's rows, or of the first of very many."""
-    query = statements.due_of_stripe
-    if checkpoint.last_stripe:
-        query = statements.due if untried(checkpoint) else statements.due_again
+    query = statements.find[scope_of(checkpoint), pass_of(checkpoint)]
     return whole_pages(
         checkpoint.next, batch_range.end, await _tids(connection, query, range_of(checkpoint, batch_range))
     )
@@ -76,7 +84,7 @@ async def read_rows(
 
 async def _tids(connection: Connection, query: Composed, parameters: dict[str, Any]) -> list[Tid]:
     with translated(connection):
-        cursor = await connection.execute(query, parameters)
+        cursor = await execute_as_role(connection, query, parameters)
         return [Tid.parse(row[0]) for row in await cursor.fetchall()]
 
 
@@ -85,7 +93,7 @@ async def read_shape(connection: Connection, statements: Statements, checkpoint:
     end = min(checkpoint.window_start + PROFILE_PAGES, checkpoint.window_end)
     parameters = {"low": str(Tid(checkpoint.window_start)), "high": str(Tid(end))}
     with translated(connection):
-        cursor = await connection.execute(statements.profile, parameters)
+        cursor = await execute_as_role(connection, statements.profile, parameters)
         row = await cursor.fetchone()
     assert row is not None, "an aggregate has one row"
     rows, due, row_bytes, grown_bytes = row
@@ -119,7 +127,7 @@ async def describe(connection: Connection, statements: Statements, tid: Tid, *, 
         return RowDescription(key, unknown="'set' gives another value each time")
     try:
         with translated(connection):
-            cursor = await connection.execute(statements.row_values, {"tid": str(tid)})
+            cursor = await execute_as_role(connection, statements.row_values, {"tid": str(tid)})
             row = await cursor.fetchone()
     except StatementRefused:
         return RowDescription(key, unknown="'set' itself fails on it")

@@ -13,7 +13,8 @@ from psycopg import AsyncCursor
 from psycopg.rows import DictRow
 
 from backfill.jobfile.job import Job
-from backfill.postgres.session.connection import Connection, dict_rows, untimed
+from backfill.postgres.session.connection import Connection, dict_rows, translated, untimed
+from backfill.postgres.session.role_settings import execute_as_role
 from backfill.postgres.session.sql_files import statement
 from backfill.postgres.state.checkpoint import Fenced, blame, moved
 from backfill.postgres.state.checkpoint_columns import checkpoint_statement, values_of
@@ -111,8 +112,10 @@ async def prune(
             return ()
         async with untimed(connection):
             await cursor.execute("SET LOCAL enable_seqscan = off")
-            await cursor.execute(statements.kept, {"tids": [str(row.tid) for row in rows]})
-        kept = {Tid.parse(one["ctid"]) for one in await cursor.fetchall()}
+            found = await execute_as_role(
+                connection, statements.still_matching, {"tids": [str(row.tid) for row in rows]}
+            )
+        kept = {Tid.parse(tid) for (tid,) in await found.fetchall()}
         gone = [row.key for row in rows if row.tid not in kept]
         await cursor.execute(statement("work/delete_rejected_rows"), fence | {"keys": gone})
     return tuple(row for row in rows if row.tid in kept)
@@ -128,10 +131,10 @@ async def _read(cursor: AsyncCursor[DictRow], job: str, leaf: str) -> tuple[Reje
 
 async def find(connection: Connection, statements: Statements, row: RejectedRow) -> Tid | None:
     """Return where a row is now that was set aside; None where it is gone or matches `where` no more."""
-    async with dict_rows(connection) as cursor:
-        await cursor.execute(statements.row_again, {"key": row.key, "tid": str(row.tid)})
+    with translated(connection):
+        cursor = await execute_as_role(connection, statements.find_rejected, {"key": row.key, "tid": str(row.tid)})
         found = await cursor.fetchone()
-    return Tid.parse(found["ctid"]) if found else None
+    return Tid.parse(found[0]) if found else None
 
 
 async def delete(connection: Connection, job: str, checkpoint: Checkpoint, row: RejectedRow) -> None:

@@ -15,11 +15,9 @@ from dataclasses import dataclass, field
 
 from psycopg.errors import Diagnostic
 from psycopg.sql import Composed
-from psycopg.types.json import Jsonb
 
 from backfill.postgres.monitor.side_connection import SideConnection
-from backfill.postgres.session.connection import Connection, connect, translated, worker_name
-from backfill.postgres.session.sql_files import statement as static
+from backfill.postgres.session.connection import Connection, connect, set_settings, translated, worker_name
 from backfill.postgres.work.compression import compress
 from backfill.throttle.signals import VacuumResult
 from backfill.upkeep.vacuum import reason_to_cancel
@@ -142,7 +140,7 @@ class Vacuum:
         try:
             connection.add_notice_handler(said.hear)
             with translated(connection):
-                await connection.execute(static("work/set_vacuum"), {"settings": Jsonb(_settings(cost))})
+                await set_settings(connection, _settings(cost))
                 await compress(connection, compression, local=False)
                 connection.answer_s = None  # a vacuum takes what it takes
                 watching = asyncio.create_task(self._watch(connection.server_pid))
@@ -180,7 +178,7 @@ def _settings(cost: VacuumCost) -> dict[str, str]:
     return {
         "statement_timeout": "0",
         "transaction_timeout": "0",
-        "client_min_messages": "warning",
+        "client_min_messages": "warning",  # a table that is locked is skipped with a warning
         "lock_timeout": "1s",
         "vacuum_cost_delay": f"{cost.delay_ms}ms",
         "vacuum_cost_limit": str(cost.limit),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from backfill.postgres.session.connection import Connection, translated, untimed
+from backfill.postgres.session.role_settings import execute_as_role
 from backfill.postgres.statements.compose import Statements
 from backfill.table.batch import RejectedRow, Verification
 from backfill.table.leaves import SAMPLES_KEPT
@@ -20,7 +21,8 @@ async def read_verification(
     began_s = time.monotonic()
     with translated(connection):
         async with connection.transaction(), untimed(connection):
-            cursor = await connection.execute(statements.verify, {"rejected": [str(one.tid) for one in rejected]})
+            addresses = [str(one.tid) for one in rejected]
+            cursor = await execute_as_role(connection, statements.verify, {"rejected": addresses})
             row = await cursor.fetchone()
     assert row is not None, "an aggregate has one row"
     rows_left, rows_rejected, rows_unconverged, rows_without_partner, samples = row

@@ -32,14 +32,14 @@ pytestmark = pytest.mark.anyio
 NOT_BY_RANGE = {
     "row_key": "it names one row",
     "row_values": "it reads one row",
-    "row_again": "it finds one row by its key",
-    "kept": "it reads rows by their addresses",
+    "find_rejected": "it finds one row by its key",
+    "still_matching": "it reads rows by their addresses",
     "verify": "it reads the whole table",
     "sample_after": "it updates one row",
-    "update_rows": "it updates rows by their addresses",
-    "update_rows_again": "so does this one",
+    "update, addresses, first pass": "it updates rows by their addresses",
+    "update, addresses, later pass": "so does this one",
 }
-BY_ROWS = ["update_rows", "update_rows_again"]
+BY_ROWS = [name for name in STATEMENTS if name.startswith("update, addresses")]
 BY_RANGE = [name for name in STATEMENTS if name not in NOT_BY_RANGE]
 KINDS = {"foreseen": "handle IS NULL", "not foreseen": "handle IS NULL AND xmin::text <> '0'"}
 MODES = ["force_custom_plan", "force_generic_plan"]
@@ -100,9 +100,9 @@ async def plan_of(
     if mode is not None:
         await connection.execute("select set_config('plan_cache_mode', %s, false)", [mode])
     await connection.execute("DEALLOCATE ALL")
-    if name in (*BY_ROWS, "kept"):  # as the batch does
+    if name in (*BY_ROWS, "still_matching"):  # as the batch does
         await connection.execute("set enable_seqscan = off")
-    text = getattr(statements, name).as_string(connection)
+    text = dict(statements.named())[name].as_string(connection)
     text %= {key: f"${number}" for number, key in enumerate(TYPES, 1)}
     await connection.execute(f"PREPARE one ({', '.join(TYPES.values())}) AS {text}".encode())
     literals = SQL(", ").join(Literal(values[key]) for key in TYPES)
@@ -159,7 +159,7 @@ async def test_rows_by_their_addresses_are_a_tid_scan(users: Database, name: str
     assert of(plan, "users") == ["ModifyTable", "Tid Scan"]
 
 
-@pytest.mark.parametrize("name", ["row_key", "row_values", "kept"])
+@pytest.mark.parametrize("name", ["row_key", "row_values", "still_matching"])
 async def test_a_row_that_is_told_is_a_tid_scan(users: Database, name: str):
     async with connected(users.dsn, job_file()) as connection:
         plan = await plan_of(connection, job_file(), name, RANGE)
@@ -170,7 +170,7 @@ async def test_a_row_that_is_told_is_a_tid_scan(users: Database, name: str):
 async def test_a_row_that_was_set_aside_is_found_by_its_index(users: Database, kind: str):
     job = job_file(where=KINDS[kind])
     async with connected(users.dsn, job) as connection:
-        plan = await plan_of(connection, job, "row_again", RANGE)
+        plan = await plan_of(connection, job, "find_rejected", RANGE)
     assert of(plan, "users") == ["Index Scan using users_pkey"]
 
 
@@ -256,12 +256,12 @@ async def test_the_proof_of_joined_rows_reads_each_table_as_a_whole_and_not_row_
 
 
 MAPPED = job_file(set={"handle": "python"}, python={"function": "os.path:commonprefix", "inputs": ["username"]})
-READS = ["rows", "rows_rest"]
-UPDATES = ["update", "update_rest", "update_again", "update_rest_again"]
+READS = ["find_inputs, stripe", "find_inputs, last stripe"]
+UPDATES = [name for name in STATEMENTS if name.startswith("update") and name not in BY_ROWS]
 
 
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("name", [*READS, "scout", "shape", "sample_before"])
+@pytest.mark.parametrize("name", [*READS, "count, first pass", "profile", "sample_before"])
 async def test_what_a_row_function_is_given_is_read_by_a_tid_range_scan(users: Database, name: str, mode: str):
     async with connected(users.dsn, MAPPED) as connection:
         plan = await plan_of(connection, MAPPED, name, RANGE, mode)
@@ -291,7 +291,7 @@ async def test_mapped_rows_of_a_whole_window_are_reached_by_their_addresses(user
 
 
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("name", ["sample_after", "row_key"])
+@pytest.mark.parametrize("name", ["sample_after", "row_key", "read_inputs"])
 async def test_one_mapped_row_is_a_tid_scan(users: Database, name: str, mode: str):
     async with connected(users.dsn, MAPPED) as connection:
         plan = await plan_of(connection, MAPPED, name, RANGE, mode)
@@ -327,7 +327,7 @@ async def test_an_index_on_the_condition_is_left_alone_while_there_is_much_to_do
 
 
 @pytest.mark.parametrize("index", INDEXES)
-@pytest.mark.parametrize("name", [one for one in BY_RANGE if one != "shape"])  # that one asks of all rows
+@pytest.mark.parametrize("name", [one for one in BY_RANGE if one != "profile"])  # that one asks of all rows
 async def test_an_index_on_the_condition_is_taken_when_few_rows_are_left(indexed: Database, name: str, index: str):
     """As ANALYZE saw it, and for many pages only: a batch of few pages reads just these even then."""
     job = job_file(table=f"few_{index}")

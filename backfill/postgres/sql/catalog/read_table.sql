@@ -17,10 +17,17 @@ SELECT
     (
         SELECT coalesce(jsonb_agg(jsonb_build_object(
             'name', a.attname,
-            'type', format_type(a.atttypid, a.atttypmod) || CASE
-                WHEN a.attcollation <> (SELECT typcollation FROM pg_type WHERE oid = a.atttypid)
-                THEN ' COLLATE ' || a.attcollation::regcollation ELSE ''
-            END,
+            -- With its schema, as every name in a statement that runs under another search_path; the server's keywords
+            -- for its own types have none.
+            'type', CASE
+                WHEN t.typnamespace = 'pg_catalog'::regnamespace
+                 AND format_type(t.oid, a.atttypmod) !~ '^(bit|boolean|character|double precision|integer|bigint|smallint|numeric|real|interval|time|timestamp)\M'
+                THEN 'pg_catalog.' ELSE ''
+            END || format_type(t.oid, a.atttypmod) || coalesce((
+                SELECT format(' COLLATE %%I.%%I', cn.nspname, co.collname)
+                FROM pg_collation co JOIN pg_namespace cn ON cn.oid = co.collnamespace
+                WHERE co.oid = a.attcollation AND a.attcollation <> t.typcollation
+            ), ''),
             'generated', a.attgenerated <> '',
             'identity', a.attidentity = 'a',
             'indexed', EXISTS (
@@ -40,6 +47,7 @@ SELECT
             'may_update', has_column_privilege(c.oid, a.attnum, 'UPDATE')
         ) ORDER BY a.attnum), '[]')
         FROM pg_attribute a
+        JOIN pg_type t ON t.oid = a.atttypid
         WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
     ) AS columns,
     (
@@ -49,6 +57,18 @@ SELECT
         WHERE i.indrelid = c.oid AND i.indisprimary
           AND array_position(i.indkey::smallint[], a.attnum) < i.indnkeyatts  -- counts from 0; INCLUDE comes after
     ) AS key,
+    (
+        SELECT coalesce(jsonb_agg(format('OPERATOR(%%I.%%s)', coalesce(n.nspname, 'pg_catalog'), coalesce(o.oprname, '='))
+            ORDER BY k.place), '[]')
+        FROM pg_index i
+        CROSS JOIN unnest(i.indclass::oid[]) WITH ORDINALITY AS k (opclass, place)
+        JOIN pg_opclass oc ON oc.oid = k.opclass
+        LEFT JOIN pg_amop ao ON ao.amopfamily = oc.opcfamily AND ao.amopmethod = 403 AND ao.amopstrategy = 3
+          AND ao.amoplefttype = oc.opcintype AND ao.amoprighttype = oc.opcintype
+        LEFT JOIN pg_operator o ON o.oid = ao.amopopr
+        LEFT JOIN pg_namespace n ON n.oid = o.oprnamespace
+        WHERE i.indrelid = c.oid AND i.indisprimary
+    ) AS key_operators,  -- a B-tree's (403) equality (3)
     (SELECT count(*) FROM pg_index i WHERE i.indrelid = c.oid)::int AS indexes,
     EXISTS (SELECT FROM pg_inherits i WHERE i.inhparent = c.oid) AS has_children,
     (

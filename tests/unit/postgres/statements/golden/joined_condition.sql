@@ -1,20 +1,20 @@
 -- profile
-SELECT count(*) AS rows, count(*) FILTER (WHERE EXISTS (SELECT FROM "Sho%%p"."accounts" AS "a" WHERE (
+SELECT pg_catalog.count(*) AS rows, pg_catalog.count(*) FILTER (WHERE EXISTS (SELECT FROM "Sho%%p"."accounts" AS "a" WHERE (
 a.id = users.id -- %%s
 
 ) AND (
 handle IS DISTINCT FROM a.nick
 ))) AS due,
-avg(24 + CASE WHEN pg_column_size("users"."id") > 2000 THEN 18 ELSE coalesce(pg_column_size("users"."id"), 0) END + CASE WHEN pg_column_size("users"."username") > 2000 THEN 18 ELSE coalesce(pg_column_size("users"."username"), 0) END + CASE WHEN pg_column_size("users"."handle") > 2000 THEN 18 ELSE coalesce(pg_column_size("users"."handle"), 0) END) AS row_bytes,
+pg_catalog.avg(24 OPERATOR(pg_catalog.+) CASE WHEN pg_catalog.pg_column_size("users"."id") OPERATOR(pg_catalog.>) 2000 THEN 18 ELSE coalesce(pg_catalog.pg_column_size("users"."id"), 0) END OPERATOR(pg_catalog.+) CASE WHEN pg_catalog.pg_column_size("users"."username") OPERATOR(pg_catalog.>) 2000 THEN 18 ELSE coalesce(pg_catalog.pg_column_size("users"."username"), 0) END OPERATOR(pg_catalog.+) CASE WHEN pg_catalog.pg_column_size("users"."handle") OPERATOR(pg_catalog.>) 2000 THEN 18 ELSE coalesce(pg_catalog.pg_column_size("users"."handle"), 0) END) AS row_bytes,
 NULL::numeric AS grown_bytes
 FROM ONLY "public"."users"
-WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid
+WHERE "users".ctid OPERATOR(pg_catalog.>=) %(low)s::pg_catalog.tid AND "users".ctid OPERATOR(pg_catalog.<) %(high)s::pg_catalog.tid
 
--- scout
-SELECT width_bucket(ctid, %(bounds)s::tid[]) - 1 AS slice,
-(%(stripes)s::smallint[])[1 + (get_byte(tidsend("users".ctid), 5) & 63)] AS stripe, count(*) AS rows
+-- count, first pass
+SELECT pg_catalog.width_bucket("users".ctid, %(bounds)s::pg_catalog.tid[]) OPERATOR(pg_catalog.-) 1 AS slice,
+(%(stripes)s::pg_catalog.int2[])[1 OPERATOR(pg_catalog.+) (pg_catalog.get_byte(pg_catalog.tidsend("users".ctid), 5) OPERATOR(pg_catalog.&) 63)] AS stripe, pg_catalog.count(*) AS rows
 FROM ONLY "public"."users"
-WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND EXISTS (SELECT FROM "Sho%%p"."accounts" AS "a" WHERE (
+WHERE "users".ctid OPERATOR(pg_catalog.>=) %(low)s::pg_catalog.tid AND "users".ctid OPERATOR(pg_catalog.<) %(high)s::pg_catalog.tid AND EXISTS (SELECT FROM "Sho%%p"."accounts" AS "a" WHERE (
 a.id = users.id -- %%s
 
 ) AND (
@@ -22,16 +22,16 @@ handle IS DISTINCT FROM a.nick
 ))
 GROUP BY 1, 2
 
--- scout_again
-SELECT width_bucket(ctid, %(bounds)s::tid[]) - 1 AS slice,
-(%(stripes)s::smallint[])[1 + (get_byte(tidsend("users".ctid), 5) & 63)] AS stripe, count(*) AS rows
+-- count, later pass
+SELECT pg_catalog.width_bucket("users".ctid, %(bounds)s::pg_catalog.tid[]) OPERATOR(pg_catalog.-) 1 AS slice,
+(%(stripes)s::pg_catalog.int2[])[1 OPERATOR(pg_catalog.+) (pg_catalog.get_byte(pg_catalog.tidsend("users".ctid), 5) OPERATOR(pg_catalog.&) 63)] AS stripe, pg_catalog.count(*) AS rows
 FROM ONLY "public"."users"
-WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND EXISTS (SELECT FROM "Sho%%p"."accounts" AS "a" WHERE (
+WHERE "users".ctid OPERATOR(pg_catalog.>=) %(low)s::pg_catalog.tid AND "users".ctid OPERATOR(pg_catalog.<) %(high)s::pg_catalog.tid AND EXISTS (SELECT FROM "Sho%%p"."accounts" AS "a" WHERE (
 a.id = users.id -- %%s
 
 ) AND (
 handle IS DISTINCT FROM a.nick
-) AND CASE WHEN "users".ctid >= '(0,0)' THEN (SELECT EXISTS (SELECT FROM "Sho%%p"."accounts" AS "a" WHERE (
+) AND CASE WHEN "users".ctid OPERATOR(pg_catalog.>=) '(0,0)'::pg_catalog.tid THEN (SELECT EXISTS (SELECT FROM "Sho%%p"."accounts" AS "a" WHERE (
 a.id = users.id -- %%s
 
 ) AND (
@@ -41,10 +41,10 @@ a.nick
 )::character varying(63) AS "handle") AS "users") END IS NOT TRUE)
 GROUP BY 1, 2
 
--- due
-SELECT "users".ctid::text
+-- find, stripe, first pass
+SELECT "users".ctid::pg_catalog.text
 FROM ONLY "public"."users"
-WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND EXISTS (SELECT FROM "Sho%%p"."accounts" AS "a" WHERE (
+WHERE "users".ctid OPERATOR(pg_catalog.>=) %(low)s::pg_catalog.tid AND "users".ctid OPERATOR(pg_catalog.<) %(high)s::pg_catalog.tid AND (%(mask)s::pg_catalog.int8 OPERATOR(pg_catalog.>>) (pg_catalog.get_byte(pg_catalog.tidsend("users".ctid), 5) OPERATOR(pg_catalog.&) 63)) OPERATOR(pg_catalog.&) 1 OPERATOR(pg_catalog.=) 1 AND EXISTS (SELECT FROM "Sho%%p"."accounts" AS "a" WHERE (
 a.id = users.id -- %%s
 
 ) AND (
@@ -53,15 +53,39 @@ handle IS DISTINCT FROM a.nick
 ORDER BY "users".ctid
 LIMIT 8193
 
--- due_again
-SELECT "users".ctid::text
+-- find, stripe, later pass
+SELECT "users".ctid::pg_catalog.text
 FROM ONLY "public"."users"
-WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND EXISTS (SELECT FROM "Sho%%p"."accounts" AS "a" WHERE (
+WHERE "users".ctid OPERATOR(pg_catalog.>=) %(low)s::pg_catalog.tid AND "users".ctid OPERATOR(pg_catalog.<) %(high)s::pg_catalog.tid AND (%(mask)s::pg_catalog.int8 OPERATOR(pg_catalog.>>) (pg_catalog.get_byte(pg_catalog.tidsend("users".ctid), 5) OPERATOR(pg_catalog.&) 63)) OPERATOR(pg_catalog.&) 1 OPERATOR(pg_catalog.=) 1 AND EXISTS (SELECT FROM "Sho%%p"."accounts" AS "a" WHERE (
 a.id = users.id -- %%s
 
 ) AND (
 handle IS DISTINCT FROM a.nick
-) AND CASE WHEN "users".ctid >= '(0,0)' THEN (SELECT EXISTS (SELECT FROM "Sho%%p"."accounts" AS "a" WHERE (
+))
+ORDER BY "users".ctid
+LIMIT 8193
+
+-- find, last stripe, first pass
+SELECT "users".ctid::pg_catalog.text
+FROM ONLY "public"."users"
+WHERE "users".ctid OPERATOR(pg_catalog.>=) %(low)s::pg_catalog.tid AND "users".ctid OPERATOR(pg_catalog.<) %(high)s::pg_catalog.tid AND EXISTS (SELECT FROM "Sho%%p"."accounts" AS "a" WHERE (
+a.id = users.id -- %%s
+
+) AND (
+handle IS DISTINCT FROM a.nick
+))
+ORDER BY "users".ctid
+LIMIT 8193
+
+-- find, last stripe, later pass
+SELECT "users".ctid::pg_catalog.text
+FROM ONLY "public"."users"
+WHERE "users".ctid OPERATOR(pg_catalog.>=) %(low)s::pg_catalog.tid AND "users".ctid OPERATOR(pg_catalog.<) %(high)s::pg_catalog.tid AND EXISTS (SELECT FROM "Sho%%p"."accounts" AS "a" WHERE (
+a.id = users.id -- %%s
+
+) AND (
+handle IS DISTINCT FROM a.nick
+) AND CASE WHEN "users".ctid OPERATOR(pg_catalog.>=) '(0,0)'::pg_catalog.tid THEN (SELECT EXISTS (SELECT FROM "Sho%%p"."accounts" AS "a" WHERE (
 a.id = users.id -- %%s
 
 ) AND (
@@ -72,25 +96,13 @@ a.nick
 ORDER BY "users".ctid
 LIMIT 8193
 
--- due_of_stripe
-SELECT "users".ctid::text
-FROM ONLY "public"."users"
-WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND (%(mask)s::bigint >> (get_byte(tidsend("users".ctid), 5) & 63)) & 1 = 1 AND EXISTS (SELECT FROM "Sho%%p"."accounts" AS "a" WHERE (
-a.id = users.id -- %%s
-
-) AND (
-handle IS DISTINCT FROM a.nick
-))
-ORDER BY "users".ctid
-LIMIT 8193
-
--- update
+-- update, stripe, first pass
 WITH filled AS (
 UPDATE ONLY "public"."users" SET "handle" = (
 a.nick
 )
 FROM "Sho%%p"."accounts" AS "a"
-WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND (%(mask)s::bigint >> (get_byte(tidsend("users".ctid), 5) & 63)) & 1 = 1 AND (
+WHERE "users".ctid OPERATOR(pg_catalog.>=) %(low)s::pg_catalog.tid AND "users".ctid OPERATOR(pg_catalog.<) %(high)s::pg_catalog.tid AND (%(mask)s::pg_catalog.int8 OPERATOR(pg_catalog.>>) (pg_catalog.get_byte(pg_catalog.tidsend("users".ctid), 5) OPERATOR(pg_catalog.&) 63)) OPERATOR(pg_catalog.&) 1 OPERATOR(pg_catalog.=) 1 AND (
 a.id = users.id -- %%s
 
 ) AND (
@@ -98,19 +110,19 @@ handle IS DISTINCT FROM a.nick
 )
 RETURNING CASE WHEN (
 handle IS DISTINCT FROM a.nick
-) THEN jsonb_build_object('id', "users"."id")::text END AS unconverged
+) THEN (pg_catalog.jsonb_build_object('id', "users"."id"))::pg_catalog.text END AS unconverged
 )
-SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
-(array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
+SELECT pg_catalog.count(*) AS rows, pg_catalog.count(unconverged) AS rows_unconverged,
+(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
 FROM filled
 
--- update_rest
+-- update, last stripe, first pass
 WITH filled AS (
 UPDATE ONLY "public"."users" SET "handle" = (
 a.nick
 )
 FROM "Sho%%p"."accounts" AS "a"
-WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND (
+WHERE "users".ctid OPERATOR(pg_catalog.>=) %(low)s::pg_catalog.tid AND "users".ctid OPERATOR(pg_catalog.<) %(high)s::pg_catalog.tid AND (
 a.id = users.id -- %%s
 
 ) AND (
@@ -118,19 +130,19 @@ handle IS DISTINCT FROM a.nick
 )
 RETURNING CASE WHEN (
 handle IS DISTINCT FROM a.nick
-) THEN jsonb_build_object('id', "users"."id")::text END AS unconverged
+) THEN (pg_catalog.jsonb_build_object('id', "users"."id"))::pg_catalog.text END AS unconverged
 )
-SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
-(array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
+SELECT pg_catalog.count(*) AS rows, pg_catalog.count(unconverged) AS rows_unconverged,
+(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
 FROM filled
 
--- update_rows
+-- update, addresses, first pass
 WITH filled AS (
 UPDATE ONLY "public"."users" SET "handle" = (
 a.nick
 )
 FROM "Sho%%p"."accounts" AS "a"
-WHERE "users".ctid = ANY (%(tids)s::tid[]) AND (
+WHERE "users".ctid OPERATOR(pg_catalog.=) ANY (%(tids)s::pg_catalog.tid[]) AND (
 a.id = users.id -- %%s
 
 ) AND (
@@ -138,24 +150,24 @@ handle IS DISTINCT FROM a.nick
 )
 RETURNING CASE WHEN (
 handle IS DISTINCT FROM a.nick
-) THEN jsonb_build_object('id', "users"."id")::text END AS unconverged
+) THEN (pg_catalog.jsonb_build_object('id', "users"."id"))::pg_catalog.text END AS unconverged
 )
-SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
-(array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
+SELECT pg_catalog.count(*) AS rows, pg_catalog.count(unconverged) AS rows_unconverged,
+(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
 FROM filled
 
--- update_again
+-- update, stripe, later pass
 WITH filled AS (
 UPDATE ONLY "public"."users" SET "handle" = (
 a.nick
 )
 FROM "Sho%%p"."accounts" AS "a"
-WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND (%(mask)s::bigint >> (get_byte(tidsend("users".ctid), 5) & 63)) & 1 = 1 AND (
+WHERE "users".ctid OPERATOR(pg_catalog.>=) %(low)s::pg_catalog.tid AND "users".ctid OPERATOR(pg_catalog.<) %(high)s::pg_catalog.tid AND (%(mask)s::pg_catalog.int8 OPERATOR(pg_catalog.>>) (pg_catalog.get_byte(pg_catalog.tidsend("users".ctid), 5) OPERATOR(pg_catalog.&) 63)) OPERATOR(pg_catalog.&) 1 OPERATOR(pg_catalog.=) 1 AND (
 a.id = users.id -- %%s
 
 ) AND (
 handle IS DISTINCT FROM a.nick
-) AND CASE WHEN "users".ctid >= '(0,0)' THEN (SELECT EXISTS (SELECT FROM "Sho%%p"."accounts" AS "a" WHERE (
+) AND CASE WHEN "users".ctid OPERATOR(pg_catalog.>=) '(0,0)'::pg_catalog.tid THEN (SELECT EXISTS (SELECT FROM "Sho%%p"."accounts" AS "a" WHERE (
 a.id = users.id -- %%s
 
 ) AND (
@@ -165,24 +177,24 @@ a.nick
 )::character varying(63) AS "handle") AS "users") END IS NOT TRUE
 RETURNING CASE WHEN (
 handle IS DISTINCT FROM a.nick
-) THEN jsonb_build_object('id', "users"."id")::text END AS unconverged
+) THEN (pg_catalog.jsonb_build_object('id', "users"."id"))::pg_catalog.text END AS unconverged
 )
-SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
-(array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
+SELECT pg_catalog.count(*) AS rows, pg_catalog.count(unconverged) AS rows_unconverged,
+(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
 FROM filled
 
--- update_rest_again
+-- update, last stripe, later pass
 WITH filled AS (
 UPDATE ONLY "public"."users" SET "handle" = (
 a.nick
 )
 FROM "Sho%%p"."accounts" AS "a"
-WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND (
+WHERE "users".ctid OPERATOR(pg_catalog.>=) %(low)s::pg_catalog.tid AND "users".ctid OPERATOR(pg_catalog.<) %(high)s::pg_catalog.tid AND (
 a.id = users.id -- %%s
 
 ) AND (
 handle IS DISTINCT FROM a.nick
-) AND CASE WHEN "users".ctid >= '(0,0)' THEN (SELECT EXISTS (SELECT FROM "Sho%%p"."accounts" AS "a" WHERE (
+) AND CASE WHEN "users".ctid OPERATOR(pg_catalog.>=) '(0,0)'::pg_catalog.tid THEN (SELECT EXISTS (SELECT FROM "Sho%%p"."accounts" AS "a" WHERE (
 a.id = users.id -- %%s
 
 ) AND (
@@ -192,24 +204,24 @@ a.nick
 )::character varying(63) AS "handle") AS "users") END IS NOT TRUE
 RETURNING CASE WHEN (
 handle IS DISTINCT FROM a.nick
-) THEN jsonb_build_object('id', "users"."id")::text END AS unconverged
+) THEN (pg_catalog.jsonb_build_object('id', "users"."id"))::pg_catalog.text END AS unconverged
 )
-SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
-(array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
+SELECT pg_catalog.count(*) AS rows, pg_catalog.count(unconverged) AS rows_unconverged,
+(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
 FROM filled
 
--- update_rows_again
+-- update, addresses, later pass
 WITH filled AS (
 UPDATE ONLY "public"."users" SET "handle" = (
 a.nick
 )
 FROM "Sho%%p"."accounts" AS "a"
-WHERE "users".ctid = ANY (%(tids)s::tid[]) AND (
+WHERE "users".ctid OPERATOR(pg_catalog.=) ANY (%(tids)s::pg_catalog.tid[]) AND (
 a.id = users.id -- %%s
 
 ) AND (
 handle IS DISTINCT FROM a.nick
-) AND CASE WHEN "users".ctid >= '(0,0)' THEN (SELECT EXISTS (SELECT FROM "Sho%%p"."accounts" AS "a" WHERE (
+) AND CASE WHEN "users".ctid OPERATOR(pg_catalog.>=) '(0,0)'::pg_catalog.tid THEN (SELECT EXISTS (SELECT FROM "Sho%%p"."accounts" AS "a" WHERE (
 a.id = users.id -- %%s
 
 ) AND (
@@ -219,21 +231,21 @@ a.nick
 )::character varying(63) AS "handle") AS "users") END IS NOT TRUE
 RETURNING CASE WHEN (
 handle IS DISTINCT FROM a.nick
-) THEN jsonb_build_object('id', "users"."id")::text END AS unconverged
+) THEN (pg_catalog.jsonb_build_object('id', "users"."id"))::pg_catalog.text END AS unconverged
 )
-SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
-(array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
+SELECT pg_catalog.count(*) AS rows, pg_catalog.count(unconverged) AS rows_unconverged,
+(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
 FROM filled
 
 -- verify
-SELECT found.rows_left, found.rows_rejected, CASE WHEN found.rows_left > 0 THEN found.rows_left - found.rows_rejected - (
-SELECT count(*) FROM ONLY "public"."users"
-WHERE NOT ctid = ANY (%(rejected)s::tid[]) AND EXISTS (SELECT FROM "Sho%%p"."accounts" AS "a" WHERE (
+SELECT found.rows_left, found.rows_rejected, CASE WHEN found.rows_left OPERATOR(pg_catalog.>) 0 THEN (found.rows_left OPERATOR(pg_catalog.-) found.rows_rejected) OPERATOR(pg_catalog.-) (
+SELECT pg_catalog.count(*) FROM ONLY "public"."users"
+WHERE NOT ctid OPERATOR(pg_catalog.=) ANY (%(rejected)s::pg_catalog.tid[]) AND EXISTS (SELECT FROM "Sho%%p"."accounts" AS "a" WHERE (
 a.id = users.id -- %%s
 
 ) AND (
 handle IS DISTINCT FROM a.nick
-) AND CASE WHEN "users".ctid >= '(0,0)' THEN (SELECT EXISTS (SELECT FROM "Sho%%p"."accounts" AS "a" WHERE (
+) AND CASE WHEN "users".ctid OPERATOR(pg_catalog.>=) '(0,0)'::pg_catalog.tid THEN (SELECT EXISTS (SELECT FROM "Sho%%p"."accounts" AS "a" WHERE (
 a.id = users.id -- %%s
 
 ) AND (
@@ -243,12 +255,14 @@ a.nick
 )::character varying(63) AS "handle") AS "users") END IS NOT TRUE)
 ) ELSE 0 END AS rows_unconverged,
 0 AS rows_without_partner,
-ARRAY(SELECT jsonb_build_object('id', "sampled"."id")::text FROM ONLY "public"."users" AS sampled WHERE sampled.ctid = ANY (found.tids) LIMIT 5) AS samples
+ARRAY(SELECT (pg_catalog.jsonb_build_object('id', "sampled"."id"))::pg_catalog.text FROM ONLY "public"."users" AS sampled
+WHERE sampled.ctid OPERATOR(pg_catalog.=) ANY (found.tids) LIMIT 5) AS samples
 FROM (
-SELECT coalesce(sum(rows), 0)::bigint AS rows_left, coalesce(sum(rejected), 0)::bigint AS rows_rejected,
-array_agg(tid) AS tids
+SELECT coalesce(pg_catalog.sum(rows), 0)::bigint AS rows_left,
+coalesce(pg_catalog.sum(rejected), 0)::bigint AS rows_rejected, pg_catalog.array_agg(tid) AS tids
 FROM (
-SELECT count(*) AS rows, count(*) FILTER (WHERE ctid = ANY (%(rejected)s::tid[])) AS rejected, min(ctid) FILTER (WHERE NOT ctid = ANY (%(rejected)s::tid[])) AS tid
+SELECT pg_catalog.count(*) AS rows, pg_catalog.count(*) FILTER (WHERE ctid OPERATOR(pg_catalog.=) ANY (%(rejected)s::pg_catalog.tid[])) AS rejected,
+pg_catalog.min(ctid) FILTER (WHERE NOT ctid OPERATOR(pg_catalog.=) ANY (%(rejected)s::pg_catalog.tid[])) AS tid
 FROM ONLY "public"."users"
 WHERE EXISTS (SELECT FROM "Sho%%p"."accounts" AS "a" WHERE (
 a.id = users.id -- %%s
@@ -256,14 +270,14 @@ a.id = users.id -- %%s
 ) AND (
 handle IS DISTINCT FROM a.nick
 ))
-GROUP BY hashtid(ctid) & 7
+GROUP BY pg_catalog.hashtid(ctid) OPERATOR(pg_catalog.&) 7
 ) AS parts
 ) AS found
 
 -- sample_before
-SELECT ctid::text, jsonb_build_object('id', "users"."id")::text, jsonb_build_object('handle', "users"."handle")::text
+SELECT "users".ctid::pg_catalog.text, (pg_catalog.jsonb_build_object('id', "users"."id"))::pg_catalog.text, (pg_catalog.jsonb_build_object('handle', "users"."handle"))::pg_catalog.text
 FROM ONLY "public"."users"
-WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND EXISTS (SELECT FROM "Sho%%p"."accounts" AS "a" WHERE (
+WHERE "users".ctid OPERATOR(pg_catalog.>=) %(low)s::pg_catalog.tid AND "users".ctid OPERATOR(pg_catalog.<) %(high)s::pg_catalog.tid AND EXISTS (SELECT FROM "Sho%%p"."accounts" AS "a" WHERE (
 a.id = users.id -- %%s
 
 ) AND (
@@ -276,33 +290,33 @@ UPDATE ONLY "public"."users" SET "handle" = (
 a.nick
 )
 FROM "Sho%%p"."accounts" AS "a"
-WHERE "users".ctid = %(tid)s::tid AND (
+WHERE "users".ctid OPERATOR(pg_catalog.=) %(tid)s::pg_catalog.tid AND (
 a.id = users.id -- %%s
 
 ) AND (
 handle IS DISTINCT FROM a.nick
 )
-RETURNING jsonb_build_object('handle', "users"."handle")::text
+RETURNING (pg_catalog.jsonb_build_object('handle', "users"."handle"))::pg_catalog.text
 
 -- row_key
-SELECT jsonb_build_object('id', "users"."id")::text
+SELECT (pg_catalog.jsonb_build_object('id', "users"."id"))::pg_catalog.text
 FROM ONLY "public"."users"
-WHERE "users".ctid = %(tid)s::tid
+WHERE "users".ctid OPERATOR(pg_catalog.=) %(tid)s::pg_catalog.tid
 
--- row_again
-SELECT "users".ctid::text
+-- find_rejected
+SELECT "users".ctid::pg_catalog.text
 FROM ONLY "public"."users"
-WHERE ("users"."id") = (SELECT kept."id" FROM jsonb_populate_record(NULL::"public"."users", %(key)s::jsonb) AS kept) AND EXISTS (SELECT FROM "Sho%%p"."accounts" AS "a" WHERE (
+WHERE "users"."id" OPERATOR(pg_catalog.=) (SELECT kept."id" FROM pg_catalog.jsonb_populate_record(NULL::"public"."users", %(key)s::pg_catalog.jsonb) AS kept) AND EXISTS (SELECT FROM "Sho%%p"."accounts" AS "a" WHERE (
 a.id = users.id -- %%s
 
 ) AND (
 handle IS DISTINCT FROM a.nick
 ))
 
--- kept
-SELECT "users".ctid::text
+-- still_matching
+SELECT "users".ctid::pg_catalog.text
 FROM ONLY "public"."users"
-WHERE "users".ctid = ANY (%(tids)s::tid[]) AND EXISTS (SELECT FROM "Sho%%p"."accounts" AS "a" WHERE (
+WHERE "users".ctid OPERATOR(pg_catalog.=) ANY (%(tids)s::pg_catalog.tid[]) AND EXISTS (SELECT FROM "Sho%%p"."accounts" AS "a" WHERE (
 a.id = users.id -- %%s
 
 ) AND (
@@ -310,11 +324,11 @@ handle IS DISTINCT FROM a.nick
 ))
 
 -- row_values
-SELECT left(jsonb_build_object('handle', (
+SELECT pg_catalog.left((pg_catalog.jsonb_build_object('handle', (
 a.nick
-))::text, 500)
+)))::pg_catalog.text, 500)
 FROM ONLY "public"."users", "Sho%%p"."accounts" AS "a"
-WHERE "users".ctid = %(tid)s::tid AND (
+WHERE "users".ctid OPERATOR(pg_catalog.=) %(tid)s::pg_catalog.tid AND (
 a.id = users.id -- %%s
 
 ) AND (

@@ -1,20 +1,20 @@
 -- profile
-SELECT count(*) AS rows, count(*) FILTER (WHERE EXISTS (SELECT FROM "Sho%%p"."accounts" AS "a" WHERE (
+SELECT pg_catalog.count(*) AS rows, pg_catalog.count(*) FILTER (WHERE EXISTS (SELECT FROM "Sho%%p"."accounts" AS "a" WHERE (
 a.id = users.id -- %%s
 
 ) AND (
 handle IS DISTINCT FROM a.nick
 ))) AS due,
-avg(24 + CASE WHEN pg_column_size("users"."id") > 2000 THEN 18 ELSE coalesce(pg_column_size("users"."id"), 0) END + CASE WHEN pg_column_size("users"."username") > 2000 THEN 18 ELSE coalesce(pg_column_size("users"."username"), 0) END + CASE WHEN pg_column_size("users"."handle") > 2000 THEN 18 ELSE coalesce(pg_column_size("users"."handle"), 0) END) AS row_bytes,
+pg_catalog.avg(24 OPERATOR(pg_catalog.+) CASE WHEN pg_catalog.pg_column_size("users"."id") OPERATOR(pg_catalog.>) 2000 THEN 18 ELSE coalesce(pg_catalog.pg_column_size("users"."id"), 0) END OPERATOR(pg_catalog.+) CASE WHEN pg_catalog.pg_column_size("users"."username") OPERATOR(pg_catalog.>) 2000 THEN 18 ELSE coalesce(pg_catalog.pg_column_size("users"."username"), 0) END OPERATOR(pg_catalog.+) CASE WHEN pg_catalog.pg_column_size("users"."handle") OPERATOR(pg_catalog.>) 2000 THEN 18 ELSE coalesce(pg_catalog.pg_column_size("users"."handle"), 0) END) AS row_bytes,
 NULL::numeric AS grown_bytes
 FROM ONLY "public"."users"
-WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid
+WHERE "users".ctid OPERATOR(pg_catalog.>=) %(low)s::pg_catalog.tid AND "users".ctid OPERATOR(pg_catalog.<) %(high)s::pg_catalog.tid
 
--- scout
-SELECT width_bucket(ctid, %(bounds)s::tid[]) - 1 AS slice,
-(%(stripes)s::smallint[])[1 + (get_byte(tidsend("users".ctid), 5) & 63)] AS stripe, count(*) AS rows
+-- count, first pass
+SELECT pg_catalog.width_bucket("users".ctid, %(bounds)s::pg_catalog.tid[]) OPERATOR(pg_catalog.-) 1 AS slice,
+(%(stripes)s::pg_catalog.int2[])[1 OPERATOR(pg_catalog.+) (pg_catalog.get_byte(pg_catalog.tidsend("users".ctid), 5) OPERATOR(pg_catalog.&) 63)] AS stripe, pg_catalog.count(*) AS rows
 FROM ONLY "public"."users"
-WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND EXISTS (SELECT FROM "Sho%%p"."accounts" AS "a" WHERE (
+WHERE "users".ctid OPERATOR(pg_catalog.>=) %(low)s::pg_catalog.tid AND "users".ctid OPERATOR(pg_catalog.<) %(high)s::pg_catalog.tid AND EXISTS (SELECT FROM "Sho%%p"."accounts" AS "a" WHERE (
 a.id = users.id -- %%s
 
 ) AND (
@@ -22,11 +22,11 @@ handle IS DISTINCT FROM a.nick
 ))
 GROUP BY 1, 2
 
--- scout_again
-SELECT width_bucket(ctid, %(bounds)s::tid[]) - 1 AS slice,
-(%(stripes)s::smallint[])[1 + (get_byte(tidsend("users".ctid), 5) & 63)] AS stripe, count(*) AS rows
+-- count, later pass
+SELECT pg_catalog.width_bucket("users".ctid, %(bounds)s::pg_catalog.tid[]) OPERATOR(pg_catalog.-) 1 AS slice,
+(%(stripes)s::pg_catalog.int2[])[1 OPERATOR(pg_catalog.+) (pg_catalog.get_byte(pg_catalog.tidsend("users".ctid), 5) OPERATOR(pg_catalog.&) 63)] AS stripe, pg_catalog.count(*) AS rows
 FROM ONLY "public"."users"
-WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND EXISTS (SELECT FROM "Sho%%p"."accounts" AS "a" WHERE (
+WHERE "users".ctid OPERATOR(pg_catalog.>=) %(low)s::pg_catalog.tid AND "users".ctid OPERATOR(pg_catalog.<) %(high)s::pg_catalog.tid AND EXISTS (SELECT FROM "Sho%%p"."accounts" AS "a" WHERE (
 a.id = users.id -- %%s
 
 ) AND (
@@ -34,10 +34,10 @@ handle IS DISTINCT FROM a.nick
 ))
 GROUP BY 1, 2
 
--- due
-SELECT "users".ctid::text
+-- find, stripe, first pass
+SELECT "users".ctid::pg_catalog.text
 FROM ONLY "public"."users"
-WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND EXISTS (SELECT FROM "Sho%%p"."accounts" AS "a" WHERE (
+WHERE "users".ctid OPERATOR(pg_catalog.>=) %(low)s::pg_catalog.tid AND "users".ctid OPERATOR(pg_catalog.<) %(high)s::pg_catalog.tid AND (%(mask)s::pg_catalog.int8 OPERATOR(pg_catalog.>>) (pg_catalog.get_byte(pg_catalog.tidsend("users".ctid), 5) OPERATOR(pg_catalog.&) 63)) OPERATOR(pg_catalog.&) 1 OPERATOR(pg_catalog.=) 1 AND EXISTS (SELECT FROM "Sho%%p"."accounts" AS "a" WHERE (
 a.id = users.id -- %%s
 
 ) AND (
@@ -46,10 +46,10 @@ handle IS DISTINCT FROM a.nick
 ORDER BY "users".ctid
 LIMIT 8193
 
--- due_again
-SELECT "users".ctid::text
+-- find, stripe, later pass
+SELECT "users".ctid::pg_catalog.text
 FROM ONLY "public"."users"
-WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND EXISTS (SELECT FROM "Sho%%p"."accounts" AS "a" WHERE (
+WHERE "users".ctid OPERATOR(pg_catalog.>=) %(low)s::pg_catalog.tid AND "users".ctid OPERATOR(pg_catalog.<) %(high)s::pg_catalog.tid AND (%(mask)s::pg_catalog.int8 OPERATOR(pg_catalog.>>) (pg_catalog.get_byte(pg_catalog.tidsend("users".ctid), 5) OPERATOR(pg_catalog.&) 63)) OPERATOR(pg_catalog.&) 1 OPERATOR(pg_catalog.=) 1 AND EXISTS (SELECT FROM "Sho%%p"."accounts" AS "a" WHERE (
 a.id = users.id -- %%s
 
 ) AND (
@@ -58,10 +58,10 @@ handle IS DISTINCT FROM a.nick
 ORDER BY "users".ctid
 LIMIT 8193
 
--- due_of_stripe
-SELECT "users".ctid::text
+-- find, last stripe, first pass
+SELECT "users".ctid::pg_catalog.text
 FROM ONLY "public"."users"
-WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND (%(mask)s::bigint >> (get_byte(tidsend("users".ctid), 5) & 63)) & 1 = 1 AND EXISTS (SELECT FROM "Sho%%p"."accounts" AS "a" WHERE (
+WHERE "users".ctid OPERATOR(pg_catalog.>=) %(low)s::pg_catalog.tid AND "users".ctid OPERATOR(pg_catalog.<) %(high)s::pg_catalog.tid AND EXISTS (SELECT FROM "Sho%%p"."accounts" AS "a" WHERE (
 a.id = users.id -- %%s
 
 ) AND (
@@ -70,13 +70,25 @@ handle IS DISTINCT FROM a.nick
 ORDER BY "users".ctid
 LIMIT 8193
 
--- update
+-- find, last stripe, later pass
+SELECT "users".ctid::pg_catalog.text
+FROM ONLY "public"."users"
+WHERE "users".ctid OPERATOR(pg_catalog.>=) %(low)s::pg_catalog.tid AND "users".ctid OPERATOR(pg_catalog.<) %(high)s::pg_catalog.tid AND EXISTS (SELECT FROM "Sho%%p"."accounts" AS "a" WHERE (
+a.id = users.id -- %%s
+
+) AND (
+handle IS DISTINCT FROM a.nick
+))
+ORDER BY "users".ctid
+LIMIT 8193
+
+-- update, stripe, first pass
 WITH filled AS (
 UPDATE ONLY "public"."users" SET "handle" = (
 a.nick
 )
 FROM "Sho%%p"."accounts" AS "a"
-WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND (%(mask)s::bigint >> (get_byte(tidsend("users".ctid), 5) & 63)) & 1 = 1 AND (
+WHERE "users".ctid OPERATOR(pg_catalog.>=) %(low)s::pg_catalog.tid AND "users".ctid OPERATOR(pg_catalog.<) %(high)s::pg_catalog.tid AND (%(mask)s::pg_catalog.int8 OPERATOR(pg_catalog.>>) (pg_catalog.get_byte(pg_catalog.tidsend("users".ctid), 5) OPERATOR(pg_catalog.&) 63)) OPERATOR(pg_catalog.&) 1 OPERATOR(pg_catalog.=) 1 AND (
 a.id = users.id -- %%s
 
 ) AND (
@@ -87,19 +99,19 @@ a.id = users.id -- %%s
 
 ) AND (
 handle IS DISTINCT FROM a.nick
-)) THEN "users".ctid::text END AS unconverged
+)) THEN "users".ctid::pg_catalog.text END AS unconverged
 )
-SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
-(array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
+SELECT pg_catalog.count(*) AS rows, pg_catalog.count(unconverged) AS rows_unconverged,
+(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
 FROM filled
 
--- update_rest
+-- update, last stripe, first pass
 WITH filled AS (
 UPDATE ONLY "public"."users" SET "handle" = (
 a.nick
 )
 FROM "Sho%%p"."accounts" AS "a"
-WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND (
+WHERE "users".ctid OPERATOR(pg_catalog.>=) %(low)s::pg_catalog.tid AND "users".ctid OPERATOR(pg_catalog.<) %(high)s::pg_catalog.tid AND (
 a.id = users.id -- %%s
 
 ) AND (
@@ -110,19 +122,19 @@ a.id = users.id -- %%s
 
 ) AND (
 handle IS DISTINCT FROM a.nick
-)) THEN "users".ctid::text END AS unconverged
+)) THEN "users".ctid::pg_catalog.text END AS unconverged
 )
-SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
-(array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
+SELECT pg_catalog.count(*) AS rows, pg_catalog.count(unconverged) AS rows_unconverged,
+(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
 FROM filled
 
--- update_rows
+-- update, addresses, first pass
 WITH filled AS (
 UPDATE ONLY "public"."users" SET "handle" = (
 a.nick
 )
 FROM "Sho%%p"."accounts" AS "a"
-WHERE "users".ctid = ANY (%(tids)s::tid[]) AND (
+WHERE "users".ctid OPERATOR(pg_catalog.=) ANY (%(tids)s::pg_catalog.tid[]) AND (
 a.id = users.id -- %%s
 
 ) AND (
@@ -133,19 +145,19 @@ a.id = users.id -- %%s
 
 ) AND (
 handle IS DISTINCT FROM a.nick
-)) THEN "users".ctid::text END AS unconverged
+)) THEN "users".ctid::pg_catalog.text END AS unconverged
 )
-SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
-(array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
+SELECT pg_catalog.count(*) AS rows, pg_catalog.count(unconverged) AS rows_unconverged,
+(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
 FROM filled
 
--- update_again
+-- update, stripe, later pass
 WITH filled AS (
 UPDATE ONLY "public"."users" SET "handle" = (
 a.nick
 )
 FROM "Sho%%p"."accounts" AS "a"
-WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND (%(mask)s::bigint >> (get_byte(tidsend("users".ctid), 5) & 63)) & 1 = 1 AND (
+WHERE "users".ctid OPERATOR(pg_catalog.>=) %(low)s::pg_catalog.tid AND "users".ctid OPERATOR(pg_catalog.<) %(high)s::pg_catalog.tid AND (%(mask)s::pg_catalog.int8 OPERATOR(pg_catalog.>>) (pg_catalog.get_byte(pg_catalog.tidsend("users".ctid), 5) OPERATOR(pg_catalog.&) 63)) OPERATOR(pg_catalog.&) 1 OPERATOR(pg_catalog.=) 1 AND (
 a.id = users.id -- %%s
 
 ) AND (
@@ -156,19 +168,19 @@ a.id = users.id -- %%s
 
 ) AND (
 handle IS DISTINCT FROM a.nick
-)) THEN "users".ctid::text END AS unconverged
+)) THEN "users".ctid::pg_catalog.text END AS unconverged
 )
-SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
-(array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
+SELECT pg_catalog.count(*) AS rows, pg_catalog.count(unconverged) AS rows_unconverged,
+(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
 FROM filled
 
--- update_rest_again
+-- update, last stripe, later pass
 WITH filled AS (
 UPDATE ONLY "public"."users" SET "handle" = (
 a.nick
 )
 FROM "Sho%%p"."accounts" AS "a"
-WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND (
+WHERE "users".ctid OPERATOR(pg_catalog.>=) %(low)s::pg_catalog.tid AND "users".ctid OPERATOR(pg_catalog.<) %(high)s::pg_catalog.tid AND (
 a.id = users.id -- %%s
 
 ) AND (
@@ -179,19 +191,19 @@ a.id = users.id -- %%s
 
 ) AND (
 handle IS DISTINCT FROM a.nick
-)) THEN "users".ctid::text END AS unconverged
+)) THEN "users".ctid::pg_catalog.text END AS unconverged
 )
-SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
-(array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
+SELECT pg_catalog.count(*) AS rows, pg_catalog.count(unconverged) AS rows_unconverged,
+(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
 FROM filled
 
--- update_rows_again
+-- update, addresses, later pass
 WITH filled AS (
 UPDATE ONLY "public"."users" SET "handle" = (
 a.nick
 )
 FROM "Sho%%p"."accounts" AS "a"
-WHERE "users".ctid = ANY (%(tids)s::tid[]) AND (
+WHERE "users".ctid OPERATOR(pg_catalog.=) ANY (%(tids)s::pg_catalog.tid[]) AND (
 a.id = users.id -- %%s
 
 ) AND (
@@ -202,21 +214,23 @@ a.id = users.id -- %%s
 
 ) AND (
 handle IS DISTINCT FROM a.nick
-)) THEN "users".ctid::text END AS unconverged
+)) THEN "users".ctid::pg_catalog.text END AS unconverged
 )
-SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
-(array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
+SELECT pg_catalog.count(*) AS rows, pg_catalog.count(unconverged) AS rows_unconverged,
+(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
 FROM filled
 
 -- verify
 SELECT found.rows_left, found.rows_rejected, NULL AS rows_unconverged,
 0 AS rows_without_partner,
-ARRAY(SELECT "sampled".ctid::text FROM ONLY "public"."users" AS sampled WHERE sampled.ctid = ANY (found.tids) LIMIT 5) AS samples
+ARRAY(SELECT "sampled".ctid::pg_catalog.text FROM ONLY "public"."users" AS sampled
+WHERE sampled.ctid OPERATOR(pg_catalog.=) ANY (found.tids) LIMIT 5) AS samples
 FROM (
-SELECT coalesce(sum(rows), 0)::bigint AS rows_left, coalesce(sum(rejected), 0)::bigint AS rows_rejected,
-array_agg(tid) AS tids
+SELECT coalesce(pg_catalog.sum(rows), 0)::bigint AS rows_left,
+coalesce(pg_catalog.sum(rejected), 0)::bigint AS rows_rejected, pg_catalog.array_agg(tid) AS tids
 FROM (
-SELECT count(*) AS rows, count(*) FILTER (WHERE ctid = ANY (%(rejected)s::tid[])) AS rejected, min(ctid) FILTER (WHERE NOT ctid = ANY (%(rejected)s::tid[])) AS tid
+SELECT pg_catalog.count(*) AS rows, pg_catalog.count(*) FILTER (WHERE ctid OPERATOR(pg_catalog.=) ANY (%(rejected)s::pg_catalog.tid[])) AS rejected,
+pg_catalog.min(ctid) FILTER (WHERE NOT ctid OPERATOR(pg_catalog.=) ANY (%(rejected)s::pg_catalog.tid[])) AS tid
 FROM ONLY "public"."users"
 WHERE EXISTS (SELECT FROM "Sho%%p"."accounts" AS "a" WHERE (
 a.id = users.id -- %%s
@@ -224,14 +238,14 @@ a.id = users.id -- %%s
 ) AND (
 handle IS DISTINCT FROM a.nick
 ))
-GROUP BY hashtid(ctid) & 7
+GROUP BY pg_catalog.hashtid(ctid) OPERATOR(pg_catalog.&) 7
 ) AS parts
 ) AS found
 
 -- sample_before
-SELECT ctid::text, "users".ctid::text, jsonb_build_object('handle', "users"."handle")::text
+SELECT "users".ctid::pg_catalog.text, "users".ctid::pg_catalog.text, (pg_catalog.jsonb_build_object('handle', "users"."handle"))::pg_catalog.text
 FROM ONLY "public"."users"
-WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND EXISTS (SELECT FROM "Sho%%p"."accounts" AS "a" WHERE (
+WHERE "users".ctid OPERATOR(pg_catalog.>=) %(low)s::pg_catalog.tid AND "users".ctid OPERATOR(pg_catalog.<) %(high)s::pg_catalog.tid AND EXISTS (SELECT FROM "Sho%%p"."accounts" AS "a" WHERE (
 a.id = users.id -- %%s
 
 ) AND (
@@ -244,33 +258,33 @@ UPDATE ONLY "public"."users" SET "handle" = (
 a.nick
 )
 FROM "Sho%%p"."accounts" AS "a"
-WHERE "users".ctid = %(tid)s::tid AND (
+WHERE "users".ctid OPERATOR(pg_catalog.=) %(tid)s::pg_catalog.tid AND (
 a.id = users.id -- %%s
 
 ) AND (
 handle IS DISTINCT FROM a.nick
 )
-RETURNING jsonb_build_object('handle', "users"."handle")::text
+RETURNING (pg_catalog.jsonb_build_object('handle', "users"."handle"))::pg_catalog.text
 
 -- row_key
-SELECT "users".ctid::text
+SELECT "users".ctid::pg_catalog.text
 FROM ONLY "public"."users"
-WHERE "users".ctid = %(tid)s::tid
+WHERE "users".ctid OPERATOR(pg_catalog.=) %(tid)s::pg_catalog.tid
 
--- row_again
-SELECT "users".ctid::text
+-- find_rejected
+SELECT "users".ctid::pg_catalog.text
 FROM ONLY "public"."users"
-WHERE "users".ctid = %(tid)s::tid AND EXISTS (SELECT FROM "Sho%%p"."accounts" AS "a" WHERE (
+WHERE "users".ctid OPERATOR(pg_catalog.=) %(tid)s::pg_catalog.tid AND EXISTS (SELECT FROM "Sho%%p"."accounts" AS "a" WHERE (
 a.id = users.id -- %%s
 
 ) AND (
 handle IS DISTINCT FROM a.nick
 ))
 
--- kept
-SELECT "users".ctid::text
+-- still_matching
+SELECT "users".ctid::pg_catalog.text
 FROM ONLY "public"."users"
-WHERE "users".ctid = ANY (%(tids)s::tid[]) AND EXISTS (SELECT FROM "Sho%%p"."accounts" AS "a" WHERE (
+WHERE "users".ctid OPERATOR(pg_catalog.=) ANY (%(tids)s::pg_catalog.tid[]) AND EXISTS (SELECT FROM "Sho%%p"."accounts" AS "a" WHERE (
 a.id = users.id -- %%s
 
 ) AND (
@@ -278,11 +292,11 @@ handle IS DISTINCT FROM a.nick
 ))
 
 -- row_values
-SELECT left(jsonb_build_object('handle', (
+SELECT pg_catalog.left((pg_catalog.jsonb_build_object('handle', (
 a.nick
-))::text, 500)
+)))::pg_catalog.text, 500)
 FROM ONLY "public"."users", "Sho%%p"."accounts" AS "a"
-WHERE "users".ctid = %(tid)s::tid AND (
+WHERE "users".ctid OPERATOR(pg_catalog.=) %(tid)s::pg_catalog.tid AND (
 a.id = users.id -- %%s
 
 ) AND (

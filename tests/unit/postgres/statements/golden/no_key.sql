@@ -1,30 +1,30 @@
 -- profile
-SELECT count(*) AS rows, count(*) FILTER (WHERE (
+SELECT pg_catalog.count(*) AS rows, pg_catalog.count(*) FILTER (WHERE (
 handle IS NULL
 )) AS due,
-avg(24 + CASE WHEN pg_column_size("users"."id") > 2000 THEN 18 ELSE coalesce(pg_column_size("users"."id"), 0) END + CASE WHEN pg_column_size("users"."username") > 2000 THEN 18 ELSE coalesce(pg_column_size("users"."username"), 0) END + CASE WHEN pg_column_size("users"."handle") > 2000 THEN 18 ELSE coalesce(pg_column_size("users"."handle"), 0) END) AS row_bytes,
-avg(least(pg_column_size(ROW((
+pg_catalog.avg(24 OPERATOR(pg_catalog.+) CASE WHEN pg_catalog.pg_column_size("users"."id") OPERATOR(pg_catalog.>) 2000 THEN 18 ELSE coalesce(pg_catalog.pg_column_size("users"."id"), 0) END OPERATOR(pg_catalog.+) CASE WHEN pg_catalog.pg_column_size("users"."username") OPERATOR(pg_catalog.>) 2000 THEN 18 ELSE coalesce(pg_catalog.pg_column_size("users"."username"), 0) END OPERATOR(pg_catalog.+) CASE WHEN pg_catalog.pg_column_size("users"."handle") OPERATOR(pg_catalog.>) 2000 THEN 18 ELSE coalesce(pg_catalog.pg_column_size("users"."handle"), 0) END) AS row_bytes,
+pg_catalog.avg((least(pg_catalog.pg_column_size(ROW((
 username
-)::character varying(63))), 2000) - least(pg_column_size(ROW("users"."handle")), 2000)) FILTER (WHERE (
+)::character varying(63))), 2000) OPERATOR(pg_catalog.-) least(pg_catalog.pg_column_size(ROW("users"."handle")), 2000))) FILTER (WHERE (
 handle IS NULL
 )) AS grown_bytes
 FROM ONLY "public"."users"
-WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid
+WHERE "users".ctid OPERATOR(pg_catalog.>=) %(low)s::pg_catalog.tid AND "users".ctid OPERATOR(pg_catalog.<) %(high)s::pg_catalog.tid
 
--- scout
-SELECT width_bucket(ctid, %(bounds)s::tid[]) - 1 AS slice,
-(%(stripes)s::smallint[])[1 + (get_byte(tidsend("users".ctid), 5) & 63)] AS stripe, count(*) AS rows
+-- count, first pass
+SELECT pg_catalog.width_bucket("users".ctid, %(bounds)s::pg_catalog.tid[]) OPERATOR(pg_catalog.-) 1 AS slice,
+(%(stripes)s::pg_catalog.int2[])[1 OPERATOR(pg_catalog.+) (pg_catalog.get_byte(pg_catalog.tidsend("users".ctid), 5) OPERATOR(pg_catalog.&) 63)] AS stripe, pg_catalog.count(*) AS rows
 FROM ONLY "public"."users"
-WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND (
+WHERE "users".ctid OPERATOR(pg_catalog.>=) %(low)s::pg_catalog.tid AND "users".ctid OPERATOR(pg_catalog.<) %(high)s::pg_catalog.tid AND (
 handle IS NULL
 )
 GROUP BY 1, 2
 
--- scout_again
-SELECT width_bucket(ctid, %(bounds)s::tid[]) - 1 AS slice,
-(%(stripes)s::smallint[])[1 + (get_byte(tidsend("users".ctid), 5) & 63)] AS stripe, count(*) AS rows
+-- count, later pass
+SELECT pg_catalog.width_bucket("users".ctid, %(bounds)s::pg_catalog.tid[]) OPERATOR(pg_catalog.-) 1 AS slice,
+(%(stripes)s::pg_catalog.int2[])[1 OPERATOR(pg_catalog.+) (pg_catalog.get_byte(pg_catalog.tidsend("users".ctid), 5) OPERATOR(pg_catalog.&) 63)] AS stripe, pg_catalog.count(*) AS rows
 FROM ONLY "public"."users"
-WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND (
+WHERE "users".ctid OPERATOR(pg_catalog.>=) %(low)s::pg_catalog.tid AND "users".ctid OPERATOR(pg_catalog.<) %(high)s::pg_catalog.tid AND (
 handle IS NULL
 ) AND (SELECT (
 handle IS NULL
@@ -33,19 +33,37 @@ username
 )::character varying(63) AS "handle") AS "users") IS NOT TRUE
 GROUP BY 1, 2
 
--- due
-SELECT "users".ctid::text
+-- find, stripe, first pass
+SELECT "users".ctid::pg_catalog.text
 FROM ONLY "public"."users"
-WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND (
+WHERE "users".ctid OPERATOR(pg_catalog.>=) %(low)s::pg_catalog.tid AND "users".ctid OPERATOR(pg_catalog.<) %(high)s::pg_catalog.tid AND (%(mask)s::pg_catalog.int8 OPERATOR(pg_catalog.>>) (pg_catalog.get_byte(pg_catalog.tidsend("users".ctid), 5) OPERATOR(pg_catalog.&) 63)) OPERATOR(pg_catalog.&) 1 OPERATOR(pg_catalog.=) 1 AND (
 handle IS NULL
 )
 ORDER BY "users".ctid
 LIMIT 8193
 
--- due_again
-SELECT "users".ctid::text
+-- find, stripe, later pass
+SELECT "users".ctid::pg_catalog.text
 FROM ONLY "public"."users"
-WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND (
+WHERE "users".ctid OPERATOR(pg_catalog.>=) %(low)s::pg_catalog.tid AND "users".ctid OPERATOR(pg_catalog.<) %(high)s::pg_catalog.tid AND (%(mask)s::pg_catalog.int8 OPERATOR(pg_catalog.>>) (pg_catalog.get_byte(pg_catalog.tidsend("users".ctid), 5) OPERATOR(pg_catalog.&) 63)) OPERATOR(pg_catalog.&) 1 OPERATOR(pg_catalog.=) 1 AND (
+handle IS NULL
+)
+ORDER BY "users".ctid
+LIMIT 8193
+
+-- find, last stripe, first pass
+SELECT "users".ctid::pg_catalog.text
+FROM ONLY "public"."users"
+WHERE "users".ctid OPERATOR(pg_catalog.>=) %(low)s::pg_catalog.tid AND "users".ctid OPERATOR(pg_catalog.<) %(high)s::pg_catalog.tid AND (
+handle IS NULL
+)
+ORDER BY "users".ctid
+LIMIT 8193
+
+-- find, last stripe, later pass
+SELECT "users".ctid::pg_catalog.text
+FROM ONLY "public"."users"
+WHERE "users".ctid OPERATOR(pg_catalog.>=) %(low)s::pg_catalog.tid AND "users".ctid OPERATOR(pg_catalog.<) %(high)s::pg_catalog.tid AND (
 handle IS NULL
 ) AND (SELECT (
 handle IS NULL
@@ -55,69 +73,60 @@ username
 ORDER BY "users".ctid
 LIMIT 8193
 
--- due_of_stripe
-SELECT "users".ctid::text
-FROM ONLY "public"."users"
-WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND (%(mask)s::bigint >> (get_byte(tidsend("users".ctid), 5) & 63)) & 1 = 1 AND (
-handle IS NULL
-)
-ORDER BY "users".ctid
-LIMIT 8193
-
--- update
+-- update, stripe, first pass
 WITH filled AS (
 UPDATE ONLY "public"."users" SET "handle" = (
 username
 )
-WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND (%(mask)s::bigint >> (get_byte(tidsend("users".ctid), 5) & 63)) & 1 = 1 AND (
+WHERE "users".ctid OPERATOR(pg_catalog.>=) %(low)s::pg_catalog.tid AND "users".ctid OPERATOR(pg_catalog.<) %(high)s::pg_catalog.tid AND (%(mask)s::pg_catalog.int8 OPERATOR(pg_catalog.>>) (pg_catalog.get_byte(pg_catalog.tidsend("users".ctid), 5) OPERATOR(pg_catalog.&) 63)) OPERATOR(pg_catalog.&) 1 OPERATOR(pg_catalog.=) 1 AND (
 handle IS NULL
 )
 RETURNING CASE WHEN (
 handle IS NULL
-) THEN "users".ctid::text END AS unconverged
+) THEN "users".ctid::pg_catalog.text END AS unconverged
 )
-SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
-(array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
+SELECT pg_catalog.count(*) AS rows, pg_catalog.count(unconverged) AS rows_unconverged,
+(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
 FROM filled
 
--- update_rest
+-- update, last stripe, first pass
 WITH filled AS (
 UPDATE ONLY "public"."users" SET "handle" = (
 username
 )
-WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND (
+WHERE "users".ctid OPERATOR(pg_catalog.>=) %(low)s::pg_catalog.tid AND "users".ctid OPERATOR(pg_catalog.<) %(high)s::pg_catalog.tid AND (
 handle IS NULL
 )
 RETURNING CASE WHEN (
 handle IS NULL
-) THEN "users".ctid::text END AS unconverged
+) THEN "users".ctid::pg_catalog.text END AS unconverged
 )
-SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
-(array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
+SELECT pg_catalog.count(*) AS rows, pg_catalog.count(unconverged) AS rows_unconverged,
+(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
 FROM filled
 
--- update_rows
+-- update, addresses, first pass
 WITH filled AS (
 UPDATE ONLY "public"."users" SET "handle" = (
 username
 )
-WHERE "users".ctid = ANY (%(tids)s::tid[]) AND (
+WHERE "users".ctid OPERATOR(pg_catalog.=) ANY (%(tids)s::pg_catalog.tid[]) AND (
 handle IS NULL
 )
 RETURNING CASE WHEN (
 handle IS NULL
-) THEN "users".ctid::text END AS unconverged
+) THEN "users".ctid::pg_catalog.text END AS unconverged
 )
-SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
-(array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
+SELECT pg_catalog.count(*) AS rows, pg_catalog.count(unconverged) AS rows_unconverged,
+(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
 FROM filled
 
--- update_again
+-- update, stripe, later pass
 WITH filled AS (
 UPDATE ONLY "public"."users" SET "handle" = (
 username
 )
-WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND (%(mask)s::bigint >> (get_byte(tidsend("users".ctid), 5) & 63)) & 1 = 1 AND (
+WHERE "users".ctid OPERATOR(pg_catalog.>=) %(low)s::pg_catalog.tid AND "users".ctid OPERATOR(pg_catalog.<) %(high)s::pg_catalog.tid AND (%(mask)s::pg_catalog.int8 OPERATOR(pg_catalog.>>) (pg_catalog.get_byte(pg_catalog.tidsend("users".ctid), 5) OPERATOR(pg_catalog.&) 63)) OPERATOR(pg_catalog.&) 1 OPERATOR(pg_catalog.=) 1 AND (
 handle IS NULL
 ) AND (SELECT (
 handle IS NULL
@@ -126,18 +135,18 @@ username
 )::character varying(63) AS "handle") AS "users") IS NOT TRUE
 RETURNING CASE WHEN (
 handle IS NULL
-) THEN "users".ctid::text END AS unconverged
+) THEN "users".ctid::pg_catalog.text END AS unconverged
 )
-SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
-(array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
+SELECT pg_catalog.count(*) AS rows, pg_catalog.count(unconverged) AS rows_unconverged,
+(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
 FROM filled
 
--- update_rest_again
+-- update, last stripe, later pass
 WITH filled AS (
 UPDATE ONLY "public"."users" SET "handle" = (
 username
 )
-WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND (
+WHERE "users".ctid OPERATOR(pg_catalog.>=) %(low)s::pg_catalog.tid AND "users".ctid OPERATOR(pg_catalog.<) %(high)s::pg_catalog.tid AND (
 handle IS NULL
 ) AND (SELECT (
 handle IS NULL
@@ -146,18 +155,18 @@ username
 )::character varying(63) AS "handle") AS "users") IS NOT TRUE
 RETURNING CASE WHEN (
 handle IS NULL
-) THEN "users".ctid::text END AS unconverged
+) THEN "users".ctid::pg_catalog.text END AS unconverged
 )
-SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
-(array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
+SELECT pg_catalog.count(*) AS rows, pg_catalog.count(unconverged) AS rows_unconverged,
+(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
 FROM filled
 
--- update_rows_again
+-- update, addresses, later pass
 WITH filled AS (
 UPDATE ONLY "public"."users" SET "handle" = (
 username
 )
-WHERE "users".ctid = ANY (%(tids)s::tid[]) AND (
+WHERE "users".ctid OPERATOR(pg_catalog.=) ANY (%(tids)s::pg_catalog.tid[]) AND (
 handle IS NULL
 ) AND (SELECT (
 handle IS NULL
@@ -166,21 +175,23 @@ username
 )::character varying(63) AS "handle") AS "users") IS NOT TRUE
 RETURNING CASE WHEN (
 handle IS NULL
-) THEN "users".ctid::text END AS unconverged
+) THEN "users".ctid::pg_catalog.text END AS unconverged
 )
-SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
-(array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
+SELECT pg_catalog.count(*) AS rows, pg_catalog.count(unconverged) AS rows_unconverged,
+(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
 FROM filled
 
 -- verify
 SELECT found.rows_left, found.rows_rejected, found.rows_unconverged, 0 AS rows_without_partner,
-ARRAY(SELECT "sampled".ctid::text FROM ONLY "public"."users" AS sampled WHERE sampled.ctid = ANY (found.tids) LIMIT 5) AS samples
+ARRAY(SELECT "sampled".ctid::pg_catalog.text FROM ONLY "public"."users" AS sampled
+WHERE sampled.ctid OPERATOR(pg_catalog.=) ANY (found.tids) LIMIT 5) AS samples
 FROM (
-SELECT coalesce(sum(rows), 0)::bigint AS rows_left, coalesce(sum(rejected), 0)::bigint AS rows_rejected,
-array_agg(tid) AS tids, coalesce(sum(stuck), 0)::bigint AS rows_unconverged
+SELECT coalesce(pg_catalog.sum(rows), 0)::bigint AS rows_left,
+coalesce(pg_catalog.sum(rejected), 0)::bigint AS rows_rejected, pg_catalog.array_agg(tid) AS tids, coalesce(pg_catalog.sum(stuck), 0)::bigint AS rows_unconverged
 FROM (
-SELECT count(*) AS rows, count(*) FILTER (WHERE ctid = ANY (%(rejected)s::tid[])) AS rejected, min(ctid) FILTER (WHERE NOT ctid = ANY (%(rejected)s::tid[])) AS tid,
-count(*) FILTER (WHERE CASE WHEN ctid = ANY (%(rejected)s::tid[]) THEN false ELSE (SELECT (
+SELECT pg_catalog.count(*) AS rows, pg_catalog.count(*) FILTER (WHERE ctid OPERATOR(pg_catalog.=) ANY (%(rejected)s::pg_catalog.tid[])) AS rejected,
+pg_catalog.min(ctid) FILTER (WHERE NOT ctid OPERATOR(pg_catalog.=) ANY (%(rejected)s::pg_catalog.tid[])) AS tid,
+pg_catalog.count(*) FILTER (WHERE CASE WHEN ctid OPERATOR(pg_catalog.=) ANY (%(rejected)s::pg_catalog.tid[]) THEN false ELSE (SELECT (
 handle IS NULL
 ) FROM (SELECT "users"."id", "users"."username", (
 username
@@ -189,14 +200,14 @@ FROM ONLY "public"."users"
 WHERE (
 handle IS NULL
 )
-GROUP BY hashtid(ctid) & 7
+GROUP BY pg_catalog.hashtid(ctid) OPERATOR(pg_catalog.&) 7
 ) AS parts
 ) AS found
 
 -- sample_before
-SELECT ctid::text, "users".ctid::text, jsonb_build_object('handle', "users"."handle")::text
+SELECT "users".ctid::pg_catalog.text, "users".ctid::pg_catalog.text, (pg_catalog.jsonb_build_object('handle', "users"."handle"))::pg_catalog.text
 FROM ONLY "public"."users"
-WHERE "users".ctid >= %(low)s::tid AND "users".ctid < %(high)s::tid AND (
+WHERE "users".ctid OPERATOR(pg_catalog.>=) %(low)s::pg_catalog.tid AND "users".ctid OPERATOR(pg_catalog.<) %(high)s::pg_catalog.tid AND (
 handle IS NULL
 )
 LIMIT 1
@@ -205,36 +216,36 @@ LIMIT 1
 UPDATE ONLY "public"."users" SET "handle" = (
 username
 )
-WHERE "users".ctid = %(tid)s::tid AND (
+WHERE "users".ctid OPERATOR(pg_catalog.=) %(tid)s::pg_catalog.tid AND (
 handle IS NULL
 )
-RETURNING jsonb_build_object('handle', "users"."handle")::text
+RETURNING (pg_catalog.jsonb_build_object('handle', "users"."handle"))::pg_catalog.text
 
 -- row_key
-SELECT "users".ctid::text
+SELECT "users".ctid::pg_catalog.text
 FROM ONLY "public"."users"
-WHERE "users".ctid = %(tid)s::tid
+WHERE "users".ctid OPERATOR(pg_catalog.=) %(tid)s::pg_catalog.tid
 
--- row_again
-SELECT "users".ctid::text
+-- find_rejected
+SELECT "users".ctid::pg_catalog.text
 FROM ONLY "public"."users"
-WHERE "users".ctid = %(tid)s::tid AND (
+WHERE "users".ctid OPERATOR(pg_catalog.=) %(tid)s::pg_catalog.tid AND (
 handle IS NULL
 )
 
--- kept
-SELECT "users".ctid::text
+-- still_matching
+SELECT "users".ctid::pg_catalog.text
 FROM ONLY "public"."users"
-WHERE "users".ctid = ANY (%(tids)s::tid[]) AND (
+WHERE "users".ctid OPERATOR(pg_catalog.=) ANY (%(tids)s::pg_catalog.tid[]) AND (
 handle IS NULL
 )
 
 -- row_values
-SELECT left(jsonb_build_object('handle', (
+SELECT pg_catalog.left((pg_catalog.jsonb_build_object('handle', (
 username
-))::text, 500)
+)))::pg_catalog.text, 500)
 FROM ONLY "public"."users"
-WHERE "users".ctid = %(tid)s::tid AND (
+WHERE "users".ctid OPERATOR(pg_catalog.=) %(tid)s::pg_catalog.tid AND (
 handle IS NULL
 )
 LIMIT 1

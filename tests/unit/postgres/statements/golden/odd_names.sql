@@ -1,36 +1,36 @@
 -- profile
-SELECT count(*) AS rows, count(*) FILTER (WHERE (
+SELECT pg_catalog.count(*) AS rows, pg_catalog.count(*) FILTER (WHERE (
 "100%%" IS NULL AND "Üser %%" LIKE '%%x'
   OR id %% 2 = 1
 )) AS due,
-avg(24 + CASE WHEN pg_column_size("Tä%%ble.%%s %%(low)s"."id") > 2000 THEN 18 ELSE coalesce(pg_column_size("Tä%%ble.%%s %%(low)s"."id"), 0) END + CASE WHEN pg_column_size("Tä%%ble.%%s %%(low)s"."Üser %%") > 2000 THEN 18 ELSE coalesce(pg_column_size("Tä%%ble.%%s %%(low)s"."Üser %%"), 0) END + CASE WHEN pg_column_size("Tä%%ble.%%s %%(low)s"."100%%") > 2000 THEN 18 ELSE coalesce(pg_column_size("Tä%%ble.%%s %%(low)s"."100%%"), 0) END + CASE WHEN pg_column_size("Tä%%ble.%%s %%(low)s"."O'Key""s") > 2000 THEN 18 ELSE coalesce(pg_column_size("Tä%%ble.%%s %%(low)s"."O'Key""s"), 0) END) AS row_bytes,
-avg(least(pg_column_size(ROW((
+pg_catalog.avg(24 OPERATOR(pg_catalog.+) CASE WHEN pg_catalog.pg_column_size("Tä%%ble.%%s %%(low)s"."id") OPERATOR(pg_catalog.>) 2000 THEN 18 ELSE coalesce(pg_catalog.pg_column_size("Tä%%ble.%%s %%(low)s"."id"), 0) END OPERATOR(pg_catalog.+) CASE WHEN pg_catalog.pg_column_size("Tä%%ble.%%s %%(low)s"."Üser %%") OPERATOR(pg_catalog.>) 2000 THEN 18 ELSE coalesce(pg_catalog.pg_column_size("Tä%%ble.%%s %%(low)s"."Üser %%"), 0) END OPERATOR(pg_catalog.+) CASE WHEN pg_catalog.pg_column_size("Tä%%ble.%%s %%(low)s"."100%%") OPERATOR(pg_catalog.>) 2000 THEN 18 ELSE coalesce(pg_catalog.pg_column_size("Tä%%ble.%%s %%(low)s"."100%%"), 0) END OPERATOR(pg_catalog.+) CASE WHEN pg_catalog.pg_column_size("Tä%%ble.%%s %%(low)s"."O'Key""s") OPERATOR(pg_catalog.>) 2000 THEN 18 ELSE coalesce(pg_catalog.pg_column_size("Tä%%ble.%%s %%(low)s"."O'Key""s"), 0) END) AS row_bytes,
+pg_catalog.avg((least(pg_catalog.pg_column_size(ROW((
 replace("Üser %%", '%%', $$\%%$$) -- %%(low)s
 
-)::text)), 2000) - least(pg_column_size(ROW("Tä%%ble.%%s %%(low)s"."100%%")), 2000) + least(pg_column_size(ROW((
+)::text)), 2000) OPERATOR(pg_catalog.-) least(pg_catalog.pg_column_size(ROW("Tä%%ble.%%s %%(low)s"."100%%")), 2000)) OPERATOR(pg_catalog.+) (least(pg_catalog.pg_column_size(ROW((
 id %% 2
-)::integer)), 2000) - least(pg_column_size(ROW("Tä%%ble.%%s %%(low)s"."O'Key""s")), 2000)) FILTER (WHERE (
+)::integer)), 2000) OPERATOR(pg_catalog.-) least(pg_catalog.pg_column_size(ROW("Tä%%ble.%%s %%(low)s"."O'Key""s")), 2000))) FILTER (WHERE (
 "100%%" IS NULL AND "Üser %%" LIKE '%%x'
   OR id %% 2 = 1
 )) AS grown_bytes
 FROM ONLY "We.ird ""Schema"""."Tä%%ble.%%s %%(low)s"
-WHERE "Tä%%ble.%%s %%(low)s".ctid >= %(low)s::tid AND "Tä%%ble.%%s %%(low)s".ctid < %(high)s::tid
+WHERE "Tä%%ble.%%s %%(low)s".ctid OPERATOR(pg_catalog.>=) %(low)s::pg_catalog.tid AND "Tä%%ble.%%s %%(low)s".ctid OPERATOR(pg_catalog.<) %(high)s::pg_catalog.tid
 
--- scout
-SELECT width_bucket(ctid, %(bounds)s::tid[]) - 1 AS slice,
-(%(stripes)s::smallint[])[1 + (get_byte(tidsend("Tä%%ble.%%s %%(low)s".ctid), 5) & 63)] AS stripe, count(*) AS rows
+-- count, first pass
+SELECT pg_catalog.width_bucket("Tä%%ble.%%s %%(low)s".ctid, %(bounds)s::pg_catalog.tid[]) OPERATOR(pg_catalog.-) 1 AS slice,
+(%(stripes)s::pg_catalog.int2[])[1 OPERATOR(pg_catalog.+) (pg_catalog.get_byte(pg_catalog.tidsend("Tä%%ble.%%s %%(low)s".ctid), 5) OPERATOR(pg_catalog.&) 63)] AS stripe, pg_catalog.count(*) AS rows
 FROM ONLY "We.ird ""Schema"""."Tä%%ble.%%s %%(low)s"
-WHERE "Tä%%ble.%%s %%(low)s".ctid >= %(low)s::tid AND "Tä%%ble.%%s %%(low)s".ctid < %(high)s::tid AND (
+WHERE "Tä%%ble.%%s %%(low)s".ctid OPERATOR(pg_catalog.>=) %(low)s::pg_catalog.tid AND "Tä%%ble.%%s %%(low)s".ctid OPERATOR(pg_catalog.<) %(high)s::pg_catalog.tid AND (
 "100%%" IS NULL AND "Üser %%" LIKE '%%x'
   OR id %% 2 = 1
 )
 GROUP BY 1, 2
 
--- scout_again
-SELECT width_bucket(ctid, %(bounds)s::tid[]) - 1 AS slice,
-(%(stripes)s::smallint[])[1 + (get_byte(tidsend("Tä%%ble.%%s %%(low)s".ctid), 5) & 63)] AS stripe, count(*) AS rows
+-- count, later pass
+SELECT pg_catalog.width_bucket("Tä%%ble.%%s %%(low)s".ctid, %(bounds)s::pg_catalog.tid[]) OPERATOR(pg_catalog.-) 1 AS slice,
+(%(stripes)s::pg_catalog.int2[])[1 OPERATOR(pg_catalog.+) (pg_catalog.get_byte(pg_catalog.tidsend("Tä%%ble.%%s %%(low)s".ctid), 5) OPERATOR(pg_catalog.&) 63)] AS stripe, pg_catalog.count(*) AS rows
 FROM ONLY "We.ird ""Schema"""."Tä%%ble.%%s %%(low)s"
-WHERE "Tä%%ble.%%s %%(low)s".ctid >= %(low)s::tid AND "Tä%%ble.%%s %%(low)s".ctid < %(high)s::tid AND (
+WHERE "Tä%%ble.%%s %%(low)s".ctid OPERATOR(pg_catalog.>=) %(low)s::pg_catalog.tid AND "Tä%%ble.%%s %%(low)s".ctid OPERATOR(pg_catalog.<) %(high)s::pg_catalog.tid AND (
 "100%%" IS NULL AND "Üser %%" LIKE '%%x'
   OR id %% 2 = 1
 ) AND (SELECT (
@@ -44,20 +44,40 @@ id %% 2
 )::integer AS "O'Key""s") AS "Tä%%ble.%%s %%(low)s") IS NOT TRUE
 GROUP BY 1, 2
 
--- due
-SELECT "Tä%%ble.%%s %%(low)s".ctid::text
+-- find, stripe, first pass
+SELECT "Tä%%ble.%%s %%(low)s".ctid::pg_catalog.text
 FROM ONLY "We.ird ""Schema"""."Tä%%ble.%%s %%(low)s"
-WHERE "Tä%%ble.%%s %%(low)s".ctid >= %(low)s::tid AND "Tä%%ble.%%s %%(low)s".ctid < %(high)s::tid AND (
+WHERE "Tä%%ble.%%s %%(low)s".ctid OPERATOR(pg_catalog.>=) %(low)s::pg_catalog.tid AND "Tä%%ble.%%s %%(low)s".ctid OPERATOR(pg_catalog.<) %(high)s::pg_catalog.tid AND (%(mask)s::pg_catalog.int8 OPERATOR(pg_catalog.>>) (pg_catalog.get_byte(pg_catalog.tidsend("Tä%%ble.%%s %%(low)s".ctid), 5) OPERATOR(pg_catalog.&) 63)) OPERATOR(pg_catalog.&) 1 OPERATOR(pg_catalog.=) 1 AND (
 "100%%" IS NULL AND "Üser %%" LIKE '%%x'
   OR id %% 2 = 1
 )
 ORDER BY "Tä%%ble.%%s %%(low)s".ctid
 LIMIT 8193
 
--- due_again
-SELECT "Tä%%ble.%%s %%(low)s".ctid::text
+-- find, stripe, later pass
+SELECT "Tä%%ble.%%s %%(low)s".ctid::pg_catalog.text
 FROM ONLY "We.ird ""Schema"""."Tä%%ble.%%s %%(low)s"
-WHERE "Tä%%ble.%%s %%(low)s".ctid >= %(low)s::tid AND "Tä%%ble.%%s %%(low)s".ctid < %(high)s::tid AND (
+WHERE "Tä%%ble.%%s %%(low)s".ctid OPERATOR(pg_catalog.>=) %(low)s::pg_catalog.tid AND "Tä%%ble.%%s %%(low)s".ctid OPERATOR(pg_catalog.<) %(high)s::pg_catalog.tid AND (%(mask)s::pg_catalog.int8 OPERATOR(pg_catalog.>>) (pg_catalog.get_byte(pg_catalog.tidsend("Tä%%ble.%%s %%(low)s".ctid), 5) OPERATOR(pg_catalog.&) 63)) OPERATOR(pg_catalog.&) 1 OPERATOR(pg_catalog.=) 1 AND (
+"100%%" IS NULL AND "Üser %%" LIKE '%%x'
+  OR id %% 2 = 1
+)
+ORDER BY "Tä%%ble.%%s %%(low)s".ctid
+LIMIT 8193
+
+-- find, last stripe, first pass
+SELECT "Tä%%ble.%%s %%(low)s".ctid::pg_catalog.text
+FROM ONLY "We.ird ""Schema"""."Tä%%ble.%%s %%(low)s"
+WHERE "Tä%%ble.%%s %%(low)s".ctid OPERATOR(pg_catalog.>=) %(low)s::pg_catalog.tid AND "Tä%%ble.%%s %%(low)s".ctid OPERATOR(pg_catalog.<) %(high)s::pg_catalog.tid AND (
+"100%%" IS NULL AND "Üser %%" LIKE '%%x'
+  OR id %% 2 = 1
+)
+ORDER BY "Tä%%ble.%%s %%(low)s".ctid
+LIMIT 8193
+
+-- find, last stripe, later pass
+SELECT "Tä%%ble.%%s %%(low)s".ctid::pg_catalog.text
+FROM ONLY "We.ird ""Schema"""."Tä%%ble.%%s %%(low)s"
+WHERE "Tä%%ble.%%s %%(low)s".ctid OPERATOR(pg_catalog.>=) %(low)s::pg_catalog.tid AND "Tä%%ble.%%s %%(low)s".ctid OPERATOR(pg_catalog.<) %(high)s::pg_catalog.tid AND (
 "100%%" IS NULL AND "Üser %%" LIKE '%%x'
   OR id %% 2 = 1
 ) AND (SELECT (
@@ -72,17 +92,7 @@ id %% 2
 ORDER BY "Tä%%ble.%%s %%(low)s".ctid
 LIMIT 8193
 
--- due_of_stripe
-SELECT "Tä%%ble.%%s %%(low)s".ctid::text
-FROM ONLY "We.ird ""Schema"""."Tä%%ble.%%s %%(low)s"
-WHERE "Tä%%ble.%%s %%(low)s".ctid >= %(low)s::tid AND "Tä%%ble.%%s %%(low)s".ctid < %(high)s::tid AND (%(mask)s::bigint >> (get_byte(tidsend("Tä%%ble.%%s %%(low)s".ctid), 5) & 63)) & 1 = 1 AND (
-"100%%" IS NULL AND "Üser %%" LIKE '%%x'
-  OR id %% 2 = 1
-)
-ORDER BY "Tä%%ble.%%s %%(low)s".ctid
-LIMIT 8193
-
--- update
+-- update, stripe, first pass
 WITH filled AS (
 UPDATE ONLY "We.ird ""Schema"""."Tä%%ble.%%s %%(low)s" SET "100%%" = (
 replace("Üser %%", '%%', $$\%%$$) -- %%(low)s
@@ -90,20 +100,20 @@ replace("Üser %%", '%%', $$\%%$$) -- %%(low)s
 ), "O'Key""s" = (
 id %% 2
 )
-WHERE "Tä%%ble.%%s %%(low)s".ctid >= %(low)s::tid AND "Tä%%ble.%%s %%(low)s".ctid < %(high)s::tid AND (%(mask)s::bigint >> (get_byte(tidsend("Tä%%ble.%%s %%(low)s".ctid), 5) & 63)) & 1 = 1 AND (
+WHERE "Tä%%ble.%%s %%(low)s".ctid OPERATOR(pg_catalog.>=) %(low)s::pg_catalog.tid AND "Tä%%ble.%%s %%(low)s".ctid OPERATOR(pg_catalog.<) %(high)s::pg_catalog.tid AND (%(mask)s::pg_catalog.int8 OPERATOR(pg_catalog.>>) (pg_catalog.get_byte(pg_catalog.tidsend("Tä%%ble.%%s %%(low)s".ctid), 5) OPERATOR(pg_catalog.&) 63)) OPERATOR(pg_catalog.&) 1 OPERATOR(pg_catalog.=) 1 AND (
 "100%%" IS NULL AND "Üser %%" LIKE '%%x'
   OR id %% 2 = 1
 )
 RETURNING CASE WHEN (
 "100%%" IS NULL AND "Üser %%" LIKE '%%x'
   OR id %% 2 = 1
-) THEN jsonb_build_object('O''Key"s', "Tä%%ble.%%s %%(low)s"."O'Key""s", 'Üser %%', "Tä%%ble.%%s %%(low)s"."Üser %%")::text END AS unconverged
+) THEN (pg_catalog.jsonb_build_object('O''Key"s', "Tä%%ble.%%s %%(low)s"."O'Key""s", 'Üser %%', "Tä%%ble.%%s %%(low)s"."Üser %%"))::pg_catalog.text END AS unconverged
 )
-SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
-(array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
+SELECT pg_catalog.count(*) AS rows, pg_catalog.count(unconverged) AS rows_unconverged,
+(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
 FROM filled
 
--- update_rest
+-- update, last stripe, first pass
 WITH filled AS (
 UPDATE ONLY "We.ird ""Schema"""."Tä%%ble.%%s %%(low)s" SET "100%%" = (
 replace("Üser %%", '%%', $$\%%$$) -- %%(low)s
@@ -111,20 +121,20 @@ replace("Üser %%", '%%', $$\%%$$) -- %%(low)s
 ), "O'Key""s" = (
 id %% 2
 )
-WHERE "Tä%%ble.%%s %%(low)s".ctid >= %(low)s::tid AND "Tä%%ble.%%s %%(low)s".ctid < %(high)s::tid AND (
+WHERE "Tä%%ble.%%s %%(low)s".ctid OPERATOR(pg_catalog.>=) %(low)s::pg_catalog.tid AND "Tä%%ble.%%s %%(low)s".ctid OPERATOR(pg_catalog.<) %(high)s::pg_catalog.tid AND (
 "100%%" IS NULL AND "Üser %%" LIKE '%%x'
   OR id %% 2 = 1
 )
 RETURNING CASE WHEN (
 "100%%" IS NULL AND "Üser %%" LIKE '%%x'
   OR id %% 2 = 1
-) THEN jsonb_build_object('O''Key"s', "Tä%%ble.%%s %%(low)s"."O'Key""s", 'Üser %%', "Tä%%ble.%%s %%(low)s"."Üser %%")::text END AS unconverged
+) THEN (pg_catalog.jsonb_build_object('O''Key"s', "Tä%%ble.%%s %%(low)s"."O'Key""s", 'Üser %%', "Tä%%ble.%%s %%(low)s"."Üser %%"))::pg_catalog.text END AS unconverged
 )
-SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
-(array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
+SELECT pg_catalog.count(*) AS rows, pg_catalog.count(unconverged) AS rows_unconverged,
+(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
 FROM filled
 
--- update_rows
+-- update, addresses, first pass
 WITH filled AS (
 UPDATE ONLY "We.ird ""Schema"""."Tä%%ble.%%s %%(low)s" SET "100%%" = (
 replace("Üser %%", '%%', $$\%%$$) -- %%(low)s
@@ -132,20 +142,20 @@ replace("Üser %%", '%%', $$\%%$$) -- %%(low)s
 ), "O'Key""s" = (
 id %% 2
 )
-WHERE "Tä%%ble.%%s %%(low)s".ctid = ANY (%(tids)s::tid[]) AND (
+WHERE "Tä%%ble.%%s %%(low)s".ctid OPERATOR(pg_catalog.=) ANY (%(tids)s::pg_catalog.tid[]) AND (
 "100%%" IS NULL AND "Üser %%" LIKE '%%x'
   OR id %% 2 = 1
 )
 RETURNING CASE WHEN (
 "100%%" IS NULL AND "Üser %%" LIKE '%%x'
   OR id %% 2 = 1
-) THEN jsonb_build_object('O''Key"s', "Tä%%ble.%%s %%(low)s"."O'Key""s", 'Üser %%', "Tä%%ble.%%s %%(low)s"."Üser %%")::text END AS unconverged
+) THEN (pg_catalog.jsonb_build_object('O''Key"s', "Tä%%ble.%%s %%(low)s"."O'Key""s", 'Üser %%', "Tä%%ble.%%s %%(low)s"."Üser %%"))::pg_catalog.text END AS unconverged
 )
-SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
-(array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
+SELECT pg_catalog.count(*) AS rows, pg_catalog.count(unconverged) AS rows_unconverged,
+(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
 FROM filled
 
--- update_again
+-- update, stripe, later pass
 WITH filled AS (
 UPDATE ONLY "We.ird ""Schema"""."Tä%%ble.%%s %%(low)s" SET "100%%" = (
 replace("Üser %%", '%%', $$\%%$$) -- %%(low)s
@@ -153,7 +163,7 @@ replace("Üser %%", '%%', $$\%%$$) -- %%(low)s
 ), "O'Key""s" = (
 id %% 2
 )
-WHERE "Tä%%ble.%%s %%(low)s".ctid >= %(low)s::tid AND "Tä%%ble.%%s %%(low)s".ctid < %(high)s::tid AND (%(mask)s::bigint >> (get_byte(tidsend("Tä%%ble.%%s %%(low)s".ctid), 5) & 63)) & 1 = 1 AND (
+WHERE "Tä%%ble.%%s %%(low)s".ctid OPERATOR(pg_catalog.>=) %(low)s::pg_catalog.tid AND "Tä%%ble.%%s %%(low)s".ctid OPERATOR(pg_catalog.<) %(high)s::pg_catalog.tid AND (%(mask)s::pg_catalog.int8 OPERATOR(pg_catalog.>>) (pg_catalog.get_byte(pg_catalog.tidsend("Tä%%ble.%%s %%(low)s".ctid), 5) OPERATOR(pg_catalog.&) 63)) OPERATOR(pg_catalog.&) 1 OPERATOR(pg_catalog.=) 1 AND (
 "100%%" IS NULL AND "Üser %%" LIKE '%%x'
   OR id %% 2 = 1
 ) AND (SELECT (
@@ -168,13 +178,13 @@ id %% 2
 RETURNING CASE WHEN (
 "100%%" IS NULL AND "Üser %%" LIKE '%%x'
   OR id %% 2 = 1
-) THEN jsonb_build_object('O''Key"s', "Tä%%ble.%%s %%(low)s"."O'Key""s", 'Üser %%', "Tä%%ble.%%s %%(low)s"."Üser %%")::text END AS unconverged
+) THEN (pg_catalog.jsonb_build_object('O''Key"s', "Tä%%ble.%%s %%(low)s"."O'Key""s", 'Üser %%', "Tä%%ble.%%s %%(low)s"."Üser %%"))::pg_catalog.text END AS unconverged
 )
-SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
-(array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
+SELECT pg_catalog.count(*) AS rows, pg_catalog.count(unconverged) AS rows_unconverged,
+(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
 FROM filled
 
--- update_rest_again
+-- update, last stripe, later pass
 WITH filled AS (
 UPDATE ONLY "We.ird ""Schema"""."Tä%%ble.%%s %%(low)s" SET "100%%" = (
 replace("Üser %%", '%%', $$\%%$$) -- %%(low)s
@@ -182,7 +192,7 @@ replace("Üser %%", '%%', $$\%%$$) -- %%(low)s
 ), "O'Key""s" = (
 id %% 2
 )
-WHERE "Tä%%ble.%%s %%(low)s".ctid >= %(low)s::tid AND "Tä%%ble.%%s %%(low)s".ctid < %(high)s::tid AND (
+WHERE "Tä%%ble.%%s %%(low)s".ctid OPERATOR(pg_catalog.>=) %(low)s::pg_catalog.tid AND "Tä%%ble.%%s %%(low)s".ctid OPERATOR(pg_catalog.<) %(high)s::pg_catalog.tid AND (
 "100%%" IS NULL AND "Üser %%" LIKE '%%x'
   OR id %% 2 = 1
 ) AND (SELECT (
@@ -197,13 +207,13 @@ id %% 2
 RETURNING CASE WHEN (
 "100%%" IS NULL AND "Üser %%" LIKE '%%x'
   OR id %% 2 = 1
-) THEN jsonb_build_object('O''Key"s', "Tä%%ble.%%s %%(low)s"."O'Key""s", 'Üser %%', "Tä%%ble.%%s %%(low)s"."Üser %%")::text END AS unconverged
+) THEN (pg_catalog.jsonb_build_object('O''Key"s', "Tä%%ble.%%s %%(low)s"."O'Key""s", 'Üser %%', "Tä%%ble.%%s %%(low)s"."Üser %%"))::pg_catalog.text END AS unconverged
 )
-SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
-(array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
+SELECT pg_catalog.count(*) AS rows, pg_catalog.count(unconverged) AS rows_unconverged,
+(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
 FROM filled
 
--- update_rows_again
+-- update, addresses, later pass
 WITH filled AS (
 UPDATE ONLY "We.ird ""Schema"""."Tä%%ble.%%s %%(low)s" SET "100%%" = (
 replace("Üser %%", '%%', $$\%%$$) -- %%(low)s
@@ -211,7 +221,7 @@ replace("Üser %%", '%%', $$\%%$$) -- %%(low)s
 ), "O'Key""s" = (
 id %% 2
 )
-WHERE "Tä%%ble.%%s %%(low)s".ctid = ANY (%(tids)s::tid[]) AND (
+WHERE "Tä%%ble.%%s %%(low)s".ctid OPERATOR(pg_catalog.=) ANY (%(tids)s::pg_catalog.tid[]) AND (
 "100%%" IS NULL AND "Üser %%" LIKE '%%x'
   OR id %% 2 = 1
 ) AND (SELECT (
@@ -226,21 +236,23 @@ id %% 2
 RETURNING CASE WHEN (
 "100%%" IS NULL AND "Üser %%" LIKE '%%x'
   OR id %% 2 = 1
-) THEN jsonb_build_object('O''Key"s', "Tä%%ble.%%s %%(low)s"."O'Key""s", 'Üser %%', "Tä%%ble.%%s %%(low)s"."Üser %%")::text END AS unconverged
+) THEN (pg_catalog.jsonb_build_object('O''Key"s', "Tä%%ble.%%s %%(low)s"."O'Key""s", 'Üser %%', "Tä%%ble.%%s %%(low)s"."Üser %%"))::pg_catalog.text END AS unconverged
 )
-SELECT count(*) AS rows, count(unconverged) AS rows_unconverged,
-(array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
+SELECT pg_catalog.count(*) AS rows, pg_catalog.count(unconverged) AS rows_unconverged,
+(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
 FROM filled
 
 -- verify
 SELECT found.rows_left, found.rows_rejected, found.rows_unconverged, 0 AS rows_without_partner,
-ARRAY(SELECT jsonb_build_object('O''Key"s', "sampled"."O'Key""s", 'Üser %%', "sampled"."Üser %%")::text FROM ONLY "We.ird ""Schema"""."Tä%%ble.%%s %%(low)s" AS sampled WHERE sampled.ctid = ANY (found.tids) LIMIT 5) AS samples
+ARRAY(SELECT (pg_catalog.jsonb_build_object('O''Key"s', "sampled"."O'Key""s", 'Üser %%', "sampled"."Üser %%"))::pg_catalog.text FROM ONLY "We.ird ""Schema"""."Tä%%ble.%%s %%(low)s" AS sampled
+WHERE sampled.ctid OPERATOR(pg_catalog.=) ANY (found.tids) LIMIT 5) AS samples
 FROM (
-SELECT coalesce(sum(rows), 0)::bigint AS rows_left, coalesce(sum(rejected), 0)::bigint AS rows_rejected,
-array_agg(tid) AS tids, coalesce(sum(stuck), 0)::bigint AS rows_unconverged
+SELECT coalesce(pg_catalog.sum(rows), 0)::bigint AS rows_left,
+coalesce(pg_catalog.sum(rejected), 0)::bigint AS rows_rejected, pg_catalog.array_agg(tid) AS tids, coalesce(pg_catalog.sum(stuck), 0)::bigint AS rows_unconverged
 FROM (
-SELECT count(*) AS rows, count(*) FILTER (WHERE ctid = ANY (%(rejected)s::tid[])) AS rejected, min(ctid) FILTER (WHERE NOT ctid = ANY (%(rejected)s::tid[])) AS tid,
-count(*) FILTER (WHERE CASE WHEN ctid = ANY (%(rejected)s::tid[]) THEN false ELSE (SELECT (
+SELECT pg_catalog.count(*) AS rows, pg_catalog.count(*) FILTER (WHERE ctid OPERATOR(pg_catalog.=) ANY (%(rejected)s::pg_catalog.tid[])) AS rejected,
+pg_catalog.min(ctid) FILTER (WHERE NOT ctid OPERATOR(pg_catalog.=) ANY (%(rejected)s::pg_catalog.tid[])) AS tid,
+pg_catalog.count(*) FILTER (WHERE CASE WHEN ctid OPERATOR(pg_catalog.=) ANY (%(rejected)s::pg_catalog.tid[]) THEN false ELSE (SELECT (
 "100%%" IS NULL AND "Üser %%" LIKE '%%x'
   OR id %% 2 = 1
 ) FROM (SELECT "Tä%%ble.%%s %%(low)s"."id", "Tä%%ble.%%s %%(low)s"."Üser %%", (
@@ -254,14 +266,14 @@ WHERE (
 "100%%" IS NULL AND "Üser %%" LIKE '%%x'
   OR id %% 2 = 1
 )
-GROUP BY hashtid(ctid) & 7
+GROUP BY pg_catalog.hashtid(ctid) OPERATOR(pg_catalog.&) 7
 ) AS parts
 ) AS found
 
 -- sample_before
-SELECT ctid::text, jsonb_build_object('O''Key"s', "Tä%%ble.%%s %%(low)s"."O'Key""s", 'Üser %%', "Tä%%ble.%%s %%(low)s"."Üser %%")::text, jsonb_build_object('100%%', "Tä%%ble.%%s %%(low)s"."100%%", 'O''Key"s', "Tä%%ble.%%s %%(low)s"."O'Key""s")::text
+SELECT "Tä%%ble.%%s %%(low)s".ctid::pg_catalog.text, (pg_catalog.jsonb_build_object('O''Key"s', "Tä%%ble.%%s %%(low)s"."O'Key""s", 'Üser %%', "Tä%%ble.%%s %%(low)s"."Üser %%"))::pg_catalog.text, (pg_catalog.jsonb_build_object('100%%', "Tä%%ble.%%s %%(low)s"."100%%", 'O''Key"s', "Tä%%ble.%%s %%(low)s"."O'Key""s"))::pg_catalog.text
 FROM ONLY "We.ird ""Schema"""."Tä%%ble.%%s %%(low)s"
-WHERE "Tä%%ble.%%s %%(low)s".ctid >= %(low)s::tid AND "Tä%%ble.%%s %%(low)s".ctid < %(high)s::tid AND (
+WHERE "Tä%%ble.%%s %%(low)s".ctid OPERATOR(pg_catalog.>=) %(low)s::pg_catalog.tid AND "Tä%%ble.%%s %%(low)s".ctid OPERATOR(pg_catalog.<) %(high)s::pg_catalog.tid AND (
 "100%%" IS NULL AND "Üser %%" LIKE '%%x'
   OR id %% 2 = 1
 )
@@ -274,42 +286,43 @@ replace("Üser %%", '%%', $$\%%$$) -- %%(low)s
 ), "O'Key""s" = (
 id %% 2
 )
-WHERE "Tä%%ble.%%s %%(low)s".ctid = %(tid)s::tid AND (
+WHERE "Tä%%ble.%%s %%(low)s".ctid OPERATOR(pg_catalog.=) %(tid)s::pg_catalog.tid AND (
 "100%%" IS NULL AND "Üser %%" LIKE '%%x'
   OR id %% 2 = 1
 )
-RETURNING jsonb_build_object('100%%', "Tä%%ble.%%s %%(low)s"."100%%", 'O''Key"s', "Tä%%ble.%%s %%(low)s"."O'Key""s")::text
+RETURNING (pg_catalog.jsonb_build_object('100%%', "Tä%%ble.%%s %%(low)s"."100%%", 'O''Key"s', "Tä%%ble.%%s %%(low)s"."O'Key""s"))::pg_catalog.text
 
 -- row_key
-SELECT jsonb_build_object('O''Key"s', "Tä%%ble.%%s %%(low)s"."O'Key""s", 'Üser %%', "Tä%%ble.%%s %%(low)s"."Üser %%")::text
+SELECT (pg_catalog.jsonb_build_object('O''Key"s', "Tä%%ble.%%s %%(low)s"."O'Key""s", 'Üser %%', "Tä%%ble.%%s %%(low)s"."Üser %%"))::pg_catalog.text
 FROM ONLY "We.ird ""Schema"""."Tä%%ble.%%s %%(low)s"
-WHERE "Tä%%ble.%%s %%(low)s".ctid = %(tid)s::tid
+WHERE "Tä%%ble.%%s %%(low)s".ctid OPERATOR(pg_catalog.=) %(tid)s::pg_catalog.tid
 
--- row_again
-SELECT "Tä%%ble.%%s %%(low)s".ctid::text
+-- find_rejected
+SELECT "Tä%%ble.%%s %%(low)s".ctid::pg_catalog.text
 FROM ONLY "We.ird ""Schema"""."Tä%%ble.%%s %%(low)s"
-WHERE ("Tä%%ble.%%s %%(low)s"."O'Key""s", "Tä%%ble.%%s %%(low)s"."Üser %%") = (SELECT kept."O'Key""s", kept."Üser %%" FROM jsonb_populate_record(NULL::"We.ird ""Schema"""."Tä%%ble.%%s %%(low)s", %(key)s::jsonb) AS kept) AND (
+WHERE "Tä%%ble.%%s %%(low)s"."O'Key""s" OPERATOR(pg_catalog.=) (SELECT kept."O'Key""s" FROM pg_catalog.jsonb_populate_record(NULL::"We.ird ""Schema"""."Tä%%ble.%%s %%(low)s", %(key)s::pg_catalog.jsonb) AS kept)
+AND "Tä%%ble.%%s %%(low)s"."Üser %%" OPERATOR(pg_catalog.=) (SELECT kept."Üser %%" FROM pg_catalog.jsonb_populate_record(NULL::"We.ird ""Schema"""."Tä%%ble.%%s %%(low)s", %(key)s::pg_catalog.jsonb) AS kept) AND (
 "100%%" IS NULL AND "Üser %%" LIKE '%%x'
   OR id %% 2 = 1
 )
 
--- kept
-SELECT "Tä%%ble.%%s %%(low)s".ctid::text
+-- still_matching
+SELECT "Tä%%ble.%%s %%(low)s".ctid::pg_catalog.text
 FROM ONLY "We.ird ""Schema"""."Tä%%ble.%%s %%(low)s"
-WHERE "Tä%%ble.%%s %%(low)s".ctid = ANY (%(tids)s::tid[]) AND (
+WHERE "Tä%%ble.%%s %%(low)s".ctid OPERATOR(pg_catalog.=) ANY (%(tids)s::pg_catalog.tid[]) AND (
 "100%%" IS NULL AND "Üser %%" LIKE '%%x'
   OR id %% 2 = 1
 )
 
 -- row_values
-SELECT left(jsonb_build_object('100%%', (
+SELECT pg_catalog.left((pg_catalog.jsonb_build_object('100%%', (
 replace("Üser %%", '%%', $$\%%$$) -- %%(low)s
 
 ), 'O''Key"s', (
 id %% 2
-))::text, 500)
+)))::pg_catalog.text, 500)
 FROM ONLY "We.ird ""Schema"""."Tä%%ble.%%s %%(low)s"
-WHERE "Tä%%ble.%%s %%(low)s".ctid = %(tid)s::tid AND (
+WHERE "Tä%%ble.%%s %%(low)s".ctid OPERATOR(pg_catalog.=) %(tid)s::pg_catalog.tid AND (
 "100%%" IS NULL AND "Üser %%" LIKE '%%x'
   OR id %% 2 = 1
 )

@@ -1,0 +1,56 @@
+"""Statements under the role's own settings: what a plain connection would make of the same expressions.
+
+Between two statements of ours the session has our settings again, whatever a function or a trigger has set meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from psycopg import AsyncCursor
+from psycopg.pq import TransactionStatus
+from psycopg.rows import TupleRow
+from psycopg.sql import Composed
+from psycopg.types.json import Jsonb
+
+from backfill.postgres.session.connection import Connection
+from backfill.postgres.session.settings import FUNCTION_TEXTS, OURS
+from backfill.postgres.session.sql_files import statement
+
+Parameters = Mapping[str, Any]
+NO_PARAMETERS: Parameters = {}
+
+
+async def take_role_settings(connection: Connection, *, function: bool = False) -> None:
+    """Let the rest of the transaction run under the role's settings, but for those that a row function's texts need."""
+    settings = {
+        name: value for name, value in connection.role_settings.items() if not (function and name in FUNCTION_TEXTS)
+    }
+    await _change(connection, settings, local=True)
+
+
+async def take_our_settings(connection: Connection) -> None:
+    """Let the session run under our settings again."""
+    await _change(connection, OURS, local=False)
+
+
+async def execute_as_role(
+    connection: Connection, query: Composed, parameters: Parameters = NO_PARAMETERS, *, function: bool = False
+) -> AsyncCursor[TupleRow]:
+    """Execute a statement that has expressions of the job.
+
+    Without a transaction the pipeline is one, in one round trip, and our settings come back with its end.
+    """
+    cursor = connection.cursor()
+    async with connection.pipeline():
+        await take_role_settings(connection, function=function)
+        await cursor.execute(query, parameters)
+    if connection.info.transaction_status != TransactionStatus.IDLE:
+        await take_our_settings(connection)
+    return cursor
+
+
+async def _change(connection: Connection, settings: Mapping[str, str], *, local: bool) -> None:
+    parameters = {"settings": Jsonb(dict(settings)), "local": local}
+    await connection.execute(statement("session/change_settings"), parameters)

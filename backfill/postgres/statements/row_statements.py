@@ -1,0 +1,83 @@
+"""Statements about one row or a few: their key, the values that `set` would give them, whether they still match."""
+
+from __future__ import annotations
+
+from psycopg.sql import SQL, Composed
+
+from backfill.postgres.statements.fragments import (
+    NOTHING,
+    cast_of,
+    expression,
+    joined_of,
+    key_of,
+    name_of,
+    object_of,
+    row_of,
+    target_of,
+    verbatim,
+)
+from backfill.postgres.statements.predicates import RowPredicates
+
+EQUAL = "OPERATOR(pg_catalog.=)"
+
+
+def address_of(predicates: RowPredicates) -> Composed:
+    """Return the condition of the row at one address."""
+    return SQL("{}.ctid OPERATOR(pg_catalog.=) {}").format(row_of(predicates.table), cast_of("tid", "tid"))
+
+
+def addresses_of(predicates: RowPredicates) -> Composed:
+    """Return the condition of the rows at many addresses."""
+    return SQL("{}.ctid OPERATOR(pg_catalog.=) ANY ({})").format(row_of(predicates.table), cast_of("tids", "tid[]"))
+
+
+def compose_key(predicates: RowPredicates) -> Composed:
+    """Return the read of a row's key. It has no expression of the job, so it is read under our settings."""
+    table = predicates.table
+    return SQL("SELECT {}\nFROM {}\nWHERE {}").format(
+        key_of(table, row_of(table)), target_of(table), address_of(predicates)
+    )
+
+
+def compose_values(predicates: RowPredicates) -> Composed:
+    """Return the read of what a row would be set to.
+
+    Not as the column's type: what a cast to it would cut off is what the column refuses.
+    """
+    pairs = tuple((one.column, expression(one.expression)) for one in predicates.job.assignments)
+    return SQL("SELECT pg_catalog.left({}, 500)\nFROM {}{}\nWHERE {} AND {}\nLIMIT 1").format(
+        object_of(pairs),
+        target_of(predicates.table),
+        SQL(", {}").format(joined_of(predicates.job.using)) if predicates.job.using else NOTHING,
+        address_of(predicates),
+        predicates.fillable(again=False),
+    )
+
+
+def compose_find_rejected(predicates: RowPredicates) -> Composed:
+    """Return the read of where a rejected row is now, while it is still to do: by its key if it has one."""
+    table, row = predicates.table, row_of(predicates.table)
+    which = address_of(predicates)
+    if table.key:
+        # A record of the table's own type reads every type's value as the key's JSON has it.
+        kept = SQL("pg_catalog.jsonb_populate_record(NULL::{}, {}) AS kept").format(
+            name_of(table.name.schema, table.name.name), cast_of("key", "jsonb")
+        )
+        operators = table.key_operators or (EQUAL,) * len(table.key)
+        which = SQL("\nAND ").join(
+            SQL("{row}.{column} {same} (SELECT kept.{column} FROM {kept})").format(
+                row=row, column=name_of(one), same=verbatim(same), kept=kept
+            )
+            for one, same in zip(table.key, operators, strict=True)
+        )
+    return SQL("SELECT {}.ctid::pg_catalog.text\nFROM {}\nWHERE {} AND {}").format(
+        row, target_of(table), which, predicates.found(again=False)
+    )
+
+
+def compose_still_matching(predicates: RowPredicates) -> Composed:
+    """Return the read of which of many rows still match `where`."""
+    row = row_of(predicates.table)
+    return SQL("SELECT {}.ctid::pg_catalog.text\nFROM {}\nWHERE {} AND {}").format(
+        row, target_of(predicates.table), addresses_of(predicates), predicates.left()
+    )

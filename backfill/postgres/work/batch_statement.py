@@ -1,0 +1,53 @@
+"""A batch as it is asked for: its session, its statements, its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg.sql import Composed
+
+from backfill.jobfile.job import Job
+from backfill.postgres.session.connection import Connection
+from backfill.postgres.statements.compose import Pass, Scope, Statements
+from backfill.postgres.work.reads import range_of, scope_of, untried
+from backfill.table.batch import BatchRequest
+from backfill.table.checkpoint import Checkpoint
+from backfill.table.definition import Table
+from backfill.table.row_counts import BatchRange
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchStatement:
+    """An order on a session. `charge` returns what it wrote, by the position behind it; `values` are a function's."""
+
+    connection: Connection
+    statements: Statements
+    job: Job
+    table: Table
+    request: BatchRequest
+    charge: Callable[[int], int]
+    values: dict[str, Any]
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """The place before it."""
+        return self.request.checkpoint
+
+    @property
+    def batch_range(self) -> BatchRange:
+        """Its rows."""
+        return self.request.batch_range
+
+    @property
+    def update(self) -> Composed:
+        """Its UPDATE; a row that is tried again is updated whatever an earlier pass made of it."""
+        first = untried(self.checkpoint) or self.request.again is not None
+        scope = Scope.ADDRESSES if self.batch_range.tids else scope_of(self.checkpoint)
+        return self.statements.update[scope, Pass.FIRST if first else Pass.LATER]
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The values of its UPDATE; those of a function name the rows that it has values for."""
+        return range_of(self.checkpoint, self.batch_range) | self.values
