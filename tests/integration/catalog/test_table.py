@@ -71,11 +71,12 @@ async def test_a_table_as_it_is(shared: Database, schema: str):
     assert table.rows_estimated == 1000
     assert [(one.name, one.type, one.generated, one.indexed) for one in table.columns] == [
         ("id", "bigint", False, True),
-        ("username", "text", False, True),
+        ("username", "pg_catalog.text", False, True),
         ("handle", "character varying(63)", False, False),
-        ("tenant", "uuid", False, True),
+        ("tenant", "pg_catalog.uuid", False, True),
     ]
     assert table.key == ("tenant", "id")
+    assert table.key_operators == ("OPERATOR(pg_catalog.=)",) * 2
     assert table.before_update_triggers == ()
     assert table.foreseeable
 
@@ -141,13 +142,18 @@ TYPES = {
     "int": "integer",
     "varchar(3)": "character varying(3)",
     "char(3)": "character(3)",
-    '"char"': '"char"',
+    '"char"': 'pg_catalog."char"',
+    "bpchar": "pg_catalog.bpchar",
+    "name[]": "pg_catalog.name[]",
+    "time": "time without time zone",
+    "timetz[]": "time with time zone[]",
+    "double precision": "double precision",
     "numeric(10,2)[]": "numeric(10,2)[]",
     "timestamp(3) with time zone": "timestamp(3) with time zone",
     "interval hour to second(2)": "interval hour to second(2)",
     "bit(3)": "bit(3)",
-    "jsonb": "jsonb",
-    'text collate "C"': 'text COLLATE "C"',
+    "jsonb": "pg_catalog.jsonb",
+    'text collate "C"': 'pg_catalog.text COLLATE pg_catalog."C"',
     '{}."Mood%"': '{}."Mood%"',
     '{}."Mood%"[]': '{}."Mood%"[]',
     "{}.posint": "{}.posint",

@@ -534,7 +534,7 @@ async def test_a_plan_shows_what_the_function_makes_of_a_few_rows(users: Databas
     plan = await make_plan(users.dsn, job_of(tmp_path, inputs=["username", "id"]))
     assert plan.samples == tuple(f"username = 'user{n}', id = {n} → handle = 'USER{n}'" for n in (1, 2, 3))
     assert not plan.foreseen
-    assert any("the rows of a batch, read outside of its transaction" in title for title, _ in plan.statements)
+    assert any("those rows, outside of the batch's transaction" in title for title, _ in plan.statements)
     assert users.query("select md5(string_agg(ctid::text || xmin::text || users::text, '')) from users") == before
 
 
@@ -543,5 +543,5 @@ async def test_the_statements_are_those_of_an_ordinary_job_but_for_their_values(
     async with connected(users.dsn, job) as connection:
         _, statements = await prepared(connection, job)
     assert statements.mapped is not None
-    assert [one.base for one in statements.mapped.outputs] == ["text"]
+    assert [one.base for one in statements.mapped.outputs] == ["pg_catalog.text"]
     assert not statements.foreseen

@@ -50,7 +50,7 @@ async def locking(dsn: str, **settings: str) -> AsyncIterator[Connection]:
         await connection.execute("begin")
         async with connection.pipeline():
             await connection.execute("set local enable_seqscan = off")
-            updated = await connection.execute("update held set note = 'ours' where id = %s", [1])
+            updated = await connection.execute("update public.held set note = 'ours' where id = %s", [1])
         assert updated.rowcount == 1
         yield connection
     finally:
@@ -80,7 +80,7 @@ async def test_without_a_timer_the_lock_would_be_held(held: Server):
 @pytest.mark.parametrize("level", ["notice", "warning"])
 async def test_a_trigger_s_notices_are_not_sent_so_nothing_can_wait_for_a_reader(held: Server, level: str):
     async with locking(held.dsn, idle_in_transaction_session_timeout="500ms") as connection:
-        connection.pgconn.send_query(f"update held set note = raise_{level}() where id = 2".encode())
+        connection.pgconn.send_query(f"update public.held set note = raise_{level}() where id = 2".encode())
         connection.pgconn.flush()
         assert wait_for_lock(held) < 15
 
@@ -90,7 +90,7 @@ async def test_an_answer_that_nobody_reads_ends_with_the_connection(held: Server
     """What the server always sends: INFO, and the text of an error."""
     settings = {"idle_in_transaction_session_timeout": "500ms", "tcp_user_timeout": "1500"}
     async with locking(held.tcp_dsn, **settings) as connection:
-        connection.pgconn.send_query(f"select raise_{level}()".encode())
+        connection.pgconn.send_query(f"select public.raise_{level}()".encode())
         connection.pgconn.flush()
         assert wait_for_lock(held) < 20
 
@@ -100,7 +100,7 @@ async def test_a_message_that_was_sent_in_part_is_waited_for_no_longer_than_the_
     settings = {"idle_in_transaction_session_timeout": "500ms", "transaction_timeout": "1s"}
     async with locking(held.dsn, **settings) as connection:
         connection.pgconn.enter_pipeline_mode()
-        connection.pgconn.send_query_params(b"update held set note = 'more' where id = 3", None)
+        connection.pgconn.send_query_params(b"update public.held set note = 'more' where id = 3", None)
         connection.pgconn.send_flush_request()
         connection.pgconn.flush()
         wait_until(lambda: waiting_for_client(held), "the statement is done and no Sync has come")
@@ -119,8 +119,8 @@ async def test_a_batch_s_statements_reach_the_server_in_one_message(held: Server
     """Nothing is sent before the block ends: between two messages no timer runs before PostgreSQL 17."""
     async with await connect(held.dsn, application_name="backfill:test") as connection:
         async with connection.transaction(), connection.pipeline():
-            await connection.execute("update held set note = 'ours' where id = 4")
-            await connection.execute("update held set note = 'ours' where id = 5")
+            await connection.execute("update public.held set note = 'ours' where id = 4")
+            await connection.execute("update public.held set note = 'ours' where id = 5")
             sent = held.query("select query from pg_stat_activity where pid = %s", connection.server_pid)
         assert sent == [("BEGIN",)]
 

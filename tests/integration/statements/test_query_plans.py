@@ -99,6 +99,7 @@ async def plan_of(
     _, statements = await prepared(connection, job)
     if mode is not None:
         await connection.execute("select set_config('plan_cache_mode', %s, false)", [mode])
+    await connection.execute("set search_path = public")  # as in the statements of the role
     await connection.execute("DEALLOCATE ALL")
     if name in (*BY_ROWS, "still_matching"):  # as the batch does
         await connection.execute("set enable_seqscan = off")
