@@ -8,7 +8,7 @@ from typing import Any
 from backfill.engine.ports import LaneSession
 from backfill.jobfile.job import Job
 from backfill.jobfile.limits import BatchLimits, ThrottleLimits
-from backfill.table.batch import BatchRequest, BatchResult, TooManyRows
+from backfill.table.batch import BatchRequest, BatchResult, RowsRefused, TooManyRows
 from backfill.table.checkpoint import Checkpoint
 from backfill.table.row_counts import BatchRange
 from backfill.throttle.decision import Admission, Inputs
@@ -75,7 +75,13 @@ def admission(
 async def run_order(
     session: LaneSession, checkpoint: Checkpoint, batch_range: BatchRange, admitted: Admission
 ) -> BatchResult | TooManyRows:
-    """Run one batch as a lane does that is alone: all WAL is its own, and a job's first batch is its trial."""
+    """Run one batch as a lane does that is alone: all WAL is its own, and a job's first batch is its trial.
+
+    Raises what the server refused a row with.
+    """
     before = (await session.read_signals()).insert_lsn
     request = BatchRequest(checkpoint, batch_range, admitted, trial=checkpoint.rows_total == 0)
-    return await session.run_batch(request, lambda position: position - before)
+    result = await session.run_batch(request, lambda position: position - before)
+    if isinstance(result, RowsRefused):
+        raise result.error
+    return result

@@ -17,6 +17,7 @@ from backfill.engine.ports import Runtime
 from backfill.events.event import Event
 from backfill.events.job import Finished
 from backfill.jobfile.job import Job
+from backfill.retry import sqlstate
 from backfill.table.batch import (
     BatchRequest,
     BatchResult,
@@ -24,6 +25,7 @@ from backfill.table.batch import (
     RejectedRow,
     RowDescription,
     RowSetAside,
+    RowsRefused,
     TooManyRows,
     Verification,
 )
@@ -52,6 +54,7 @@ Slot = Row | None
 WAL_BYTES = 500
 ROW_S, CALL_S = 1e-5, 1e-3
 CALLS_MAX = 20_000
+STATEMENT_TIMEOUT_S = 15.0
 
 
 def handle_is_null(row: Row) -> bool:
@@ -320,16 +323,16 @@ class FakeSession:
         lsn, seen = data.insert_lsn, data.replicas(data)
         return Signals(data.clock.now_s, lsn, lsn, visible=True, replicas=seen, upkeep=data.upkeep)
 
-    async def read_shape(self, checkpoint: Checkpoint) -> PageProfile | None:
-        self._enter("read_shape")
+    async def read_page_profile(self, checkpoint: Checkpoint) -> PageProfile | None:
+        self._enter("read_page_profile")
         end = min(checkpoint.window_end, checkpoint.window_start + self.database.shape_pages)
         pages = self.database.pages[checkpoint.window_start : end]
         rows = [row for page in pages for row in page if row is not None]
         due = sum(map(self.database.where, rows))
         return PageProfile(len(rows) / len(pages), due / len(pages), 120, 160) if due else None
 
-    async def read_scout(self, checkpoint: Checkpoint, rows: int, pages: int) -> RowCounts:
-        self._enter("read_scout")
+    async def count_rows(self, checkpoint: Checkpoint, rows: int, pages: int) -> RowCounts:
+        self._enter("count_rows")
         self.database.scouts.append(pages)
         grid = make_slices(checkpoint, rows, pages)
         counts = [[0] * checkpoint.stripes for _ in grid.bounds]
@@ -338,8 +341,8 @@ class FakeSession:
             counts[index][stripe_of(tid, checkpoint)] += 1
         return RowCounts(grid, checkpoint.stripe, tuple(map(tuple, counts)))
 
-    async def read_due(self, checkpoint: Checkpoint, pages: int) -> RowAddresses:
-        self._enter("read_due")
+    async def find_rows(self, checkpoint: Checkpoint, pages: int) -> RowAddresses:
+        self._enter("find_rows")
         self.database.reaches.append(pages)
         end = read_end(checkpoint, pages)
         return whole_pages(checkpoint.next, end, self.database.predicates(checkpoint, checkpoint.next, end))
@@ -355,7 +358,7 @@ class FakeSession:
             [tid for tid in found if checkpoint.last_stripe or stripe_of(tid, checkpoint) == checkpoint.stripe],
         )
 
-    def stop_foreseeing(self) -> bool:
+    def disable_prediction(self) -> bool:
         before, self.database.foreseeing = self.database.foreseeing, False
         return before and self.database.foreseen
 
@@ -413,7 +416,17 @@ class FakeSession:
         self._enter("apply_limits")
         self.database.max_rows = job.batch.max_rows
 
-    async def run_batch(self, request: BatchRequest, charge: Callable[[int], int]) -> BatchResult | TooManyRows:
+    async def run_batch(
+        self, request: BatchRequest, attribute_wal: Callable[[int], int]
+    ) -> BatchResult | TooManyRows | RowsRefused:
+        try:
+            return self._run_batch(request, attribute_wal)
+        except StatementRefused as error:
+            if (blame := sqlstate.blame(error.sqlstate, error.took_s, STATEMENT_TIMEOUT_S)) is None:
+                raise
+            return RowsRefused(error, blame)
+
+    def _run_batch(self, request: BatchRequest, attribute_wal: Callable[[int], int]) -> BatchResult | TooManyRows:
         self._enter("run_batch")
         data, checkpoint, batch_range = self.database, request.checkpoint, request.batch_range
         tids = [
@@ -460,13 +473,13 @@ class FakeSession:
         data.insert_lsn += WAL_BYTES * len(tids)
         data.batches.append(len(tids))
         samples = tuple(str(key) for key in stuck[:5])
-        wal_bytes = charge(data.insert_lsn)
+        wal_bytes = attribute_wal(data.insert_lsn)
         batch_result = BatchResult(saved, len(tids), len(stuck), len(tids), wal_bytes, data.insert_lsn, took_s, samples)
         self._enter("committed")
         return batch_result
 
-    async def save_place(self, checkpoint: Checkpoint) -> Checkpoint:
-        self._enter("save_place")
+    async def save_checkpoint(self, checkpoint: Checkpoint) -> Checkpoint:
+        self._enter("save_checkpoint")
         return self._move(checkpoint, checkpoint)
 
     async def save_wait(self, reason: WaitReason | None, replicas_seen: frozenset[str]) -> None:

@@ -31,7 +31,7 @@ async def fill(session: RunSession, checkpoint: Checkpoint, rows: int) -> tuple[
     taken: list[int] = []
     while not checkpoint.pass_done:
         assert len(taken) < 100 * ROWS, "a pass that does not end"
-        batch = batch_range(await session.read_scout(checkpoint, rows, 1000), checkpoint, rows)
+        batch = batch_range(await session.count_rows(checkpoint, rows, 1000), checkpoint, rows)
         assert batch is not None
         done = await run(session, checkpoint, batch)
         assert isinstance(done, BatchResult)
@@ -83,7 +83,7 @@ async def the_first_to_open_begins_and_the_next_goes_on(connect: Connect) -> Non
         [checkpoint] = first.checkpoints
         assert (first.resumed, first.rewritten, checkpoint.rows_total) == (False, None, 0)
         checkpoint = lay_out(checkpoint, Layout((4, 3, 2, 1)))
-        batch = batch_range(await session.read_scout(checkpoint, 5, 1000), checkpoint, 5)
+        batch = batch_range(await session.count_rows(checkpoint, 5, 1000), checkpoint, 5)
         assert batch is not None
         done = await run(session, checkpoint, batch)
         assert isinstance(done, BatchResult)
@@ -105,11 +105,11 @@ async def a_zombies_batch_changes_nothing(connect: Connect) -> None:
     async with connect() as zombie, connect() as heir:
         before = await opened_scan(zombie)
         after = await opened_scan(heir)
-        batch = batch_range(await zombie.read_scout(before, MAX_ROWS, 1000), before, MAX_ROWS)
+        batch = batch_range(await zombie.count_rows(before, MAX_ROWS, 1000), before, MAX_ROWS)
         assert batch is not None
         for act in (
             lambda: run(zombie, before, batch),
-            lambda: zombie.save_place(before),
+            lambda: zombie.save_checkpoint(before),
             lambda: next_pass(zombie, before),
         ):
             with pytest.raises(Superseded):
@@ -135,7 +135,7 @@ async def _last_stripe(session: RunSession) -> Checkpoint:
     checkpoint = await opened_scan(session)
     for stripe in range(checkpoint.stripes - 1):
         assert checkpoint.stripe == stripe
-        checkpoint = await session.save_place(advance(checkpoint, checkpoint.window_limit))
+        checkpoint = await session.save_checkpoint(advance(checkpoint, checkpoint.window_limit))
     return checkpoint
 
 
@@ -143,14 +143,14 @@ async def rows_that_are_few_are_found_and_updated_by_address_and_no_others(conne
     async with connect() as session:
         await session.begin()
         [checkpoint] = (await session.open("public.users")).checkpoints
-        found = await session.read_due(checkpoint, 4096)
+        found = await session.find_rows(checkpoint, 4096)
         assert (found.start, found.end, len(found.tids)) == (Tid(0), Tid(checkpoint.end_page), ROWS)
         assert list(found.tids) == sorted(found.tids)
         batch = next_batch(found, checkpoint, 7)
         done = await run(session, checkpoint, batch)
         assert isinstance(done, BatchResult)
         assert (done.rows, done.checkpoint.next) == (7, batch.end)
-        left = await session.read_due(done.checkpoint, 4096)
+        left = await session.find_rows(done.checkpoint, 4096)
         assert left.tids == found.tids[7:]
         again = next_batch(found, done.checkpoint, 5)  # of what was read before: nobody has moved these rows
         assert (await run(session, done.checkpoint, again)).rows == 5

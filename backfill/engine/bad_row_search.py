@@ -1,70 +1,65 @@
-"""A batch that was refused for one of its rows: halved until that row is alone, which ends the run or is set aside."""
+"""Searches a refused batch for its bad row: it is halved until the row is alone, which ends the run or is rejected."""
 
 from __future__ import annotations
 
-from backfill.engine.admission import AdmissionControl
-from backfill.engine.lane_group import LaneGroup
-from backfill.engine.ports import LaneSession
+from backfill.engine.admission.limits import JobLimits
+from backfill.engine.ports import LaneSession, Runtime
 from backfill.engine.retry_loop import RetryLoop
 from backfill.events.batch import BatchRefused, RowRejected
-from backfill.retry.sqlstate import BOUNDS, Remedy
+from backfill.jobfile.job import Job
+from backfill.retry.sqlstate import TIMEOUT_TRIES, Blame
 from backfill.table import bisection
-from backfill.table.batch import RowDescription
+from backfill.table.batch import RowDescription, RowsRefused
 from backfill.table.bisection import Bisection
 from backfill.table.checkpoint import Checkpoint, Tid
 from backfill.table.row_counts import BatchRange
 from backfill.table.sparse_rows import RowAddresses
-from backfill.values.errors import RowRefused, StatementRefused
+from backfill.values.errors import RowRefused
 from backfill.values.units import format_duration
 
 
 class BadRowSearch:
-    """The search of one lane; `known` are rows that were refused before, and stand alone when they are met again."""
+    """The search of one lane; `known` are rows that were rejected before, and stand alone when they are met again."""
 
-    def __init__(self, session: LaneSession, group: LaneGroup, control: AdmissionControl, attempts: RetryLoop) -> None:
+    def __init__(self, session: LaneSession, runtime: Runtime, limits: JobLimits, retry_loop: RetryLoop) -> None:
         self._session = session
-        self._group = group
-        self._control = control
-        self._retry_loop = attempts
-        self._suspects: Bisection | None = None
+        self._runtime = runtime
+        self._limits = limits
+        self._retry_loop = retry_loop
+        self._bisection: Bisection | None = None
         self._timeouts = 0
         self.known: set[Tid] = set()
 
     @property
     def active(self) -> bool:
         """Whether rows of a refused batch are left to try."""
-        return self._suspects is not None
+        return self._bisection is not None
 
     def forget(self) -> None:
-        """Search no more: the addresses are too old."""
-        self._suspects, self._timeouts = None, 0
+        """End the search: its addresses are too old."""
+        self._bisection, self._timeouts = None, 0
 
-    def concerns(self, error: StatementRefused) -> bool:
-        """Whether a batch was refused for one of its rows, or for the time that they took."""
-        return self._retry_loop.remedy(error) in (Remedy.ROW, Remedy.SPLIT)
+    def next_batch(self, checkpoint: Checkpoint, rows: int) -> BatchRange:
+        """Return the rows to try next."""
+        assert self._bisection is not None, "a batch was refused"
+        return bisection.batch_range(self._bisection, checkpoint, rows)
 
-    def batch_range(self, checkpoint: Checkpoint, rows: int) -> BatchRange:
-        """Return the rows that are tried next."""
-        assert self._suspects is not None, "a batch was refused"
-        return bisection.batch_range(self._suspects, checkpoint, rows)
-
-    def take(self, batch_range: BatchRange) -> None:
-        """Note that the rows that were tried are committed."""
+    def on_committed(self, batch_range: BatchRange) -> None:
+        """Go on with the other rows: these are committed."""
         self._timeouts = 0
-        if self._suspects is not None:
-            self._suspects = bisection.taken(self._suspects, len(batch_range.tids))
+        if self._bisection is not None:
+            self._bisection = bisection.taken(self._bisection, len(batch_range.tids))
 
-    async def meet(self, checkpoint: Checkpoint, batch_range: BatchRange, error: StatementRefused) -> Checkpoint:
-        """Go on after a batch was refused; return the place, which is behind a row that was set aside.
+    async def on_refused(self, checkpoint: Checkpoint, batch_range: BatchRange, refused: RowsRefused) -> Checkpoint:
+        """Go on after a batch was refused; return the position, which is behind a row that was rejected.
 
-        Raises RowRefused at a row that ends the run, Refused where it is to be tried again, later.
+        Raises RowRefused for a row that ends the run, StatementRefused if the row is to be tried again, later.
         """
-        self._tell(checkpoint, batch_range, error)
+        self._record(checkpoint, batch_range, refused)
         if len(batch_range.tids) == 1:
-            return await self._alone(checkpoint, batch_range, error)
-        deducing = self._retry_loop.remedy(error) is Remedy.ROW
-        if self._suspects is not None:
-            self._suspects = bisection.refused(self._suspects, len(batch_range.tids))
+            return await self._on_row_refused(checkpoint, batch_range, refused)
+        if self._bisection is not None:
+            self._bisection = bisection.refused(self._bisection, len(batch_range.tids))
             return checkpoint
         rows = (
             RowAddresses(checkpoint.next, batch_range.end, batch_range.tids)
@@ -72,60 +67,53 @@ class BadRowSearch:
             else await self._session.read_rows(checkpoint, batch_range)
         )
         self._timeouts = 0
-        self._suspects = bisection.start(rows, deducing=deducing, known=self.known) if rows.tids else None
+        deducing = refused.blame is Blame.ROW
+        self._bisection = bisection.start(rows, deducing=deducing, known=self.known) if rows.tids else None
         return checkpoint
 
-    async def _alone(self, checkpoint: Checkpoint, batch_range: BatchRange, error: StatementRefused) -> Checkpoint:
-        if self._retry_loop.remedy(error) is Remedy.SPLIT:
+    async def _on_row_refused(
+        self, checkpoint: Checkpoint, batch_range: BatchRange, refused: RowsRefused
+    ) -> Checkpoint:
+        if refused.blame is Blame.TIME:
             self._timeouts += 1
-            if self._retry_loop.remedy(error, self._timeouts + 1) is Remedy.SPLIT:
-                raise error  # it may have been the server's bad moment
-        if self._suspects is not None:
-            self._suspects = bisection.refused(self._suspects, 1)
-        if self._control.job.on_row_error == "fail":
-            raise await self._refusal(checkpoint, batch_range, error)
-        moved = await self._session.reject_row(checkpoint, batch_range, error)
-        self._retry_loop.failures = 0
-        self.take(batch_range)
-        if moved.key is not None and batch_range.tids[0] not in self.known:
-            job, leaf = self._control.job, checkpoint.leaf or str(self._control.job.table)
-            told = RowRejected(job.name, leaf, moved.key, error.sqlstate, str(error), moved.rows_rejected)
-            self._group.runtime.record(told)
-        self.known.add(batch_range.tids[0])  # the last stripe of its window meets it again
-        return moved.checkpoint
-
-    async def _refusal(self, checkpoint: Checkpoint, batch_range: BatchRange, error: StatementRefused) -> RowRefused:
-        slow = self._retry_loop.remedy(error) is Remedy.SPLIT
-        described = await self._session.describe(batch_range.tids[0], values=not slow)
-        return RowRefused(
-            _refusal_message(
-                described or RowDescription(str(batch_range.tids[0])), checkpoint, self._control, error, slow=slow
+            if self._timeouts < TIMEOUT_TRIES:
+                raise refused.error  # it may have been a bad moment of the server
+        if self._bisection is not None:
+            self._bisection = bisection.refused(self._bisection, 1)
+        [tid], job, error = batch_range.tids, self._limits.job, refused.error
+        if job.on_row_error == "fail":
+            described = await self._session.describe(tid, values=refused.blame is Blame.ROW)
+            raise RowRefused(_refusal_message(described or RowDescription(str(tid)), checkpoint, job, refused))
+        rejected = await self._session.reject_row(checkpoint, batch_range, error)
+        self._retry_loop.reset()
+        self.on_committed(batch_range)
+        if rejected.key is not None and tid not in self.known:
+            leaf = checkpoint.leaf or str(job.table)
+            self._runtime.record(
+                RowRejected(job.name, leaf, rejected.key, error.sqlstate, str(error), rejected.rows_rejected)
             )
-        )
+        self.known.add(tid)  # the last stripe of its window meets it again
+        return rejected.checkpoint
 
-    def _tell(self, checkpoint: Checkpoint, batch_range: BatchRange, error: StatementRefused) -> None:
-        searched = sum(group.rows for group in self._suspects.groups) if self._suspects else batch_range.rows
-        told = BatchRefused(
-            self._control.job.name, checkpoint.lane, batch_range.rows, searched, error.sqlstate, str(error)
-        )
-        self._group.runtime.record(told)
+    def _record(self, checkpoint: Checkpoint, batch_range: BatchRange, refused: RowsRefused) -> None:
+        searched = sum(group.rows for group in self._bisection.groups) if self._bisection else batch_range.rows
+        job, error = self._limits.job.name, refused.error
+        self._runtime.record(BatchRefused(job, checkpoint.lane, batch_range.rows, searched, error.sqlstate, str(error)))
 
 
-def _refusal_message(
-    row: RowDescription, checkpoint: Checkpoint, control: AdmissionControl, error: StatementRefused, *, slow: bool
-) -> str:
-    """Return what is said of a row that ends the run: which, why, what it would be set to, what to do."""
-    leaf = checkpoint.leaf or control.job.table
-    if slow:
-        timeout, tries = format_duration(control.job.statement_timeout_s), BOUNDS[Remedy.SPLIT].tries
-        said = f"row {row.key} of {leaf} takes longer than statement_timeout {timeout}, {tries} times alone: {error}"
+def _refusal_message(row: RowDescription, checkpoint: Checkpoint, job: Job, refused: RowsRefused) -> str:
+    """Return the message for a row that ends the run: which, why, what it would be set to, what to do."""
+    leaf, error = checkpoint.leaf or job.table, refused.error
+    if refused.blame is Blame.TIME:
+        timeout = format_duration(job.statement_timeout_s)
         return (
-            f"{said}\nmake 'set' cheaper for it or raise the limit, and run again; or leave it out: on_row_error: skip"
+            f"row {row.key} of {leaf} takes longer than statement_timeout {timeout}, {TIMEOUT_TRIES} times alone:"
+            f" {error}\nmake 'set' cheaper for it or raise the limit, and run again; or skip it with on_row_error: skip"
         )
     values = (
         f"it would be set to {row.values}" if row.values else f"what it would be set to is not known: {row.unknown}"
     )
     return (
         f"row {row.key} of {leaf} is refused by the server: {error}\n{values}\n"
-        "mend the row, 'set' or 'where', and run again; or set such rows aside: on_row_error: skip"
+        "fix the row or the job's 'set'/'where' and run again, or skip such rows with on_row_error: skip"
     )

@@ -1,14 +1,15 @@
-"""One job on one session: its lock, then each of its leaves until none is left that is to do."""
+"""One job on one session: its lock, then each of its leaves until every one is done."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from backfill.engine.admission import AdmissionControl
+from backfill.engine.admission.control import AdmissionControl
 from backfill.engine.lane_group import LaneGroup
 from backfill.engine.leaf_run import LeafRun
 from backfill.engine.ports import JobSession, Runtime
 from backfill.engine.retry_loop import RetryLoop
+from backfill.engine.upkeep.maintenance import Maintenance
 from backfill.events.job import LockTaken, LockWaiting, PassRestarted, Started
 from backfill.events.leaf import LeafDone, LeafRemoved, LeafStarted
 from backfill.events.throttle import WaitStarted
@@ -17,25 +18,32 @@ from backfill.table.batch import OpenedLeaf, Verification
 from backfill.table.checkpoint import Checkpoint
 from backfill.table.leaves import Leaf, LeafPlace, combined, leaf_places
 from backfill.throttle.wait_reason import WaitKind, WaitReason
-from backfill.values.errors import BackfillError, Halted, JobError, LockHeld, StatementRefused
-from backfill.values.errors import LeafDropped as Gone
+from backfill.values.errors import BackfillError, Halted, JobError, LeafDropped, LockHeld, StatementRefused
 
 LOCK_POLL_S = 1.0
 LEAF_SCANS_MAX = 50
-"""Readings of the list of leaves in one run, each of which found another one that is to do."""
+"""Readings of the list of leaves in one run, each of which found another leaf to fill."""
 
 
 class JobRun:
     """One job on one session, from the lock to the last leaf's proof."""
 
-    def __init__(self, job: Job, session: JobSession, runtime: Runtime, control: AdmissionControl) -> None:
+    def __init__(
+        self,
+        job: Job,
+        session: JobSession,
+        runtime: Runtime,
+        control: AdmissionControl,
+        maintenance: Maintenance,
+    ) -> None:
         self.job = job
         self.session = session
         self.runtime = runtime
         self.control = control
         self.group = LaneGroup(runtime)
-        self.opened = False
-        self._retry_loop = RetryLoop(session, runtime, control)
+        self.begun = False
+        self._maintenance = maintenance
+        self._retry_loop = RetryLoop(session, runtime, control.limits, control.save_wait)
         self._wait = True
         self._started = False
         self._unconverged = 0
@@ -47,52 +55,53 @@ class JobRun:
         return self.group.checkpoints
 
     async def lock(self, *, wait: bool) -> None:
-        """Take the job's lock, waiting for its holder's end and saying who that is."""
+        """Take the job's lock; wait until its holder ends, and report who that is."""
         self._wait = wait
         await self._lock(self.session.try_lock, None)
 
     async def run(self) -> Verification:
-        """Fill all leaves; return the sum of their proofs: rows left cannot converge, or are set aside.
+        """Fill all leaves; return the sum of their proofs: the rows that remain cannot converge, or are rejected.
 
-        Partitions come and go meanwhile: the list is read again until none in it is to do.
+        Partitions come and go meanwhile: the list is read again until every leaf in it is done.
         """
-        begun = await self.session.begin()
-        self.opened = True
-        self.control.begin(begun.replicas_seen, begun.compression)
-        self.group.elsewhere, self.group.proven = begun.done, begun.done.rows_total > 0
-        self._rows_rejected_before = begun.rows_rejected
+        start = await self.session.begin()
+        self.begun = True
+        self.control.begin(start.replicas_seen)
+        self._maintenance.begin(self.control.job, start.compression)
+        self.group.elsewhere, self.group.proven = start.done, start.done.rows_total > 0
+        self._rows_rejected_before = start.rows_rejected
         for _ in range(LEAF_SCANS_MAX):
             leaves = await self._retry_loop.run(self.session.leaves)
             self._unconverged = sum(leaf.proof.rows_unconverged or 0 for leaf in leaves if leaf.proof)
             self._rejected = sum(leaf.proof.rows_rejected for leaf in leaves if leaf.proof)
             left = leaf_places(leaves)
             if not left:
-                self._tell_start(LeafPlace(count=len(leaves)), None)
+                self._record_start(LeafPlace(count=len(leaves)), None)
                 return combined(leaf.proof for leaf in leaves if leaf.proof)
             for leaf, leaf_place in left:
                 await self._fill(leaf, leaf_place)
         raise BackfillError(
-            f"after {LEAF_SCANS_MAX} rounds there are leaves of '{self.job.table}' that are to do: partitions are made,"
-            " detached or rewritten faster than they are filled; run again"
+            f"gave up after {LEAF_SCANS_MAX} scans of the partition list: partitions of '{self.job.table}' are created,"
+            " detached or rewritten faster than they can be filled; run again"
         )
 
     async def _fill(self, leaf: Leaf, leaf_place: LeafPlace) -> None:
-        """Fill one leaf; go on without it where it belongs to the table no more."""
+        """Fill one leaf; go on without it if it no longer belongs to the table."""
         own = leaf.name == str(self.job.table)
         proof = None
         try:
             if not own:
                 await self._lock(lambda: self.session.try_leaf(leaf.name), leaf.name)
-            proof = await self._prove(leaf, leaf_place)
+            proof = await self._run_leaf(leaf, leaf_place)
             if not own:
                 proof = proof.of_leaf(leaf.name)
-        except Gone as error:
+        except LeafDropped as error:
             self.runtime.record(LeafRemoved(self.job.name, leaf.name, str(error)))
         except StatementRefused as error:
             if own or await self._is_leaf(leaf.name):
                 raise
             self.runtime.record(LeafRemoved(self.job.name, leaf.name, str(error)))
-        await self.control.vacuum_supervisor.rest(self.session, self.control.job, "the leaf is done")
+        await self._maintenance.stop(self.session, self.control.job, "the leaf is done")
         await self._retry_loop.run(lambda: self.session.close_leaf(leaf.name, proof))
         if proof is None:
             return
@@ -104,21 +113,21 @@ class JobRun:
             )
             self.runtime.record(done)
 
-    async def _prove(self, leaf: Leaf, leaf_place: LeafPlace) -> Verification:
+    async def _run_leaf(self, leaf: Leaf, leaf_place: LeafPlace) -> Verification:
         opened = await self._retry_loop.run(lambda: self.session.open(leaf.name))
-        self.control.vacuum_supervisor.begin(self.control.job)
-        self.group.turn_to(leaf_place, opened.checkpoints)
-        self._tell_start(leaf_place, opened)
+        self._maintenance.begin_leaf(self.control.job)
+        self.group.start_leaf(leaf_place, opened.checkpoints)
+        self._record_start(leaf_place, opened)
         if leaf.name != str(self.job.table) or leaf_place.count > 1:
-            self._tell_leaf(leaf, leaf_place, opened)
+            self._record_leaf(leaf, leaf_place, opened)
         if opened.rewritten:
             self.runtime.record(PassRestarted(self.job.name, opened.rewritten))
         sessions = await self.session.sessions(len(opened.checkpoints))
-        filling = LeafRun(self.session, self.group, self.control, self._retry_loop)
-        return await filling.run(sessions, opened)
+        leaf_run = LeafRun(self.session, self.group, self.control, self._maintenance, self._retry_loop)
+        return await leaf_run.run(sessions, opened)
 
     async def _is_leaf(self, name: str) -> bool:
-        """Whether it is one still; so it is said where that cannot be found out."""
+        """Whether the table is still a leaf; True if that cannot be determined."""
         try:
             leaves = await self._retry_loop.run(self.session.leaves)
         except (JobError, Halted, StatementRefused):
@@ -140,7 +149,7 @@ class JobRun:
         if waited or leaf is None:
             self.runtime.record(LockTaken(self.job.name, self.runtime.now_s() - began_s, leaf))
 
-    def _tell_start(self, leaf_place: LeafPlace, opened: OpenedLeaf | None) -> None:
+    def _record_start(self, leaf_place: LeafPlace, opened: OpenedLeaf | None) -> None:
         if self._started:
             return
         self._started = True
@@ -164,7 +173,7 @@ class JobRun:
         )
         self.runtime.record(started)
 
-    def _tell_leaf(self, leaf: Leaf, leaf_place: LeafPlace, opened: OpenedLeaf) -> None:
+    def _record_leaf(self, leaf: Leaf, leaf_place: LeafPlace, opened: OpenedLeaf) -> None:
         started = LeafStarted(
             job=self.job.name,
             leaf=leaf.name,

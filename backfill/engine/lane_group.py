@@ -1,35 +1,37 @@
-"""What the lanes of a run share: places, progress, the trial of the first batch, and the end when one of them fails."""
+"""What the lanes of a run share: positions, progress, the trial of the first batch, the end when one of them fails."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import replace
 
 import anyio
 
 from backfill.engine.ports import Runtime
+from backfill.table.batch import BatchResult
 from backfill.table.checkpoint import Checkpoint
-from backfill.table.leaves import LeafPlace, Totals
+from backfill.table.leaves import SAMPLES_KEPT, LeafPlace, Totals
 from backfill.table.progress import Progress
 
 SLEEP_SLICE_S = 0.25
-"""A lane that sleeps looks this often whether another one has failed."""
+"""A lane that sleeps checks this often whether another one has failed."""
 
 
 class SiblingFailed(Exception):
-    """Another lane of the shift has failed; this one stops between two steps."""
+    """Another lane of the group has failed; this one stops between two steps."""
 
 
 class LaneGroup:
     """Lanes at work on one pass of one leaf. `elsewhere` is what was done on other leaves."""
 
     def __init__(self, runtime: Runtime) -> None:
-        self._around = runtime
+        self._outer = runtime
         self.runtime = replace(runtime, sleep=self._sleep)
         self.checkpoints: tuple[Checkpoint, ...] = ()
         self.samples: tuple[str, ...] = ()
         self.proven = False
-        self.trial = anyio.Lock()
+        self._trial = anyio.Lock()
         self.progressed = False
         self.leaf_place = LeafPlace()
         self.elsewhere = Totals()
@@ -52,8 +54,8 @@ class LaneGroup:
         """Share of all leaves that is done; of a job's only table the share of its pass."""
         return self.leaf_place.progress_ratio(self.checkpoints)
 
-    def turn_to(self, leaf_place: LeafPlace, checkpoints: tuple[Checkpoint, ...]) -> None:
-        """Go to another leaf, on which so much is done already."""
+    def start_leaf(self, leaf_place: LeafPlace, checkpoints: tuple[Checkpoint, ...]) -> None:
+        """Go to another leaf, with the positions that its lanes have reached."""
         self.elsewhere = self.totals.minus(checkpoints)
         self.leaf_place = leaf_place
         self.move(checkpoints)
@@ -63,17 +65,28 @@ class LaneGroup:
         self.checkpoints = checkpoints
         self.passes = max(self.passes, *(checkpoint.pass_number for checkpoint in checkpoints))
 
-    def place(self, checkpoint: Checkpoint) -> None:
+    def update(self, checkpoint: Checkpoint) -> None:
         """Keep where a lane is now."""
-        self.checkpoints = tuple(checkpoint if one.lane == checkpoint.lane else one for one in self.checkpoints)
+        self.checkpoints = tuple(checkpoint if kept.lane == checkpoint.lane else kept for kept in self.checkpoints)
+
+    def on_committed(self, batch: BatchResult, *, proves: bool) -> None:
+        """Keep where a batch has moved its lane; one that `proves` was large enough to be the job's trial."""
+        self.update(batch.checkpoint)
+        self.samples = (*self.samples, *batch.samples)[:SAMPLES_KEPT]
+        self.proven = self.proven or (proves and batch.rows > 0)
+        self.progressed = True
+
+    def trial(self) -> AbstractAsyncContextManager[None]:
+        """Let one lane at a time run a batch until one of them has proven the job."""
+        return nullcontext() if self.proven else self._trial
 
     def eta_s(self) -> float | None:
-        """Return seconds to the end of the pass at the recent pace; None while it cannot be told."""
-        now_s = self._around.now_s()
+        """Return seconds to the end of the pass at the recent pace; None while it is not known."""
+        now_s = self._outer.now_s()
         self._progress = self._progress.sample(now_s, self.progress_ratio)
         return self._progress.eta_s(now_s)
 
-    async def work(self, lanes: list[Callable[[], Awaitable[None]]]) -> None:
+    async def run(self, lanes: list[Callable[[], Awaitable[None]]]) -> None:
         """Run lanes to the end of their pass; when one fails the others stop between two steps, and it is raised."""
         self._error = None
         if len(lanes) == 1:
@@ -81,11 +94,11 @@ class LaneGroup:
             return
         async with anyio.create_task_group() as tasks:
             for lane in lanes:
-                tasks.start_soon(self._until_left, lane)
+                tasks.start_soon(self._until_failed, lane)
         if self._error is not None:
             raise self._error
 
-    async def _until_left(self, lane: Callable[[], Awaitable[None]]) -> None:
+    async def _until_failed(self, lane: Callable[[], Awaitable[None]]) -> None:
         try:
             await lane()
         except SiblingFailed:
@@ -94,12 +107,12 @@ class LaneGroup:
             self._error = self._error or error
 
     async def _sleep(self, delay_s: float) -> None:
-        """Sleep as the surroundings do; raise LeftOff when another lane has failed."""
+        """Sleep as the runtime does; raise SiblingFailed when another lane has failed."""
         while True:
             if self._error is not None:
                 raise SiblingFailed
             slept_s = min(delay_s, SLEEP_SLICE_S)
-            await self._around.sleep(slept_s)
+            await self._outer.sleep(slept_s)
             delay_s -= slept_s
             if delay_s <= 0:
                 return

@@ -1,15 +1,16 @@
-"""One leaf: a pass of all lanes and the read that proves it, until nothing is left that can be filled."""
+"""One leaf: a pass of all lanes and the read that verifies it, until nothing is left that can be filled."""
 
 from __future__ import annotations
 
-from backfill.engine.admission import AdmissionControl
+from backfill.engine.admission.control import AdmissionControl
 from backfill.engine.lane import Lane
 from backfill.engine.lane_group import LaneGroup
 from backfill.engine.ports import JobSession, LaneSession
 from backfill.engine.rejected_rows import RejectedRowRetrier
 from backfill.engine.retry_loop import RetryLoop
+from backfill.engine.upkeep.maintenance import Maintenance
 from backfill.events.job import PassDone, PassRestarted, Verified
-from backfill.retry.sqlstate import Remedy
+from backfill.retry.sqlstate import Blame
 from backfill.table.batch import OpenedLeaf, Verification, with_counts
 from backfill.table.checkpoint import Checkpoint
 from backfill.values.errors import BackfillError, StatementRefused, TableRewritten
@@ -18,23 +19,31 @@ PASSES_MAX = 50
 
 
 class LeafRun:
-    """The passes over a leaf, from where it was left to its proof."""
+    """The passes over a leaf, from its checkpoints to its proof."""
 
-    def __init__(self, session: JobSession, group: LaneGroup, control: AdmissionControl, attempts: RetryLoop) -> None:
+    def __init__(
+        self,
+        session: JobSession,
+        group: LaneGroup,
+        control: AdmissionControl,
+        maintenance: Maintenance,
+        retry_loop: RetryLoop,
+    ) -> None:
         self.session = session
         self._group = group
         self._control = control
         self._job = control.job.name
         self._record = control.runtime.record
-        self._retry_loop = attempts
+        self._maintenance = maintenance
+        self._retry_loop = retry_loop
         self._lanes: list[Lane] = []
 
     async def run(self, sessions: tuple[LaneSession, ...], opened: OpenedLeaf) -> Verification:
-        """Fill the leaf; return the last verification: rows left are those that cannot converge, or that are set aside.
+        """Fill the leaf; return the last verification: the rows that remain cannot converge, or are rejected.
 
-        Those that an earlier run has set aside are tried first: the pass that set them aside may be behind them.
+        Rows that an earlier run has rejected are retried first: the pass that met them may be behind them.
         """
-        await self.try_again()
+        await self.retry_rejected()
         self._lanes = [
             Lane(session, self._group, self._control, opened.traits, checkpoint)
             for session, checkpoint in zip(sessions, self._group.checkpoints, strict=True)
@@ -45,7 +54,7 @@ class LeafRun:
             await self._run_pass()
             rows = sum(checkpoint.rows_pass for checkpoint in self._group.checkpoints)
             self._record(PassDone(self._job, self._group.checkpoints[0].pass_number, rows))
-            verification = await self.prove()
+            verification = await self.verify()
             if verification.rows_fillable == 0:
                 return verification
             if rows == 0 and verification.rows_fillable == untouched:
@@ -57,15 +66,15 @@ class LeafRun:
             untouched = 0 if rows else verification.rows_fillable
             await self._new_pass()
         raise BackfillError(
-            f"after {PASSES_MAX} passes rows that match 'where' still appear: let the application fill"
-            " the column of the rows that it writes, then run again"
+            f"rows matching 'where' still appear after {PASSES_MAX} passes: make the application set the column on"
+            " write, then run again"
         )
 
     async def _run_pass(self) -> None:
-        """Let every lane go to the end of the pass; where the table was rewritten, start it again."""
+        """Run every lane to the end of the pass; start the pass again if the table was rewritten."""
         while True:
             try:
-                await self._group.work([lane.run_pass for lane in self._lanes])
+                await self._group.run([lane.run_pass for lane in self._lanes])
             except TableRewritten:
                 await self._reopen()
             else:
@@ -89,25 +98,25 @@ class LeafRun:
         for lane, checkpoint in zip(self._lanes, checkpoints, strict=True):
             lane.begin(checkpoint, known)
 
-    async def try_again(self) -> None:
-        """Try the rows of the leaf that are set aside, by the session that holds its checkpoints."""
+    async def retry_rejected(self) -> None:
+        """Retry the rejected rows of the leaf, by the session that holds its checkpoints."""
         checkpoint = self._group.checkpoints[0]
         leaf = checkpoint.leaf or str(self._control.job.table)
-        self._group.place(
-            await RejectedRowRetrier(self.session, self._control, self._retry_loop).try_all(leaf, checkpoint)
+        self._group.update(
+            await RejectedRowRetrier(self.session, self._control, self._retry_loop).retry_all(leaf, checkpoint)
         )
 
-    async def prove(self) -> Verification:
-        """Read the whole leaf once, behind a pass of which the shift has the places."""
+    async def verify(self) -> Verification:
+        """Read the whole leaf once, after a pass."""
         return await self._retry_loop.run(self._verify)
 
     async def _verify(self) -> Verification:
-        await self._control.vacuum_supervisor.rest(self.session, self._control.job, "the final read begins")
+        await self._maintenance.stop(self.session, self._control.job, "the final read begins")
         checkpoints = self._group.checkpoints
         try:
             found = await self.session.verify(checkpoints[0].pass_number)
         except StatementRefused as error:
-            if self._retry_loop.remedy(error) is not Remedy.ROW or not self.session.stop_foreseeing():
+            if self._retry_loop.blame(error) is not Blame.ROW or not self.session.disable_prediction():
                 raise
             found = await self.session.verify(
                 checkpoints[0].pass_number

@@ -1,4 +1,4 @@
-"""What the loop needs from outside: a database session, time, chance, a place to tell facts, and when to stop."""
+"""What the loop needs from outside: database sessions, a clock, jitter, a recorder of events, and when to stop."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from backfill.table.batch import (
     RejectedRow,
     RowDescription,
     RowSetAside,
+    RowsRefused,
     TooManyRows,
     Verification,
 )
@@ -39,6 +40,10 @@ class Runtime:
     sleep: Callable[[float], Awaitable[None]]
     jitter: Callable[[], float]
 
+    async def check_stop(self) -> None:
+        """Raise what a sleep raises: we were asked to stop, or another lane has failed."""
+        await self.sleep(0)
+
 
 class LaneSession(Protocol):
     """One database session of a job, for one lane. Every method raises Lost when the session is gone, else Refused."""
@@ -46,19 +51,19 @@ class LaneSession(Protocol):
     async def read_signals(self) -> Signals:
         """Read everything that our WAL can hurt."""
 
-    async def read_shape(self, checkpoint: Checkpoint) -> PageProfile | None:
+    async def read_page_profile(self, checkpoint: Checkpoint) -> PageProfile | None:
         """Look at the first pages of the scan's window; None where no row there is due."""
 
-    async def read_scout(self, checkpoint: Checkpoint, rows: int, pages: int) -> RowCounts:
+    async def count_rows(self, checkpoint: Checkpoint, rows: int, pages: int) -> RowCounts:
         """Count matching rows from the scan's place on, in slices that hold at most `rows`, of so many pages."""
 
-    async def read_due(self, checkpoint: Checkpoint, pages: int) -> RowAddresses:
+    async def find_rows(self, checkpoint: Checkpoint, pages: int) -> RowAddresses:
         """Find the rows to do from the scan's place on, in at most so many pages of the lane's own."""
 
     async def read_rows(self, checkpoint: Checkpoint, batch_range: BatchRange) -> RowAddresses:
         """Find the rows of a batch, or the first of very many."""
 
-    def stop_foreseeing(self) -> bool:
+    def disable_prediction(self) -> bool:
         """Ask no more of a row what the UPDATE would make of it, on this leaf; return whether that was asked."""
 
     @property
@@ -68,10 +73,12 @@ class LaneSession(Protocol):
     async def map_rows(self, checkpoint: Checkpoint, batch_range: BatchRange) -> None:
         """Have the values of a batch's rows ready, where a function makes them: before it is let through."""
 
-    async def run_batch(self, request: BatchRequest, charge: Callable[[int], int]) -> BatchResult | TooManyRows:
+    async def run_batch(
+        self, request: BatchRequest, attribute_wal: Callable[[int], int]
+    ) -> BatchResult | TooManyRows | RowsRefused:
         """Run one batch and its checkpoint in one transaction; raises Superseded, Rewritten, Diverges.
 
-        `charge` turns the primary's position behind the UPDATE into the WAL bytes that are the batch's own.
+        `attribute_wal` turns the primary's position behind the UPDATE into the WAL bytes that are the batch's own.
         """
 
     async def describe(self, tid: Tid, *, values: bool) -> RowDescription | None:
@@ -83,7 +90,7 @@ class LaneSession(Protocol):
         Raises as `run_batch`, and Halted where more rows are set aside than the job allows.
         """
 
-    async def save_place(self, checkpoint: Checkpoint) -> Checkpoint:
+    async def save_checkpoint(self, checkpoint: Checkpoint) -> Checkpoint:
         """Write a checkpoint without a batch, for stretches that had nothing to do; raises as `run_batch`."""
 
     async def save_wait(self, reason: WaitReason | None, replicas_seen: frozenset[str]) -> None:

@@ -1,92 +1,79 @@
-"""Rows of a leaf that are set aside, tried again one by one: they may have been mended meanwhile."""
+"""Retries the rejected rows of a leaf one by one: they may have been fixed meanwhile."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import TypeVar
 
-from backfill.engine.admission import AdmissionControl
+from backfill.engine.admission.control import AdmissionControl
 from backfill.engine.ports import JobSession
 from backfill.engine.retry_loop import RetryLoop
 from backfill.events.batch import RowRetried
-from backfill.retry.sqlstate import Remedy
-from backfill.table.batch import BatchRequest, BatchResult, RejectedRow
+from backfill.retry.sqlstate import TIMEOUT_TRIES, Blame
+from backfill.table.batch import BatchRequest, BatchResult, RejectedRow, RowsRefused, TooManyRows
 from backfill.table.checkpoint import Checkpoint, Tid
 from backfill.table.row_counts import BatchRange
 from backfill.values.errors import StatementRefused
 
-T = TypeVar("T")
-
 
 class RejectedRowRetrier:
-    """One row after the other, each through the gate, in a transaction of its own that also sets it aside no more."""
+    """One row after the other, each admitted, in a transaction of its own that also removes it from the rejected."""
 
-    def __init__(self, session: JobSession, control: AdmissionControl, attempts: RetryLoop) -> None:
+    def __init__(self, session: JobSession, control: AdmissionControl, retry_loop: RetryLoop) -> None:
         self._session = session
         self._control = control
-        self._retry_loop = attempts
+        self._retry_loop = retry_loop
+        self._timeouts = 0
 
-    async def try_all(self, leaf: str, checkpoint: Checkpoint) -> Checkpoint:
-        """Try all rows of the leaf that are set aside; return the place, which stays where it is, with its fence."""
+    async def retry_all(self, leaf: str, checkpoint: Checkpoint) -> Checkpoint:
+        """Retry all rejected rows of the leaf; return the checkpoint, which stays where it is, with its fence."""
         for row in await self._retry_loop.run(self._session.read_rejected):
-            checkpoint = await self._try(leaf, checkpoint, row)
+            checkpoint = await self._retry(leaf, checkpoint, row)
         return checkpoint
 
-    async def _try(self, leaf: str, checkpoint: Checkpoint, row: RejectedRow) -> Checkpoint:
-        session, result, message, runtime = self._session, "gone", "", self._control.runtime
-        try:
-            tid = await self._bounded(lambda: session.find_rejected(row))
-            if tid is None:
-                await self._retry_loop.run(lambda: session.forget_rejected(checkpoint, row))
-            else:
-                batch_result = await self._bounded(lambda: self._fill(checkpoint, row, tid))
-                checkpoint, result = batch_result.checkpoint, "filled" if batch_result.rows else "gone"
-        except _RejectedAgain as again:
-            result, message, error = "refused", str(again.error), again.error
-            kept = replace(row, pass_number=checkpoint.pass_number, message=message)
-            await self._retry_loop.run(lambda: session.keep_rejected(checkpoint, kept, error))
+    async def _retry(self, leaf: str, checkpoint: Checkpoint, row: RejectedRow) -> Checkpoint:
+        self._timeouts = 0
+        result, message = "gone", ""
+        match await self._retry_loop.run(lambda: self._attempt(checkpoint, row)):
+            case BatchResult() as batch:
+                checkpoint, result = batch.checkpoint, "filled" if batch.rows else "gone"
+            case RowsRefused(error):
+                result, message = "refused", str(error)
+                refused = replace(row, pass_number=checkpoint.pass_number, message=message)
+                await self._retry_loop.run(lambda: self._session.keep_rejected(checkpoint, refused, error))
+        runtime = self._control.runtime
         runtime.record(RowRetried(self._control.job.name, leaf, row.key, result, message))
-        await runtime.sleep(0)
+        await runtime.check_stop()
         return checkpoint
 
-    async def _bounded(self, step: Callable[[], Awaitable[T]]) -> T:
-        """Take a step on one row, again where that may help; raises _RefusedAgain where the row is to blame."""
-        timeouts = 0
-
-        async def once() -> T:
-            nonlocal timeouts
-            try:
-                return await step()
-            except StatementRefused as error:
-                wanted = self._retry_loop.remedy(error)
-                timeouts += wanted is Remedy.SPLIT
-                if wanted is Remedy.ROW or self._retry_loop.remedy(error, timeouts + 1) is Remedy.ROW:
-                    raise _RejectedAgain(error) from None
-                raise
-
-        return await self._retry_loop.run(once)
-
-    async def _fill(self, checkpoint: Checkpoint, row: RejectedRow, tid: Tid) -> BatchResult:
-        admission = await self._control.admit(self._session, checkpoint)
-        request = BatchRequest(
-            checkpoint, BatchRange(Tid(tid.page, tid.offset + 1), 1, tids=(tid,)), admission, again=row
-        )
+    async def _attempt(self, checkpoint: Checkpoint, row: RejectedRow) -> BatchResult | RowsRefused | None:
+        """Try one row; return None if it is gone. Raises StatementRefused if the row is not to blame, or not yet."""
         try:
-            batch_result = await self._session.run_batch(
-                request, lambda position: self._control.charge(checkpoint.lane, position)
+            tid = await self._session.find_rejected(row)
+        except StatementRefused as error:
+            if (blame := self._retry_loop.blame(error)) is None:
+                raise
+            return self._after_timeouts(RowsRefused(error, blame))
+        if tid is None:
+            await self._session.forget_rejected(checkpoint, row)
+            return None
+        result = await self._fill(checkpoint, row, tid)
+        return self._after_timeouts(result) if isinstance(result, RowsRefused) else result
+
+    def _after_timeouts(self, refused: RowsRefused) -> RowsRefused:
+        self._timeouts += refused.blame is Blame.TIME
+        if refused.blame is Blame.TIME and self._timeouts < TIMEOUT_TRIES:
+            raise refused.error
+        return refused
+
+    async def _fill(self, checkpoint: Checkpoint, row: RejectedRow, tid: Tid) -> BatchResult | RowsRefused:
+        batch_range = BatchRange(Tid(tid.page, tid.offset + 1), 1, tids=(tid,))
+        async with self._control.granted(self._session, checkpoint) as admission:
+            request = BatchRequest(checkpoint, batch_range, admission, again=row)
+            result = await self._session.run_batch(
+                request, lambda position: self._control.attribute_wal(checkpoint.lane, position)
             )
-        finally:
-            self._control.release(checkpoint.lane)
-        assert isinstance(batch_result, BatchResult), "one row is never too many"
-        self._control.learn(batch_result, checkpoint.stripe)
-        self._retry_loop.failures = 0
-        return batch_result
-
-
-class _RejectedAgain(Exception):
-    """A row is refused, or takes too long every time."""
-
-    def __init__(self, error: StatementRefused) -> None:
-        super().__init__(str(error))
-        self.error = error
+            assert not isinstance(result, TooManyRows), "one row is never too many"
+            if isinstance(result, BatchResult):
+                self._control.record_cost(result, checkpoint.stripe)
+                self._retry_loop.reset()
+        return result

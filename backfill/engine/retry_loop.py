@@ -1,4 +1,4 @@
-"""Steps that are taken again: what another attempt may mend is waited for with its reason, anything else is raised."""
+"""The one interpreter of what a SQLSTATE's policy means: try a step again, later or smaller, or end with an error."""
 
 from __future__ import annotations
 
@@ -6,61 +6,86 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import TypeVar
 
-from backfill.engine.admission import AdmissionControl
+from backfill.engine.admission.limits import JobLimits
 from backfill.engine.ports import LaneSession, Runtime
 from backfill.events.job import RetryScheduled
 from backfill.events.throttle import WaitStarted
-from backfill.retry.sqlstate import Remedy, backoff_s, remedy, timed_out
+from backfill.retry import sqlstate
+from backfill.retry.sqlstate import Blame, Remedy, backoff_s
 from backfill.throttle.wait_reason import WaitKind, WaitReason
-from backfill.values.errors import ConnectionLost, Halted, StatementRefused
+from backfill.values.errors import BackfillError, ConnectionLost, Halted, StatementRefused
 
 T = TypeVar("T")
 
 
 class RetryLoop:
-    """Attempts of one lane; `failures` in a row are forgotten when a batch commits."""
+    """The attempts of one lane; `save_wait` keeps the reason to wait where `status` finds it."""
 
-    def __init__(self, session: LaneSession, runtime: Runtime, control: AdmissionControl, lane: int = 0) -> None:
+    def __init__(
+        self,
+        session: LaneSession,
+        runtime: Runtime,
+        limits: JobLimits,
+        save_wait: Callable[[LaneSession, WaitReason], Awaitable[None]],
+        lane: int = 0,
+    ) -> None:
         self._session = session
+        self._runtime = runtime
+        self._limits = limits
+        self._save_wait = save_wait
         self._lane = lane
-        self._around = runtime
-        self._control = control
-        self.failures = 0
+        self._failures = 0
 
     async def run(self, step: Callable[[], Awaitable[T]], shrink: Callable[[], None] = lambda: None) -> T:
-        """Take a step again after each failure that another attempt may mend, smaller where that helps.
+        """Take a step, and take it again after each failure that another attempt may cure, smaller if that helps.
 
-        Raises what is a row's fault: it is looked for where a batch or a read was refused, before it comes here.
+        Raises what a row is to blame for: the row is searched for where the batch or the read was refused.
         """
         while True:
             try:
                 return await step()
             except StatementRefused as error:
-                await self._mend(error, shrink)
+                await self._handle(error, shrink)
 
-    def remedy(self, error: StatementRefused, failures: int = 1) -> Remedy:
-        """Return what to do after a step was refused so often."""
-        timeout = timed_out(error.sqlstate, error.took_s, self._control.job.statement_timeout_s)
-        return remedy(error.sqlstate, failures, timeout=timeout)
+    def reset(self) -> None:
+        """Count failures anew: something was committed."""
+        self._failures = 0
 
-    async def _mend(self, error: StatementRefused, shrink: Callable[[], None]) -> None:
-        wanted = self.remedy(error)
-        if wanted is Remedy.RECONNECT:
-            raise ConnectionLost(str(error)) from error
-        if wanted is Remedy.HALT:
-            raise Halted(str(error)) from error
-        if wanted in (Remedy.FAIL, Remedy.ROW):
+    def blame(self, error: StatementRefused) -> Blame | None:
+        """Return what to search a refused statement for; None if its rows have no part in it."""
+        return sqlstate.blame(error.sqlstate, error.took_s, self._limits.job.statement_timeout_s)
+
+    async def _handle(self, error: StatementRefused, shrink: Callable[[], None]) -> None:
+        job, runtime = self._limits.job, self._runtime
+        timeout = sqlstate.timed_out(error.sqlstate, error.took_s, job.statement_timeout_s)
+        remedy = sqlstate.remedy(error.sqlstate, timeout=timeout)
+        final = final_error(error, remedy)
+        if final is error:
             raise error
-        self.failures += 1
-        if wanted is Remedy.SHRINK:
+        if final is not None:
+            raise final from error
+        self._failures += 1
+        if remedy is Remedy.SHRINK:
             shrink()
-        if wanted is not Remedy.SPLIT:  # what took too long is bounded where it is split
-            wanted = self.remedy(error, self.failures)
-        job, runtime = self._control.job.name, self._around
-        delay_s = backoff_s(self.failures, runtime.jitter(), wanted)
-        runtime.record(RetryScheduled(job, error.sqlstate, str(error), self.failures, delay_s, self._lane))
-        reason = WaitReason(WaitKind.RETRY, f"attempt {self.failures}: {error}")
-        runtime.record(WaitStarted(job, reason, delay_s))
-        with suppress(StatementRefused):  # what was refused is told; that it is kept too is not worth another failure
-            await self._control.save(self._session, reason)
+        if remedy is not Remedy.SPLIT:  # timeouts are counted by whoever splits the batch or the read
+            remedy = sqlstate.remedy(error.sqlstate, self._failures, timeout=timeout)
+        delay_s = backoff_s(self._failures, runtime.jitter(), remedy)
+        runtime.record(RetryScheduled(job.name, error.sqlstate, str(error), self._failures, delay_s, self._lane))
+        reason = WaitReason(WaitKind.RETRY, f"attempt {self._failures}: {error}")
+        runtime.record(WaitStarted(job.name, reason, delay_s))
+        with suppress(StatementRefused):  # the failure is recorded; that it is saved too is not worth another one
+            await self._save_wait(self._session, reason)
         await runtime.sleep(delay_s)
+
+
+def final_error(error: StatementRefused, remedy: Remedy | None = None) -> BackfillError | None:
+    """Return what a refused statement ends the session or the run with; None if another attempt may cure it."""
+    match remedy or sqlstate.remedy(error.sqlstate):
+        case Remedy.RECONNECT:
+            return ConnectionLost(str(error))
+        case Remedy.HALT:
+            return Halted(str(error))
+        case Remedy.FAIL | Remedy.ROW:
+            return error
+        case _:
+            return None

@@ -1,10 +1,9 @@
-"""What a run has come to, whichever way it ended: the one place that makes `Finished`."""
+"""How a run ended, whichever way: the one place that makes `Finished`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from backfill.engine.admission import AdmissionControl
 from backfill.engine.lane_group import LaneGroup
 from backfill.engine.ports import Runtime
 from backfill.events.job import Finished
@@ -16,17 +15,16 @@ from backfill.values.errors import BackfillError, Halted, LockHeld, Stopped
 
 @dataclass(frozen=True, slots=True)
 class RunSummary:
-    """A run from `began_s` on. A shift tells what was done in it, however far it came."""
+    """A run from `began_s` on; its lanes have counted what was done in it, however far it came."""
 
     job: Job
-    control: AdmissionControl
     runtime: Runtime
     began_s: float
 
-    def proven(self, group: LaneGroup, found: Verification) -> Finished:
-        """Return how a run ended whose rows were all read again."""
+    def verified(self, group: LaneGroup, found: Verification, worst_lag_s: float) -> Finished:
+        """Return how a run ended in which every leaf was verified."""
         state, why = job_outcome(self.job, found)
-        ended = self.left(group, state, why)
+        ended = self.stopped(group, state, why, worst_lag_s)
         return replace(
             ended,
             rows_unconverged=found.rows_left - found.rows_rejected,
@@ -35,17 +33,17 @@ class RunSummary:
             rejected=found.rejected,
         )
 
-    def broken_off(self, group: LaneGroup, error: BackfillError) -> Finished:
-        """Return how a run ended that an error ended."""
+    def failed(self, group: LaneGroup, error: BackfillError, worst_lag_s: float) -> Finished:
+        """Return how a run ended that an error ended: Stopped and LockHeld are no failure."""
         state = "failed"
         if isinstance(error, Stopped | LockHeld):
             state = "stopped"
         elif isinstance(error, Halted):
             state = "halted"
-        return self.left(group, state, str(error))
+        return self.stopped(group, state, str(error), worst_lag_s)
 
-    def left(self, group: LaneGroup, state: str, why: str) -> Finished:
-        """Return how a run ended in a state, with nothing said about rows that are left."""
+    def stopped(self, group: LaneGroup, state: str, why: str, worst_lag_s: float) -> Finished:
+        """Return how a run ended in a state; it says nothing about the rows that remain."""
         done = group.totals
         return Finished(
             job=self.job.name,
@@ -55,7 +53,7 @@ class RunSummary:
             rows_unconverged=done.rows_unconverged,
             passes=group.passes,
             wal_bytes=done.wal_bytes,
-            worst_lag_s=self.control.worst_lag_s,
+            worst_lag_s=worst_lag_s,
             elapsed_s=self.runtime.now_s() - self.began_s,
             samples=group.samples,
         )

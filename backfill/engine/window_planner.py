@@ -1,11 +1,11 @@
-"""How a lane goes through its windows: laid out as each begins, and given up where stripes do not pay."""
+"""Plans how a lane goes through its windows: each is laid out when it begins, and given up if stripes do not pay."""
 
 from __future__ import annotations
 
-from backfill.engine.admission import AdmissionControl
-from backfill.engine.batch_finder import BatchFinder
-from backfill.engine.lane_group import LaneGroup
-from backfill.engine.ports import LaneSession
+from dataclasses import dataclass, replace
+
+from backfill.engine.admission.limits import JobLimits
+from backfill.engine.ports import LaneSession, Runtime
 from backfill.events.batch import LayoutChanged
 from backfill.events.throttle import WaitStarted
 from backfill.table import window_layout
@@ -14,124 +14,130 @@ from backfill.table.checkpoint import Checkpoint, lay_out, skip_to_last_stripe
 from backfill.table.sparse_rows import SPARSE_ROWS_MAX
 from backfill.table.stripe_plan import PageProfile, later_share, unfilled_share
 from backfill.table.window_layout import StripeHistory, TableTraits
+from backfill.table.window_state import Density, WindowState
+from backfill.throttle.snapshot_ages import SnapshotAges
+from backfill.throttle.state import ThrottleState
 from backfill.throttle.wait_reason import WaitKind, WaitReason
 from backfill.values.errors import StatementRefused
 from backfill.values.units import format_duration
 
 
-class WindowPlanner:
-    """What one lane has learnt of its windows. Where the layout changes, what was looked at is forgotten."""
+@dataclass(frozen=True, slots=True)
+class WindowPlan:
+    """Where a lane goes on, and what is known of the window there."""
 
-    def __init__(
-        self,
-        session: LaneSession,
-        group: LaneGroup,
-        control: AdmissionControl,
-        traits: TableTraits,
-        finder: BatchFinder,
-    ) -> None:
+    checkpoint: Checkpoint
+    window: WindowState
+
+
+class WindowPlanner:
+    """What one lane has learned of its windows."""
+
+    def __init__(self, session: LaneSession, runtime: Runtime, limits: JobLimits, traits: TableTraits) -> None:
         self._session = session
-        self._group = group
-        self._control = control
+        self._runtime = runtime
+        self._limits = limits
         self._traits = traits
-        self._finder = finder
         self._history = StripeHistory()
         self._profile: PageProfile | None = None
         self._later_rows = self._later_hot = 0
         self._window_rows = self._window_wal_bytes = 0
-        self._stripe, self._stripe_began_s = (0, 0), group.runtime.now_s()
+        self._stripe, self._stripe_began_s = (0, 0), runtime.now_s()
 
-    def spare_share(self, checkpoint: Checkpoint) -> float:
+    def unfilled_share(self, checkpoint: Checkpoint) -> float:
         """Return how much of the room of rows that leave their pages no later stripe of their window fills."""
-        return (
-            unfilled_share(self._profile, checkpoint.layout.sizes) if self._profile and checkpoint.stripes > 1 else 1.0
-        )
+        if self._profile is None or checkpoint.stripes == 1:
+            return 1.0
+        return unfilled_share(self._profile, checkpoint.layout.sizes)
 
-    async def rest(self, checkpoint: Checkpoint) -> None:
-        """Where a stripe begins, let the last one's old versions be prunable first, if that takes but a moment."""
-        if (
-            checkpoint.stripe == 0
-            or not checkpoint.stripe_untouched
-            or self._stripe == (checkpoint.window_start, checkpoint.stripe)
-        ):
+    async def wait_for_pruning(self, checkpoint: Checkpoint, snapshots: SnapshotAges) -> None:
+        """Before starting a stripe, wait briefly until the previous stripe's dead tuples can be pruned."""
+        stripe = (checkpoint.window_start, checkpoint.stripe)
+        if checkpoint.stripe == 0 or not checkpoint.stripe_untouched or self._stripe == stripe:
             return
-        now_s, snapshots_s = self._group.runtime.now_s(), self._control.snapshots_s
-        took_s, self._stripe_began_s = now_s - self._stripe_began_s, now_s
-        self._stripe = (checkpoint.window_start, checkpoint.stripe)
-        rest_s = window_layout.rest_s(took_s, snapshots_s)
-        if rest_s > 0:
-            reach = format_duration(window_layout.SNAPSHOT_REACH * snapshots_s)
-            over = f"{reach} > {format_duration(took_s)} since the last stripe"
-            reason = WaitReason(WaitKind.REST, f"snapshots reach back {over}")
-            self._group.runtime.record(WaitStarted(self._control.job.name, reason, rest_s))
-            await self._group.runtime.sleep(rest_s)
-            self._stripe_began_s += rest_s
+        now_s = self._runtime.now_s()
+        took_s, self._stripe_began_s, self._stripe = now_s - self._stripe_began_s, now_s, stripe
+        wait_s = window_layout.rest_s(took_s, snapshots.oldest_s)
+        if wait_s > 0:
+            reach = format_duration(window_layout.SNAPSHOT_REACH * snapshots.oldest_s)
+            reason = f"snapshots reach back {reach} > {format_duration(took_s)} since the last stripe"
+            self._runtime.record(WaitStarted(self._limits.job.name, WaitReason(WaitKind.REST, reason), wait_s))
+            await self._runtime.sleep(wait_s)
+            self._stripe_began_s += wait_s
 
-    async def lay_out(self, checkpoint: Checkpoint) -> Checkpoint:
-        """Decide about the window that begins here; where rows are few there is nothing to decide."""
-        control, finder = self._control, self._finder
+    async def plan(
+        self, checkpoint: Checkpoint, window: WindowState, throttle_state: ThrottleState, snapshots: SnapshotAges
+    ) -> WindowPlan:
+        """Lay out the window that begins here; while rows are few there is nothing to decide."""
         if (
             checkpoint.pass_number > 1
-            or finder.sparse
+            or window.density is Density.SPARSE
             or not checkpoint.window_untouched
-            or finder.laid_out == checkpoint.window_start
+            or window.start == checkpoint.window_start
         ):
-            return checkpoint
-        finder.laid_out = checkpoint.window_start
-        self._stripe_began_s = self._group.runtime.now_s()
-        self._later_rows = self._later_hot = 0
-        row_wal_bytes = control.throttle_state.cost.wal_bytes(0)
-        if self._window_rows:  # a whole window's: its first stripe is dear and its last ones are cheap
-            row_wal_bytes = self._window_wal_bytes / self._window_rows
-        self._window_rows = self._window_wal_bytes = 0
+            return WindowPlan(checkpoint, window)
+        window = replace(window, start=checkpoint.window_start)
+        row_wal_bytes = self._begin_window(throttle_state)
         try:
-            profile = await self._session.read_shape(checkpoint)
-            self._profile = profile or self._profile
+            profile = await self._session.read_page_profile(checkpoint)
         except StatementRefused:  # an expression fails on one of these rows: the batch that has it will say so
-            finder.sparse = False
-            return checkpoint
-        wanted = control.job.batch.stripes
-        chosen = window_layout.choose_layout(
+            return WindowPlan(checkpoint, replace(window, density=Density.DENSE))
+        self._profile = profile or self._profile
+        batch = self._limits.job.batch
+        layout = window_layout.choose_layout(
             self._traits,
             profile,
             self._history,
             checkpoint.layout,
-            stripes=None if wanted == "auto" else wanted,
+            stripes=None if batch.stripes == "auto" else batch.stripes,
             row_wal_bytes=row_wal_bytes,
-            wal_rate_bytes_s=control.throttle_state.wal_rate_bytes_s,
-            outlast_rows=control.outlast_rows(checkpoint.lanes),
+            wal_rate_bytes_s=throttle_state.wal_rate_bytes_s,
+            outlast_rows=window_layout.outlast_rows(
+                throttle_state.cost.row_s, snapshots.oldest_s, batch.max_rows if checkpoint.lanes > 1 else 0
+            ),
         )
         self._history = window_layout.after_plain_window(self._history)
-        if chosen != checkpoint.layout:
-            checkpoint = self._changed(lay_out(checkpoint, chosen))
-        finder.sparse = checkpoint.stripes == 1 and (profile is None or profile.due <= SPARSE_ROWS_MAX)
-        return checkpoint
+        if layout != checkpoint.layout:
+            checkpoint = self._record_change(lay_out(checkpoint, layout))
+        sparse = checkpoint.stripes == 1 and (profile is None or profile.due <= SPARSE_ROWS_MAX)
+        return WindowPlan(checkpoint, replace(window, density=Density.SPARSE if sparse else Density.DENSE))
 
-    def judge(self, before: Checkpoint, checkpoint: Checkpoint, done: BatchResult) -> Checkpoint:
-        """Return the place behind a batch; take the rest of the window at once where stripes do not pay."""
-        self._window_rows += done.rows
-        self._window_wal_bytes += done.wal_bytes
-        if before.stripe == 0 or before.stripes == 1 or self._control.job.batch.stripes != "auto":
+    def review(
+        self, before: Checkpoint, checkpoint: Checkpoint, batch: BatchResult, snapshots: SnapshotAges
+    ) -> Checkpoint:
+        """Return the position after a batch; skip to the last stripe of the window if stripes do not pay."""
+        self._window_rows += batch.rows
+        self._window_wal_bytes += batch.wal_bytes
+        if before.stripe == 0 or before.stripes == 1 or self._limits.job.batch.stripes != "auto":
             return checkpoint
-        self._later_rows, self._later_hot = self._later_rows + done.rows, self._later_hot + done.rows_hot
-        if checkpoint.stripe == before.stripe:  # a stripe as a whole tells: its start alone may meet a short snapshot
+        self._later_rows, self._later_hot = self._later_rows + batch.rows, self._later_hot + batch.rows_hot
+        if checkpoint.stripe == before.stripe:  # a whole stripe counts: its start alone may meet a short snapshot
             return checkpoint
         pages, rows, hot = before.window_end - before.window_start, self._later_rows, self._later_hot
         expected = later_share(self._profile, before.layout.sizes, before.stripe) if self._profile else 0.0
         if window_layout.hot_as_expected(pages, rows, hot, expected) is not False:
             return checkpoint
         paid = window_layout.worth_it(pages, rows, hot, expected) or False
-        upkeep = self._control.upkeep
+        upkeep = snapshots.last
         why = window_layout.explain_low_hot(rows, hot, upkeep.oldest_snapshot_s, upkeep.oldest_snapshot)
         if before.stripe == 1:  # once a window
             self._history = window_layout.learn(self._history, pages, paid=paid, why=why)
         if not paid and checkpoint.window_start == before.window_start and not checkpoint.last_stripe:
-            checkpoint = self._changed(skip_to_last_stripe(checkpoint, f"plain: {why}"))
+            checkpoint = self._record_change(skip_to_last_stripe(checkpoint, f"plain: {why}"))
         return checkpoint
 
-    def _changed(self, checkpoint: Checkpoint) -> Checkpoint:
-        chosen = checkpoint.layout
-        self._finder.forget_counts()
-        told = LayoutChanged(self._control.job.name, checkpoint.lane, chosen.sizes, chosen.window_pages, chosen.why)
-        self._group.runtime.record(told)
+    def _begin_window(self, throttle_state: ThrottleState) -> float:
+        """Return the WAL of a row in the window before: of all of it, because stripes differ; else of a batch."""
+        self._stripe_began_s = self._runtime.now_s()
+        row_wal_bytes = throttle_state.cost.wal_bytes(0)
+        if self._window_rows:
+            row_wal_bytes = self._window_wal_bytes / self._window_rows
+        self._later_rows = self._later_hot = self._window_rows = self._window_wal_bytes = 0
+        return row_wal_bytes
+
+    def _record_change(self, checkpoint: Checkpoint) -> Checkpoint:
+        layout = checkpoint.layout
+        self._runtime.record(
+            LayoutChanged(self._limits.job.name, checkpoint.lane, layout.sizes, layout.window_pages, layout.why)
+        )
         return checkpoint

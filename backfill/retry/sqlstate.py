@@ -18,6 +18,8 @@ TIMER_SHARE = 0.99
 """Of statement_timeout: the server's clock and ours do not run exactly alike."""
 RETRIES_LOUD = 3
 """Failures in a row from which on each is told as a warning."""
+TIMEOUT_TRIES = 3
+"""Timeouts of a statement on one row alone, after which the row is to blame."""
 READ_TRIES = 10
 """Timeouts in a row of a read of one page alone, after which the run ends."""
 BACKOFF_S = 0.1
@@ -51,7 +53,7 @@ class Bound:
 BOUNDS = {
     Remedy.RETRY: Bound(10, Remedy.WAIT),
     Remedy.SHRINK: Bound(20, Remedy.WAIT),  # a million rows are one after so many
-    Remedy.SPLIT: Bound(3, Remedy.ROW),  # of one row alone; a larger batch is halved each time
+    Remedy.SPLIT: Bound(TIMEOUT_TRIES, Remedy.ROW),  # of one row alone; a larger batch is halved each time
     Remedy.ROW: Bound(1, Remedy.FAIL),  # of one row alone, where the job does not set such rows aside
     Remedy.WAIT: Bound(None, Remedy.WAIT, PATIENT_MAX_S),
     Remedy.RECONNECT: Bound(None, Remedy.RECONNECT),
@@ -124,6 +126,19 @@ def classify(sqlstate: str) -> Remedy:
 def timed_out(sqlstate: str, took_s: float, statement_timeout_s: float) -> bool:
     """Whether a statement was ended by its timeout, and not by a person."""
     return sqlstate == CANCELED and took_s >= statement_timeout_s * TIMER_SHARE
+
+
+class Blame(Enum):
+    """What a refused statement is to be searched for; anything else is tried again or ends the run."""
+
+    ROW = "row"  # one of its rows is refused whenever it is met
+    TIME = "time"  # its rows took too long together
+
+
+def blame(sqlstate: str, took_s: float, statement_timeout_s: float) -> Blame | None:
+    """Return what to search a refused statement for; None if its rows have no part in it."""
+    found = remedy(sqlstate, timeout=timed_out(sqlstate, took_s, statement_timeout_s))
+    return {Remedy.ROW: Blame.ROW, Remedy.SPLIT: Blame.TIME}.get(found)
 
 
 def remedy(sqlstate: str, failures: int = 1, *, timeout: bool = True) -> Remedy:

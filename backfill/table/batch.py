@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from backfill.retry.sqlstate import Blame
 from backfill.table.checkpoint import Checkpoint, Tid
 from backfill.table.row_counts import BatchRange
 from backfill.table.window_layout import TableTraits
 from backfill.throttle.decision import Admission
+from backfill.values.errors import StatementRefused
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,14 @@ class TooManyRows:
     """A batch that met more rows than `max_rows` allows and was rolled back: the scouted counts were too old."""
 
     rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class RowsRefused:
+    """A batch that was rolled back because the server refused one of its rows, or they took too long together."""
+
+    error: StatementRefused
+    blame: Blame
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,6 +118,11 @@ def worth_it(pages: int, rows: int, rows_hot: int, expected_share: float) -> boo
     return _stayed(pages, rows, rows_hot, expected_share * PAID_SHARE)
 
 
+def outlast_rows(row_s: float | None, snapshots_s: float, lane_rows: int) -> float:
+    """Return the rows that a lane updates while short snapshots of other sessions last, or another lane's batch."""
+    return max(0.0 if row_s is None else snapshots_s / max(row_s, 1e-9), lane_rows)
+
+
 def hot_as_expected(pages: int, rows: int, rows_hot: int, expected_share: float) -> bool | None:
     """Return whether they do as well as they should; None where too little was seen."""
     return _stayed(pages, rows, rows_hot, expected_share * WELL_SHARE)

@@ -5,6 +5,8 @@ WAL is the currency: rows are bytes by what a row has cost lately (`core.cost`).
 
 from __future__ import annotations
 
+import sys
+
 from backfill.jobfile.limits import BatchLimits, ThrottleLimits
 from backfill.throttle.decision import Run
 from backfill.throttle.replica_window import ReplicaWindow
@@ -28,6 +30,8 @@ SLICED_SHARE = 0.95
 """Share of its slice from which a batch counts as made small by the window."""
 DEBT_S = 0.5
 """No batch may cost more than this long of `max_wal_rate`."""
+TIMEOUT_SHARE = 0.5
+"""Of statement_timeout that a batch is meant to take at most, whatever `min_rows` would like."""
 
 
 def target_s(limits: ThrottleLimits, round_trip_s: float = 0.0, *, sync: bool = False) -> float:
@@ -60,6 +64,11 @@ def next_batch_rows(limits: ThrottleLimits, batch: BatchLimits, throttle_state: 
     if throttle_state.lock_backoff.share < 1:
         rows, by = rows * throttle_state.lock_backoff.share, "blocked sessions"
     return Run(max(1, int(rows)), by)
+
+
+def rows_in_time(row_s: float | None, statement_timeout_s: float) -> int:
+    """Return the rows that take half of statement_timeout at the recent pace: a batch that it ends has done nothing."""
+    return sys.maxsize if not row_s else max(1, int(TIMEOUT_SHARE * statement_timeout_s / row_s))
 
 
 def floor_rows(batch: BatchLimits, one: ReplicaWindow, row_bytes: float) -> float:

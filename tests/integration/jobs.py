@@ -166,7 +166,7 @@ async def fill(worker: Session, checkpoint: Checkpoint, batch_range: BatchRange)
 
 async def next_cut(worker: Session, checkpoint: Checkpoint, rows: int = 1_000_000) -> BatchRange:
     """Return the next batch of at most `rows` rows from the scan's place."""
-    found = batch_range(await worker.read_scout(checkpoint, rows, sys.maxsize), checkpoint, rows)
+    found = batch_range(await worker.count_rows(checkpoint, rows, sys.maxsize), checkpoint, rows)
     assert found is not None
     return found
 

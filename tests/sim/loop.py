@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, cast
 
-from backfill.engine.admission import AdmissionControl
+from backfill.engine.admission.control import AdmissionControl
 from backfill.engine.ports import JobSession, Runtime
+from backfill.engine.upkeep.maintenance import Maintenance
 from backfill.events.event import Event
 from backfill.events.throttle import WaitStarted
 from backfill.jobfile.job import Job
@@ -39,7 +40,7 @@ class Loop:
     def __post_init__(self) -> None:
         plant = self.plant
         runtime = Runtime(self.events.append, lambda: plant.now_s, plant.sleep, lambda: 0.5)
-        self.control = AdmissionControl(self.job, runtime)
+        self.control = AdmissionControl(self.job, runtime, Maintenance(self.job, runtime))
 
     def run(self, until_s: float) -> Loop:
         self.plant.until_s = until_s
@@ -56,7 +57,7 @@ class Loop:
                 self.flushes += run.flush
                 self.rests += [len(self.plant.batches)] * (rows < run.rows)
                 self.control.release(0)
-                self.control.learn(self.plant.fill(rows, self.stripe, flush=run.flush), self.stripe)
+                self.control.record_cost(self.plant.fill(rows, self.stripe, flush=run.flush), self.stripe)
                 self.left -= rows
                 if self.left == 0:
                     self.stripe, self.left = (self.stripe + 1) % STRIPES, STRIPE_ROWS

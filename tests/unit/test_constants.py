@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from backfill.engine import admission, job_run
+from backfill.engine import job_run
+from backfill.engine.admission import readings, wait_persistence
 from backfill.retry import sqlstate
 from backfill.table import checkpoint, row_counts
 from backfill.throttle import batch_size, controller, lsn_clock, replica_window, row_cost, stop_condition, wal_rate
@@ -92,7 +93,7 @@ def test_a_retry_is_loud_before_its_wait_reaches_the_bound():
 
 def test_what_only_waits_waits_longer_than_what_is_tried_and_a_batch_leaves_time_for_its_commit():
     assert sqlstate.BACKOFF_MAX_S < sqlstate.PATIENT_MAX_S
-    assert 0 < admission.TIMEOUT_SHARE < sqlstate.TIMER_SHARE < 1
+    assert 0 < batch_size.TIMEOUT_SHARE < sqlstate.TIMER_SHARE < 1
 
 
 def test_one_scout_covers_a_window_at_the_default_batch():
@@ -105,8 +106,8 @@ def test_a_scout_of_single_rows_covers_a_page():
 
 
 def test_what_is_told_is_no_older_than_what_is_acted_upon():
-    assert admission.MEASURE_SPACING_S <= controller.POLL_S
-    assert admission.SAVE_SPACING_S >= controller.FAULT_POLL_S
+    assert readings.MEASURE_SPACING_S <= controller.POLL_S
+    assert wait_persistence.SAVE_SPACING_S >= controller.FAULT_POLL_S
 
 
 def test_the_lock_is_tried_within_seconds_of_its_holders_end():

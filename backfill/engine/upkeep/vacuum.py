@@ -1,4 +1,4 @@
-"""Vacuums of the table as it is filled: asks `core.vacuum`, lets the session act, tells what came of it."""
+"""Vacuums of the table as it is filled: `backfill.upkeep` decides, the session acts, the result is recorded."""
 
 from __future__ import annotations
 
@@ -18,66 +18,66 @@ from backfill.values.errors import DatabaseError
 
 
 class VacuumSupervisor:
-    """The vacuums of one run: their memory, and the telling."""
+    """The vacuums of one run: their memory and their events."""
 
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
         self._memory = VacuumHistory()
-        self._unable_told = False
+        self._not_permitted_recorded = False
 
     def begin(self, job: Job) -> None:
-        """Start anew on a session or another leaf: one that ran beside the last one is over with it."""
+        """Start anew on a session or another leaf: a vacuum that ran alongside the last one ended with it."""
         if (began_s := self._memory.running_s) is not None:
             self._done(job, VacuumResult(self.runtime.now_s() - began_s, stopped="the session ended"))
         self._memory = VacuumHistory(rest_until_s=self._memory.rest_until_s, vain=self._memory.vain)
 
-    def learn(self, batch_result: BatchResult, spare_share: float) -> None:
-        """Learn from a batch how many row versions left room on their page that nothing else fills."""
-        moved = round((batch_result.rows - batch_result.rows_hot) * spare_share)
+    def on_committed(self, batch: BatchResult, unfilled_share: float) -> None:
+        """Count the row versions of a batch that left room on their page which nothing else fills."""
+        moved = round((batch.rows - batch.rows_hot) * unfilled_share)
         self._memory = vacuum.after_batch(
             self._memory,
             self.runtime.now_s(),
             moved=moved,
-            took_s=batch_result.took_s,
-            insert_lsn=batch_result.insert_lsn,
-            wal_bytes=batch_result.wal_bytes,
+            took_s=batch.took_s,
+            insert_lsn=batch.insert_lsn,
+            wal_bytes=batch.wal_bytes,
         )
 
-    async def tend(
+    async def update(
         self,
         session: LaneSession,
         job: Job,
         throttle_state: ThrottleState,
         signals: Signals,
         *,
-        trouble: WaitReason | None,
-        edge: bool,
+        blocked_by: WaitReason | None,
+        window_begins: bool,
     ) -> None:
-        """Start a vacuum, end it or leave all as it is; `edge` is whether a window begins."""
+        """Start a vacuum, end it or leave it as it is; `blocked_by` is why no batch may start now."""
         if job.vacuum == "off":
             return
         began_s = self._memory.running_s
         if signals.vacuumed is not None and began_s is not None and signals.at_s > began_s:  # not of the one before
             await self._end(session, job, signals.vacuumed)
-        if signals.upkeep.vacuum_needs is not None and not self._unable_told:
-            self._unable_told = True
+        if signals.upkeep.vacuum_needs is not None and not self._not_permitted_recorded:
+            self._not_permitted_recorded = True
             self.runtime.record(
                 VacuumNotPermitted(job.name, vacuum.not_permitted(str(job.table), signals.upkeep.vacuum_needs))
             )
-        calm = vacuum.throttle_view(job.throttle, throttle_state, signals, trouble, edge=edge)
-        choice, self._memory = vacuum.choose(job.throttle, self._memory, signals.upkeep, calm, self.runtime.now_s())
+        view = vacuum.throttle_view(job.throttle, throttle_state, signals, blocked_by, edge=window_begins)
+        choice, self._memory = vacuum.choose(job.throttle, self._memory, signals.upkeep, view, self.runtime.now_s())
         match choice:
             case StartVacuum(cost):
                 await session.start_vacuum(cost)
                 moved = self._memory.running_moved
                 self.runtime.record(VacuumStarted(job.name, moved, cost.limit, cost.delay_ms))
             case StopVacuum(reason):
-                await self.rest(session, job, reason)
+                await self.stop(session, job, reason)
             case _:
                 pass
 
-    async def rest(self, session: LaneSession, job: Job, why: str) -> None:
-        """End the one that runs, if any, and tell it."""
+    async def stop(self, session: LaneSession, job: Job, why: str) -> None:
+        """End the one that runs, if any, and record how it ended."""
         if self._memory.running_s is not None and (ended := await session.stop_vacuum(why)) is not None:
             with suppress(DatabaseError):  # the session itself may be what ended
                 await self._end(session, job, ended)
@@ -87,7 +87,7 @@ class VacuumSupervisor:
             await session.save_vacuum(vacuum.summary(ended))
 
     def _done(self, job: Job, ended: VacuumResult) -> bool:
-        """Learn and tell how the one that ran has ended; False where none ran."""
+        """Record how the one that ran has ended; return False if none ran."""
         if self._memory.running_s is None:
             return False
         self._memory = vacuum.after_vacuum(self._memory, ended, self.runtime.now_s())

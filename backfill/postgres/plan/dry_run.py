@@ -20,7 +20,7 @@ from backfill.postgres.session.role_settings import execute_as_role
 from backfill.postgres.session.sql_files import statement
 from backfill.postgres.statements.compose import Pass, Scope, Statements
 from backfill.postgres.work.compression import compress
-from backfill.postgres.work.reads import read_scout
+from backfill.postgres.work.reads import count_rows
 from backfill.table.checkpoint import Checkpoint, Layout, advance, begin
 from backfill.table.definition import Table
 from backfill.table.row_counts import BatchRange, batch_range, covers
@@ -80,7 +80,7 @@ async def _batches(
     rows, until_s = min(job.batch.rows, ROWS_MAX), time.monotonic() + SEARCH_S
     checkpoint = begin(table.pages, Layout())
     while not checkpoint.pass_done and time.monotonic() < until_s:
-        row_counts = await read_scout(connection, statements, checkpoint, rows)
+        row_counts = await count_rows(connection, statements, checkpoint, rows)
         while covers(row_counts, checkpoint):
             found = batch_range(row_counts, checkpoint, rows)
             assert found is not None, f"a slice made for {rows} rows has more"

@@ -7,7 +7,7 @@ from dataclasses import replace
 from backfill.jobfile.job import Job
 from backfill.postgres.session.connection import Connection
 from backfill.postgres.statements.compose import Statements
-from backfill.postgres.work.reads import read_shape
+from backfill.postgres.work.reads import read_page_profile
 from backfill.table import window_layout
 from backfill.table.checkpoint import WINDOW_PAGES, Layout, begin, lay_out
 from backfill.table.definition import Table
@@ -29,7 +29,7 @@ async def read_layouts(
     for start in windows[:: -(-len(windows) // WINDOWS) or 1]:
         checkpoint = lay_out(replace(begin(table.pages, Layout()), window_start=start), Layout())
         try:
-            profile = await read_shape(connection, statements, checkpoint)
+            profile = await read_page_profile(connection, statements, checkpoint)
         except StatementRefused:  # an expression fails on one of these rows: the batch that has it will say so
             continue
         if profile is None:

@@ -217,12 +217,12 @@ class PgJobSession(PgLaneSession):
         """Keep a row that was refused again, with what was said this time."""
         await rejected.save_again(self.connection, self.job, checkpoint, row, error)
 
-    def stop_foreseeing(self) -> bool:
+    def disable_prediction(self) -> bool:
         """Ask no more of any row of the leaf what the UPDATE would make of it; return whether that was asked."""
         asked, self._foreseeing = self._foreseeing and self._statements.unforeseen is not None, False
         for one in self._others:
-            one.stop_foreseeing()
-        return super().stop_foreseeing() or asked
+            one.disable_prediction()
+        return super().disable_prediction() or asked
 
     async def _read_leaf(self) -> None:
         """Read the leaf that is at work. What is wrong with one that came later is not the job file's fault."""

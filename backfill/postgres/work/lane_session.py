@@ -19,7 +19,15 @@ from backfill.postgres.work.batch import run_batch
 from backfill.postgres.work.batch_statement import BatchStatement
 from backfill.postgres.work.compression import compressing
 from backfill.postgres.work.signal_reader import SignalReader
-from backfill.table.batch import BatchRequest, BatchResult, RowDescription, RowSetAside, TooManyRows
+from backfill.retry import sqlstate
+from backfill.table.batch import (
+    BatchRequest,
+    BatchResult,
+    RowDescription,
+    RowSetAside,
+    RowsRefused,
+    TooManyRows,
+)
 from backfill.table.checkpoint import Checkpoint, Layout, Tid
 from backfill.table.definition import Table
 from backfill.table.row_counts import BatchRange, RowCounts
@@ -66,27 +74,27 @@ class PgLaneSession:
         """Read everything that our WAL can hurt."""
         return await self._observer.read(self.connection, self._table.identity.oid)
 
-    async def read_shape(self, checkpoint: Checkpoint) -> PageProfile | None:
+    async def read_page_profile(self, checkpoint: Checkpoint) -> PageProfile | None:
         """Look at the first pages of the scan's window; None where no row there is due."""
         async with self._granting():
-            return await reads.read_shape(self.connection, self._statements, checkpoint)
+            return await reads.read_page_profile(self.connection, self._statements, checkpoint)
 
-    async def read_scout(self, checkpoint: Checkpoint, rows: int, pages: int) -> RowCounts:
+    async def count_rows(self, checkpoint: Checkpoint, rows: int, pages: int) -> RowCounts:
         """Count matching rows from the scan's place on, in slices that hold at most `rows`, of so many pages."""
         async with self._granting(), compressing(self.connection, self._compression):
-            return await reads.read_scout(self.connection, self._statements, checkpoint, rows, pages)
+            return await reads.count_rows(self.connection, self._statements, checkpoint, rows, pages)
 
-    async def read_due(self, checkpoint: Checkpoint, pages: int) -> RowAddresses:
+    async def find_rows(self, checkpoint: Checkpoint, pages: int) -> RowAddresses:
         """Find the rows to do from the scan's place on, in at most so many pages of the lane's own."""
         async with self._granting():
-            return await reads.read_due(self.connection, self._statements, checkpoint, read_end(checkpoint, pages))
+            return await reads.find_rows(self.connection, self._statements, checkpoint, read_end(checkpoint, pages))
 
     async def read_rows(self, checkpoint: Checkpoint, batch_range: BatchRange) -> RowAddresses:
         """Find the rows of a batch, or the first of very many."""
         async with self._granting():
             return await reads.read_rows(self.connection, self._statements, checkpoint, batch_range)
 
-    def stop_foreseeing(self) -> bool:
+    def disable_prediction(self) -> bool:
         """Ask no more of a row what the UPDATE would make of it; return whether that was asked."""
         unforeseen = self._statements.unforeseen
         self._statements = unforeseen or self._statements
@@ -97,7 +105,9 @@ class PgLaneSession:
         if self._mapper:
             await self._mapper.hold(self.connection, self._statements, checkpoint, batch_range)
 
-    async def run_batch(self, request: BatchRequest, charge: Callable[[int], int]) -> BatchResult | TooManyRows:
+    async def run_batch(
+        self, request: BatchRequest, attribute_wal: Callable[[int], int]
+    ) -> BatchResult | TooManyRows | RowsRefused:
         """Run one batch and its checkpoint in one transaction."""
         connection, statements, values = self.connection, self._statements, {}
         if self._mapper:
@@ -106,18 +116,22 @@ class PgLaneSession:
                 checkpoint = replace(checkpoint, layout=Layout(), stripe=0, next=request.batch_range.tids[0])
             values = await self._mapper.values(connection, statements, checkpoint, request.batch_range)
         self._compression = request.admission.compression
-        async with self._granting():
-            return await run_batch(
-                BatchStatement(
-                    connection=connection,
-                    statements=statements,
-                    job=self.job,
-                    table=self._table,
-                    request=request,
-                    charge=charge,
-                    values=values,
-                )
-            )
+        batch = BatchStatement(
+            connection=connection,
+            statements=statements,
+            job=self.job,
+            table=self._table,
+            request=request,
+            charge=attribute_wal,
+            values=values,
+        )
+        try:
+            async with self._granting():
+                return await run_batch(batch)
+        except StatementRefused as error:
+            if (blame := sqlstate.blame(error.sqlstate, error.took_s, self.job.statement_timeout_s)) is None:
+                raise
+            return RowsRefused(error, blame)
 
     async def describe(self, tid: Tid, *, values: bool) -> RowDescription | None:
         """Return a row's key, and with `values` what it would be set to; None where there is no row any more."""
@@ -132,7 +146,7 @@ class PgLaneSession:
         """Set the one row of a batch aside and move the checkpoint behind it, in one transaction."""
         return await rejected.reject(self.connection, self._statements, self.job, checkpoint, batch_range, error)
 
-    async def save_place(self, checkpoint: Checkpoint) -> Checkpoint:
+    async def save_checkpoint(self, checkpoint: Checkpoint) -> Checkpoint:
         """Move the checkpoint without a batch."""
         [moved] = await stored.move(self.connection, self.job.name, (checkpoint,))
         return moved

@@ -44,7 +44,7 @@ def range_of(checkpoint: Checkpoint, batch_range: BatchRange) -> dict[str, Any]:
     }
 
 
-async def read_scout(
+async def count_rows(
     connection: Connection, statements: Statements, checkpoint: Checkpoint, rows: int, pages: int | None = None
 ) -> RowCounts:
     """Count matching rows from the scan's place on, in slices that hold at most `rows` line pointers."""
@@ -64,7 +64,7 @@ async def read_scout(
     return RowCounts(grid, checkpoint.stripe, tuple(map(tuple, counts)))
 
 
-async def read_due(connection: Connection, statements: Statements, checkpoint: Checkpoint, end: Tid) -> RowAddresses:
+async def find_rows(connection: Connection, statements: Statements, checkpoint: Checkpoint, end: Tid) -> RowAddresses:
     """Return the addresses of rows to do from the scan's place up to `end`, or as far as the first of them reach."""
     query = statements.find[Scope.LAST_STRIPE, pass_of(checkpoint)]
     return whole_pages(
@@ -88,7 +88,9 @@ async def _tids(connection: Connection, query: Composed, parameters: dict[str, A
         return [Tid.parse(row[0]) for row in await cursor.fetchall()]
 
 
-async def read_shape(connection: Connection, statements: Statements, checkpoint: Checkpoint) -> PageProfile | None:
+async def read_page_profile(
+    connection: Connection, statements: Statements, checkpoint: Checkpoint
+) -> PageProfile | None:
     """Return the average page at the start of the scan's window; None where no row there is due."""
     end = min(checkpoint.window_start + PROFILE_PAGES, checkpoint.window_end)
     parameters = {"low": str(Tid(checkpoint.window_start)), "high": str(Tid(end))}

@@ -86,7 +86,7 @@ async def test_a_first_worker_writes_the_first_checkpoint(users: Database):
 async def test_the_next_worker_goes_on_at_the_very_same_place(users: Database):
     async with session(users.dsn, JOB) as worker:
         left = await first_batch(worker)
-        left = await worker.save_place(replace(left, stripe=2, next=Tid(3, 7), rows_unconverged=5, rows_pass=77))
+        left = await worker.save_checkpoint(replace(left, stripe=2, next=Tid(3, 7), rows_unconverged=5, rows_pass=77))
     assert left.wal_bytes > 0
     async with session(users.dsn, JOB) as worker:
         opened = await open_leaf(worker)
@@ -103,7 +103,7 @@ async def test_a_worker_that_was_overtaken_changes_nothing(users: Database):
         opened = await open_leaf(worker)
         for attempt in (
             lambda: fill(zombie, old, BatchRange(old.window_limit, 1)),
-            lambda: zombie.save_place(old),
+            lambda: zombie.save_checkpoint(old),
             lambda: next_pass(zombie, old),
             lambda: start_again(zombie, old),
         ):
@@ -123,7 +123,7 @@ async def test_a_worker_of_before_a_restart_changes_nothing(users: Database):
         old = await first_batch(zombie)
         opened = await open_leaf(worker)
         assert (opened.checkpoints[0].sequence, opened.checkpoints[0].next) == (0, Tid(0))
-        checkpoint = await worker.save_place(opened.checkpoints[0])
+        checkpoint = await worker.save_checkpoint(opened.checkpoints[0])
         assert checkpoint.sequence == old.sequence
         rows = batch_result(users)
         with pytest.raises(Superseded):
@@ -147,7 +147,7 @@ async def test_a_checkpoint_that_was_edited_is_not_written_over(users: Database,
         with pytest.raises(Superseded, match="nothing of ours was changed"):
             await fill(worker, checkpoint, BatchRange(checkpoint.window_limit, 1))
         with pytest.raises(Superseded):
-            await worker.save_place(checkpoint)
+            await worker.save_checkpoint(checkpoint)
     assert batch_result(users) == rows
     assert state(users) == place
 
@@ -184,7 +184,7 @@ async def test_on_a_table_that_was_rewritten_nothing_is_changed_and_the_scan_beg
         with pytest.raises(TableRewritten, match=message):
             await fill(worker, checkpoint, BatchRange(checkpoint.window_limit, 1))
         with pytest.raises(TableRewritten, match=message):
-            await worker.save_place(checkpoint)
+            await worker.save_checkpoint(checkpoint)
         assert batch_result(users) == rows
         assert state(users) == place
         fresh, told = await start_again(worker, checkpoint)
@@ -424,10 +424,10 @@ async def test_a_checkpoint_cannot_be_written_in_half(users: Database):
         checkpoint = await first_batch(worker)
         place = state(users)
         with pytest.raises(StatementRefused) as caught:
-            await worker.save_place(replace(checkpoint, stripe=100_000))
+            await worker.save_checkpoint(replace(checkpoint, stripe=100_000))
         assert caught.value.sqlstate == "22003"
         assert state(users) == place
-        await worker.save_place(checkpoint)
+        await worker.save_checkpoint(checkpoint)
 
 
 @pytest.mark.parametrize(("before", "after"), [(1, 3), (3, 1), (2, 3)])
@@ -451,7 +451,7 @@ async def test_other_lanes_begin_the_pass_again_and_keep_what_was_counted(users:
         assert users.query("select count(*) from backfill.checkpoint") == [(after,)]
         for one in done:
             with pytest.raises(Superseded):
-                await worker.save_place(one.checkpoint)
+                await worker.save_checkpoint(one.checkpoint)
     finished, _ = await run(users.worker_dsn, job(after))
     assert finished.state == "done"
     assert (finished.rows_total, batch_result(users)) == (ROWS, ROWS)

@@ -114,7 +114,7 @@ async def test_a_job_whose_worker_is_gone_is_abandoned(users: Database):
 async def test_a_job_that_ended_tells_how(users: Database, state: str, ratio: float):
     async with session(users.dsn, JOB) as worker:
         checkpoint = (await open_leaf(worker)).checkpoints[0]
-        checkpoint = await worker.save_place(replace(checkpoint, stripe=1, next=Tid(0)))
+        checkpoint = await worker.save_checkpoint(replace(checkpoint, stripe=1, next=Tid(0)))
         end = Finished("users-handle", state, "because", 1000, 3, 1, 5, 0.0, 1.0, ('{"id": 7}',))
         await worker.save_end(end)
     wait_for_end(users)

@@ -77,7 +77,7 @@ async def test_a_batch_fills_its_range_and_stripe_and_no_other_row(users: Databa
     run_sql(users, "update users set handle = 'kept' where id % 7 = 0", "vacuum users")
     async with session(users.dsn, of_stripes(4)) as worker:
         checkpoint = (await open_leaf(worker)).checkpoints[0]
-        place = await worker.save_place(replace(checkpoint, next=Tid(1, 5), stripe=2))
+        place = await worker.save_checkpoint(replace(checkpoint, next=Tid(1, 5), stripe=2))
         low, high = "(1,5)", "(6,9)"
         wanted = ids(
             users, f"ctid >= '{low}' and ctid < '{high}' and get_byte(tidsend(ctid), 5) & 3 = 2 and handle is null"
@@ -436,7 +436,7 @@ async def test_a_scout_counts_as_one_by_one(ragged: Database, rows: int, pass_nu
             replace(checkpoint, next=Tid(3, 7), stripe=1),
             replace(checkpoint, next=Tid(checkpoint.end_page - 1, 200)),
         ):
-            row_counts = await worker.read_scout(place, rows, 8192)
+            row_counts = await worker.count_rows(place, rows, 8192)
             bounds, end = row_counts.grid.bounds, row_counts.grid.end
             counts = [[0] * 4 for _ in bounds]
             for tid, number in found:
@@ -452,7 +452,7 @@ async def test_a_scout_looks_no_further_than_its_window_and_touches_nothing(ragg
     async with session(ragged.dsn, job) as worker:
         checkpoint = replace((await open_leaf(worker)).checkpoints[0], window_end=3)
         before = ragged.query("select pg_current_wal_insert_lsn()")
-        row_counts = await worker.read_scout(checkpoint, 5000, 8192)
+        row_counts = await worker.count_rows(checkpoint, 5000, 8192)
         assert row_counts.grid.end == Tid(3)
         assert ragged.query("select pg_current_wal_insert_lsn()") == before
 

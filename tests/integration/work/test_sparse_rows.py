@@ -66,7 +66,7 @@ def pages_of(database: Database) -> int:
 async def test_the_read_returns_every_row_to_do_in_its_range_in_order(users: Database):
     async with session(users.dsn, job_file()) as worker:
         [checkpoint] = (await open_leaf(worker)).checkpoints
-        found = await worker.read_due(checkpoint, 400)
+        found = await worker.find_rows(checkpoint, 400)
     expected = users.query("select ctid::text from users where handle is null and ctid < '(400,0)' order by users.ctid")
     assert found == RowAddresses(Tid(0), Tid(400), tuple(Tid.parse(tid) for (tid,) in expected))
     assert found.tids
@@ -95,7 +95,7 @@ async def test_rows_that_became_due_or_moved_since_the_read_are_left_to_the_next
     job = job_file()
     async with session(users.dsn, job) as worker:
         [checkpoint] = (await open_leaf(worker)).checkpoints
-        found = await worker.read_due(checkpoint, 4096)
+        found = await worker.find_rows(checkpoint, 4096)
         run_sql(
             users,
             "update users set handle = null where id between 101 and 1100",

@@ -8,9 +8,13 @@ from typing import Any
 
 import pytest
 
-from backfill.engine.admission import MEASURE_SPACING_S, SAVE_SPACING_S, AdmissionControl
+from backfill.engine.admission.control import AdmissionControl
+from backfill.engine.admission.readings import MEASURE_SPACING_S
+from backfill.engine.admission.wait_persistence import SAVE_SPACING_S
+from backfill.engine.upkeep.maintenance import Maintenance
 from backfill.events.batch import CompressionChanged
 from backfill.events.throttle import NoReplicas, SignalsRead, WaitStarted
+from backfill.jobfile.job import Job
 from backfill.table.batch import BatchResult
 from backfill.table.checkpoint import Checkpoint
 from backfill.throttle.compression_support import ServerSupport
@@ -48,7 +52,14 @@ class Door:
         self.events: list[Any] = []
         self.session: Any
         self.session = Script(self.clock, reading)
-        self.control = AdmissionControl(job(throttle=throttle), self.clock.runtime(self.events.append))
+        self.control: AdmissionControl
+        self.maintenance: Maintenance
+        self.use(job(throttle=throttle))
+
+    def use(self, job: Job) -> None:
+        runtime = self.clock.runtime(self.events.append)
+        self.maintenance = Maintenance(job, runtime)
+        self.control = AdmissionControl(job, runtime, self.maintenance)
 
     def admit(self) -> Admission:
         return asyncio.run(self.control.admit(self.session, Checkpoint(end_page=1)))
@@ -149,7 +160,7 @@ def test_replicas_that_earlier_workers_saw_are_missed_from_the_start():
 def test_a_new_session_forgets_positions_and_keeps_costs():
     door = Door(healthy)
     door.admit()
-    door.control.learn(BatchResult(Checkpoint(1), 100, 0, 0, 50_000, (1 << 30) + 50_000, 0.01, ()), 0)
+    door.control.record_cost(BatchResult(Checkpoint(1), 100, 0, 0, 50_000, (1 << 30) + 50_000, 0.01, ()), 0)
     learnt = door.control.throttle_state
     door.control.begin(("replica-a",))
     throttle_state = door.control.throttle_state
@@ -165,7 +176,7 @@ def test_a_batch_is_learnt_with_the_position_behind_it():
     door = Door(healthy)
     door.admit()
     door.clock.now_s += 1
-    door.control.learn(BatchResult(Checkpoint(1), 100, 0, 0, 200_000, (1 << 30) + 200_000, 0.01, ()), 0)
+    door.control.record_cost(BatchResult(Checkpoint(1), 100, 0, 0, 200_000, (1 << 30) + 200_000, 0.01, ()), 0)
     assert door.control.throttle_state.cost.wal_bytes(0) == 2000
     assert door.control.throttle_state.clock.lsn[-1] == (1 << 30) + 200_000
 
@@ -198,7 +209,7 @@ def test_a_reading_is_told_with_all_that_was_seen():
         archiver=archiver(7),
     )
     door = Door(lambda _: reading, replicas={"ignore": ["dr-*"]}, max_wal_rate="1TB/s")
-    asyncio.run(door.control.look(door.session))
+    asyncio.run(door.control.refresh(door.session))
     told = door.told(SignalsRead)[0]
     assert [(one.name, one.lag_bytes, one.counted) for one in told.replicas] == [("a", MB, True), ("dr-1", None, False)]
     assert told.replicas[1].lag_s is None
@@ -212,18 +223,18 @@ def test_the_worst_lag_of_the_run_is_remembered():
     lsn = 1 << 30
     door = Door(lambda at_s: signals(at_s, lsn + int(at_s - 1000) * MB, replica("a", lsn)), max_lag="1h")
     for _ in range(30):
-        asyncio.run(door.control.look(door.session))
+        asyncio.run(door.control.refresh(door.session))
         door.clock.now_s += 1
-    assert door.control.worst_lag_s == pytest.approx(29, abs=1)
+    assert door.control.readings.worst_lag_s == pytest.approx(29, abs=1)
     door.session.reading = healthy
-    asyncio.run(door.control.look(door.session))
-    assert door.control.worst_lag_s == pytest.approx(29, abs=1)
+    asyncio.run(door.control.refresh(door.session))
+    assert door.control.readings.worst_lag_s == pytest.approx(29, abs=1)
 
 
 def test_looking_without_a_batch_keeps_the_clock_fresh_but_not_too_often():
     door = Door(healthy)
     for _ in range(10):
-        asyncio.run(door.control.look(door.session))
+        asyncio.run(door.control.refresh(door.session))
         door.clock.now_s += MEASURE_SPACING_S * 0.51
     assert door.session.reads == 5
 
@@ -238,11 +249,11 @@ def test_a_fault_is_polled_at_its_own_pace():
 
 def test_batches_that_wait_for_their_pace_begin_to_compress_and_the_next_ones_say_so():
     door = Door(healthy, max_wal_rate="16kB/s")
-    door.control.begin((), ServerSupport("zstd"))
+    door.maintenance.begin(door.control.job, ServerSupport("zstd"))
     admitted = []
     for _ in range(START_AFTER + 1):
         admitted.append(door.admit())
-        door.control.learn(BatchResult(Checkpoint(1), 10, 0, 0, 20_000, 1 << 30, 0.01, ()), 0)
+        door.control.record_cost(BatchResult(Checkpoint(1), 10, 0, 0, 20_000, 1 << 30, 0.01, ()), 0)
         door.control.release(0)
         door.clock.now_s += 0.1
     assert [one.compression for one in admitted] == [None] * START_AFTER + ["zstd"]
@@ -252,10 +263,10 @@ def test_batches_that_wait_for_their_pace_begin_to_compress_and_the_next_ones_sa
 
 def test_a_batch_whose_compression_was_refused_is_the_last_that_asks_for_it():
     door = Door(healthy)
-    door.control = AdmissionControl(job(wal_compression="on"), door.clock.runtime(door.events.append))
-    door.control.begin((), ServerSupport("lz4"))
+    door.use(job(wal_compression="on"))
+    door.maintenance.begin(door.control.job, ServerSupport("lz4"))
     assert door.admit().compression == "lz4"
-    door.control.learn(BatchResult(Checkpoint(1), 10, 0, 0, 2000, 1 << 30, 0.01, (), compression_refused=True), 0)
+    door.control.record_cost(BatchResult(Checkpoint(1), 10, 0, 0, 2000, 1 << 30, 0.01, (), compression_refused=True), 0)
     assert door.admit().compression is None
     assert [one.method for one in door.told(CompressionChanged)] == ["lz4", None]
 
@@ -282,8 +293,8 @@ def test_lanes_share_what_was_written_while_both_worked():
     door = Door(lambda at_s: signals(at_s, 1 << 30))
     for lane in range(2):
         asyncio.run(door.control.admit(door.session, Checkpoint(end_page=1, lane=lane, lanes=2)))
-    assert door.control.charge(0, (1 << 30) + 1000) == 500
-    assert door.control.charge(1, (1 << 30) + 1300) == 800
+    assert door.control.attribute_wal(0, (1 << 30) + 1000) == 500
+    assert door.control.attribute_wal(1, (1 << 30) + 1300) == 800
 
 
 def test_transactions_beside_us_are_outlasted_and_long_ones_are_not():
@@ -292,8 +303,4 @@ def test_transactions_beside_us_are_outlasted_and_long_ones_are_not():
     for _ in range(3):
         door.admit()
         door.control.release(0)
-        door.control.learn(BatchResult(Checkpoint(1), 1000, 0, 0, 50_000, 1 << 30, 0.01, ()), 0)
-    row_s = door.control.throttle_state.cost.row_s
-    assert row_s is not None
-    assert door.control.outlast_rows(1) == pytest.approx(0.3 / row_s)
-    assert door.control.outlast_rows(2) >= door.control.job.batch.max_rows
+    assert door.control.snapshots.oldest_s == 0.3

@@ -16,9 +16,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backfill.engine.admission import AdmissionControl
+from backfill.engine.admission.control import AdmissionControl
 from backfill.engine.job_run import LEAF_SCANS_MAX, JobRun
 from backfill.engine.leaf_run import PASSES_MAX
+from backfill.engine.upkeep.maintenance import Maintenance
 from backfill.events.batch import BatchDone, LayoutChanged
 from backfill.events.job import LockTaken, LockWaiting, PassDone, PassRestarted, RetryScheduled, Started, Verified
 from backfill.events.leaf import LeafDone, LeafRemoved, LeafStarted
@@ -50,7 +51,9 @@ class Loop:
         runtime = database.clock.runtime(self.events.append)
         rows = {"rows": database.max_rows, "min_rows": 1, "max_rows": database.max_rows}
         self.job = job(batch=rows | {"stripes": stripes}, lanes=database.lanes, **keys)
-        self.worker = JobRun(self.job, FakeSession(database), runtime, AdmissionControl(self.job, runtime))
+        maintenance = Maintenance(self.job, runtime)
+        control = AdmissionControl(self.job, runtime, maintenance)
+        self.worker = JobRun(self.job, FakeSession(database), runtime, control, maintenance)
 
     def run(self):
         return asyncio.run(self.worker.run())
@@ -243,7 +246,7 @@ def test_an_application_that_never_stops_is_told_after_many_passes():
 
     database.accidents["verify"].append(again)
     loop = Loop(database)
-    with pytest.raises(BackfillError, match=f"after {PASSES_MAX} passes rows that match"):
+    with pytest.raises(BackfillError, match=f"rows matching 'where' still appear after {PASSES_MAX} passes"):
         loop.run()
     assert len(loop.told(PassDone)) == PASSES_MAX
 
@@ -314,7 +317,7 @@ def test_stretches_without_rows_are_skipped_without_asking_to_write():
     loop = Loop(database, stripes="auto")
     loop.run()
     assert len(loop.told(BatchDone)) == len(database.batches) == 1
-    assert (database.calls.count("read_due"), database.calls.count("save_place")) == (5, 4)
+    assert (database.calls.count("find_rows"), database.calls.count("save_checkpoint")) == (5, 4)
     assert database.calls.count("read_signals") < 10
 
 
@@ -339,8 +342,8 @@ def test_few_rows_are_found_in_one_read_and_updated_by_their_addresses():
     loop = Loop(database, stripes="auto")
     loop.run()
     assert database.batches == [20, 20, 10]
-    assert database.calls.count("read_scout") == 0
-    assert database.calls.count("read_due") <= 4
+    assert database.calls.count("count_rows") == 0
+    assert database.calls.count("find_rows") <= 4
     assert database.rows_left() == []
 
 
@@ -363,7 +366,7 @@ def test_a_crowded_page_among_empty_ones_is_taken_by_address_where_its_surroundi
     loop = Loop(database, stripes="auto")
     loop.run()
     assert sum(database.batches) == 300
-    assert database.calls.count("read_scout") == 0
+    assert database.calls.count("count_rows") == 0
     assert database.rows_left() == []
 
 
@@ -386,7 +389,7 @@ def test_rows_that_become_due_behind_a_read_are_left_to_the_next_pass_and_the_ca
 
 def test_a_timeout_of_a_wide_read_keeps_those_that_follow_narrow():
     database = made(0, pages=[[None]] * 40_000)
-    database.accidents["read_due"] += [lambda: None, lambda: None, TIMED_OUT]
+    database.accidents["find_rows"] += [lambda: None, lambda: None, TIMED_OUT]
     loop = Loop(database)
     loop.run()
     assert len(loop.told(RetryScheduled)) == 1
@@ -396,7 +399,7 @@ def test_a_timeout_of_a_wide_read_keeps_those_that_follow_narrow():
 def test_a_scout_serves_many_batches():
     database = made(2000, max_rows=400)
     Loop(database).run()
-    assert database.calls.count("read_scout") < database.calls.count("run_batch") + 6
+    assert database.calls.count("count_rows") < database.calls.count("run_batch") + 6
 
 
 def test_more_rows_than_were_scouted_are_scouted_again():
@@ -479,7 +482,7 @@ def test_success_ends_the_count_of_failures():
     assert [event.attempt for event in loop.told(RetryScheduled)] == [1, 1]
 
 
-STEPS = ["read_scout", "read_due", "read_signals", "run_batch", "save_wait", "new_pass", "verify"]
+STEPS = ["count_rows", "find_rows", "read_signals", "run_batch", "save_wait", "new_pass", "verify"]
 
 
 @pytest.mark.parametrize("method", STEPS)
@@ -603,12 +606,12 @@ def test_a_lost_session_raises_what_it_was():
 
 def test_a_lost_session_stays_lost():
     database = made()
-    database.accidents["read_scout"].append(ConnectionLost("gone"))
+    database.accidents["count_rows"].append(ConnectionLost("gone"))
     session = FakeSession(database)
     [checkpoint] = asyncio.run(session.open("public.users")).checkpoints
     for _ in range(2):
         with pytest.raises(ConnectionLost):
-            asyncio.run(session.read_scout(checkpoint, 5, 100))
+            asyncio.run(session.count_rows(checkpoint, 5, 100))
 
 
 def test_the_same_run_twice_is_the_same_run():
@@ -774,7 +777,7 @@ def test_leaves_that_come_faster_than_they_are_filled_end_the_run():
 
     database.accidents["verify"].append(another)
     with pytest.raises(
-        BackfillError, match=f"after {LEAF_SCANS_MAX} rounds there are leaves of 'public.users' that are to do"
+        BackfillError, match=f"gave up after {LEAF_SCANS_MAX} scans of the partition list: partitions of 'public.users'"
     ):
         Loop(database).run()
 

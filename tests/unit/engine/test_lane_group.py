@@ -12,12 +12,12 @@ from backfill.values.errors import ConnectionLost, Stopped
 from tests.fake_session import Clock
 
 
-def shift_of(clock: Clock) -> LaneGroup:
+def group_of(clock: Clock) -> LaneGroup:
     return LaneGroup(clock.runtime(lambda event: None))
 
 
 def test_a_lane_that_fails_ends_the_others_and_its_error_is_the_runs():
-    group, steps = shift_of(Clock()), []
+    group, steps = group_of(Clock()), []
 
     async def works() -> None:
         while True:
@@ -31,13 +31,13 @@ def test_a_lane_that_fails_ends_the_others_and_its_error_is_the_runs():
         raise ConnectionLost("the connection is closed")
 
     with pytest.raises(ConnectionLost, match="the connection is closed"):
-        asyncio.run(group.work([works, fails, works]))
+        asyncio.run(group.run([works, fails, works]))
     assert len(steps) < 20
 
 
 def test_a_lane_that_waits_notices_within_a_moment():
     clock = Clock()
-    group = shift_of(clock)
+    group = group_of(clock)
 
     async def waits() -> None:
         await asyncio.sleep(0)
@@ -48,14 +48,14 @@ def test_a_lane_that_waits_notices_within_a_moment():
 
     began_s = clock.now_s
     with pytest.raises(ConnectionLost):
-        asyncio.run(group.work([fails, waits]))
+        asyncio.run(group.run([fails, waits]))
     assert clock.now_s - began_s <= 2 * SLEEP_SLICE_S
 
 
 def test_a_signal_stops_every_lane():
     clock = Clock()
     clock.stop_at_s = clock.now_s + 1
-    group = shift_of(clock)
+    group = group_of(clock)
 
     async def works() -> None:
         while True:
@@ -63,11 +63,11 @@ def test_a_signal_stops_every_lane():
             await asyncio.sleep(0)
 
     with pytest.raises(Stopped):
-        asyncio.run(group.work([works, works]))
+        asyncio.run(group.run([works, works]))
 
 
-def test_a_shift_that_failed_works_again():
-    group, done = shift_of(Clock()), []
+def test_a_group_that_failed_runs_again():
+    group, done = group_of(Clock()), []
 
     async def fails() -> None:
         raise ConnectionLost("gone")
@@ -77,15 +77,15 @@ def test_a_shift_that_failed_works_again():
         done.append("done")
 
     with pytest.raises(ConnectionLost):
-        asyncio.run(group.work([fails, fails]))
-    asyncio.run(group.work([works, works]))
+        asyncio.run(group.run([fails, fails]))
+    asyncio.run(group.run([works, works]))
     assert done == ["done", "done"]
 
 
-def test_a_lane_is_kept_at_its_place():
-    group = shift_of(Clock())
+def test_a_lane_is_kept_at_its_position():
+    group = group_of(Clock())
     checkpoints = tuple(begin(100, Layout(), lane=lane, lanes=2) for lane in range(2))
     group.checkpoints = checkpoints
     moved = begin(100, Layout(), lane=1, lanes=2)
-    group.place(moved)
+    group.update(moved)
     assert group.checkpoints == (checkpoints[0], moved)

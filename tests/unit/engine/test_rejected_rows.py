@@ -84,7 +84,7 @@ def test_a_job_that_fails_at_a_row_names_it_with_its_values_and_the_servers_word
         'row 37 of public.users is refused by the server: violates check constraint "short"\n'
         "DETAIL:  a row\n"
         "it would be set to u37\n"
-        "mend the row, 'set' or 'where', and run again; or set such rows aside: on_row_error: skip"
+        "fix the row or the job's 'set'/'where' and run again, or skip such rows with on_row_error: skip"
     )
     assert run.told(Finished)[0].state == "failed"
     assert 37 not in run.database.fills
@@ -351,19 +351,19 @@ def test_a_single_row_of_a_search_is_no_trial_of_the_job():
 
 def test_a_scout_that_is_timed_out_covers_less_down_to_a_page_and_more_again():
     database = made(0, pages=sparse(200, dict.fromkeys(range(200), 20)), max_rows=1000)
-    database.accidents["read_scout"] += [TIMEOUT] * 3
+    database.accidents["count_rows"] += [TIMEOUT] * 3
     run = Run(database, "fail")
     assert run.run().state == "done"
     assert database.scouts[0] == 1
     assert database.scouts[1:4] == [2, 4, 8]
 
 
-@pytest.mark.parametrize("method", ["read_scout", "read_due"])
+@pytest.mark.parametrize("method", ["count_rows", "find_rows"])
 def test_a_page_that_is_never_read_in_time_ends_the_run_with_its_number(method: str):
-    pages = users(100) if method == "read_scout" else sparse(3000, {1000: 1})
+    pages = users(100) if method == "count_rows" else sparse(3000, {1000: 1})
     database = made(pages=pages)
     database.accidents[method] += [TIMEOUT] * 100
-    run = Run(database, "fail", batch={"stripes": 4 if method == "read_scout" else "auto"})
+    run = Run(database, "fail", batch={"stripes": 4 if method == "count_rows" else "auto"})
     words = rf"page 0 of public.users was not read within statement_timeout 15s, {READ_TRIES} times in a row: 'where'"
     with pytest.raises(BackfillError, match=words) as raised:
         run.run()
@@ -374,7 +374,7 @@ def test_a_page_that_is_never_read_in_time_ends_the_run_with_its_number(method: 
 
 def test_few_rows_are_looked_for_in_fewer_pages_after_timeouts_and_in_more_again():
     database = made(0, pages=[[None]] * 3000)
-    database.accidents["read_due"] += [TIMEOUT] * 3
+    database.accidents["find_rows"] += [TIMEOUT] * 3
     Run(database, "fail").run()
     assert database.reaches[:8] == [8, 16, 32, 64, 128, 256, 512, 512]
 
@@ -432,7 +432,7 @@ def test_trying_again_does_not_begin_the_rest_of_an_unfinished_job():
     database.refuse = refusing()
     finished = run.retry()
     assert finished.state == "stopped"
-    assert "go on with backfill run" in finished.why
+    assert "continue it with backfill run" in finished.why
     assert sum(database.fills.values()) == len(batch_result) + 3
     assert {5, *range(40, 60)} & set(database.fills) == set(database.fills) - batch_result
     assert run.run().state == "done"

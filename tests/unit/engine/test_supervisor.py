@@ -99,7 +99,7 @@ def test_a_commit_whose_answer_was_lost_is_not_done_again():
     assert sum(event.rows for event in run.told(BatchDone)) == 100 - database.batches[4]
 
 
-METHODS = ["connect", "try_lock", "open", "read_scout", "read_signals", "run_batch", "committed", "new_pass", "verify"]
+METHODS = ["connect", "try_lock", "open", "count_rows", "read_signals", "run_batch", "committed", "new_pass", "verify"]
 
 
 @pytest.mark.parametrize("method", [*METHODS, "save_end"])

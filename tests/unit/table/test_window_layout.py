@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from backfill.table import window_layout
 from backfill.table.checkpoint import WINDOW_PAGES, Layout
 from backfill.table.stripe_plan import PageProfile
-from backfill.table.window_layout import StripeHistory, TableTraits, choose_layout
+from backfill.table.window_layout import StripeHistory, TableTraits, choose_layout, outlast_rows
 from tests.factories import MB
 
 USERS = PageProfile(rows=61, due=61, row_bytes=128, updated_bytes=168)
@@ -155,3 +155,10 @@ def test_the_snapshot_that_may_be_the_cause_is_named():
         "3% of a second stripe was HOT; the oldest snapshot is 35s old (psql pid 7)"
     )
     assert window_layout.explain_low_hot(1000, 30, None, None) == "3% of a second stripe was HOT"
+
+
+def test_a_stripe_outlasts_short_snapshots_and_another_lanes_batch():
+    assert outlast_rows(None, 0.3, 0) == 0
+    assert outlast_rows(0.001, 0.3, 0) == pytest.approx(300)
+    assert outlast_rows(0.001, 0.3, 10_000) == 10_000
+    assert outlast_rows(0.001, 30.0, 10_000) == pytest.approx(30_000)

@@ -146,7 +146,7 @@ class Run:
 
     def weigh(self, limited_by: str, times: int) -> None:
         for _ in range(times):
-            self.throttle_state = self.compressor.weigh(self.throttle_state, limited_by, paced=False)
+            self.throttle_state = self.compressor.after_admission(self.throttle_state, limited_by, paced=False)
 
     @property
     def changes(self) -> list[tuple[str | None, str]]:
@@ -160,7 +160,7 @@ def test_auto_compresses_while_wal_limits_and_tells_both_turns():
     assert run.compressor.method == "zstd"
     run.weigh(BY_TIME, PATIENCE)
     assert run.compressor.method is None
-    assert run.changes == [("zstd", "WAL limits us"), (None, "WAL limits us no more")]
+    assert run.changes == [("zstd", "WAL limits us"), (None, "WAL no longer limits us")]
 
 
 def test_on_compresses_whatever_limits():
@@ -197,7 +197,7 @@ def test_a_right_that_is_taken_away_is_told_once_and_ends_it(mode: str):
     run.weigh(BY_WAL, START_AFTER)
     run.throttle_state = ThrottleState(cost=RowCost(100.0, 100.0, 1e-5))
     for _ in range(2):
-        run.throttle_state = run.compressor.refuse(run.throttle_state)
+        run.throttle_state = run.compressor.on_refused(run.throttle_state)
         run.weigh(BY_WAL, 2 * START_AFTER)
     assert run.compressor.method is None
     assert run.changes[1:] == [(None, REVOKED)]

@@ -53,27 +53,31 @@ class Run:
         self.job = job(**keys)
         self.vacuum_supervisor = VacuumSupervisor(self.clock.runtime(self.events.append))
 
-    def fill(self, rows: int, *, hot: int = 0, spare_share: float = 1.0) -> None:
+    def fill(self, rows: int, *, hot: int = 0, unfilled_share: float = 1.0) -> None:
         self.clock.now_s += 0.1
         checkpoint = Checkpoint(end_page=100)
-        self.vacuum_supervisor.learn(BatchResult(checkpoint, rows, 0, hot, 1000, 9 * MB, 0.1, ()), spare_share)
+        self.vacuum_supervisor.on_committed(
+            BatchResult(checkpoint, rows, 0, hot, 1000, 9 * MB, 0.1, ()), unfilled_share
+        )
 
-    def tend(
+    def update(
         self,
         upkeep: Upkeep = UPKEEP,
         *,
-        trouble: WaitReason | None = None,
+        blocked_by: WaitReason | None = None,
         vacuumed: VacuumResult | None = None,
         age_s: float = 0,
     ) -> None:
         self.clock.now_s += 1.0
         reading = signals(self.clock.now_s - age_s, 9 * MB, upkeep=upkeep, vacuumed=vacuumed)
         asyncio.run(
-            self.vacuum_supervisor.tend(self.server, self.job, ThrottleState(), reading, trouble=trouble, edge=True)
+            self.vacuum_supervisor.update(
+                self.server, self.job, ThrottleState(), reading, blocked_by=blocked_by, window_begins=True
+            )
         )
 
-    def rest(self, why: str) -> None:
-        asyncio.run(self.vacuum_supervisor.rest(self.server, self.job, why))
+    def stop(self, why: str) -> None:
+        asyncio.run(self.vacuum_supervisor.stop(self.server, self.job, why))
 
     def told(self, kind: Any) -> list[Any]:
         return [event for event in self.events if isinstance(event, kind)]
@@ -82,29 +86,29 @@ class Run:
 def test_rows_that_stay_on_their_page_ask_for_nothing():
     run = Run()
     run.fill(50_000, hot=45_000)
-    run.tend()
+    run.update()
     assert (run.server.costs, run.events) == ([], [])
 
 
 def test_room_that_later_stripes_fill_asks_for_nothing():
     run = Run()
-    run.fill(20_000, hot=0, spare_share=0.1)
-    run.tend()
+    run.fill(20_000, hot=0, unfilled_share=0.1)
+    run.update()
     assert run.server.costs == []
-    run.fill(20_000, hot=0, spare_share=0.8)
-    run.tend()
+    run.fill(20_000, hot=0, unfilled_share=0.8)
+    run.update()
     assert len(run.server.costs) == 1
 
 
 def test_one_starts_is_told_and_its_end_is_told_and_kept_once():
     run = Run()
     run.fill(12_000)
-    run.tend()
-    run.tend()
+    run.update()
+    run.update()
     assert len(run.server.costs) == 1
     assert [one.moved for one in run.told(VacuumStarted)] == [12_000]
     for _ in range(3):
-        run.tend(vacuumed=DONE)
+        run.update(vacuumed=DONE)
     [done] = run.told(VacuumDone)
     assert (done.result, done.why, done.took_s, done.removed, done.held) == ("done", "", 0.5, 12_000, 0)
     assert run.server.saved == ["vacuum done in 500ms, 12,000 row versions removed"]
@@ -113,47 +117,47 @@ def test_one_starts_is_told_and_its_end_is_told_and_kept_once():
 def test_a_reading_from_before_it_began_tells_of_the_one_before():
     run = Run()
     run.fill(12_000)
-    run.tend()
-    run.tend(vacuumed=DONE)
+    run.update()
+    run.update(vacuumed=DONE)
     run.fill(12_000)
-    run.tend(vacuumed=DONE)
+    run.update(vacuumed=DONE)
     assert len(run.told(VacuumStarted)) == 2
-    run.tend(vacuumed=DONE, age_s=1.5)
+    run.update(vacuumed=DONE, age_s=1.5)
     assert len(run.told(VacuumDone)) == 1
-    run.tend(vacuumed=DONE)
+    run.update(vacuumed=DONE)
     assert len(run.told(VacuumDone)) == 2
 
 
 def test_a_fault_stops_it_and_says_so():
     run = Run()
     run.fill(12_000)
-    run.tend()
-    run.tend(trouble=LAG)
+    run.update()
+    run.update(blocked_by=LAG)
     assert run.server.stops == [str(LAG)]
     [done] = run.told(VacuumDone)
     assert (done.result, done.why) == ("stopped", str(LAG))
-    run.tend(trouble=LAG)
+    run.update(blocked_by=LAG)
     assert run.server.stops == [str(LAG)]
 
 
 def test_the_end_of_a_run_is_its_end_even_without_a_session_to_keep_it():
     run = Run()
-    run.rest("the run ends")
+    run.stop("the run ends")
     assert run.events == []
     run.fill(12_000)
-    run.tend()
+    run.update()
     run.server.lost = True
-    run.rest("the run ends")
+    run.stop("the run ends")
     assert [one.why for one in run.told(VacuumDone)] == ["the run ends"]
 
 
 def test_another_session_begins_without_it():
     run = Run()
     run.fill(12_000)
-    run.tend()
+    run.update()
     run.vacuum_supervisor.begin(run.job)
     assert [(one.result, one.why) for one in run.told(VacuumDone)] == [("stopped", "the session ended")]
-    run.tend()
+    run.update()
     assert len(run.server.costs) == 1
 
 
@@ -161,7 +165,7 @@ def test_no_right_is_told_once():
     run = Run()
     run.fill(12_000)
     for _ in range(3):
-        run.tend(replace(UPKEEP, vacuum_needs="GRANT MAINTAIN ON public.users TO filler;"))
+        run.update(replace(UPKEEP, vacuum_needs="GRANT MAINTAIN ON public.users TO filler;"))
     [unable] = run.told(VacuumNotPermitted)
     assert unable.why == (
         "vacuum: auto has no right to vacuum public.users; run: GRANT MAINTAIN ON public.users TO filler;"
@@ -172,5 +176,5 @@ def test_no_right_is_told_once():
 def test_off_is_off():
     run = Run(vacuum="off")
     run.fill(12_000)
-    run.tend(replace(UPKEEP, vacuum_needs="GRANT x;"))
+    run.update(replace(UPKEEP, vacuum_needs="GRANT x;"))
     assert (run.server.costs, run.events) == ([], [])

@@ -1,0 +1,27 @@
+"""What the job waits for, as `status` reads it: kept fresh without a write for each poll."""
+
+from __future__ import annotations
+
+from backfill.engine.ports import LaneSession, Runtime
+from backfill.throttle.wait_reason import PACE_KINDS, WaitKind, WaitReason
+
+SAVE_SPACING_S = 1.0
+
+
+class WaitPersistence:
+    """Saves the reason at once when its kind changes, else each second; the ordinary pace is not saved."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._saved: tuple[WaitKind | None, frozenset[str]] = (None, frozenset())
+        self._saved_s = float("-inf")
+
+    async def save(self, session: LaneSession, reason: WaitReason | None, replicas_seen: frozenset[str]) -> None:
+        """Save why the next batch waits, None when it does not, and the replicas that were seen."""
+        kind = None if reason is None or reason.kind in PACE_KINDS else reason.kind
+        current = (kind, replicas_seen)
+        now_s = self._runtime.now_s()
+        if current == self._saved and (kind is None or now_s - self._saved_s < SAVE_SPACING_S):
+            return
+        self._saved, self._saved_s = current, now_s
+        await session.save_wait(reason if kind else None, replicas_seen)
