@@ -11,11 +11,11 @@ from backfill.events.throttle import WaitStarted
 from backfill.table import window_layout
 from backfill.table.batch import BatchResult
 from backfill.table.checkpoint import Checkpoint, lay_out, skip_to_last_stripe
+from backfill.table.snapshot_ages import SnapshotAges
 from backfill.table.sparse_rows import SPARSE_ROWS_MAX
 from backfill.table.stripe_plan import PageProfile, later_share, unfilled_share
 from backfill.table.window_layout import StripeHistory, TableTraits
 from backfill.table.window_state import Density, WindowState
-from backfill.throttle.snapshot_ages import SnapshotAges
 from backfill.throttle.state import ThrottleState
 from backfill.throttle.wait_reason import WaitKind, WaitReason
 from backfill.values.errors import StatementRefused

@@ -22,10 +22,10 @@ from backfill.events.throttle import ThrottleDecision, WaitStarted
 from backfill.jobfile.job import Job
 from backfill.table.batch import BatchResult
 from backfill.table.checkpoint import Checkpoint
+from backfill.table.snapshot_ages import SnapshotAges
 from backfill.throttle import controller, state, wal_attribution
 from backfill.throttle.decision import Admission, Decision, Run, Wait
 from backfill.throttle.signals import Signals, located
-from backfill.throttle.snapshot_ages import SnapshotAges
 from backfill.throttle.state import ThrottleState
 from backfill.throttle.wait_reason import PACE_KINDS, WaitReason
 from backfill.throttle.wal_attribution import WalAttribution
@@ -152,7 +152,9 @@ class AdmissionControl:
         """
         now_s = self.runtime.now_s()
         learned = self._companion.on_committed(self.throttle_state, batch, unfilled_share)
-        learned = state.after_batch(learned, stripe=stripe, rows=batch.rows, wal_bytes=batch.wal_bytes, took_s=batch.took_s)
+        learned = state.after_batch(
+            learned, stripe=stripe, rows=batch.rows, wal_bytes=batch.wal_bytes, took_s=batch.took_s
+        )
         learned = state.tick(learned, now_s, batch.insert_lsn)
         self.throttle_state = state.after_lock_waits(
             learned, now_s, batch.blocked_sessions, self.job.throttle.max_blocked_sessions
