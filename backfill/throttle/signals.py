@@ -118,7 +118,7 @@ class SignalQuery:
 
 
 @dataclass(frozen=True, slots=True)
-class Measurement:
+class SignalValue:
     """One row of such a statement: None, and why, if the value is unknown."""
 
     subject: str
@@ -148,7 +148,7 @@ class Signals:
     probes: tuple[ProbeAnswer, ...] = ()
     tuned: tuple[tuple[str, str], ...] = ()
     vacuumed: VacuumResult | None = None
-    measurements: Mapping[str, tuple[Measurement, ...]] = field(default_factory=dict)
+    query_values: Mapping[str, tuple[SignalValue, ...]] = field(default_factory=dict)
 
 
 def lag_s(replica: Replica, clock: LsnClock, now_s: float) -> float | None:

@@ -1,8 +1,8 @@
-"""Whether full-page images are compressed in our own transactions: while WAL is what limits us, and not while time is.
+"""Whether to compress full-page images in our own transactions: while WAL is the limit, not while time is.
 
-Compression trades the server's CPU for WAL. What limited a batch tells which of the two is short. The turn takes some
-batches of one mind, and a way back that proves wrong takes longer each time: with compression WAL may be what limits
-us no more, and be so again at once without it.
+Compression trades the server's CPU for WAL. What limited a batch shows which of the two is short. To switch, several
+batches have to agree. Each switch back that proves wrong makes the next one slower: with compression WAL may no longer
+be the limit, and without it be the limit again at once.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ from backfill.throttle import row_cost as costs
 from backfill.throttle.row_cost import RowCost
 
 METHODS = ("zstd", "lz4", "pglz")
-"""Values of `wal_compression`, the best first. Before PostgreSQL 15 it is `on` or `off`, and `on` is the last."""
+"""Values of `wal_compression`, the best first. Before PostgreSQL 15 it is `on` or `off`, and `on` is pglz."""
 NOT_WAL_BOUND = frozenset({"max_rows", "target_time"})
-"""What limits a batch while WAL does not."""
+"""What limits a batch if WAL does not."""
 INCONCLUSIVE = "blocked sessions"
 START_AFTER = 16
-"""Batches that WAL limited, beyond those that it did not, until compression begins."""
+"""Surplus of batches limited by WAL after which compression begins."""
 PATIENCE, PATIENCE_MAX = 64, 4096
-"""Batches that WAL did not limit, beyond those that it did, until compression ends."""
+"""Surplus of batches not limited by WAL after which compression ends."""
 
 
 @dataclass(frozen=True, slots=True)
 class CompressionState:
-    """What is remembered of the batches: which way they lean, and how many there were since the last turn.
+    """The history of batches: `balance` of those limited by WAL against the others, `batches` since the last switch.
 
-    `plain` is what a row cost before its images were compressed, None while they are not.
+    `plain` is what a row cost before its images were compressed, None if they are not.
     """
 
     on: bool = False
@@ -39,14 +39,14 @@ class CompressionState:
 
 
 def best_method(methods: Collection[str]) -> str:
-    """Return the best of the methods that a server has; it names none where there is but one."""
-    return next((one for one in METHODS if one in methods), METHODS[-1])
+    """Return the best of the methods that a server has; a server with a single method names none."""
+    return next((method for method in METHODS if method in methods), METHODS[-1])
 
 
 def limited_by_wal(limited_by: str, *, paced: bool) -> bool | None:
-    """Return whether WAL limited a batch; `paced` is one that waited for a window or its rate. None: it tells neither.
+    """Return whether WAL limited a batch, None if it shows neither; `paced` batches waited for a window or the rate.
 
-    Whatever limits a batch and is neither its rows, its time nor other sessions is a replica's window or the rate.
+    Any limit other than its rows, its time and other sessions is a replica's window or the rate.
     """
     if paced:
         return True

@@ -11,9 +11,10 @@ from backfill.table.batch import BatchResult
 from backfill.throttle.signals import Signals, VacuumResult
 from backfill.throttle.state import ThrottleState
 from backfill.throttle.wait_reason import WaitReason
-from backfill.upkeep import vacuum
-from backfill.upkeep.vacuum import VacuumHistory
+from backfill.upkeep import vacuum, vacuum_history
+from backfill.upkeep.throttle_view import throttle_view
 from backfill.upkeep.vacuum_choice import StartVacuum, StopVacuum
+from backfill.upkeep.vacuum_history import VacuumHistory
 from backfill.values.errors import DatabaseError
 
 
@@ -29,12 +30,12 @@ class VacuumSupervisor:
         """Start anew on a session or another leaf: a vacuum that ran alongside the last one ended with it."""
         if (began_s := self._memory.running_s) is not None:
             self._done(job, VacuumResult(self.runtime.now_s() - began_s, stopped="the session ended"))
-        self._memory = VacuumHistory(rest_until_s=self._memory.rest_until_s, vain=self._memory.vain)
+        self._memory = VacuumHistory(paused_until_s=self._memory.paused_until_s, fruitless=self._memory.fruitless)
 
     def on_committed(self, batch: BatchResult, unfilled_share: float) -> None:
         """Count the row versions of a batch that left room on their page which nothing else fills."""
         moved = round((batch.rows - batch.rows_hot) * unfilled_share)
-        self._memory = vacuum.after_batch(
+        self._memory = vacuum_history.after_batch(
             self._memory,
             self.runtime.now_s(),
             moved=moved,
@@ -64,7 +65,7 @@ class VacuumSupervisor:
             self.runtime.record(
                 VacuumNotPermitted(job.name, vacuum.not_permitted(str(job.table), signals.upkeep.vacuum_needs))
             )
-        view = vacuum.throttle_view(job.throttle, throttle_state, signals, blocked_by, edge=window_begins)
+        view = throttle_view(job.throttle, throttle_state, signals, blocked_by, window_begins=window_begins)
         choice, self._memory = vacuum.choose(job.throttle, self._memory, signals.upkeep, view, self.runtime.now_s())
         match choice:
             case StartVacuum(cost):
@@ -90,7 +91,7 @@ class VacuumSupervisor:
         """Record how the one that ran has ended; return False if none ran."""
         if self._memory.running_s is None:
             return False
-        self._memory = vacuum.after_vacuum(self._memory, ended, self.runtime.now_s())
+        self._memory = vacuum_history.after_vacuum(self._memory, ended, self.runtime.now_s())
         done = VacuumDone(
             job=job.name,
             result=ended.result,

@@ -13,7 +13,7 @@ from backfill.jobfile.limits import ThrottleLimits
 from backfill.postgres.session.connection import INSUFFICIENT_PRIVILEGE, Connection, translated
 from backfill.postgres.session.sql_files import statement
 from backfill.throttle.conditions.registry import queries
-from backfill.throttle.signals import Archiver, Measurement, Replica, ReplicationSlot, Signals, Upkeep
+from backfill.throttle.signals import Archiver, Replica, ReplicationSlot, Signals, SignalValue, Upkeep
 from backfill.values.errors import StatementRefused
 
 
@@ -62,7 +62,7 @@ async def read_signals(
         archiver=Archiver(**row["archiver"]) if row["archiver"] else None,
         upkeep=upkeep[0] if upkeep else Upkeep(),
         tuned=tuple(sorted(tuned[0].items())) if tuned else (),
-        measurements={query.name: tuple(Measurement(**row) for row in found[query.name]) for query in asked},
+        query_values={query.name: tuple(SignalValue(**row) for row in found[query.name]) for query in asked},
     )
 
 

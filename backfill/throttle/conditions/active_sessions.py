@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from backfill.jobfile.limits import ThrottleLimits
 from backfill.throttle.reading import Reading
-from backfill.throttle.signals import Measurement, SignalQuery, Signals
+from backfill.throttle.signals import SignalQuery, Signals, SignalValue
 from backfill.throttle.state import ThrottleState
 from backfill.throttle.stop_condition import StopCondition, stop
 from backfill.throttle.wait_reason import WaitKind
@@ -36,7 +36,7 @@ def readings(limits: ThrottleLimits, signals: Signals, _state: ThrottleState) ->
         yield Reading(measure="active_sessions", subject=role, value=measured.value, limit=limit)
 
 
-def _measured(limits: ThrottleLimits, signals: Signals) -> Iterator[tuple[str, int, Measurement]]:
-    counts = {measured.subject: measured for measured in signals.measurements.get(STATEMENT, ())}
+def _measured(limits: ThrottleLimits, signals: Signals) -> Iterator[tuple[str, int, SignalValue]]:
+    counts = {measured.subject: measured for measured in signals.query_values.get(STATEMENT, ())}
     for role, limit in limits.max_active_sessions:
-        yield role, limit, counts.get(role, Measurement(role, None, "not read yet"))
+        yield role, limit, counts.get(role, SignalValue(role, None, "not read yet"))

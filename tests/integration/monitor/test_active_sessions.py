@@ -14,7 +14,7 @@ from backfill.events.throttle import SignalsRead, WaitStarted
 from backfill.postgres.monitor.read_signals import read_signals
 from backfill.postgres.session.connection import Connection, connect
 from backfill.throttle.conditions.active_sessions import STATEMENT
-from backfill.throttle.signals import Measurement
+from backfill.throttle.signals import SignalValue
 from tests.factories import limits
 from tests.fixtures_postgres import Database
 from tests.integration.jobs import job_file, make_users, run, run_sql
@@ -61,21 +61,21 @@ async def busy(database: Database, dsn: str, number: int = 1) -> AsyncIterator[N
             await session.close()
 
 
-async def count(connection: Connection, *roles: str) -> tuple[Measurement, ...]:
+async def count(connection: Connection, *roles: str) -> tuple[SignalValue, ...]:
     wanted = limits(max_active_sessions=dict.fromkeys(roles, 1))
-    return (await read_signals(connection, limits=wanted)).measurements[STATEMENT]
+    return (await read_signals(connection, limits=wanted)).query_values[STATEMENT]
 
 
 async def test_sessions_that_run_a_statement_are_counted_and_idle_ones_are_not(database: Database, role: str):
     async with await connect(database.dsn, application_name="backfill:test") as connection:
         async with busy(database, role, 2), await psycopg.AsyncConnection.connect(role):
-            assert await count(connection, ROLE) == (Measurement(ROLE, 2.0),)
-        assert await count(connection, ROLE) == (Measurement(ROLE, 0.0),)
+            assert await count(connection, ROLE) == (SignalValue(ROLE, 2.0),)
+        assert await count(connection, ROLE) == (SignalValue(ROLE, 0.0),)
 
 
 async def test_our_own_sessions_are_not_counted(database: Database, role: str):
     async with await connect(role, application_name="backfill:test") as connection:
-        assert await count(connection, ROLE) == (Measurement(ROLE, 0.0),)
+        assert await count(connection, ROLE) == (SignalValue(ROLE, 0.0),)
 
 
 async def test_a_role_that_is_missing_or_hides_its_state_is_unknown(database: Database, role: str):
@@ -85,14 +85,14 @@ async def test_a_role_that_is_missing_or_hides_its_state_is_unknown(database: Da
         await psycopg.AsyncConnection.connect(hidden),
     ):
         assert await count(connection, ROLE, "nobody") == (
-            Measurement(ROLE, None, "track_activities is off"),
-            Measurement("nobody", None, "the role does not exist"),
+            SignalValue(ROLE, None, "track_activities is off"),
+            SignalValue("nobody", None, "the role does not exist"),
         )
 
 
 async def test_nothing_is_counted_without_a_limit(database: Database):
     async with await connect(database.dsn, application_name="backfill:test") as connection:
-        assert (await read_signals(connection, limits=limits())).measurements == {}
+        assert (await read_signals(connection, limits=limits())).query_values == {}
 
 
 async def test_a_job_waits_while_the_role_is_busy_and_ends_when_it_is_not(database: Database, role: str):

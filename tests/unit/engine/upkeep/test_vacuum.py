@@ -168,7 +168,7 @@ def test_no_right_is_told_once():
         run.update(replace(UPKEEP, vacuum_needs="GRANT MAINTAIN ON public.users TO filler;"))
     [unable] = run.told(VacuumNotPermitted)
     assert unable.why == (
-        "vacuum: auto has no right to vacuum public.users; run: GRANT MAINTAIN ON public.users TO filler;"
+        "vacuum: auto cannot vacuum public.users: permission denied; run: GRANT MAINTAIN ON public.users TO filler;"
     )
     assert run.server.costs == []
 
