@@ -150,6 +150,11 @@ async def create_state(connection: Connection) -> None:
             raise Halted(str(error).partition("\n")[0]) from None
         if error.sqlstate == LOCK_NOT_AVAILABLE:
             raise StatementRefused(await _locked(connection), error.sqlstate, error.took_s) from None
+        if error.sqlstate.startswith("42") and error.sqlstate != INSUFFICIENT_PRIVILEGE:
+            said = str(error).partition("\n")[0]
+            raise Halted(
+                f"schema backfill is not as any version of backfill makes it: {said}; fix it, or rename the schema"
+            ) from None
         raise
 
 
