@@ -13,15 +13,16 @@ import psycopg
 from psycopg.sql import SQL, Composed
 
 from backfill.jobfile.load import JobFile
+from backfill.postgres.catalog.output_types import read_output_types
 from backfill.postgres.catalog.using_table import check_joined
 from backfill.postgres.session.connection import INSUFFICIENT_PRIVILEGE, Connection, translated
 from backfill.postgres.session.conninfo import InvalidConninfo, parse_conninfo
 from backfill.postgres.session.missing_rights import mended
 from backfill.postgres.session.role_settings import execute_as_role
 from backfill.postgres.session.sql_files import statement as static
-from backfill.postgres.statements.compose import Pass, Scope, Statements, compose
+from backfill.postgres.statements.batch_parameters import Pass, Scope
+from backfill.postgres.statements.compose import Statements, compose
 from backfill.postgres.statements.fragments import NOTHING, expression, joined_of, name_of, target_of
-from backfill.postgres.statements.function_values import read_output_types
 from backfill.postgres.statements.predicates import RowPredicates
 from backfill.retry.missing_grant import parse_denied
 from backfill.table.definition import Table

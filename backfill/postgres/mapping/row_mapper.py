@@ -16,7 +16,8 @@ from backfill.postgres.mapping.encode import keep_exact_values, text_of
 from backfill.postgres.mapping.mapped_rows import MappedRows, SourceRow, Values, stripe_of
 from backfill.postgres.session.connection import Connection, translated
 from backfill.postgres.session.role_settings import execute_as_role
-from backfill.postgres.statements.compose import Scope, Statements
+from backfill.postgres.statements.batch_parameters import Scope
+from backfill.postgres.statements.compose import Statements
 from backfill.postgres.statements.function_values import FunctionValues
 from backfill.retry.sqlstate import FUNCTION_DIED
 from backfill.rowfunction.process import FunctionFailed, ProcessDied, RowProcess

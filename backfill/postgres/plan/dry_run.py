@@ -18,7 +18,8 @@ from backfill.postgres.session.connection import Connection, translated
 from backfill.postgres.session.missing_rights import with_grant
 from backfill.postgres.session.role_settings import execute_as_role
 from backfill.postgres.session.sql_files import statement
-from backfill.postgres.statements.compose import Pass, Scope, Statements
+from backfill.postgres.statements.batch_parameters import Pass, Scope
+from backfill.postgres.statements.compose import Statements
 from backfill.postgres.work.compression import compress
 from backfill.postgres.work.reads import count_rows
 from backfill.table.checkpoint import Checkpoint, Layout, advance, begin

@@ -25,7 +25,8 @@ from backfill.postgres.session.connection import Connection, connect, translated
 from backfill.postgres.session.server import PAGE_BYTES, check_server, read_server
 from backfill.postgres.session.sql_files import statement
 from backfill.postgres.state.schema import read_state
-from backfill.postgres.statements.compose import Pass, Scope, Statements
+from backfill.postgres.statements.batch_parameters import Pass, Scope
+from backfill.postgres.statements.compose import Statements
 from backfill.postgres.statements.predicates import RowPredicates
 from backfill.postgres.work import compression
 from backfill.table.checkpoint import Layout, begin

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from psycopg.sql import Composed
 
-from backfill.postgres.statements.compose import Pass, Scope, Statements
+from backfill.postgres.statements.batch_parameters import Pass, Scope
+from backfill.postgres.statements.compose import Statements
 
 _UPDATES = {
     (Scope.STRIPE, Pass.FIRST): "a batch: one stripe of a range, in one transaction with its checkpoint",

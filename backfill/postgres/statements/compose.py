@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 
 from psycopg.sql import SQL, Composed, Identifier, Literal
 
+from backfill.postgres.statements.batch_parameters import Pass, Scope
 from backfill.postgres.statements.fragments import cast_of, range_of, residue_of, row_of, target_of
 from backfill.postgres.statements.function_values import FunctionValues
 from backfill.postgres.statements.page_profile import compose_profile
@@ -26,25 +26,6 @@ from backfill.table.sparse_rows import TIDS_MAX
 from backfill.values.identifier import TableName
 
 SKIP_DATABASE_STATS_FROM = 160000
-
-
-class Scope(StrEnum):
-    """Which rows of a range a statement is for: a stripe of several, all that are left, or some addresses."""
-
-    STRIPE = "stripe"
-    LAST_STRIPE = "last stripe"
-    ADDRESSES = "addresses"
-
-
-class Pass(StrEnum):
-    """The first pass updates whatever matches `where`; a later one only what would not match it afterwards.
-
-    Rows that match still are met in every pass. A later pass leaves them out if the row after the UPDATE can be
-    `foreseen`; `verify` counts them.
-    """
-
-    FIRST = "first pass"
-    LATER = "later pass"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

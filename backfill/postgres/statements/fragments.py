@@ -10,13 +10,27 @@ of ours is named with its schema: a look-alike in a schema of that path must not
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from psycopg.sql import SQL, Composable, Composed, Identifier, Literal, Placeholder
 
-from backfill.jobfile.job import Using
 from backfill.table.definition import Table
+from backfill.values.identifier import TableName
 
 NOTHING = SQL("").format()
 PAIRS_MAX = 50
+
+
+class JoinedTable(Protocol):
+    """A table that is read for each row, and what expressions call it."""
+
+    @property
+    def table(self) -> TableName:
+        """Its name."""
+
+    @property
+    def alias(self) -> str | None:
+        """Another name for it in the expressions."""
 
 
 def expression(text: str) -> Composed:
@@ -50,10 +64,10 @@ def row_of(table: Table) -> Identifier:
     return name_of(table.alias or table.name.name)
 
 
-def joined_of(using: Using) -> Composed:
+def joined_of(joined: JoinedTable) -> Composed:
     """Return the joined table, under the name that expressions call it, with whatever inherits from it."""
-    alias = SQL(" AS {}").format(name_of(using.alias)) if using.alias else NOTHING
-    return SQL("{}{}").format(name_of(using.table.schema, using.table.name), alias)
+    alias = SQL(" AS {}").format(name_of(joined.alias)) if joined.alias else NOTHING
+    return SQL("{}{}").format(name_of(joined.table.schema, joined.table.name), alias)
 
 
 def cast_of(parameter: str, kind: str) -> Composed:

@@ -8,17 +8,11 @@ same file is what the checkpoint asks before the batch commits.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 from psycopg.sql import SQL, Composed, Identifier
 
-from backfill.jobfile.job import Job
-from backfill.jobfile.load import JobFile
-from backfill.postgres.session.connection import Connection, translated
-from backfill.postgres.session.sql_files import statement
 from backfill.postgres.statements.fragments import cast_of, name_of, row_of, target_of, verbatim
 from backfill.table.definition import Table
-from backfill.values.errors import JobError
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,33 +100,7 @@ class FunctionValues:
         )
 
 
-async def read_output_types(connection: Connection, job_file: JobFile, table: Table) -> FunctionValues | None:
-    """Return what the job's function reads and gives; raise JobError at an input that the table does not have."""
-    python = job_file.job.python
-    if python is None:
-        return None
-    columns = [one.name for one in table.columns]
-    for place, name in enumerate(python.inputs):
-        if name not in columns:
-            near = get_close_matches(name, columns, n=1)
-            hint = f"; did you mean '{near[0]}'?" if near else f"; it has {', '.join(columns)}"
-            where = job_file.at("python", "inputs", place)
-            raise JobError(f"{where}: table '{table.name}' has no column '{name}'{hint}")
-    with translated(connection):
-        cursor = await connection.execute(statement("statements/read_base_types"), {"table_oid": table.identity.oid})
-        bases: dict[str, str] = dict(await cursor.fetchall())
-    return function_values(job_file.job, table, bases)
-
-
-def function_values(job: Job, table: Table, bases: dict[str, str]) -> FunctionValues | None:
-    """Return the same from the types of `Output` by column."""
-    if job.python is None:
-        return None
-    outputs = tuple(Output(column, bases[column]) for column in job.from_python)
-    return FunctionValues(job.python.inputs, outputs, _prefix(table))
-
-
-def _prefix(table: Table) -> str:
+def prefix_for(table: Table) -> str:
     """Return the beginning of names that none of the table's begins with: `where` must not mean ours."""
     prefix = "backfill"
     while any(name.startswith(prefix) for name in (table.name.name, *(one.name for one in table.columns))):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from backfill.postgres.session.connection import translated
 from backfill.postgres.session.role_settings import execute_as_role
+from backfill.postgres.statements.batch_parameters import range_of
 from backfill.postgres.work.batch_statement import BatchStatement
-from backfill.postgres.work.reads import range_of
 from backfill.values.errors import StatementRefused
 
 

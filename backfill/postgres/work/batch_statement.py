@@ -10,8 +10,8 @@ from psycopg.sql import Composed
 
 from backfill.jobfile.job import Job
 from backfill.postgres.session.connection import Connection
-from backfill.postgres.statements.compose import Pass, Scope, Statements
-from backfill.postgres.work.reads import range_of, scope_of, untried
+from backfill.postgres.statements.batch_parameters import Pass, Scope, range_of, scope_of, untried
+from backfill.postgres.statements.compose import Statements
 from backfill.table.batch import BatchRequest
 from backfill.table.checkpoint import Checkpoint
 from backfill.table.definition import Table

@@ -10,38 +10,14 @@ from psycopg.sql import Composed
 
 from backfill.postgres.session.connection import Connection, translated
 from backfill.postgres.session.role_settings import execute_as_role
-from backfill.postgres.statements.compose import Pass, Scope, Statements
+from backfill.postgres.statements.batch_parameters import Scope, pass_of, range_of, scope_of
+from backfill.postgres.statements.compose import Statements
 from backfill.table.batch import RowDescription
 from backfill.table.checkpoint import Checkpoint, Tid
 from backfill.table.row_counts import BatchRange, RowCounts, make_slices
 from backfill.table.sparse_rows import RowAddresses, whole_pages
-from backfill.table.stripe_plan import PROFILE_PAGES, PageProfile, mask, residues
+from backfill.table.stripe_plan import PROFILE_PAGES, PageProfile, residues
 from backfill.values.errors import StatementRefused
-
-
-def untried(checkpoint: Checkpoint) -> bool:
-    """Whether no pass has tried all rows yet: the first one updates whatever matches."""
-    return checkpoint.pass_number == 1
-
-
-def scope_of(checkpoint: Checkpoint) -> Scope:
-    """Return which rows of a range are this stripe's; the last one takes all that are left."""
-    return Scope.LAST_STRIPE if checkpoint.last_stripe else Scope.STRIPE
-
-
-def pass_of(checkpoint: Checkpoint) -> Pass:
-    """Return whether the rows of a scan were tried by an earlier pass."""
-    return Pass.FIRST if untried(checkpoint) else Pass.LATER
-
-
-def range_of(checkpoint: Checkpoint, batch_range: BatchRange) -> dict[str, Any]:
-    """Return the parameters that say where a batch's rows lie."""
-    return {
-        "low": str(batch_range.low or checkpoint.next),
-        "high": str(batch_range.high or batch_range.end),
-        "mask": mask(checkpoint.layout.sizes, checkpoint.stripe),
-        "tids": [str(tid) for tid in batch_range.tids],
-    }
 
 
 async def count_rows(

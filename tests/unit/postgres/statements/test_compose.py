@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backfill.jobfile.job import Assignment, Job
+from backfill.postgres.catalog.output_types import function_values
 from backfill.postgres.statements.compose import Statements, compose, lock_of, vacuum_of
-from backfill.postgres.statements.function_values import function_values
 from backfill.postgres.statements.predicates import RowPredicates
 from backfill.table.definition import Column, Table, TableIdentity
 from backfill.values.identifier import BYTES_MAX, TableName, storable
