@@ -75,6 +75,11 @@ def cast_of(parameter: str, kind: str) -> Composed:
     return SQL("{}::pg_catalog.{}").format(Placeholder(parameter), verbatim(kind))
 
 
+def address_of(table: Table) -> Composed:
+    """Return the condition of the row at one address."""
+    return SQL("{}.ctid OPERATOR(pg_catalog.=) {}").format(row_of(table), cast_of("tid", "tid"))
+
+
 def range_of(table: Table) -> Composed:
     """Return the condition of a range of row addresses: a Tid Range Scan since PostgreSQL 14, in generic plans too."""
     return SQL("{row}.ctid OPERATOR(pg_catalog.>=) {low} AND {row}.ctid OPERATOR(pg_catalog.<) {high}").format(

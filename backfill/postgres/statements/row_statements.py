@@ -6,6 +6,7 @@ from psycopg.sql import SQL, Composed
 
 from backfill.postgres.statements.fragments import (
     NOTHING,
+    address_of,
     cast_of,
     expression,
     joined_of,
@@ -21,11 +22,6 @@ from backfill.postgres.statements.predicates import RowPredicates
 EQUAL = "OPERATOR(pg_catalog.=)"
 
 
-def address_of(predicates: RowPredicates) -> Composed:
-    """Return the condition of the row at one address."""
-    return SQL("{}.ctid OPERATOR(pg_catalog.=) {}").format(row_of(predicates.table), cast_of("tid", "tid"))
-
-
 def addresses_of(predicates: RowPredicates) -> Composed:
     """Return the condition of the rows at many addresses."""
     return SQL("{}.ctid OPERATOR(pg_catalog.=) ANY ({})").format(row_of(predicates.table), cast_of("tids", "tid[]"))
@@ -35,7 +31,7 @@ def compose_key(predicates: RowPredicates) -> Composed:
     """Return the read of a row's key. It has no expression of the job, so it is read under our settings."""
     table = predicates.table
     return SQL("SELECT {}\nFROM {}\nWHERE {}").format(
-        key_of(table, row_of(table)), target_of(table), address_of(predicates)
+        key_of(table, row_of(table)), target_of(table), address_of(predicates.table)
     )
 
 
@@ -49,7 +45,7 @@ def compose_values(predicates: RowPredicates) -> Composed:
         object_of(pairs),
         target_of(predicates.table),
         SQL(", {}").format(joined_of(predicates.job.using)) if predicates.job.using else NOTHING,
-        address_of(predicates),
+        address_of(predicates.table),
         predicates.fillable(again=False),
     )
 
@@ -57,7 +53,7 @@ def compose_values(predicates: RowPredicates) -> Composed:
 def compose_find_rejected(predicates: RowPredicates) -> Composed:
     """Return the read of where a rejected row is now, while it is still to do: by its key if it has one."""
     table, row = predicates.table, row_of(predicates.table)
-    which = address_of(predicates)
+    which = address_of(predicates.table)
     if table.key:
         # A record of the table's own type reads every type's value as the key's JSON has it.
         kept = SQL("pg_catalog.jsonb_populate_record(NULL::{}, {}) AS kept").format(

@@ -6,6 +6,7 @@ from psycopg.sql import SQL, Composed
 
 from backfill.postgres.statements.fragments import (
     NOTHING,
+    address_of,
     columns_of,
     expression,
     joined_of,
@@ -17,7 +18,6 @@ from backfill.postgres.statements.fragments import (
 )
 from backfill.postgres.statements.function_values import FunctionValues
 from backfill.postgres.statements.predicates import RowPredicates
-from backfill.postgres.statements.row_statements import address_of
 
 
 def compose_update(
@@ -66,7 +66,7 @@ def compose_sample_after(predicates: RowPredicates, mapped: FunctionValues | Non
         _assignments(predicates, mapped),
         _source(predicates, mapped),
         _guard(predicates, mapped),
-        address_of(predicates),
+        address_of(predicates.table),
         predicates.fillable(again=False),
         _values(predicates),
     )
