@@ -10,6 +10,7 @@ from backfill.events.job import (
     RetryScheduled,
     Started,
     Stopping,
+    VerificationRestarted,
     Verified,
 )
 from backfill.events.leaf import LeafDone, LeafRemoved, LeafStarted
@@ -159,6 +160,10 @@ def row_retried(**changed):
     return RowRetried(**{"job": JOB, "leaf": "public.users", "key": '{"id": 7}', "result": "filled", **changed})
 
 
+def verification_restarted(**changed):
+    return VerificationRestarted(**{"job": JOB, "why": "psql (pid 7, role alice) needed its lock", **changed})
+
+
 def pass_restarted(**changed):
     return PassRestarted(**{"job": JOB, "why": "VACUUM FULL", **changed})
 
@@ -274,6 +279,7 @@ def one_of_each():
         row_rejected(),
         row_retried(),
         pass_restarted(),
+        verification_restarted(),
         pass_done(),
         verified(),
         leaf_done(),

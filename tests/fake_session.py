@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from backfill.engine.ports import Runtime
+from backfill.engine.ports import GiveWay, Runtime
 from backfill.events.event import Event
 from backfill.events.job import Finished
 from backfill.jobfile.job import Job
@@ -36,7 +36,7 @@ from backfill.table.sparse_rows import RowAddresses, read_end, whole_pages
 from backfill.table.stripe_plan import PageProfile, residues
 from backfill.table.window_layout import TableTraits
 from backfill.throttle.signals import Replica, Signals, Upkeep, VacuumResult
-from backfill.throttle.wait_reason import WaitReason
+from backfill.throttle.wait_reason import WaitKind, WaitReason
 from backfill.upkeep.vacuum_choice import VacuumCost
 from backfill.values.errors import (
     ConnectionLost,
@@ -151,6 +151,7 @@ class FakeDatabase:
     waits: list[str | None] = field(default_factory=list)
     ends: list[Finished] = field(default_factory=list)
     sessions: int = 0
+    waiters: tuple[str | None, ...] = ()
 
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[FakeSession]:
@@ -501,9 +502,14 @@ class FakeSession:
     async def save_vacuum(self, text: str) -> None:
         self._enter("save_vacuum")
 
-    async def verify(self, pass_number: int) -> Verification:
+    async def verify(self, pass_number: int, give_way: GiveWay | None = None) -> Verification:
         self._enter("verify")
         data = self.database
+        for waiter in data.waiters:
+            assert give_way is not None
+            await give_way(
+                WaitReason(WaitKind.BLOCKED, f"sessions behind the proof 1 > 0: {waiter}") if waiter else None
+            )
         for row in data.set_aside():
             slot = data.pages[row.tid.page][row.tid.offset - 1]
             if row.pass_number < pass_number or slot is None or not data.where(slot):

@@ -17,6 +17,7 @@ from backfill.table.batch import BatchResult, TooManyRows
 from backfill.table.checkpoint import Checkpoint, Layout, Tid, advance, lay_out
 from backfill.table.row_counts import BatchRange, batch_range
 from backfill.table.sparse_rows import next_batch
+from backfill.throttle.wait_reason import WaitReason
 from backfill.values.errors import StatementRefused, Superseded
 from tests.factories import admission, run_order
 
@@ -24,6 +25,11 @@ ROWS = 60
 MAX_ROWS = 20
 
 Connect = Callable[[], AbstractAsyncContextManager[RunSession]]
+
+
+async def stay(reason: WaitReason | None) -> None:
+    """Nobody needs the lock of the final read."""
+    assert reason is None
 
 
 async def fill(session: RunSession, checkpoint: Checkpoint, rows: int) -> tuple[Checkpoint, list[int]]:
@@ -65,7 +71,7 @@ async def a_pass_fills_every_row_once_and_the_next_one_finds_none(connect: Conne
         assert checkpoint.rows_unconverged == 0
         checkpoint, taken = await fill(session, await next_pass(session, checkpoint), MAX_ROWS)
         assert (checkpoint.pass_number, sum(taken), checkpoint.rows_total) == (2, 0, ROWS)
-        found = await session.verify(1)
+        found = await session.verify(1, stay)
         assert (found.rows_left, found.rows_unconverged, found.samples) == (0, 0, ())
 
 
@@ -114,7 +120,7 @@ async def a_zombies_batch_changes_nothing(connect: Connect) -> None:
         ):
             with pytest.raises(Superseded):
                 await act()
-        assert (await heir.verify(1)).rows_left == ROWS
+        assert (await heir.verify(1, stay)).rows_left == ROWS
         _, taken = await fill(heir, after, MAX_ROWS)
         assert sum(taken) == ROWS
 
@@ -122,12 +128,12 @@ async def a_zombies_batch_changes_nothing(connect: Connect) -> None:
 async def a_batch_that_meets_too_many_rows_changes_nothing(connect: Connect) -> None:
     async with connect() as session:
         checkpoint = await _last_stripe(session)
-        left = (await session.verify(1)).rows_left
+        left = (await session.verify(1, stay)).rows_left
         assert left > MAX_ROWS
         assert await run(session, checkpoint, BatchRange(checkpoint.window_limit, 1)) == TooManyRows(left)
-        assert (await session.verify(1)).rows_left == left
+        assert (await session.verify(1, stay)).rows_left == left
         await fill(session, checkpoint, MAX_ROWS)
-        assert (await session.verify(1)).rows_left == 0
+        assert (await session.verify(1, stay)).rows_left == 0
 
 
 async def _last_stripe(session: RunSession) -> Checkpoint:
@@ -154,7 +160,7 @@ async def rows_that_are_few_are_found_and_updated_by_address_and_no_others(conne
         assert left.tids == found.tids[7:]
         again = next_batch(found, done.checkpoint, 5)  # of what was read before: nobody has moved these rows
         assert (await run(session, done.checkpoint, again)).rows == 5
-        assert (await session.verify(1)).rows_left == ROWS - 12
+        assert (await session.verify(1, stay)).rows_left == ROWS - 12
 
 
 async def a_row_that_is_set_aside_is_left_behind_and_counted_until_a_pass_does_not_meet_it(connect: Connect) -> None:
@@ -174,14 +180,14 @@ async def a_row_that_is_set_aside_is_left_behind_and_counted_until_a_pass_does_n
         assert (row.key, row.tid, row.pass_number, row.message) == (moved.key, found.tids[0], 1, str(words))
         with pytest.raises(Superseded):
             await zombie.reject_row(before, batch, words)
-        proof = await session.verify(1)
+        proof = await session.verify(1, stay)
         assert (proof.rows_left, proof.rows_rejected, proof.rows_unconverged) == (ROWS, 1, 0)
         assert proof.rejected == (f"{moved.key}: no: a row",)
         described = await session.describe(row.tid, values=True)
         assert described is not None
         assert described.key == row.key
         assert described.values is not None
-        proof = await session.verify(2)
+        proof = await session.verify(2, stay)
         assert (proof.rows_left, proof.rows_rejected, await session.read_rejected()) == (ROWS, 0, ())
 
 
@@ -202,7 +208,7 @@ async def a_leaf_that_is_done_is_listed_so_until_it_is_opened_or_its_job_has_end
         [leaf] = await session.leaves()
         assert (leaf.name, leaf.proof) == ("public.users", None)
         assert leaf.pages > 0
-        proof = await session.verify(1)
+        proof = await session.verify(1, stay)
         await session.close_leaf(leaf.name, proof)
         assert [one.proof for one in await session.leaves()] == [proof]
     async with connect() as session:

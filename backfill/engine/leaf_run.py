@@ -9,13 +9,17 @@ from backfill.engine.ports import JobSession, LaneSession
 from backfill.engine.rejected_rows import RejectedRowRetrier
 from backfill.engine.retry_loop import RetryLoop
 from backfill.engine.upkeep.maintenance import Maintenance
-from backfill.events.job import PassDone, PassRestarted, Verified
+from backfill.events.job import PassDone, PassRestarted, VerificationRestarted, Verified
+from backfill.events.throttle import WaitStarted
 from backfill.retry.sqlstate import Blame
 from backfill.table.batch import OpenedLeaf, Verification, with_counts
 from backfill.table.checkpoint import Checkpoint
+from backfill.throttle.wait_reason import WaitReason
 from backfill.values.errors import BackfillError, StatementRefused, TableRewritten
 
 PASSES_MAX = 50
+GIVE_WAY_S = 0.5
+"""How often the final read looks whether those it gave way to are done."""
 
 
 class LeafRun:
@@ -37,6 +41,7 @@ class LeafRun:
         self._maintenance = maintenance
         self._retry_loop = retry_loop
         self._lanes: list[Lane] = []
+        self._gave_way: WaitReason | None = None
 
     async def run(self, sessions: tuple[LaneSession, ...], opened: OpenedLeaf) -> Verification:
         """Fill the leaf; return the last verification: the rows that remain cannot converge, or are rejected.
@@ -114,13 +119,12 @@ class LeafRun:
         await self._maintenance.stop(self.session, self._control.job, "the final read begins")
         checkpoints = self._group.checkpoints
         try:
-            found = await self.session.verify(checkpoints[0].pass_number)
+            found = await self.session.verify(checkpoints[0].pass_number, self._give_way)
         except StatementRefused as error:
             if self._retry_loop.blame(error) is not Blame.ROW or not self.session.disable_prediction():
                 raise
-            found = await self.session.verify(
-                checkpoints[0].pass_number
-            )  # `set` fails on a row: it is not foreseen then
+            # `set` fails on a row: it is not foreseen then
+            found = await self.session.verify(checkpoints[0].pass_number, self._give_way)
         found = with_counts(found, checkpoints)
         verified = Verified(
             self._job,
@@ -132,3 +136,15 @@ class LeafRun:
         )
         self._record(verified)
         return found
+
+    async def _give_way(self, reason: WaitReason | None) -> None:
+        """Wait while others need the lock of the final read, and report when it continues; look for a stop."""
+        runtime = self._control.runtime
+        if reason is not None:
+            runtime.record(WaitStarted(self._job, reason, GIVE_WAY_S))
+            await self._control.save_wait(self.session, reason)
+        elif self._gave_way is not None:
+            await self._control.save_wait(self.session, None)
+            self._record(VerificationRestarted(self._job, f"it gave way, {self._gave_way}"))
+        self._gave_way = reason
+        await runtime.sleep(GIVE_WAY_S if reason else 0)

@@ -45,6 +45,9 @@ class Runtime:
         await self.sleep(0)
 
 
+GiveWay = Callable[[WaitReason | None], Awaitable[None]]
+
+
 class LaneSession(Protocol):
     """One database session of a job, for one lane. Every method raises Lost when the session is gone, else Refused."""
 
@@ -144,8 +147,11 @@ class JobSession(LaneSession, Protocol):
     async def new_pass(self, checkpoints: tuple[Checkpoint, ...]) -> tuple[Checkpoint, ...]:
         """Return the next pass, up to the table's present end."""
 
-    async def verify(self, pass_number: int) -> Verification:
-        """Read the whole leaf once, behind a pass; rows that it did not meet, or that match no more, are forgotten."""
+    async def verify(self, pass_number: int, give_way: GiveWay) -> Verification:
+        """Read the whole leaf once, behind a pass; rows that it did not meet, or that match no more, are forgotten.
+
+        `give_way` waits a moment while others need the lock of the read; without a reason it looks for a stop.
+        """
 
     async def read_rejected(self) -> tuple[RejectedRow, ...]:
         """Return the rows of the leaf that are set aside."""

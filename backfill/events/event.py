@@ -15,6 +15,7 @@ from backfill.events.job import (
     RetryScheduled,
     Started,
     Stopping,
+    VerificationRestarted,
     Verified,
 )
 from backfill.events.leaf import LeafDone, LeafRemoved, LeafStarted
@@ -49,6 +50,7 @@ Event = (
     | Verified
     | RetryScheduled
     | PassRestarted
+    | VerificationRestarted
     | Stopping
     | Finished
 )

@@ -70,6 +70,14 @@ class Verified:
 
 
 @dataclass(frozen=True, slots=True)
+class VerificationRestarted:
+    """Sessions waited for the lock of the final read. They are done, and the table is read again, in pieces."""
+
+    job: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class RetryScheduled:
     """An attempt failed in a way that is worth trying again; `attempt` is how many of the lane's have in a row."""
 

@@ -19,6 +19,7 @@ from backfill.events.job import (
     RetryScheduled,
     Started,
     Stopping,
+    VerificationRestarted,
     Verified,
 )
 from backfill.events.leaf import LeafRemoved, LeafStarted
@@ -135,7 +136,9 @@ def _compressing(event: CompressionChanged) -> Notice:
     return Notice(f"full-page images {how}: {event.why}", key="compression")
 
 
-def _verified(event: Verified) -> Notice:
+def _verified(event: Verified | VerificationRestarted) -> Notice:
+    if isinstance(event, VerificationRestarted):
+        return Notice(f"the final read continues in pieces: {event.why}", key="verification restarted")
     took = format_duration(event.took_s)
     if event.rows_left == 0:
         return Notice(f"verified in {took}: no row is left to do", Severity.GOOD)
@@ -161,7 +164,7 @@ def _work(event: Event) -> Notice | None:
         case PassDone():
             result = f"done: {count_rows(event.rows)}" if event.rows else "found nothing to do"
             return Notice(f"pass {event.pass_number} {result}")
-        case Verified():
+        case Verified() | VerificationRestarted():
             return _verified(event)
         case Finished():
             return Notice(f"{event.state}: {event.why}", SEVERITIES.get(event.state, Severity.BAD))

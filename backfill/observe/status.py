@@ -22,6 +22,7 @@ from backfill.events.job import (
     RetryScheduled,
     Started,
     Stopping,
+    VerificationRestarted,
     Verified,
 )
 from backfill.events.leaf import LeafDone, LeafRemoved, LeafStarted
@@ -167,6 +168,8 @@ def fold(status: Status, event: Event, now_s: float) -> Status:  # noqa: C901, P
             return replace(status, error=event, error_s=now_s, failures={**status.failures, lane: attempt})
         case RowRejected(rows_rejected=rows):
             return replace(status, rows_rejected=rows)
+        case VerificationRestarted(why=why):
+            return replace(status, why=f"reads the table in pieces to verify it: {why}", verifying=True, reading=None)
         case PassRestarted(why=why):
             return replace(status, why=f"the table was rewritten, the pass starts again: {why}")
         case Stopping(signal=signal):

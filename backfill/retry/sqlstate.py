@@ -14,6 +14,8 @@ FUNCTION_DIED = "function_died"
 """Stands where a SQLSTATE would: a row function's process ended before it answered."""
 CANCELED = "57014"
 """The server's word for a statement timeout, and for a person who cancels: the time that it took tells them apart."""
+LOCK_NOT_AVAILABLE = "55P03"
+"""The server's word for `lock_timeout`."""
 TIMER_SHARE = 0.99
 """Of statement_timeout: the server's clock and ours do not run exactly alike."""
 RETRIES_LOUD = 3
@@ -65,7 +67,7 @@ _REMEDIES = {
     # What another session did, or the server at this moment.
     "40": Remedy.RETRY,  # transaction rollback; 40001 is a serialization failure
     "40P01": Remedy.SHRINK,  # deadlock_detected
-    "55P03": Remedy.SHRINK,  # lock_not_available: lock_timeout
+    LOCK_NOT_AVAILABLE: Remedy.SHRINK,
     FUNCTION_DIED: Remedy.SHRINK,
     "53": Remedy.SHRINK,  # insufficient resources: out of memory, configuration limits
     "57": Remedy.RETRY,  # operator intervention

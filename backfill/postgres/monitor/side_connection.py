@@ -6,9 +6,10 @@ import asyncio
 import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 from psycopg.conninfo import make_conninfo
-from psycopg.rows import dict_row
+from psycopg.rows import DictRow, dict_row
 from psycopg.sql import SQL
 
 from backfill.postgres.session.connection import Connection, connect, set_settings, translated
@@ -71,6 +72,14 @@ class SideConnection:
                 row = await cursor.fetchone()
         assert row is not None, "an aggregate has one row"
         return int(row[0])
+
+    async def read_rows(self, name: str, parameters: dict[str, Any]) -> list[DictRow]:
+        """Return the rows of a static statement."""
+        async with self._asked() as connection:
+            with translated(connection):
+                cursor = connection.cursor(row_factory=dict_row)
+                await cursor.execute(statement(name), parameters)
+                return await cursor.fetchall()
 
     async def close(self) -> None:
         """Close the connection, if there is one."""

@@ -18,6 +18,7 @@ from psycopg.abc import PQGen
 from psycopg.conninfo import make_conninfo
 from psycopg.pq import Conninfo
 from psycopg.rows import DictRow, TupleRow, dict_row
+from psycopg.sql import SQL
 from psycopg.types.json import Jsonb
 
 from backfill.jobfile.job import Job
@@ -203,11 +204,11 @@ def _bounds(job: Job | None) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def untimed(connection: Connection) -> AsyncIterator[None]:
-    """Let statements of a transaction take as long as they take."""
+async def untimed(connection: Connection, *, limit_s: float = 0.0) -> AsyncIterator[None]:
+    """Let statements of a transaction take as long as they take, or up to a limit of their own."""
     bound_s, connection.answer_s = connection.answer_s, None
     try:
-        await connection.execute("SET LOCAL statement_timeout = 0")
+        await connection.execute(SQL("SET LOCAL statement_timeout = {}").format(round(limit_s * 1000)))
         if connection.info.server_version >= TRANSACTION_TIMEOUT:
             await connection.execute("SET LOCAL transaction_timeout = 0")
         yield

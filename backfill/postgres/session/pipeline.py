@@ -18,6 +18,13 @@ class SyncLastPipeline(AsyncPipeline):
 
     _ending = False
 
+    def _enter_gen(self) -> PQGen[None]:
+        """Begin; a pipeline within one only adds to it, where psycopg's own would wait for what was not sent yet."""
+        if self.level == 0:
+            yield from super()._enter_gen()
+        else:
+            self.level += 1
+
     def _communicate_gen(self) -> PQGen[None]:
         if self._ending:
             yield from super()._communicate_gen()
@@ -32,5 +39,6 @@ class SyncLastPipeline(AsyncPipeline):
                 yield from receive()
             except psycopg.Error as error:
                 first = first or error
+        self._ending = False
         if first is not None:
             raise first

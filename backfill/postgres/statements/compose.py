@@ -32,9 +32,9 @@ SKIP_DATABASE_STATS_FROM = 160000
 class Statements:
     """What the engine may send for one job on one table.
 
-    `read_inputs` reads what a row function is given; it is empty without one. `row_values` is what a row would be set
-    to, None if that cannot be asked. `unforeseen` are the same statements for when `set` cannot be asked of every row;
-    None if it is not asked.
+    `verify` reads the whole table, `verify_piece` a range of its pages. `read_inputs` reads what a row function is
+    given; it is empty without one. `row_values` is what a row would be set to, None if that cannot be asked.
+    `unforeseen` are the same statements for when `set` cannot be asked of every row; None if it is not asked.
     """
 
     foreseen: bool
@@ -43,6 +43,7 @@ class Statements:
     find: Mapping[tuple[Scope, Pass], Composed]
     update: Mapping[tuple[Scope, Pass], Composed]
     verify: Composed
+    verify_piece: Composed
     sample_before: Composed
     sample_after: Composed
     row_key: Composed
@@ -104,6 +105,7 @@ def compose(predicates: RowPredicates, *, stable: bool = True, mapped: FunctionV
             for scope in Scope
         },
         verify=compose_proof(predicates),
+        verify_piece=compose_proof(predicates, piece=True),
         sample_before=compose_sample_before(predicates),
         sample_after=compose_sample_after(predicates, mapped),
         row_key=compose_key(predicates),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from psycopg.sql import SQL, Composed
 
-from backfill.postgres.statements.fragments import alone_of, key_of, name_of, target_of
+from backfill.postgres.statements.fragments import NOTHING, alone_of, key_of, name_of, range_of, target_of
 from backfill.postgres.statements.predicates import RowPredicates
 
 _SAMPLES = SQL(
@@ -27,12 +27,16 @@ _SUMMED = SQL(
 )
 
 
-def compose_proof(predicates: RowPredicates) -> Composed:
-    """Return the statement: rows left, set aside, unconverged (NULL where not foreseen), alone, and samples."""
-    return _of_joined(predicates) if predicates.job.using else _of_one_table(predicates)
+def compose_proof(predicates: RowPredicates, *, piece: bool = False) -> Composed:
+    """Return the statement: rows left, set aside, unconverged (NULL where not foreseen), alone, and samples.
+
+    A `piece` counts a range of pages: the counts of all pieces under one snapshot are those of the whole read.
+    """
+    within = SQL("{} AND ").format(range_of(predicates.table)) if piece else NOTHING
+    return _of_joined(predicates, within) if predicates.job.using else _of_one_table(predicates, within)
 
 
-def _of_one_table(predicates: RowPredicates) -> Composed:
+def _of_one_table(predicates: RowPredicates, within: Composed) -> Composed:
     stuck = SQL("{} IS TRUE").format(predicates.still_matches()) if predicates.foreseen else _UNKNOWN
     return SQL(
         "SELECT found.rows_left, found.rows_rejected, found.rows_unconverged, 0 AS rows_without_partner,\n{samples}\n"
@@ -41,7 +45,7 @@ def _of_one_table(predicates: RowPredicates) -> Composed:
         "FROM (\n"
         "SELECT {counted},\n"
         "pg_catalog.count(*) FILTER (WHERE CASE WHEN {rejected} THEN false ELSE {stuck} END) AS stuck\n"
-        "FROM {target}\nWHERE {left}\nGROUP BY pg_catalog.hashtid(ctid) OPERATOR(pg_catalog.&) 7\n"
+        "FROM {target}\nWHERE {within}{left}\nGROUP BY pg_catalog.hashtid(ctid) OPERATOR(pg_catalog.&) 7\n"
         ") AS parts\n) AS found"
     ).format(
         samples=_samples(predicates),
@@ -50,20 +54,22 @@ def _of_one_table(predicates: RowPredicates) -> Composed:
         rejected=_REJECTED,
         stuck=stuck,
         target=target_of(predicates.table),
+        within=within,
         left=predicates.left(),
     )
 
 
-def _of_joined(predicates: RowPredicates) -> Composed:
+def _of_joined(predicates: RowPredicates, within: Composed) -> Composed:
     # Reads of their own for what is left, if anything is: within one read each row would look for its partners alone.
     unconverged, alone = _UNKNOWN, SQL("0").format()
     if predicates.foreseen:
-        others = SQL("NOT {} AND {}").format(_REJECTED, predicates.found(again=True))
+        others = SQL("{}NOT {} AND {}").format(within, _REJECTED, predicates.found(again=True))
         unconverged = _left_but(
             others, SQL("(found.rows_left OPERATOR(pg_catalog.-) found.rows_rejected)").format(), predicates
         )
     if predicates.alone:
-        alone = _left_but(predicates.found(again=False), SQL("found.rows_left").format(), predicates)
+        partnered = SQL("{}{}").format(within, predicates.found(again=False))
+        alone = _left_but(partnered, SQL("found.rows_left").format(), predicates)
     return SQL(
         "SELECT found.rows_left, found.rows_rejected, {unconverged} AS rows_unconverged,\n"
         "{alone} AS rows_without_partner,\n{samples}\n"
@@ -71,7 +77,7 @@ def _of_joined(predicates: RowPredicates) -> Composed:
         "SELECT {summed}\n"
         "FROM (\n"
         "SELECT {counted}\n"
-        "FROM {target}\nWHERE {left}\nGROUP BY pg_catalog.hashtid(ctid) OPERATOR(pg_catalog.&) 7\n"
+        "FROM {target}\nWHERE {within}{left}\nGROUP BY pg_catalog.hashtid(ctid) OPERATOR(pg_catalog.&) 7\n"
         ") AS parts\n) AS found"
     ).format(
         unconverged=unconverged,
@@ -80,6 +86,7 @@ def _of_joined(predicates: RowPredicates) -> Composed:
         summed=_SUMMED,
         counted=_COUNTED,
         target=target_of(predicates.table),
+        within=within,
         left=predicates.left(),
     )
 

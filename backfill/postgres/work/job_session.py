@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from types import TracebackType
 from typing import Self
@@ -23,16 +24,16 @@ from backfill.postgres.state import job as job_state
 from backfill.postgres.state import locks
 from backfill.postgres.state import schema as state_schema
 from backfill.postgres.work import rejected
-from backfill.postgres.work.compression import compressing, read_support, require_right
+from backfill.postgres.work.compression import read_support, require_right
 from backfill.postgres.work.lane_session import PgLaneSession
+from backfill.postgres.work.polite_proof import GiveWay, PoliteProof, stand_still
 from backfill.postgres.work.signal_reader import SignalReader
 from backfill.postgres.work.vacuum import Vacuum
-from backfill.postgres.work.verify import read_verification
 from backfill.table.batch import OpenedLeaf, RejectedRow, Verification
 from backfill.table.checkpoint import Checkpoint, Layout, Tid, begin_pass, restart
 from backfill.table.definition import difference
 from backfill.table.leaves import JobStart, Leaf
-from backfill.values.errors import Halted, JobError, StatementRefused
+from backfill.values.errors import Halted, JobError, StatementRefused, TableRewritten
 from backfill.values.identifier import TableName
 
 
@@ -190,16 +191,29 @@ class PgJobSession(PgLaneSession):
         await job_state.save_end(self.connection, finished)
         await job_state.save_event(self.connection, self.job.name, finished.state, finished.why)
 
-    async def verify(self, pass_number: int) -> Verification:
-        """Read the whole leaf once, without a statement timeout, behind a pass."""
+    async def verify(self, pass_number: int, give_way: GiveWay = stand_still) -> Verification:
+        """Read the whole leaf behind a pass, and give way to sessions that wait for its lock."""
         self._verifying = True
         try:
-            job, leaf = self.job.name, str(self._leaf)
-            kept = await rejected.prune(self.connection, self._statements, job, leaf, self._epoch, pass_number)
-            async with compressing(self.connection, self._compression):
-                return await read_verification(self.connection, self._statements, kept)
+            while True:
+                job, leaf = self.job.name, str(self._leaf)
+                kept = await rejected.prune(self.connection, self._statements, job, leaf, self._epoch, pass_number)
+                with suppress(TableRewritten):  # what was counted in its old file is void
+                    return await self._proof(give_way).read(kept)
+                await self._read_leaf()
         finally:
             self._verifying = False
+
+    def _proof(self, give_way: GiveWay) -> PoliteProof:
+        return PoliteProof(
+            connection=self.connection,
+            dsn=self._dsn,
+            job=self.job,
+            table=self._table,
+            statements=self._statements,
+            compression=self._compression,
+            give_way=give_way,
+        )
 
     async def read_rejected(self) -> tuple[RejectedRow, ...]:
         """Return the rows of the leaf that are set aside."""

@@ -19,6 +19,7 @@ from psycopg.sql import Composed
 from backfill.postgres.monitor.side_connection import SideConnection
 from backfill.postgres.session.connection import Connection, connect, set_settings, translated, worker_name
 from backfill.postgres.work.compression import compress
+from backfill.retry.sqlstate import CANCELED, LOCK_NOT_AVAILABLE
 from backfill.throttle.signals import VacuumResult
 from backfill.upkeep.vacuum import reason_to_cancel
 from backfill.upkeep.vacuum_choice import VacuumCost
@@ -27,7 +28,6 @@ from backfill.values.errors import DatabaseError, Halted, StatementRefused
 WATCH_EVERY_S = 0.25
 STOP_MAX_S = 5.0
 """Time for a cancelled VACUUM to end; then its connection is given up."""
-LOCK_NOT_AVAILABLE, QUERY_CANCELED = "55P03", "57014"
 
 _REMOVED = re.compile(r"had (\d+) dead item identifiers removed|removed (\d+) dead item identifiers")
 _HELD = re.compile(r"(\d+) (?:are dead but not yet removable|dead row versions cannot be removed yet)")
@@ -119,7 +119,7 @@ class Vacuum:
             for sqlstate, message in said.warnings[:1]:
                 stopped, failed = (message, None) if sqlstate == LOCK_NOT_AVAILABLE else (None, message)
         except StatementRefused as error:
-            if error.sqlstate == QUERY_CANCELED:
+            if error.sqlstate == CANCELED:
                 stopped = self._stopped or "somebody cancelled it"
             else:
                 failed = str(error)

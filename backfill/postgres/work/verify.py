@@ -1,8 +1,9 @@
-"""The proof: one read of the whole table under one snapshot, without a statement timeout, stopped only by us."""
+"""The proof: one read of the whole table under one snapshot, in more time than other statements of ours have."""
 
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from backfill.postgres.session.connection import Connection, translated, untimed
 from backfill.postgres.session.role_settings import execute_as_role
@@ -12,7 +13,7 @@ from backfill.table.leaves import SAMPLES_KEPT
 
 
 async def read_verification(
-    connection: Connection, statements: Statements, rejected: tuple[RejectedRow, ...] = ()
+    connection: Connection, statements: Statements, rejected: tuple[RejectedRow, ...] = (), *, limit_s: float = 0.0
 ) -> Verification:
     """Return how many rows match `where` still, how many of them no UPDATE would mend, and a few of their keys.
 
@@ -20,17 +21,24 @@ async def read_verification(
     """
     began_s = time.monotonic()
     with translated(connection):
-        async with connection.transaction(), untimed(connection):
+        async with connection.transaction(), untimed(connection, limit_s=limit_s):
             addresses = [str(one.tid) for one in rejected]
             cursor = await execute_as_role(connection, statements.verify, {"rejected": addresses})
             row = await cursor.fetchone()
     assert row is not None, "an aggregate has one row"
+    return verification_of(row, statements, rejected, time.monotonic() - began_s)
+
+
+def verification_of(
+    row: tuple[Any, ...], statements: Statements, rejected: tuple[RejectedRow, ...], took_s: float
+) -> Verification:
+    """Return what a row of the proof says: that of the whole read or of one piece."""
     rows_left, rows_rejected, rows_unconverged, rows_without_partner, samples = row
     return Verification(
         rows_left=rows_left,
         rows_unconverged=rows_unconverged if statements.foreseen else None,
         samples=tuple(samples or ()),
-        took_s=time.monotonic() - began_s,
+        took_s=took_s,
         rows_without_partner=rows_without_partner,
         rows_rejected=rows_rejected,
         rejected=tuple(one.told for one in rejected[:SAMPLES_KEPT]),

@@ -35,6 +35,7 @@ NOT_BY_RANGE = {
     "find_rejected": "it finds one row by its key",
     "still_matching": "it reads rows by their addresses",
     "verify": "it reads the whole table",
+    "verify_piece": "it looks up samples, too",
     "sample_after": "it updates one row",
     "update, addresses, first pass": "it updates rows by their addresses",
     "update, addresses, later pass": "so does this one",
@@ -187,6 +188,15 @@ async def test_the_proof_is_a_sequential_scan_and_may_be_parallel(users: Databas
     read, sampled = sorted(of(plan, "users"))
     assert read == ("Parallel Seq Scan" if workers else "Seq Scan")
     assert sampled == "Tid Scan"
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_piece_of_the_proof_reads_its_pages_alone(users: Database, kind: str, mode: str):
+    job = job_file(where=KINDS[kind])
+    async with connected(users.dsn, job) as connection:
+        plan = await plan_of(connection, job, "verify_piece", RANGE, mode)
+    assert sorted(of(plan, "users")) == ["Tid Range Scan", "Tid Scan"]
 
 
 @pytest.mark.parametrize("name", BY_RANGE)

@@ -79,6 +79,7 @@ def test_each_event_has_its_name_level_and_fields(every_line):
         ("warning", "row_rejected"),
         ("info", "row_retried"),
         ("warning", "pass_restarted"),
+        ("info", "verification_restarted"),
         ("info", "pass_done"),
         ("info", "verified"),
         ("info", "leaf_done"),
