@@ -30,7 +30,7 @@ Http = Annotated[
     typer.Option(
         "--http",
         metavar="HOST:PORT",
-        help="Address for metrics and status; 'off' to disable.",
+        help="Address for metrics and status, [::] for IPv4 and IPv6; 'off' to disable.",
         show_default=HTTP_DEFAULT,
     ),
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -48,7 +49,13 @@ class HttpService:
 
         registry, statuses = CollectorRegistry(), JobStatuses()
         self._readers.extend([counters.MetricsSink(registry).record, statuses.record])
-        app = web.build_app(statuses, registry, clock=time.monotonic, silence_max_s=SILENCE_MAX_S)
+        app = web.build_app(
+            statuses,
+            registry,
+            clock=time.monotonic,
+            silence_max_s=SILENCE_MAX_S,
+            own_names=frozenset({socket.gethostname().lower(), self._address[0].lower()}),
+        )
         try:
             await server.serve(app, *self._address, started=self._started)
         except OSError as error:

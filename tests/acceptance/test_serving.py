@@ -5,23 +5,26 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import time
 import urllib.error
 import urllib.request
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 from tests.acceptance.worker import COMMAND, JOB, left, make_users
 
 
 @contextmanager
-def serving(dsn, directory):
+def serving(dsn, directory, descriptors_max=1024):
     """`backfill serve` on a free port: its process and the address that it logged."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
     log = directory.parent / "serve.log"
+    limited = ["sh", "-c", f'ulimit -n {descriptors_max} && exec "$@"', "sh"]
     with log.open("w") as stderr:
         process = subprocess.Popen(
-            [*COMMAND, "serve", str(directory), "--http", "127.0.0.1:0"],
+            [*limited, *COMMAND, "serve", str(directory), "--http", "127.0.0.1:0"],
             stderr=stderr,
             env=environment | {"DATABASE_URL": dsn},
         )
@@ -94,3 +97,27 @@ def test_serve_runs_all_jobs_in_name_order_stays_up_and_takes_new_files(database
         assert left(database) == 0
         process.send_signal(signal.SIGTERM)
         assert process.wait(10) == 143
+
+
+def test_strangers_take_neither_probes_nor_descriptors_nor_the_log(database, tmp_path):
+    make_users(database, 2000)
+    jobs = tmp_path / "jobs"
+    jobs.mkdir()
+    (jobs / "first.yaml").write_text(JOB)
+    with serving(database.worker_dsn, jobs, descriptors_max=256) as (process, url, log), ExitStack() as stack:
+        wait_for(log, lambda line: line["event"] == "finished")
+        before = log.read_text()
+        port = int(url.rpartition(":")[2])
+        for number in range(600):
+            stranger = stack.enter_context(socket.create_connection(("127.0.0.1", port), 10))
+            stranger.sendall(
+                (b"", b"GET / HT", b"GET / HTTP/1.1\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n")[number % 3]
+            )
+            if number % 100 == 99:
+                assert get(f"{url}/healthz") == (200, "ok")
+                assert len(list(Path(f"/proc/{process.pid}/fd").iterdir())) < 128
+        assert log.read_text() == before
+        database.query("update users set handle = null where id <= 100")
+        (jobs / "second.yaml").write_text(JOB.replace("users-handle", "users-again"))
+        wait_for(log, lambda line: line["event"] == "finished" and line["job"] == "users-again")
+        assert left(database) == 0

@@ -49,24 +49,25 @@ def worker():
 
 
 @asynccontextmanager
-async def served(app):
+async def served(app, host="127.0.0.1"):
     send, receive = anyio.create_memory_object_stream[tuple[str, int]](1)
     async with anyio.create_task_group() as tasks, send, receive:
 
         async def run():
-            await serve(app, "127.0.0.1", 0, started=send.send_nowait)
+            await serve(app, host, 0, started=send.send_nowait)
 
         tasks.start_soon(run)
         host, port = await receive.receive()
+        host = f"[{host}]" if ":" in host else host
         yield f"http://{host}:{port}"
         tasks.cancel_scope.cancel()
 
 
-async def fetch(url, *, method="GET", headers=()):
+async def fetch(url, *, method="GET", headers=(), timeout_s=5):
     def read():
         request = urllib.request.Request(url, method=method, headers=dict(headers))
         try:
-            answer = urllib.request.urlopen(request, timeout=5)
+            answer = urllib.request.urlopen(request, timeout=timeout_s)
         except urllib.error.HTTPError as error:
             answer = error
         with answer:
