@@ -112,7 +112,7 @@ class Pollers:
             return partial(self._primary.read_number, probe.sql)
         assert probe.prometheus is not None
         assert probe.query is not None
-        return partial(asyncio.to_thread, prometheus_query.read, probe.prometheus, probe.query)
+        return partial(prometheus_query.read, probe.prometheus, probe.query)
 
 
 def _stale_s(probe: ProbeLimit) -> float:
