@@ -20,6 +20,12 @@ from backfill.values.identifier import quote
 
 LOCK_NOT_AVAILABLE = "55P03"
 
+SCRIPT_SETTINGS = """\
+-- Names mean PostgreSQL's own objects and literals are read as the standard says, whatever this database has set.
+SET search_path = pg_catalog, pg_temp;
+SET standard_conforming_strings = on;
+"""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StateFacts:
@@ -172,14 +178,14 @@ async def _locked(connection: Connection) -> str:
 
 def init_script(role: str | None) -> str:
     """Return the statements of `backfill init` for a DBA to read and run; with a role, its grants too, and an offer."""
-    script = "\n".join(f"BEGIN;\n{step.rstrip()}\nCOMMIT;\n" for step in steps())
-    if role is None:
-        return script
-    granted, offered = (
-        SQL(statement(f"state/{name}").decode()).format(role=Identifier(role)).as_string()
-        for name in ("grants", "grant_compression")
-    )
-    return f"{script}\n{granted}\n{_commented(offered)}\n"
+    parts = [SCRIPT_SETTINGS, *(f"BEGIN;\n{step.rstrip()}\nCOMMIT;\n" for step in steps())]
+    if role is not None:
+        granted, offered = (
+            SQL(statement(f"state/{name}").decode()).format(role=Identifier(role)).as_string()
+            for name in ("grants", "grant_compression")
+        )
+        parts += [granted, f"{_commented(offered)}\n"]
+    return "\n".join([*parts, "RESET search_path;\nRESET standard_conforming_strings;\n"])
 
 
 def _commented(text: str) -> str:
