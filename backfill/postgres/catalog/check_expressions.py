@@ -27,7 +27,7 @@ from backfill.postgres.statements.predicates import RowPredicates
 from backfill.retry.missing_grant import parse_denied
 from backfill.table.definition import Table
 from backfill.values.errors import DatabaseError, JobError, StatementRefused
-from backfill.values.redact import redact
+from backfill.values.redact import foreign
 
 Path = tuple[str | int, ...]
 
@@ -185,4 +185,4 @@ async def _said(connection: Connection, error: psycopg.Error, text: str) -> str:
 
 def _words(error: psycopg.Error) -> str:
     words = error.diag.message_primary or str(error)
-    return redact(f"{words}; {error.diag.message_hint}" if error.diag.message_hint else words)
+    return foreign(f"{words}; {error.diag.message_hint}" if error.diag.message_hint else words)

@@ -26,7 +26,7 @@ from backfill.table.checkpoint import Checkpoint, Tid
 from backfill.table.row_counts import BatchRange
 from backfill.table.stripe_plan import mask
 from backfill.values.errors import FunctionError, JobError, StatementRefused
-from backfill.values.redact import redact
+from backfill.values.redact import foreign
 
 ROWS_FIRST = 100
 """Rows of the first call, when nobody knows how long one takes."""
@@ -73,11 +73,11 @@ class RowMapper:
             try:
                 await self._process.open()
             except Unloadable as error:
-                raise JobError(f"{self._place(at_function=error.at_function)}: {redact(str(error))}") from None
+                raise JobError(f"{self._place(at_function=error.at_function)}: {foreign(str(error))}") from None
             except ProcessDied as error:
                 if deaths == DEATHS_MAX:
                     raise JobError(
-                        f"{self._place()}: the process that imports {python.function} {redact(str(error))}"
+                        f"{self._place()}: the process that imports {python.function} {foreign(str(error))}"
                     ) from None
             else:
                 return
@@ -169,7 +169,7 @@ class RowMapper:
         try:
             texts = await self._process.map([row.inputs for row in read], self.timeout_s)
         except Unloadable as error:  # it was there when the run began
-            raise FunctionError(f"{self._place(at_function=error.at_function)}: {redact(str(error))}") from None
+            raise FunctionError(f"{self._place(at_function=error.at_function)}: {foreign(str(error))}") from None
         except FunctionFailed as error:
             tid = None if error.row is None else read[error.row].tid
             raise await self._fault(connection, statements, str(error), tid) from None
@@ -179,7 +179,7 @@ class RowMapper:
             if self._deaths == DEATHS_MAX:
                 raise await self._fault(connection, statements, f"{error}, {DEATHS_MAX} times", read[0].tid) from None
             raise StatementRefused(
-                f"function {self._function}: its process {redact(str(error))}", FUNCTION_DIED
+                f"function {self._function}: its process {foreign(str(error))}", FUNCTION_DIED
             ) from None
         self._deaths, self._suspects = 0, max(0, self._suspects - len(read))
         if not self._suspects:
@@ -188,7 +188,7 @@ class RowMapper:
         return texts
 
     async def _fault(self, connection: Connection, statements: Statements, what: str, tid: Tid | None) -> FunctionError:
-        where, what = f"{self._place(at_function=True)}: function {self._function}", redact(what)
+        where, what = f"{self._place(at_function=True)}: function {self._function}", foreign(what)
         if tid is None:
             return FunctionError(f"{where} {what}; for no row by itself, only for all of a batch")
         with translated(connection):

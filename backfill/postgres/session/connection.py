@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Any, TypeVar
 
 import psycopg
-from psycopg import AsyncConnection, AsyncCursor, AsyncPipeline
+from psycopg import AsyncConnection, AsyncCursor, AsyncPipeline, Notify
 from psycopg.abc import PQGen
 from psycopg.conninfo import make_conninfo
 from psycopg.pq import Conninfo
@@ -31,7 +31,7 @@ from backfill.postgres.session.settings import OURS, SESSION, changed
 from backfill.postgres.session.sql_files import statement
 from backfill.retry.connect_advice import with_advice
 from backfill.values.errors import ConnectionLost, JobError, StatementRefused
-from backfill.values.redact import redact
+from backfill.values.redact import foreign
 from backfill.values.units import format_duration
 
 INSUFFICIENT_PRIVILEGE = "42501"
@@ -165,7 +165,12 @@ async def _open(dsn: str, application_name: str) -> Connection:
     except ConnectionLost as error:
         raise ConnectionLost(with_advice(mask_values(str(error), given), _user(given))) from error
     escape_unknown(connection)
+    connection.add_notify_handler(_ignore)  # without a handler, the driver keeps every notification
     return connection
+
+
+def _ignore(_notification: Notify) -> None:
+    """A trigger may LISTEN in our session; nobody here waits for what it hears."""
 
 
 def _user(given: dict[str, Any]) -> str | None:
@@ -223,7 +228,8 @@ def translated(connection: Connection | None = None) -> Iterator[None]:
     try:
         yield
     except psycopg.Error as error:
-        message = redact(str(error)).strip() or type(error).__name__
+        message = foreign(str(error)) or type(error).__name__
+        error.args = (message,)  # it may be kept and shown with its traceback, too
         gone = connection is not None and connection.closed
         if error.sqlstate is None or gone:
             raise ConnectionLost(message) from error

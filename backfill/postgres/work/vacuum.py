@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -24,8 +25,10 @@ from backfill.throttle.signals import VacuumResult
 from backfill.upkeep.vacuum import reason_to_cancel
 from backfill.upkeep.vacuum_choice import VacuumCost
 from backfill.values.errors import DatabaseError, Halted, StatementRefused
+from backfill.values.redact import foreign
 
 WATCH_EVERY_S = 0.25
+SAID_MAX = 100
 STOP_MAX_S = 5.0
 """Time for a cancelled VACUUM to end; then its connection is given up."""
 
@@ -36,17 +39,19 @@ _WAL = re.compile(r"WAL usage: .* (\d+) bytes")
 
 @dataclass(slots=True)
 class _Said:
-    """What VACUUM (VERBOSE) said; nothing is known where the server speaks another language."""
+    """What VACUUM (VERBOSE) said: its last lines and its first warnings, as an index's function may say any number.
 
-    info: list[str] = field(default_factory=list)
+    Nothing is known if the server speaks another language.
+    """
+
+    info: deque[str] = field(default_factory=lambda: deque(maxlen=SAID_MAX))
     warnings: list[tuple[str | None, str]] = field(default_factory=list)
 
     def hear(self, diag: Diagnostic) -> None:
-        text = f"{diag.message_primary}\n{diag.message_detail or ''}"
-        if diag.severity_nonlocalized == "WARNING":
-            self.warnings.append((diag.sqlstate, diag.message_primary or "a warning"))
-        else:
-            self.info.append(text)
+        if diag.severity_nonlocalized != "WARNING":
+            self.info.append(foreign(f"{diag.message_primary}\n{diag.message_detail or ''}"))
+        elif len(self.warnings) < SAID_MAX:
+            self.warnings.append((diag.sqlstate, foreign(diag.message_primary or "a warning")))
 
     def sum_of(self, pattern: re.Pattern[str]) -> int | None:
         """Return the sum of a figure over the table and its TOAST table, None where it was not said."""

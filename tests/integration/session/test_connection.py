@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 
 import psycopg
 import pytest
@@ -156,6 +157,27 @@ def test_a_dsn_is_found_or_asked_for():
     assert resolve_dsn(None, {"PGSERVICE": "c"}) == ""
     with pytest.raises(JobError, match=r"no database given; use --dsn, DATABASE_URL .* backfill demo"):
         resolve_dsn(None, {})
-    with pytest.raises(JobError, match="the DSN cannot be read") as caught:
+    with pytest.raises(JobError, match="the DSN cannot be parsed") as caught:
         resolve_dsn("dbname=a password = 'unclosed s3cr3t", {})
     assert "s3cr3t" not in str(caught.value)
+
+
+async def test_a_message_of_10_mb_is_cut_where_it_enters(database: Database):
+    connection = await connect(database.dsn, application_name="canary")
+    async with connection:
+        with pytest.raises(StatementRefused) as refused, translated(connection):
+            await connection.execute("do $$ begin raise exception '%', repeat('x', 10000000); end $$")
+    text = str(refused.value)
+    assert text.startswith("xxxx")
+    assert len(text) < 4200
+    assert re.search(r"… \(10,0[0-9]{2},[0-9]{3} bytes\)$", text)
+    assert len(str(refused.value.__cause__)) < 4200
+
+
+async def test_notifications_are_not_kept(database: Database):
+    connection = await connect(database.dsn, application_name="canary")
+    async with connection:
+        await connection.execute("listen flood")
+        await connection.execute("select pg_notify('flood', repeat('x', 7000) || i) from generate_series(1, 500) i")
+        await connection.execute("select 1")
+        assert not connection._notifies_backlog

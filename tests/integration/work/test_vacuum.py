@@ -236,7 +236,7 @@ async def test_a_connection_that_is_lost_is_a_vacuum_that_failed(users: Database
 
 KILLED = """
 import asyncio, sys
-from backfill.upkeep.vacuum import VacuumCost
+from backfill.upkeep.vacuum_choice import VacuumCost
 from backfill.postgres.work.job_session import PgJobSession
 from backfill.jobfile.load import load
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from backfill.values.redact import MASK, redact
+from backfill.values.redact import MASK, MESSAGE_BYTES_MAX, foreign, redact
 
 URL_SHELL = f"postgresql://user:{MASK}@host:5432/app"
 CONNINFO_SHELL = f"cannot connect: host=h dbname=app password={MASK} user=u"
@@ -112,3 +112,17 @@ PIECES = [
 @given(st.lists(st.sampled_from(PIECES), max_size=30).map("".join))
 def test_is_idempotent(text):
     assert redact(redact(text)) == redact(text)
+
+
+def test_the_words_of_others_are_cut_and_say_how_long_they_were():
+    assert foreign("short ü") == "short ü"
+    assert foreign("ü" * 3000) == "ü" * 2048 + "… (6,000 bytes)"
+    long = foreign("x" * 10 * 1024**2)
+    assert long == "x" * 4096 + "… (10,485,760 bytes)"
+    assert foreign("\ud800" * 2) == "??"
+
+
+def test_a_password_is_not_let_through_by_the_cut():
+    for before in range(MESSAGE_BYTES_MAX - 60, MESSAGE_BYTES_MAX + 10):
+        text = "x" * before + " postgresql://app:Tr0ub4dor@db.example/shop" + " y" * 50_000
+        assert "Tr0" not in foreign(text)
