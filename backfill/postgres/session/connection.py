@@ -54,6 +54,8 @@ ANSWER_S = 20.0
 WAIT_INTERVAL_S = 0.1
 """psycopg's own: how often a wait looks up for Ctrl-C."""
 
+WORKER_PREFIX = "backfill:"
+"""How the application_name of every worker begins."""
 TRANSACTION_TIMEOUT = 170000
 """The first version that has this setting."""
 
@@ -117,7 +119,7 @@ def resolve_dsn(option: str | None, environment: dict[str, str]) -> str:
 def worker_name(job: str) -> str:
     """Return the application_name of a worker: the job, cut where it is long, and where it runs; at most 63 bytes."""
     place = f"@{socket.gethostname()}:{os.getpid()}"[-32:]
-    return f"backfill:{job}"[: 63 - len(place)] + place
+    return f"{WORKER_PREFIX}{job}"[: 63 - len(place)] + place
 
 
 async def connect(dsn: str, *, application_name: str, job: Job | None = None) -> Connection:

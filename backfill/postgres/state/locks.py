@@ -6,10 +6,40 @@ Keys are the first 8 bytes of a SHA-256; advisory locks belong to one database, 
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 
-from backfill.postgres.session.connection import Connection, translated
+from psycopg.rows import class_row
+
+from backfill.postgres.session.connection import WORKER_PREFIX, Connection, translated
 from backfill.postgres.session.pooler import require_same_process
 from backfill.postgres.session.sql_files import statement
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockHolder:
+    """The session that has a lock: the name it gives itself, and the role, which it cannot choose."""
+
+    pid: int
+    application_name: str
+    role: str
+    may_write: bool
+    client: str
+    since: str
+
+
+def describe(holder: LockHolder, table: str | None) -> str:
+    """Return who holds a lock, and that it is not a worker if it cannot be one; `table` is that of a table's lock."""
+    who = (
+        f"{holder.application_name} (pid {holder.pid}, role {holder.role}, {holder.client},"
+        f" connected since {holder.since})"
+    )
+    if not holder.may_write:
+        why = f"role {holder.role} cannot write schema backfill"
+    elif not holder.application_name.startswith(WORKER_PREFIX):
+        why = f"its application_name does not begin with {WORKER_PREFIX}"
+    else:
+        return f"{who}, which fills table {table} for another job" if table else who
+    return f"{who}, which is not a worker: {why}; end it: SELECT pg_terminate_backend({holder.pid})"
 
 
 def lock_key(kind: str, name: str) -> int:
@@ -49,10 +79,7 @@ async def release(connection: Connection, leaf: str) -> None:
 
 
 async def _holder(connection: Connection, key: int, table: str | None) -> str:
-    cursor = await connection.execute(statement("state/read_lock_holder"), {"key": key})
-    holder = await cursor.fetchone()
-    if holder is None:
-        return "a session that has just ended"
-    pid, application_name, client, since = holder
-    what = f", which fills table {table} for another job" if table else ""
-    return f"{application_name} (pid {pid}, {client}, connected since {since}){what}"
+    async with connection.cursor(row_factory=class_row(LockHolder)) as cursor:
+        await cursor.execute(statement("state/read_lock_holder"), {"key": key})
+        holder = await cursor.fetchone()
+    return describe(holder, table) if holder else "a session that has just ended"

@@ -69,7 +69,8 @@ class Statements:
             yield f"find, {scope}, {which_pass}", statement
         for (scope, which_pass), statement in self.update.items():
             yield f"update, {scope}, {which_pass}", statement
-        for name in ("verify", "sample_before", "sample_after", "row_key", "find_rejected", "still_matching"):
+        samples = ("sample_before", "sample_after", "row_key", "find_rejected", "still_matching")
+        for name in ("verify", "verify_piece", *samples):
             yield name, getattr(self, name)
         if self.row_values is not None:
             yield "row_values", self.row_values

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.anyio
 
 WAIT_S = 20.0
 AURORA = """
-create function aurora_replica_status() returns table (
+create function {schema}.aurora_replica_status() returns table (
     server_id text, session_id text, replica_lag_in_msec float8, last_update_timestamp timestamptz
 ) language sql as $$ values
     ('writer', 'MASTER_SESSION_ID', null, now()),
@@ -163,13 +163,30 @@ async def test_auroras_readers_are_told_by_the_function_that_only_it_has(databas
     async with await connect(database.dsn, application_name="backfill:test") as connection:
         assert not (await read_server(connection)).aurora
     make_users(database, 10)
-    run_sql(database, AURORA)
+    run_sql(database, AURORA.format(schema="pg_catalog"))
     async with session(database.dsn, job_file()) as worker:
         await open_leaf(worker)
         found = named(await worker.read_signals())
     readers = {name: one.lag_s for name, one in found.items() if one.state == "aurora"}
     assert readers == {"reader-1": 0.0205, "reader-2": 1.5, "reader-3": None, "reader-5": 0.007}
     assert {"replica-a", "replica-b"} < found.keys()
+
+
+async def test_a_function_of_that_name_that_somebody_made_is_not_called(database: Database):
+    make_users(database, 10)
+    run_sql(
+        database,
+        "create table called ()",
+        "create function note() returns void language sql as 'insert into called default values'",
+        AURORA.format(schema="public").replace("$$ values", "$$ select note(); values"),
+    )
+    async with session(database.dsn, job_file()) as worker:
+        await open_leaf(worker)
+        found = named(await worker.read_signals())
+    async with await connect(database.dsn, application_name="backfill:test") as connection:
+        assert not (await read_server(connection)).aurora
+    assert database.query("select count(*) from called") == [(0,)]
+    assert not [name for name, one in found.items() if one.state == "aurora"]
 
 
 async def test_a_replica_is_asked_itself_and_so_are_those_that_follow_it(cluster: Cluster, database: Database):

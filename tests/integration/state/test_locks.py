@@ -41,7 +41,7 @@ async def test_the_second_worker_of_a_job_is_told_who_has_it(users: Database):
         told = await second.try_lock()
         assert told is not None
         name = re.escape(worker_name("users-handle"))
-        assert re.fullmatch(rf"{name} \(pid {pid}, local, connected since \d{{4}}-[-: 0-9]+\+00\)", told)
+        assert re.fullmatch(rf"{name} \(pid {pid}, role postgres, local, connected since \d{{4}}-[-: 0-9]+\+00\)", told)
         assert {holder for _, holder in locks(users)} == {pid}
     wait_until(lambda: not locks(users), "they are free")
 
@@ -109,5 +109,40 @@ async def test_anyone_s_advisory_lock_on_the_key_is_told(users: Database):
             async with connected(users.dsn, job_file()) as connection:
                 told = await try_lock(connection, name, "public.users")
             assert told is not None
-            assert told.startswith(f"psql (pid {other.info.backend_pid}, local, ")
+            assert told.startswith(f"psql (pid {other.info.backend_pid}, role postgres, local, ")
+    wait_until(lambda: not locks(users), "they are free")
+
+
+async def test_a_stranger_who_takes_a_lock_under_a_worker_s_name_is_no_worker(users: Database):
+    """The name is his own choice; the role is not."""
+    run_sql(users, "create role stranger login")
+    dsn = f"{users.dsn_for('stranger')} application_name=backfill:users-handle@there:1"
+    try:
+        async with session(users.dsn, job_file()):
+            pass  # the state is there
+        with psycopg.connect(dsn, autocommit=True) as stranger:
+            pid = stranger.info.backend_pid
+            stranger.execute("select pg_advisory_lock(%s)", [lock_key("job", "users-handle")])
+            async with Session(users.dsn, job_file()) as worker:
+                told = await worker.try_lock()
+        assert told is not None
+        assert told.startswith(f"backfill:users-handle@there:1 (pid {pid}, role stranger, local, connected since ")
+        assert told.endswith(
+            ", which is not a worker: role stranger cannot write schema backfill;"
+            f" end it: SELECT pg_terminate_backend({pid})"
+        )
+        wait_until(lambda: not locks(users), "they are free")
+    finally:
+        run_sql(users, "drop role stranger")
+
+
+async def test_a_session_of_the_worker_s_role_that_is_no_worker_is_told_as_such(users: Database):
+    async with session(users.dsn, job_file()):
+        pass
+    with psycopg.connect(f"{users.dsn} application_name=psql", autocommit=True) as other:
+        other.execute("select pg_advisory_lock(%s)", [lock_key("job", "users-handle")])
+        async with Session(users.dsn, job_file()) as worker:
+            told = await worker.try_lock()
+    assert told is not None
+    assert ", which is not a worker: its application_name does not begin with backfill:; end it: SELECT" in told
     wait_until(lambda: not locks(users), "they are free")

@@ -7,7 +7,7 @@ SELECT
     pg_is_in_recovery() AS in_recovery,
     pg_has_role('pg_read_all_stats', 'USAGE')
         AND has_function_privilege('pg_ls_archive_statusdir()', 'EXECUTE') AS visible,
-    to_regprocedure('aurora_replica_status()') IS NOT NULL AS aurora,
+    to_regprocedure('pg_catalog.aurora_replica_status()') IS NOT NULL AS aurora,
     pg_size_bytes(current_setting('max_wal_size'))
         / (1 + current_setting('checkpoint_completion_target')::float8) AS checkpoint_bytes,
     extract(epoch FROM current_setting('checkpoint_timeout')::interval)::float8 AS checkpoint_s,

@@ -1,7 +1,14 @@
--- The session that holds an advisory lock of ours, as far as this role may see it.
+-- The session that holds an advisory lock of ours, as far as this role may see it. Anybody can take such a lock and call
+-- himself a worker; but a worker's role may write the state, and no session can choose its role's name.
 SELECT
     l.pid,
     coalesce(nullif(a.application_name, ''), 'unknown') AS application_name,
+    coalesce(a.usename, 'unknown') AS role,
+    coalesce((
+        SELECT has_table_privilege(a.usesysid, c.oid, 'UPDATE')
+        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE n.nspname = 'backfill' AND c.relname = 'job'
+    ), false) AS may_write,
     coalesce(host(a.client_addr), 'local') AS client,
     coalesce(to_char(a.backend_start, 'YYYY-MM-DD HH24:MI:SSOF'), 'unknown') AS since
 FROM pg_locks l
