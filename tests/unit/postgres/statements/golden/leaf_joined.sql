@@ -246,6 +246,43 @@ GROUP BY pg_catalog.hashtid(ctid) OPERATOR(pg_catalog.&) 7
 ) AS parts
 ) AS found
 
+-- verify_piece
+SELECT found.rows_left, found.rows_rejected, CASE WHEN found.rows_left OPERATOR(pg_catalog.>) 0 THEN (found.rows_left OPERATOR(pg_catalog.-) found.rows_rejected) OPERATOR(pg_catalog.-) (
+SELECT pg_catalog.count(*) FROM ONLY "archive"."users_2024" AS "users"
+WHERE "users".ctid OPERATOR(pg_catalog.>=) %(low)s::pg_catalog.tid AND "users".ctid OPERATOR(pg_catalog.<) %(high)s::pg_catalog.tid AND NOT ctid OPERATOR(pg_catalog.=) ANY (%(rejected)s::pg_catalog.tid[]) AND EXISTS (SELECT FROM "public"."accounts" WHERE (
+accounts.id = users.id
+) AND (
+handle IS NULL
+) AND CASE WHEN "users".ctid OPERATOR(pg_catalog.>=) '(0,0)'::pg_catalog.tid THEN (SELECT (
+handle IS NULL
+) FROM (SELECT "users"."id", "users"."username", (
+nick
+)::character varying(63) AS "handle") AS "users") END IS NOT TRUE)
+) ELSE 0 END AS rows_unconverged,
+CASE WHEN found.rows_left OPERATOR(pg_catalog.>) 0 THEN found.rows_left OPERATOR(pg_catalog.-) (
+SELECT pg_catalog.count(*) FROM ONLY "archive"."users_2024" AS "users"
+WHERE "users".ctid OPERATOR(pg_catalog.>=) %(low)s::pg_catalog.tid AND "users".ctid OPERATOR(pg_catalog.<) %(high)s::pg_catalog.tid AND EXISTS (SELECT FROM "public"."accounts" WHERE (
+accounts.id = users.id
+) AND (
+handle IS NULL
+))
+) ELSE 0 END AS rows_without_partner,
+ARRAY(SELECT "sampled".ctid::pg_catalog.text FROM ONLY "archive"."users_2024" AS sampled
+WHERE sampled.ctid OPERATOR(pg_catalog.=) ANY (found.tids) LIMIT 5) AS samples
+FROM (
+SELECT coalesce(pg_catalog.sum(rows), 0)::bigint AS rows_left,
+coalesce(pg_catalog.sum(rejected), 0)::bigint AS rows_rejected, pg_catalog.array_agg(tid) AS tids
+FROM (
+SELECT pg_catalog.count(*) AS rows, pg_catalog.count(*) FILTER (WHERE ctid OPERATOR(pg_catalog.=) ANY (%(rejected)s::pg_catalog.tid[])) AS rejected,
+pg_catalog.min(ctid) FILTER (WHERE NOT ctid OPERATOR(pg_catalog.=) ANY (%(rejected)s::pg_catalog.tid[])) AS tid
+FROM ONLY "archive"."users_2024" AS "users"
+WHERE "users".ctid OPERATOR(pg_catalog.>=) %(low)s::pg_catalog.tid AND "users".ctid OPERATOR(pg_catalog.<) %(high)s::pg_catalog.tid AND (
+handle IS NULL
+)
+GROUP BY pg_catalog.hashtid(ctid) OPERATOR(pg_catalog.&) 7
+) AS parts
+) AS found
+
 -- sample_before
 SELECT "users".ctid::pg_catalog.text, "users".ctid::pg_catalog.text, (pg_catalog.jsonb_build_object('handle', "users"."handle"))::pg_catalog.text
 FROM ONLY "archive"."users_2024" AS "users"

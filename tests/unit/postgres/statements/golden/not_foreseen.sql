@@ -180,6 +180,25 @@ GROUP BY pg_catalog.hashtid(ctid) OPERATOR(pg_catalog.&) 7
 ) AS parts
 ) AS found
 
+-- verify_piece
+SELECT found.rows_left, found.rows_rejected, found.rows_unconverged, 0 AS rows_without_partner,
+ARRAY(SELECT (pg_catalog.jsonb_build_object('id', "sampled"."id"))::pg_catalog.text FROM ONLY "public"."users" AS sampled
+WHERE sampled.ctid OPERATOR(pg_catalog.=) ANY (found.tids) LIMIT 5) AS samples
+FROM (
+SELECT coalesce(pg_catalog.sum(rows), 0)::bigint AS rows_left,
+coalesce(pg_catalog.sum(rejected), 0)::bigint AS rows_rejected, pg_catalog.array_agg(tid) AS tids, coalesce(pg_catalog.sum(stuck), 0)::bigint AS rows_unconverged
+FROM (
+SELECT pg_catalog.count(*) AS rows, pg_catalog.count(*) FILTER (WHERE ctid OPERATOR(pg_catalog.=) ANY (%(rejected)s::pg_catalog.tid[])) AS rejected,
+pg_catalog.min(ctid) FILTER (WHERE NOT ctid OPERATOR(pg_catalog.=) ANY (%(rejected)s::pg_catalog.tid[])) AS tid,
+pg_catalog.count(*) FILTER (WHERE CASE WHEN ctid OPERATOR(pg_catalog.=) ANY (%(rejected)s::pg_catalog.tid[]) THEN false ELSE NULL END) AS stuck
+FROM ONLY "public"."users"
+WHERE "users".ctid OPERATOR(pg_catalog.>=) %(low)s::pg_catalog.tid AND "users".ctid OPERATOR(pg_catalog.<) %(high)s::pg_catalog.tid AND (
+handle IS NULL
+)
+GROUP BY pg_catalog.hashtid(ctid) OPERATOR(pg_catalog.&) 7
+) AS parts
+) AS found
+
 -- sample_before
 SELECT "users".ctid::pg_catalog.text, (pg_catalog.jsonb_build_object('id', "users"."id"))::pg_catalog.text, (pg_catalog.jsonb_build_object('handle', "users"."handle"))::pg_catalog.text
 FROM ONLY "public"."users"

@@ -270,6 +270,34 @@ GROUP BY pg_catalog.hashtid(ctid) OPERATOR(pg_catalog.&) 7
 ) AS parts
 ) AS found
 
+-- verify_piece
+SELECT found.rows_left, found.rows_rejected, found.rows_unconverged, 0 AS rows_without_partner,
+ARRAY(SELECT (pg_catalog.jsonb_build_object('O''Key"s', "sampled"."O'Key""s", 'Üser %%', "sampled"."Üser %%"))::pg_catalog.text FROM ONLY "We.ird ""Schema"""."Tä%%ble.%%s %%(low)s" AS sampled
+WHERE sampled.ctid OPERATOR(pg_catalog.=) ANY (found.tids) LIMIT 5) AS samples
+FROM (
+SELECT coalesce(pg_catalog.sum(rows), 0)::bigint AS rows_left,
+coalesce(pg_catalog.sum(rejected), 0)::bigint AS rows_rejected, pg_catalog.array_agg(tid) AS tids, coalesce(pg_catalog.sum(stuck), 0)::bigint AS rows_unconverged
+FROM (
+SELECT pg_catalog.count(*) AS rows, pg_catalog.count(*) FILTER (WHERE ctid OPERATOR(pg_catalog.=) ANY (%(rejected)s::pg_catalog.tid[])) AS rejected,
+pg_catalog.min(ctid) FILTER (WHERE NOT ctid OPERATOR(pg_catalog.=) ANY (%(rejected)s::pg_catalog.tid[])) AS tid,
+pg_catalog.count(*) FILTER (WHERE CASE WHEN ctid OPERATOR(pg_catalog.=) ANY (%(rejected)s::pg_catalog.tid[]) THEN false ELSE (SELECT (
+"100%%" IS NULL AND "Üser %%" LIKE '%%x'
+  OR id %% 2 = 1
+) FROM (SELECT "Tä%%ble.%%s %%(low)s"."id", "Tä%%ble.%%s %%(low)s"."Üser %%", (
+replace("Üser %%", '%%', $$\%%$$) -- %%(low)s
+
+)::text AS "100%%", (
+id %% 2
+)::integer AS "O'Key""s") AS "Tä%%ble.%%s %%(low)s") IS TRUE END) AS stuck
+FROM ONLY "We.ird ""Schema"""."Tä%%ble.%%s %%(low)s"
+WHERE "Tä%%ble.%%s %%(low)s".ctid OPERATOR(pg_catalog.>=) %(low)s::pg_catalog.tid AND "Tä%%ble.%%s %%(low)s".ctid OPERATOR(pg_catalog.<) %(high)s::pg_catalog.tid AND (
+"100%%" IS NULL AND "Üser %%" LIKE '%%x'
+  OR id %% 2 = 1
+)
+GROUP BY pg_catalog.hashtid(ctid) OPERATOR(pg_catalog.&) 7
+) AS parts
+) AS found
+
 -- sample_before
 SELECT "Tä%%ble.%%s %%(low)s".ctid::pg_catalog.text, (pg_catalog.jsonb_build_object('O''Key"s', "Tä%%ble.%%s %%(low)s"."O'Key""s", 'Üser %%', "Tä%%ble.%%s %%(low)s"."Üser %%"))::pg_catalog.text, (pg_catalog.jsonb_build_object('100%%', "Tä%%ble.%%s %%(low)s"."100%%", 'O''Key"s', "Tä%%ble.%%s %%(low)s"."O'Key""s"))::pg_catalog.text
 FROM ONLY "We.ird ""Schema"""."Tä%%ble.%%s %%(low)s"
