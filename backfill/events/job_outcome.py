@@ -22,7 +22,7 @@ def job_outcome(job: Job, found: Verification) -> tuple[str, str]:
 def refused(rows: int) -> str:
     """Return what became of rows that the server refuses."""
     were = "row was" if rows == 1 else "rows were"
-    return f"{rows:,} {were} refused by the server, kept in backfill.rejected"
+    return f"{rows:,} {were} rejected by the server, kept in backfill.rejected"
 
 
 def _cause(job: Job, found: Verification, stuck: int) -> str:

@@ -1,6 +1,6 @@
-"""What is worth a line of its own: one sentence for each notable event, none for the ordinary.
+"""One sentence for each notable event, none for the ordinary.
 
-News with the same key is the same story told again: a reader counts it instead of repeating it.
+Notices with the same key repeat each other: a reader counts them instead of showing them again.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ from backfill.values.units import format_duration, format_rate
 
 LOCK_WAIT_NOTICE_S = 1.0
 BLIND_KINDS = frozenset({WaitKind.MISSING, WaitKind.BLIND, WaitKind.CONNECTION})
-"""Waits because something cannot be seen: the worst kind."""
+"""Waits because something cannot be seen."""
 SHOWN_ELSEWHERE = frozenset({WaitKind.RETRY, WaitKind.LOCK})
 """Waits that have an event of their own."""
 
 
 class Severity(StrEnum):
-    """How a sentence is meant; the value is rich's style."""
+    """How serious a notice is; the value is rich's style."""
 
     CALM = "default"
     GOOD = "green"
@@ -45,12 +45,12 @@ class Severity(StrEnum):
 
 
 SEVERITIES = {"done": Severity.GOOD, "unconverged": Severity.WARN, "stopped": Severity.WARN}
-"""Final states that are no failure."""
+"""Final states other than failures."""
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """One sentence; `key` is None where each telling is a story of its own."""
+    """One sentence; `key` is None if each notice stands for itself."""
 
     text: str
     tone: Severity = Severity.CALM
@@ -58,24 +58,24 @@ class Notice:
 
 
 def notice_for(event: Event) -> Notice | None:
-    """Return what a person should read about this event; None when nothing is notable."""
+    """Return what a person should read about this event; None if it is not notable."""
     match event:
         case LimitsChanged():
-            return _tuned(event)
+            return _limits_changed(event)
         case VacuumStarted() | VacuumDone() | VacuumNotPermitted():
             return _vacuum(event)
         case LeafStarted():
             return Notice(f"{leaf_words(event)}, {event.pages:,} pages", key="leaf")
         case LeafRemoved():
-            return Notice(f"{event.why}; the others go on", Severity.WARN)
+            return Notice(f"{event.why}; the others continue", Severity.WARN)
         case CompressionChanged():
-            return _compressing(event)
+            return _compression(event)
         case _:
-            return _work(event) or _refused(event) or _trouble(event)
+            return _work(event) or _rejected(event) or _interruption(event)
 
 
 def notice_for_wait(event: WaitStarted | LockWaiting) -> Notice | None:
-    """Return the news that a wait begins; None for the ordinary pace and for what has its own event."""
+    """Return that a wait begins; None for the ordinary pace and for waits with an event of their own."""
     if isinstance(event, LockWaiting):
         return Notice(f"waiting for the lock, held by {event.holder}", Severity.WARN)
     if event.reason.kind in PACE_KINDS or event.reason.kind in SHOWN_ELSEWHERE:
@@ -84,14 +84,14 @@ def notice_for_wait(event: WaitStarted | LockWaiting) -> Notice | None:
 
 
 def wait_severity(kind: WaitKind) -> Severity:
-    """Return how a wait of this kind is meant."""
+    """Return how serious a wait of this kind is."""
     if kind in PACE_KINDS:
         return Severity.CALM
     return Severity.BAD if kind in BLIND_KINDS else Severity.WARN
 
 
 def moment(elapsed_s: float) -> str:
-    """Return `8.0s` or `1m03s`: always of one form within the first minute, so that a column aligns."""
+    """Return `8.0s` or `1m03s`: one form within the first minute, so that columns align."""
     return f"{elapsed_s:.1f}s" if elapsed_s < 59.95 else format_duration(round(elapsed_s))
 
 
@@ -106,14 +106,14 @@ def leaf_words(event: LeafStarted) -> str:
 
 
 def percent(ratio: float) -> str:
-    """Return `42.1%`, rounded down: 100 % is said only when nothing is left."""
+    """Return `42.1%`, rounded down: 100 % means that nothing is left."""
     return f"{int(ratio * 1000 + 1e-6) / 10:.1f}%"
 
 
-def _tuned(event: LimitsChanged) -> Notice:
+def _limits_changed(event: LimitsChanged) -> Notice:
     if event.refused:
-        return Notice(f"tuned limits do not hold: {event.refused}", Severity.WARN)
-    return Notice(f"tuned: {', '.join(event.changes) or 'as in the job file'}")
+        return Notice(f"changed limits do not apply: {event.refused}", Severity.WARN)
+    return Notice(f"limits changed: {', '.join(event.changes)}" if event.changes else "limits as in the job file")
 
 
 def _vacuum(event: VacuumStarted | VacuumDone | VacuumNotPermitted) -> Notice:
@@ -122,7 +122,7 @@ def _vacuum(event: VacuumStarted | VacuumDone | VacuumNotPermitted) -> Notice:
             return Notice(f"vacuum started: {count_rows(event.moved)} moved", key="vacuum started")
         case VacuumDone(result="done"):
             held = f", {event.held:,} held by older snapshots" if event.held else ""
-            removed = "" if event.removed is None else f", {event.removed:,} old versions removed"
+            removed = "" if event.removed is None else f", {event.removed:,} row versions removed"
             return Notice(f"vacuum done in {format_duration(event.took_s)}{removed}{held}", key="vacuum done")
         case VacuumDone():
             text = f"vacuum {event.result} after {format_duration(event.took_s)}: {event.why}"
@@ -131,8 +131,8 @@ def _vacuum(event: VacuumStarted | VacuumDone | VacuumNotPermitted) -> Notice:
             return Notice(event.why, Severity.WARN)
 
 
-def _compressing(event: CompressionChanged) -> Notice:
-    how = f"compressed by {event.method}" if event.method else "not compressed"
+def _compression(event: CompressionChanged) -> Notice:
+    how = f"compressed with {event.method}" if event.method else "not compressed"
     return Notice(f"full-page images {how}: {event.why}", key="compression")
 
 
@@ -141,14 +141,14 @@ def _verified(event: Verified | VerificationRestarted) -> Notice:
         return Notice(f"the final read continues in pieces: {event.why}", key="verification restarted")
     took = format_duration(event.took_s)
     if event.rows_left == 0:
-        return Notice(f"verified in {took}: no row is left to do", Severity.GOOD)
+        return Notice(f"verified in {took}: no row matches any longer", Severity.GOOD)
     cannot = f", {event.rows_unconverged:,} of them cannot converge" if event.rows_unconverged else ""
     if event.rows_unconverged == event.rows_left:
         cannot = " and cannot converge"
     if event.rows_without_partner:
         cannot += f", {event.rows_without_partner:,} have no partner"
     if event.rows_rejected:
-        cannot += f", {event.rows_rejected:,} are refused by the server"
+        cannot += f", {event.rows_rejected:,} are rejected by the server"
     return Notice(f"verified in {took}: {count_rows(event.rows_left)} still match{cannot}", Severity.WARN)
 
 
@@ -162,7 +162,7 @@ def _work(event: Event) -> Notice | None:
         case LayoutChanged():
             return Notice(f"layout: {event.why}", key=f"layout {event.lane}")
         case PassDone():
-            result = f"done: {count_rows(event.rows)}" if event.rows else "found nothing to do"
+            result = f"done: {count_rows(event.rows)}" if event.rows else "found no matching rows"
             return Notice(f"pass {event.pass_number} {result}")
         case Verified() | VerificationRestarted():
             return _verified(event)
@@ -172,7 +172,7 @@ def _work(event: Event) -> Notice | None:
             return None
 
 
-def _trouble(event: Event) -> Notice | None:
+def _interruption(event: Event) -> Notice | None:
     match event:
         case LockTaken() if event.waited_s >= LOCK_WAIT_NOTICE_S:
             return Notice(f"lock taken after {format_duration(event.waited_s)}")
@@ -184,20 +184,20 @@ def _trouble(event: Event) -> Notice | None:
             text = f"retry {event.attempt} in {format_duration(event.delay_s)}, {why}"
             return Notice(text, Severity.WARN, f"retry {event.reason}")
         case PassRestarted():
-            return Notice(f"table rewritten, the pass starts again: {event.why}", Severity.WARN)
+            return Notice(f"table rewritten, the pass starts over: {event.why}", Severity.WARN)
         case Stopping():
-            return Notice(f"{event.signal}: the batch in flight ends, then the worker", Severity.WARN)
+            return Notice(f"{event.signal} received: finishing the current batch, then exiting", Severity.WARN)
         case _:
             return None
 
 
-def _refused(event: Event) -> Notice | None:
+def _rejected(event: Event) -> Notice | None:
     match event:
-        case BatchRefused() if event.rows == event.rows_searched:  # the search begins; its steps are many
-            text = f"{count_rows(event.rows)} refused together, {event.reason}: {_first_line(event.message)}"
-            return Notice(text, Severity.WARN, "refused")
+        case BatchRefused() if event.rows == event.rows_searched:  # only the beginning of the search: it has many steps
+            text = f"batch of {count_rows(event.rows)} rejected, {event.reason}: {_first_line(event.message)}"
+            return Notice(text, Severity.WARN, "batch rejected")
         case RowRejected():
-            text = f"row {event.key} is set aside, {event.rows_rejected:,} are: {_first_line(event.message)}"
+            text = f"row {event.key} rejected, {event.rows_rejected:,} so far: {_first_line(event.message)}"
             return Notice(text, Severity.WARN, "rejected")
         case _:
             return None

@@ -24,6 +24,6 @@ def test_the_demo_shows_a_throttled_killed_and_resumed_backfill_and_ends_0():
         "link to replica-b widened",
         "100,000: each row once",
         "0 rows differ",
-        "no row matches `where` any more",
+        "no row matches `where` any longer",
     ):
         assert words in told, told

@@ -162,7 +162,7 @@ def test_rows_that_cannot_be_written_are_set_aside_and_filled_when_they_are_mend
         ]
         [finished] = [line for line in told if line["event"] == "finished"]
         assert (finished["state"], finished["rows_rejected"], finished["rows_unconverged"]) == ("unconverged", 1, 0)
-        assert finished["why"].startswith("1 row was refused by the server, kept in backfill.rejected; for example (")
+        assert finished["why"].startswith("1 row was rejected by the server, kept in backfill.rejected; for example (")
         assert len([line for line in told if line["event"] == "row_rejected"]) == 1
         if table not in ("checked", "no_reference"):
             continue
@@ -174,7 +174,7 @@ def test_rows_that_cannot_be_written_are_set_aside_and_filled_when_they_are_mend
         )
         assert words[0] in again.stdout
     shown = backfill("status", dsn=database.worker_dsn).stdout
-    assert shown.count("1 row was refused by the server, kept in backfill.rejected") >= len(files)
+    assert shown.count("1 row was rejected by the server, kept in backfill.rejected") >= len(files)
     for table in files:
         with psycopg.connect(database.dsn, autocommit=True) as connection:
             connection.execute(MENDED[table].encode())

@@ -1,7 +1,7 @@
-"""Events as log lines: one line tells one fact, by the event's name and its fields, units last.
+"""Events as log lines: one event a line, with the event's name and fields, units last.
 
-What happens many times a second is told at most every few seconds: a wait once for each subject, batches as
-one `progress` line. Each single one is there at level debug.
+What happens many times a second is logged every few seconds: a wait once for each subject, batches as one `progress`
+line. Each single event is logged at level debug.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
 QUIET_S = 10.0
-"""The same wait is told again, and progress is told, this often."""
+"""How often the same wait and the progress are logged."""
 QUIET = PACE_KINDS | {WaitKind.LOCK, WaitKind.RETRY, WaitKind.CONNECTION}
-"""Waits that are no news: the ordinary pace, and those that LockWaiting and Retried have told with more."""
+"""Waits at level debug: the ordinary pace, and those about which LockWaiting and RetryScheduled say more."""
 
 _LEVELS: dict[type[Event], int] = {
     SignalsRead: logging.DEBUG,
@@ -39,7 +39,7 @@ _LEVELS: dict[type[Event], int] = {
     LeafRemoved: logging.WARNING,
     RowRejected: logging.WARNING,
 }
-_LAST_WORD = {State.UNCONVERGED: logging.WARNING, State.HALTED: logging.ERROR, State.FAILED: logging.ERROR}
+_FINAL_LEVELS = {State.UNCONVERGED: logging.WARNING, State.HALTED: logging.ERROR, State.FAILED: logging.ERROR}
 
 
 @dataclass(slots=True)
@@ -55,14 +55,14 @@ class _ProgressSummary:
 
 @dataclass(slots=True)
 class LogSink:
-    """A reader of events that writes them as log lines."""
+    """The sink that writes events as log lines."""
 
     log: FilteringBoundLogger
-    _told_s: dict[tuple[str, ...], float] = field(default_factory=dict)
+    _logged_s: dict[tuple[str, ...], float] = field(default_factory=dict)
     _progress: dict[str, _ProgressSummary] = field(default_factory=dict)
 
     def record(self, event: Event, at_s: float) -> None:
-        """Write the event at the level that it deserves, or add it to the next `progress` line."""
+        """Write the event at its level, and add it to the next `progress` line."""
         self.log.log(self._level(event, at_s), _name(event), **_fields(event))
         self._add(event, at_s)
 
@@ -77,15 +77,17 @@ class LogSink:
             case RetryScheduled() | VacuumDone() | BatchRefused() if _loud(event):
                 return logging.WARNING
             case Finished(state=state):
-                return _LAST_WORD.get(State(state), logging.INFO)
+                return _FINAL_LEVELS.get(State(state), logging.INFO)
             case _:
                 return _LEVELS.get(type(event), logging.INFO)
 
     def _once(self, key: tuple[str, ...], at_s: float) -> int:
-        self._told_s = {old: told_s for old, told_s in self._told_s.items() if at_s - told_s < QUIET_S}
-        if key in self._told_s:
+        self._logged_s = {
+            old: at_s_before for old, at_s_before in self._logged_s.items() if at_s - at_s_before < QUIET_S
+        }
+        if key in self._logged_s:
             return logging.DEBUG
-        self._told_s[key] = at_s
+        self._logged_s[key] = at_s
         return logging.INFO
 
     def _add(self, event: Event, at_s: float) -> None:
@@ -100,11 +102,11 @@ class LogSink:
                 progress.rows += event.rows
                 progress.wal_bytes += event.wal_bytes
                 if at_s - progress.since_s >= QUIET_S:
-                    self._tell(event, progress, at_s)
+                    self._log_progress(event, progress, at_s)
             case _:
                 pass
 
-    def _tell(self, last: BatchDone, progress: _ProgressSummary, at_s: float) -> None:
+    def _log_progress(self, last: BatchDone, progress: _ProgressSummary, at_s: float) -> None:
         span_s = at_s - progress.since_s
         self.log.info(
             "progress",
@@ -126,14 +128,14 @@ def _loud(event: RetryScheduled | VacuumDone | BatchRefused) -> bool:
     match event:
         case RetryScheduled():
             return event.attempt >= RETRIES_LOUD
-        case BatchRefused():  # the search begins; its steps are many
+        case BatchRefused():  # only the beginning of the search: it has many steps
             return event.rows == event.rows_searched
         case VacuumDone():
             return event.result == "failed"
 
 
 def subject(text: str) -> str:
-    """Return the words of a reason before its first number: what stays the same while the number changes."""
+    """Return the words of a reason before its first number: they stay the same while the number changes."""
     words = text.split()
     number = next((index for index, word in enumerate(words) if word[0].isdigit()), len(words))
     return " ".join(words[:number])

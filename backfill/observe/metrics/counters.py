@@ -23,7 +23,8 @@ from backfill.events.throttle import WaitStarted
 from backfill.events.vacuum import VacuumDone
 from backfill.observe.metrics.gauge_values import gauges
 from backfill.observe.metrics.table import METRICS, PREFIX
-from backfill.observe.status import Status, begin, fold
+from backfill.observe.status import JobStatus, begin
+from backfill.observe.status_fold import fold
 from backfill.throttle.wait_reason import WaitKind
 
 RETRY_REASONS_MAX = 32
@@ -49,7 +50,7 @@ class MetricsSink:
                 )
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
-        self._jobs: dict[str, Status] = {}
+        self._jobs: dict[str, JobStatus] = {}
         self._retry_reasons: set[str] = set()
         registry.register(self)
 

@@ -10,17 +10,17 @@ from collections.abc import Iterator
 from math import nan
 
 from backfill.observe.metrics.table import SIGNALS
-from backfill.observe.status import State, Status
+from backfill.observe.status import JobStatus, State
 from backfill.throttle.reading import Reading
 
 GaugeFamily = tuple[str, tuple[str, ...]]
 
 
-def gauges(status: Status) -> Iterator[tuple[GaugeFamily, float]]:
+def gauges(status: JobStatus) -> Iterator[tuple[GaugeFamily, float]]:
     """Yield every gauge of the job; the first label is the job's name."""
     job = status.job
     yield ("lock_held", (job,)), bool(status.lock_held)
-    yield ("vacuum_running", (job,)), status.vacuum_supervisor
+    yield ("vacuum_running", (job,)), status.vacuuming
     for state in State:
         yield ("job_state", (job, state.value)), state is status.state
     if status.begun is not None:
@@ -40,7 +40,7 @@ def gauges(status: Status) -> Iterator[tuple[GaugeFamily, float]]:
     yield from _reading(status)
 
 
-def _reading(status: Status) -> Iterator[tuple[GaugeFamily, float]]:
+def _reading(status: JobStatus) -> Iterator[tuple[GaugeFamily, float]]:
     job, signals = status.job, status.reading
     if signals is None:
         return

@@ -1,6 +1,6 @@
-"""How a run stands at this moment: one word, one sentence, and the figures of the last seconds.
+"""What a run does now: one word, one sentence, and the figures of the last seconds.
 
-Shared by the live view and the plain lines; pure, the time is an argument.
+Shared by the live view and the plain lines. Pure: the time is an argument.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from backfill.throttle.wait_reason import PACE_KINDS
 from backfill.values.units import format_duration
 
 LINGER_S = 1.0
-"""The pace is told so long after its last wait: it changes many times a second."""
+"""The pace is shown this long after its last wait: it changes many times a second."""
 QUIET_S = 3.0
-"""No event for so long, without an announced wait, is worth saying."""
+"""No event for this long, without an announced wait, is reported."""
 LONG_S = 1.0
-"""A wait of so long is told with its length."""
+"""A wait is shown with its length from here on."""
 
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """The word is one of starts, runs, pace, waits, quiet, verify, stops or the final state.
+    """The word is one of starts, runs, pace, waits, stalled, verify, stops or the final state.
 
-    `length_s` is how long it has been so without a break; 0 where that is not known.
+    `length_s` is how long this has lasted without a break; 0 if that is not known.
     """
 
     word: str
@@ -34,7 +34,7 @@ class Activity:
 
     @property
     def length(self) -> str:
-        """`for 12s` once it is long enough to be told, else empty."""
+        """`for 12s` if it is long enough to be shown, else empty."""
         return f"for {format_duration(int(self.length_s))}" if self.length_s >= LONG_S else ""
 
 
@@ -50,18 +50,18 @@ class Recent:
 
 
 def activity_of(view: TerminalState, now_s: float) -> Activity:
-    """Return what the worker does now; the most binding fact wins."""
-    wait = _told_wait(view, now_s)
-    return _end(view) or _trouble(wait, now_s) or _silence(view, now_s) or _work(view, wait, now_s)
+    """Return what the worker does now; the strongest fact wins."""
+    wait = _shown_wait(view, now_s)
+    return _end(view) or _held(wait, now_s) or _silence(view, now_s) or _work(view, wait, now_s)
 
 
 def silence_s(view: TerminalState, now_s: float) -> float:
     """Return how long ago the last event was, or the end of the wait that it announced."""
-    return now_s - max(view.began_s, view.heard_s, *(one.end_s for one in view.waits[-1:]))
+    return now_s - max(view.began_s, view.heard_s, *(wait.end_s for wait in view.waits[-1:]))
 
 
 def recent(view: TerminalState, now_s: float) -> Recent:
-    """Return the figures of the last seconds; when no batch ended in them, those of the last batch."""
+    """Return the figures of the last seconds; if no batch ended in them, those of the last batch."""
     if view.batch is None:
         return Recent()
     slots = [slot for slot in view.slots if slot.index > (now_s - PACE_S) / SLOT_S - 1]
@@ -99,34 +99,36 @@ def _end(view: TerminalState) -> Activity | None:
     return Activity(view.finished.state, view.finished.why, SEVERITIES.get(view.finished.state, Severity.BAD))
 
 
-def _trouble(wait: OpenWait | None, now_s: float) -> Activity | None:
+def _held(wait: OpenWait | None, now_s: float) -> Activity | None:
     if wait is None or not wait.open or wait.kind in PACE_KINDS:
         return None
     return Activity("waits", wait.text, wait_severity(wait.kind), now_s - wait.start_s)
 
 
 def _silence(view: TerminalState, now_s: float) -> Activity | None:
-    """The final read of the table is long and silent, and known to be; other silence is worth saying."""
+    """The final read of the table is long and has no events; any other silence is reported."""
     silent_s = silence_s(view, now_s)
     if view.passed is not None and view.passed.rows == 0 and view.verified is None:
-        return Activity("verify", "reading the whole table once more", length_s=silent_s)
+        return Activity("verify", "reading the whole table to verify it", length_s=silent_s)
     if silent_s < QUIET_S or view.heard_s < view.began_s:
         return None
-    return Activity("quiet", "no word from the worker", Severity.WARN, silent_s)
+    return Activity("stalled", "no events from the worker", Severity.WARN, silent_s)
 
 
 def _work(view: TerminalState, wait: OpenWait | None, now_s: float) -> Activity:
     if view.stopping is not None:
-        return Activity("stops", f"{view.stopping.signal}: the batch in flight ends", Severity.WARN)
+        return Activity(
+            "stops", f"{view.stopping.signal} received: finishing the current batch, then exiting", Severity.WARN
+        )
     if view.started is None:
         heard = view.heard_s >= view.began_s
-        return Activity("starts", "reading the table and the cluster" if heard else "no word from the worker yet")
+        return Activity("starts", "reading the table and the cluster" if heard else "no events from the worker yet")
     if wait is not None:
         return Activity("pace", wait.text, length_s=now_s - wait.start_s if wait.open else 0.0)
     return Activity("runs", "nothing to wait for")
 
 
-def _told_wait(view: TerminalState, now_s: float) -> OpenWait | None:
+def _shown_wait(view: TerminalState, now_s: float) -> OpenWait | None:
     last = view.waits[-1] if view.waits else None
     if last is None or now_s - last.end_s >= LINGER_S:
         return None

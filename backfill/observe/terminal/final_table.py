@@ -1,4 +1,4 @@
-"""The table at the end of a run: what was done, what it cost, and whether it is proven."""
+"""The table at the end of a run: what was done, what it cost, and whether it is verified."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from backfill.observe.terminal.sparkline import budget_style, share
 from backfill.values.units import format_duration, format_size
 
 SAMPLES = 5
-PROVEN = frozenset({"done", "unconverged"})
-"""States after which the table was read whole once more."""
+VERIFIED = frozenset({"done", "unconverged"})
+"""States that follow a read of the whole table."""
 
 
 def final_table(
@@ -27,20 +27,20 @@ def final_table(
     head.append(f" in {format_duration(finished.elapsed_s)}")
     rows = [*_costs(finished, budget_s)]
     rows += [(glyphs.clean(label), Text(glyphs.clean(value))) for label, value in (extra or {}).items()]
-    rows.append(("verified", _proof(finished)))
-    if finished.state not in PROVEN:
+    rows.append(("verified", _verification(finished)))
+    if finished.state not in VERIFIED:
         rows.append(("why", Text(glyphs.clean(finished.why), tone)))
     rows += [
         ("such as" if index == 0 else "", Text(glyphs.clean(key)))
         for index, key in enumerate(finished.samples[:SAMPLES])
     ]
     rows += [
-        ("refused" if index == 0 else "", Text(glyphs.clean(told), Severity.WARN))
-        for index, told in enumerate(finished.rejected[:SAMPLES])
+        ("rejected" if index == 0 else "", Text(glyphs.clean(row), Severity.WARN))
+        for index, row in enumerate(finished.rejected[:SAMPLES])
     ]
     width = max(len(label) for label, _ in rows)
     lines = [Text.assemble((f"  {label:<{width}}  ", "dim"), value) for label, value in rows]
-    return Group(*(Text(" ").append_text(one) for one in (head, *lines)))
+    return Group(*(Text(" ").append_text(line) for line in (head, *lines)))
 
 
 def _costs(finished: Finished, budget_s: float) -> list[tuple[str, Text]]:
@@ -58,13 +58,13 @@ def _costs(finished: Finished, budget_s: float) -> list[tuple[str, Text]]:
     ]
 
 
-def _proof(finished: Finished) -> Text:
+def _verification(finished: Finished) -> Text:
     if finished.state == "done":
-        return Text("no row matches `where` any more", Severity.GOOD)
+        return Text("no row matches `where` any longer", Severity.GOOD)
     if finished.state == "unconverged":
         left = [f"{count_rows(finished.rows_unconverged)} still match, and no pass can change that"]
         if finished.rows_rejected:
-            refused = f"{count_rows(finished.rows_rejected)} refused by the server, kept in backfill.rejected"
-            left = [*left[: finished.rows_unconverged > 0], refused]
+            rejected = f"{count_rows(finished.rows_rejected)} rejected by the server, kept in backfill.rejected"
+            left = [*left[: finished.rows_unconverged > 0], rejected]
         return Text("; ".join(left), Severity.WARN)
     return Text("not yet", "dim")

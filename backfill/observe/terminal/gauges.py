@@ -45,15 +45,15 @@ class Columns:
         return min(CELLS, self.width - self.name - 2 - self.numbers * _NUMBER)
 
     def heading(self, label: str, scale: str, history: History, numbers: Sequence[str]) -> Text:
-        """Return the line that says what the lines below show, over which time and to which scale."""
+        """Return the heading: what the lines below show, over which time, to which scale."""
         span = format_duration(round(history.cell_s * self.spark))
-        told = f"last {span}, full height {scale}"
-        if len(told) > self.spark:
-            told = self.glyphs.fit(f"{span}, full {scale}", self.spark)
-        return self.line(label, Text(told, "dim"), [(text, "dim") for text in numbers], "bold")
+        caption = f"last {span}, full height {scale}"
+        if len(caption) > self.spark:
+            caption = self.glyphs.fit(f"{span}, full {scale}", self.spark)
+        return self.line(label, Text(caption, "dim"), [(text, "dim") for text in numbers], "bold")
 
     def line(self, name: str, spark: Text, numbers: Sequence[Number], name_style: str = "") -> Text:
-        """Return one line; numbers beyond the room are left out."""
+        """Return one line; numbers that do not fit are left out."""
         text = Text(no_wrap=True)
         label = self.names.get(name, name)
         text.append(label + " " * (self.name - cell_len(label) + 2), name_style)
@@ -68,15 +68,15 @@ class Columns:
 
 
 def columns(view: TerminalState, width: int, glyphs: Glyphs) -> Columns:
-    """Return the division that fits the names, but never starves the sparklines."""
+    """Return the division that fits the names and leaves room for the sparklines."""
     longest = max((cell_len(glyphs.clean(name)) for name in view.seen_s), default=0)
     name = max(NAME_MIN, min(longest, NAME_MAX, width // 4))
     return Columns(width, name, glyphs.fit_names(view.seen_s, name), glyphs)
 
 
 def lag_gauge(view: TerminalState, now_s: float, cols: Columns, rows: int) -> list[Text]:
-    """Return a heading and at most `rows` lines, one for each replica; the worst ones when there are more."""
-    if view.started is None or view.measured is None:
+    """Return a heading and at most `rows` lines, one for each replica; the worst if there are more."""
+    if view.started is None or view.signals is None:
         return []
     if not view.seen_s:
         return [cols.line("lag", Text("no replica in view", "dim"), [], "bold")]
@@ -91,26 +91,26 @@ def lag_gauge(view: TerminalState, now_s: float, cols: Columns, rows: int) -> li
         lines.append(cols.line(name, spark, _lag_numbers(view, name, now_s, cols.glyphs), "dim" if ignored else ""))
     if rest := [name for name in view.seen_s if name not in shown]:
         worst_s = max((view.worst.get(name, 0.0) for name in rest), default=0.0)
-        told = f"and {len(rest)} more, worst {format_duration(worst_s)}"
-        lines.append(cols.line("", Text(told, "dim"), []))
+        more = f"and {len(rest)} more, worst {format_duration(worst_s)}"
+        lines.append(cols.line("", Text(more, "dim"), []))
     return lines
 
 
 def wal_gauge(view: TerminalState, now_s: float, cols: Columns) -> list[Text]:
-    """Return a heading and two lines: our WAL, and everybody's."""
-    if view.started is None or view.measured is None:
+    """Return a heading and two lines: WAL of this job, and of all sessions."""
+    if view.started is None or view.signals is None:
         return []
     full = view.started.max_wal_rate_bytes_s
     lines = [cols.heading("WAL", format_rate(full), view.wal, ("now", "peak", "total"))]
-    measured = view.measured
+    signals = view.signals
     for track, rate, colour in (
-        ("ours", measured.own_wal_rate_bytes_s, _OURS),
-        ("all", measured.wal_rate_bytes_s, _ALL),
+        ("ours", signals.own_wal_rate_bytes_s, _OURS),
+        ("all", signals.wal_rate_bytes_s, _ALL),
     ):
         levels = view.wal.track(track, now_s, cols.spark)
         peak = max((level for level in levels if level is not None and not isinstance(level, Mark)), default=None)
         spark = sparkline(levels, full, cols.glyphs, colour)
-        fresh = now_s - view.measured_s <= CARRY_S
+        fresh = now_s - view.signals_s <= CARRY_S
         numbers = [_rate(rate if fresh else None, cols.glyphs, ""), _rate(peak, cols.glyphs, "dim")]
         if track == "ours":
             numbers.append((format_size(view.wal_bytes), "dim"))
@@ -119,37 +119,37 @@ def wal_gauge(view: TerminalState, now_s: float, cols: Columns) -> list[Text]:
 
 
 def _shown(view: TerminalState, rows: int) -> list[str]:
-    """Return the names to show: all in the order first seen, or the worst when there is no room."""
+    """Return the names to show: all in the order of appearance, or the worst if there is no room."""
     names = list(view.seen_s)
     if len(names) <= rows:
         return names
-    troubled = {name for name in names if (one := _reading(view, name)) is None or one.lag_s is None}
-    ranked = sorted(names, key=lambda name: (name not in troubled, -view.worst.get(name, 0.0)))
+    unseen = {name for name in names if (replica := _reading(view, name)) is None or replica.lag_s is None}
+    ranked = sorted(names, key=lambda name: (name not in unseen, -view.worst.get(name, 0.0)))
     kept = set(ranked[: max(1, rows - 1)])
     return [name for name in names if name in kept]
 
 
 def _reading(view: TerminalState, name: str) -> ReplicaReading | None:
-    """Return the last reading of a replica, the worst where several share the name."""
-    if view.measured is None:
+    """Return the last reading of a replica; the worst if several share the name."""
+    if view.signals is None:
         return None
-    found = [one for one in view.measured.replicas if one.name == name]
-    return max(found, key=lambda one: (one.lag_s is None, one.lag_s or 0.0), default=None)
+    namesakes = [replica for replica in view.signals.replicas if replica.name == name]
+    return max(namesakes, key=lambda replica: (replica.lag_s is None, replica.lag_s or 0.0), default=None)
 
 
 def _lag_numbers(view: TerminalState, name: str, now_s: float, glyphs: Glyphs) -> list[Number]:
-    """Return lag now, worst lag, bytes behind; a replica that is not counted says so."""
+    """Return lag now, worst lag, bytes behind; a replica that is not counted is marked as ignored."""
     reading = _reading(view, name)
     assert view.started is not None
-    assert view.measured is not None
+    assert view.signals is not None
     budget_s, budget_bytes = view.started.max_lag_s, view.started.max_lag_bytes
     nothing = (glyphs.nothing, "dim")
     worst_s = view.worst.get(name)
     worst = nothing if worst_s is None else (format_duration(worst_s), budget_style(share(worst_s, budget_s)))
-    if now_s - view.measured_s > CARRY_S:
+    if now_s - view.signals_s > CARRY_S:
         return [nothing, worst, nothing]
     if reading is None:
-        return [("missing" if name in view.measured.missing else "gone", MISSING_STYLE), worst, nothing]
+        return [("missing" if name in view.signals.missing else "gone", MISSING_STYLE), worst, nothing]
     now, behind = (glyphs.unknown, UNKNOWN_STYLE), (glyphs.unknown, UNKNOWN_STYLE)
     if reading.lag_s is not None:
         now = (format_duration(reading.lag_s), "bold " + budget_style(share(reading.lag_s, budget_s)))

@@ -1,6 +1,6 @@
-"""The marks that the terminal views draw with: Unicode blocks, or ASCII where the encoding has no others.
+"""The marks that the terminal views draw with: Unicode blocks, or ASCII if the encoding has no others.
 
-Also the gate for foreign text: server messages and names from elsewhere may hold escape sequences.
+Foreign text passes through here, too: server messages and names may contain escape sequences.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ class Glyphs:
         return line.encode("ascii", "replace").decode() if self.ascii_only else line
 
     def fit(self, text: str, width: int) -> str:
-        """Return `text`, clean, in at most `width` cells; what was cut off is marked."""
+        """Return `text`, clean, in at most `width` cells; a cut is marked."""
         text = self.clean(text)
         if cell_len(text) <= width:
             return text
         return set_cell_size(text, max(0, width - 1)).rstrip() + self.cut[: max(0, width)]
 
     def fit_names(self, names: Iterable[str], width: int) -> dict[str, str]:
-        """Return each name in at most `width` cells, cut where the long names are alike."""
+        """Return each name in at most `width` cells; long names are cut where they are alike."""
         cleaned = {name: self.clean(name) for name in names}
         long = [name for name in cleaned.values() if cell_len(name) > width]
         alike_before = _alike(long)

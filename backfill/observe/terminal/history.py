@@ -1,7 +1,7 @@
 """Readings over time, in cells of equal time: what a sparkline is drawn from.
 
-A cell keeps the worst reading of its time, so that no peak is averaged away. When the cells are full, pairs
-are joined and each covers twice the time: a short run is seen closely, a long one from further off.
+A cell keeps the worst reading of its time, so that no peak is averaged away. When the cells are full, pairs are joined
+and each covers twice the time.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ CELLS = 120
 CELL_S = 0.5
 CELL_MAX_S = 8.0
 CARRY_S = 3.0
-"""A reading stands for so long after it was taken; then the cell counts as not read."""
+"""A reading is valid this long; after that, the cell counts as not read."""
 
 
 class Mark(Enum):
-    """A reading that is no number."""
+    """A reading that is not a number."""
 
     UNKNOWN = 1
     MISSING = 2
@@ -58,7 +58,7 @@ class History:
         )
 
     def track(self, name: str, now_s: float, count: int) -> tuple[Level | None, ...]:
-        """Return the last `count` cells of one track up to now; None where nothing was read."""
+        """Return the last `count` cells of one track up to now; None if nothing was read."""
         last = math.floor(now_s / self.cell_s)
         reach = max(1, math.ceil(CARRY_S / self.cell_s))
         read = {cell.index: cell.levels.get(name) for cell in self.cells}

@@ -1,7 +1,7 @@
-"""The live view: events in, a picture that a terminal shows some times a second.
+"""The live view: events in, a frame that the terminal shows a few times a second.
 
-Events are folded where they happen; drawing is a thread's business, which only ever sees whole views.
-Leaving it, in whatever way, gives the terminal back and leaves the last frame standing.
+Events are folded where they happen. A thread draws, and only ever sees whole states. On exit, however it happens, the
+terminal is restored and the last frame remains.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ REFRESHES_PER_S = 8
 
 
 class Live:
-    """A context manager around the terminal; `record` and `note` cost nothing worth counting."""
+    """A context manager around the terminal; `record` and `note` are cheap."""
 
     def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
         self._console = console
@@ -46,14 +46,14 @@ class Live:
         self._screen.stop()
 
     def record(self, event: Event) -> None:
-        """Take in one event, as happening now."""
+        """Take in one event as of now."""
         self._view = reduce(self._view, event, self._clock())
 
     def note(self, text: str, tone: Severity = Severity.CALM) -> None:
-        """Tell something that is no event of the worker."""
+        """Report something that is not an event of the worker."""
         self._view = add_note(self._view, Notice(text, tone), self._clock())
 
     def frame(self) -> Group:
-        """Return the picture of this moment."""
+        """Return the frame of this moment."""
         size = self._console.size
         return render(self._view, self._clock(), size.width, size.height, self._glyphs)

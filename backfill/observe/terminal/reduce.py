@@ -1,4 +1,4 @@
-"""Events into a view: a view, an event and the time it was read at in, the next view out. Pure."""
+"""Events into a view: a view, an event and its time in, the next view out. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from backfill.observe.terminal.state import PACE_S, SHARE_S, SLOT_S, NoteLine, O
 from backfill.throttle.wait_reason import WaitKind
 
 FORGET_S = 60.0
-"""A replica that is neither read nor missed for so long is no longer shown."""
+"""A replica that has been neither read nor missing for this long is no longer shown."""
 NOTES_KEPT = 8
 WAITS_KEPT = 200
 
@@ -26,8 +26,8 @@ def reduce(view: TerminalState, event: Event, now_s: float) -> TerminalState:
     """Return the view after one event, read at `now_s`."""
     if event.job != view.job:
         view = TerminalState(view.began_s, event.job, notes=view.notes)
-    if (told := notices.notice_for(event)) is not None:
-        view = add_note(view, told, now_s)
+    if (notice := notices.notice_for(event)) is not None:
+        view = add_note(view, notice, now_s)
     view = replace(view, heard_s=now_s)
     match event:
         case Started():
@@ -44,12 +44,12 @@ def reduce(view: TerminalState, event: Event, now_s: float) -> TerminalState:
             return _mark(view, event)
 
 
-def add_note(view: TerminalState, told: Notice, now_s: float) -> TerminalState:
-    """Return the view with one more piece of news; a story told again moves to the end and is counted."""
-    again = [old for old in view.notes if told.key is not None and old.news.key == told.key]
-    count = 1 + sum(old.count for old in again)
-    kept = tuple(old for old in view.notes if old not in again)
-    return replace(view, notes=(*kept, NoteLine(now_s - view.began_s, told, count))[-NOTES_KEPT:])
+def add_note(view: TerminalState, notice: Notice, now_s: float) -> TerminalState:
+    """Return the view with one more notice; one with the same key moves to the end and is counted."""
+    same = [old for old in view.notes if notice.key is not None and old.notice.key == notice.key]
+    count = 1 + sum(old.count for old in same)
+    kept = tuple(old for old in view.notes if old not in same)
+    return replace(view, notes=(*kept, NoteLine(now_s - view.began_s, notice, count))[-NOTES_KEPT:])
 
 
 def _begin(view: TerminalState, event: Started, now_s: float) -> TerminalState:
@@ -59,7 +59,7 @@ def _begin(view: TerminalState, event: Started, now_s: float) -> TerminalState:
 
 
 def _mark(view: TerminalState, event: Event) -> TerminalState:
-    """Keep the milestones; what is only told changes nothing else."""
+    """Keep the milestones; other events only give a notice."""
     match event:
         case LeafStarted():
             return replace(view, leaf=event, passed=None, verified=None)
@@ -109,11 +109,11 @@ def _close_wait(view: TerminalState, end_s: float) -> TerminalState:
 def _measure(view: TerminalState, event: SignalsRead, now_s: float) -> TerminalState:
     lag: dict[str, Level] = {}
     worst = dict(view.worst)
-    for one in event.replicas:
-        level = Mark.UNKNOWN if one.lag_s is None else one.lag_s
-        lag[one.name] = worse(lag.get(one.name, level), level)
-        if one.lag_s is not None:
-            worst[one.name] = max(worst.get(one.name, 0.0), one.lag_s)
+    for replica in event.replicas:
+        name, level = replica.name, Mark.UNKNOWN if replica.lag_s is None else replica.lag_s
+        lag[name] = worse(lag.get(name, level), level)
+        if replica.lag_s is not None:
+            worst[name] = max(worst.get(name, 0.0), replica.lag_s)
     seen_s = {**view.seen_s, **dict.fromkeys((*lag, *event.missing), now_s)}
     seen_s = {name: at_s for name, at_s in seen_s.items() if now_s - at_s <= FORGET_S}
     lag.update(dict.fromkeys((name for name in seen_s if name not in lag), Mark.MISSING))
@@ -122,8 +122,8 @@ def _measure(view: TerminalState, event: SignalsRead, now_s: float) -> TerminalS
         wal["all"] = event.wal_rate_bytes_s
     return replace(
         view,
-        measured=event,
-        measured_s=now_s,
+        signals=event,
+        signals_s=now_s,
         lag=view.lag.add(now_s, lag),
         wal=view.wal.add(now_s, wal),
         seen_s=seen_s,

@@ -1,7 +1,4 @@
-"""Bars and sparklines as rich text, drawn to a scale that means something.
-
-A sparkline's cell is full height exactly from `full` upward: a full cell is a spent budget.
-"""
+"""Bars and sparklines as rich text. A cell of a sparkline is full from `full` upward: the budget is spent."""
 
 from __future__ import annotations
 
@@ -51,7 +48,7 @@ def sparkline(
 
 
 def share(level: float, full: float) -> float:
-    """Return level / full; nothing of a budget of nothing is 0, anything of it is all."""
+    """Return level / full; if the budget is 0, anything above 0 is all of it."""
     return level / full if full > 0 else float(level > 0)
 
 

@@ -1,7 +1,6 @@
-"""What a person sees of a run: the last event of each kind, a short history, the latest news.
+"""What a terminal shows of a run: the last event of each kind, a short history, the latest notices.
 
-A plain value, made by `observe.fold`; all history in it is bounded. Times are seconds of the reader's own
-clock, from any origin.
+A plain value, made by `reduce`; all history in it is bounded. Times are seconds of the reader's own clock.
 """
 
 from __future__ import annotations
@@ -19,9 +18,9 @@ from backfill.observe.terminal.history import History
 from backfill.throttle.wait_reason import WaitKind
 
 PACE_S = 5.0
-"""Rates and averages cover so long."""
+"""Rates and averages cover this time."""
 SHARE_S = 10.0
-"""Shares of time waited cover so long."""
+"""Shares of time waited cover this time."""
 SLOT_S = 0.25
 
 
@@ -39,7 +38,7 @@ class TimeSlot:
 
 @dataclass(frozen=True, slots=True)
 class OpenWait:
-    """One wait, from its first event to the end that was announced; open until a batch or another wait."""
+    """One wait, from its first event to its announced end; open until a batch or another wait."""
 
     kind: WaitKind
     text: str
@@ -50,16 +49,16 @@ class OpenWait:
 
 @dataclass(frozen=True, slots=True)
 class NoteLine:
-    """One piece of news, when it was last told (since the view began) and how often."""
+    """One notice, when it was last given (since the view began) and how often."""
 
     elapsed_s: float
-    news: Notice
+    notice: Notice
     count: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class TerminalState:
-    """Everything that the terminal shows; `began_s` is when the reader started to look."""
+    """Everything that the terminal shows; `began_s` is when the view began."""
 
     began_s: float
     job: str = ""
@@ -68,8 +67,8 @@ class TerminalState:
     started_s: float = 0.0
     leaf: LeafStarted | None = None
     batch: BatchDone | None = None
-    measured: SignalsRead | None = None
-    measured_s: float = -math.inf
+    signals: SignalsRead | None = None
+    signals_s: float = -math.inf
     passed: PassDone | None = None
     verified: Verified | None = None
     stopping: Stopping | None = None
@@ -91,13 +90,13 @@ class TerminalState:
 
     @property
     def rows_total(self) -> int:
-        """Rows that are filled, over all runs of the job."""
+        """Rows filled, over all runs of the job."""
         last = self.finished or self.batch or self.started
         return last.rows_total if last is not None else 0
 
     @property
     def progress_ratio(self) -> float:
-        """Share of the pass that is done; all of it only once nothing is left."""
+        """Share of the pass that is done; 1 only when nothing is left."""
         if self.finished is not None and self.finished.state in {"done", "unconverged"}:
             return 1.0
         last = self.batch or self.leaf or self.started
@@ -105,6 +104,6 @@ class TerminalState:
 
     @property
     def pass_number(self) -> int:
-        """Which pass it is, over the leaf that is at work."""
+        """Number of the pass over the current leaf."""
         last = self.batch or self.leaf or self.started
         return last.pass_number if last is not None else 1

@@ -1,4 +1,4 @@
-"""The nine facts of a run, as pairs of a label and a short text; a dash stands for what cannot be told."""
+"""The nine fields of a run, as pairs of a label and a short text; a dash stands for what is not known."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ _PAGE_WIDTH = 20
 
 
 def summary_fields(view: TerminalState, now_s: float, nothing: str) -> tuple[tuple[str, str], ...]:
-    """Return the facts, in reading order, three to a row."""
+    """Return the fields in reading order, three to a row."""
     lately = recent(view, now_s)
     batch = nothing
     if lately.batch_rows is not None and lately.batch_s is not None:
         batch = f"{lately.batch_rows:,} rows, {format_duration(lately.batch_s)}"
-    budget = view.measured.wal_budget_bytes if view.measured is not None else 0
+    budget = view.signals.wal_budget_bytes if view.signals is not None else 0
     return (
         ("rows", f"{view.rows_total:,}" if view.started is not None else nothing),
         ("rate", _rate(view, lately.rows_s, nothing)),
@@ -39,7 +39,7 @@ def _rate(view: TerminalState, rows_s: float | None, nothing: str) -> str:
 
 
 def eta(view: TerminalState, now_s: float) -> str | None:
-    """Return the worker's estimate as it is; a wait that lasts makes it worth less, and says so."""
+    """Return the worker's estimate; during a long wait it is marked, because it no longer holds."""
     if view.batch is None or view.batch.eta_s is None or silence_s(view, now_s) >= QUIET_S:
         return None
     wait = view.wait

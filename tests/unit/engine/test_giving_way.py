@@ -11,7 +11,8 @@ from backfill.events.event import Event
 from backfill.events.job import PassDone, VerificationRestarted, Verified
 from backfill.events.throttle import WaitStarted
 from backfill.observe.notices import notice_for
-from backfill.observe.status import begin, fold
+from backfill.observe.status import begin
+from backfill.observe.status_fold import fold
 from backfill.throttle.wait_reason import WaitKind
 from tests import event_factories as made
 from tests.factories import job
@@ -62,7 +63,7 @@ def test_status_says_that_it_verifies_again():
     for event in (made.started(), made.pass_done(rows=0), made.verification_restarted()):
         status = fold(status, event, 1.0)
     assert status.verifying
-    assert status.why == "reads the table in pieces to verify it: psql (pid 7, role alice) needed its lock"
+    assert status.why == "reading the table in pieces to verify it: psql (pid 7, role alice) needed its lock"
 
 
 def test_it_is_news():

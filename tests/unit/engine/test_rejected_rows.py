@@ -130,7 +130,7 @@ def test_the_end_says_how_many_and_which_and_the_count_is_told_with_each():
     run = Run(made(bad=(3, 4, 5)))
     finished = run.run()
     assert finished.why == (
-        "3 rows were refused by the server, kept in backfill.rejected; for example"
+        "3 rows were rejected by the server, kept in backfill.rejected; for example"
         ' 3: violates check constraint "short"; 4: violates check constraint "short";'
         ' 5: violates check constraint "short"'
     )
@@ -146,7 +146,7 @@ def test_rows_that_cannot_converge_and_rows_that_are_refused_are_told_apart():
     finished = Run(made(pages=pages, bad=(7, 20))).run()
     assert (finished.rows_unconverged, finished.rows_rejected) == (2, 2)
     assert finished.why.startswith("2 rows cannot converge: 'where' stays true for them after the update; for example ")
-    assert "; 2 rows were refused by the server, kept in backfill.rejected; for example 7: " in finished.why
+    assert "; 2 rows were rejected by the server, kept in backfill.rejected; for example 7: " in finished.why
 
 
 @pytest.mark.parametrize("foreseen", [True, False])

@@ -11,7 +11,8 @@ from backfill import __version__
 from backfill.events.event import Event
 from backfill.observe.job_statuses import JobStatuses
 from backfill.observe.row_rate import RowRate
-from backfill.observe.status import ENDED, State, begin, fold
+from backfill.observe.status import ENDED, State, begin
+from backfill.observe.status_fold import fold
 from backfill.throttle.wait_reason import PACE_KINDS, WaitKind
 from tests import event_factories
 
@@ -52,11 +53,11 @@ def test_every_final_state_is_a_state():
         ((event_factories.started(), event_factories.wait_started(), event_factories.wait_started(WaitKind.LOCK, "elsewhere")), "waiting_lock", "elsewhere"),
         ((event_factories.lock_waiting(waited_s=1), event_factories.wait_started(WaitKind.LOCK, event_factories.HOLDER)), "waiting_lock", f"{event_factories.HOLDER}, waited 1s"),
         ((event_factories.started(), event_factories.wait_started(), event_factories.pass_done(rows=5)), "waiting", ""),
-        ((event_factories.started(), event_factories.pass_done(rows=0)), "running", "reads the whole table to verify it"),
+        ((event_factories.started(), event_factories.pass_done(rows=0)), "running", "reading the whole table to verify it"),
         ((event_factories.started(), event_factories.wait_started(WaitKind.CONNECTION, "no session"), event_factories.started()), "running", ""),
         ((event_factories.started(), event_factories.wait_started(), event_factories.batch_done()), "running", ""),
         ((event_factories.started(), event_factories.wait_started(), event_factories.signals_read()), "waiting", "replica-a lag 12.4s > 10s"),
-        ((event_factories.started(), event_factories.stopping(), event_factories.batch_done(), event_factories.wait_started()), "stopping", "SIGTERM: the batch in flight ends, then we do"),
+        ((event_factories.started(), event_factories.stopping(), event_factories.batch_done(), event_factories.wait_started()), "stopping", "SIGTERM received: finishing the current batch, then exiting"),
         ((event_factories.started(), event_factories.finished(state="halted", why="disk full")), "halted", "disk full"),
     ],
 )  # fmt: skip
@@ -366,5 +367,5 @@ def test_one_that_waits_for_a_leaf_has_its_job():
     assert not after(event_factories.started(), event_factories.lock_waiting()).lock_held
     assert (
         after(event_factories.started(), event_factories.leaf_removed()).why
-        == "public.users_2 is gone, the others go on"
+        == "public.users_2 is gone; the others continue"
     )

@@ -154,7 +154,7 @@ def test_the_table_at_the_end():
         "   worst lag     600ms, budget 10s",
         "   WAL           15.3MB, 320 bytes a row",
         "   table growth  1.35x",
-        "   verified      no row matches `where` any more",
+        "   verified      no row matches `where` any longer",
     ]
 
 

@@ -27,7 +27,7 @@ def batches(first_s, last_s, step_s=0.2, **changed):
 
 
 def news(view):
-    return [(one.news.text, one.count) for one in view.notes]
+    return [(one.notice.text, one.count) for one in view.notes]
 
 
 def test_a_view_is_the_same_whether_events_come_as_objects_or_as_json_lines():
@@ -132,7 +132,7 @@ def test_the_ordinary_pace_is_no_news_and_a_fault_is_news_once():
     ]
     view = view_of(*window, *missing)
     assert news(view) == [("waiting: replica-a is not connected", 1)]
-    assert view.notes[0].news.tone is Severity.BAD
+    assert view.notes[0].notice.tone is Severity.BAD
 
 
 def test_what_a_run_says_of_itself_from_start_to_end():
@@ -140,11 +140,11 @@ def test_what_a_run_says_of_itself_from_start_to_end():
     view = reduce(view, event_factories.pass_done(pass_number=2, rows=0), 20.0)
     texts = [text for text, _ in news(view)]
     assert texts[-3:] == [
-        "SIGTERM: the batch in flight ends, then the worker",
+        "SIGTERM received: finishing the current batch, then exiting",
         "done: every row is filled",
-        "pass 2 found nothing to do",
+        "pass 2 found no matching rows",
     ]
-    assert "verified in 1s: no row is left to do" in texts
+    assert "verified in 1s: no row matches any longer" in texts
 
 
 def test_the_worst_lag_is_kept_and_an_unknown_one_is_not_a_lag():
@@ -257,7 +257,7 @@ def test_silence_is_told_but_an_announced_wait_is_no_silence():
     view = view_of((0.0, event_factories.started()), (1.0, event_factories.wait_started(delay_s=10.0)))
     assert activity_of(view, 10.9).word == "waits"
     assert activity_of(view, 11.0 + QUIET_S * 0.9).word == "runs"
-    assert activity_of(view, 11.0 + QUIET_S).word == "quiet"
+    assert activity_of(view, 11.0 + QUIET_S).word == "stalled"
     assert activity_of(view, 11.0 + QUIET_S).length == "for 3s"
 
 
@@ -274,7 +274,7 @@ def test_progress_is_whole_only_when_nothing_is_left():
     [
         (event_factories.pass_done(rows=1), "pass 1 done: 1 row"),
         (event_factories.pass_done(rows=126_000), "pass 1 done: 126,000 rows"),
-        (event_factories.verified(), "verified in 1s: no row is left to do"),
+        (event_factories.verified(), "verified in 1s: no row matches any longer"),
         (event_factories.verified(rows_left=3), "verified in 1s: 3 rows still match"),
         (
             event_factories.verified(rows_left=3, rows_unconverged=2),
@@ -291,10 +291,10 @@ def test_progress_is_whole_only_when_nothing_is_left():
         (event_factories.retry_scheduled(message=""), "retry 1 in 100ms, 55P03: "),
         (
             event_factories.verified(rows_left=5, rows_rejected=5),
-            "verified in 1s: 5 rows still match, 5 are refused by the server",
+            "verified in 1s: 5 rows still match, 5 are rejected by the server",
         ),
-        (event_factories.batch_refused(), "500 rows refused together, 23514: violates it"),
-        (event_factories.row_rejected(), 'row {"id": 7} is set aside, 3 are: violates it'),
+        (event_factories.batch_refused(), "batch of 500 rows rejected, 23514: violates it"),
+        (event_factories.row_rejected(), 'row {"id": 7} rejected, 3 so far: violates it'),
         (event_factories.lock_taken(waited_s=12.0), "lock taken after 12s"),
     ],
 )
