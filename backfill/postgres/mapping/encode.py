@@ -7,7 +7,8 @@ the driver does not know is as good as any other.
 from __future__ import annotations
 
 import json
-from typing import Any
+from datetime import timedelta
+from typing import Any, Self
 
 from psycopg import AsyncCursor, DataError, ProgrammingError
 from psycopg.adapt import Buffer, PyFormat, Transformer
@@ -18,6 +19,23 @@ from backfill.values.identifier import storable
 JSON_TYPES = ("json", "jsonb")
 
 _TRANSFORMER = Transformer()
+
+
+class Interval(timedelta):
+    """An interval without years and months, with the text that PostgreSQL keeps apart: 48:00:00 is not 2 days."""
+
+    text: str
+
+    @classmethod
+    def of(cls, duration: timedelta, text: str) -> Self:
+        """Return the duration with its text."""
+        interval = cls(duration.days, duration.seconds, duration.microseconds)
+        interval.text = text
+        return interval
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Keep the text on the way into the function's process."""
+        return type(self).of, (timedelta(self.days, self.seconds, self.microseconds), self.text)
 
 
 def text_of(value: Any, kind: str) -> str | None:
@@ -39,6 +57,10 @@ def text_of(value: Any, kind: str) -> str | None:
 
 
 def _dumped(value: Any) -> str | None:
+    if isinstance(value, Interval):
+        return value.text
+    if isinstance(value, timedelta):  # as ISO 8601, whose signs no IntervalStyle reads otherwise
+        return f"P{value.days}DT{value.seconds}.{value.microseconds:06d}S"
     try:
         dumped = _TRANSFORMER.get_dumper(value, PyFormat.TEXT).dump(value)
     except ProgrammingError:
@@ -53,7 +75,7 @@ def _each(values: list[Any], element: str) -> list[Any]:
 
 
 def keep_exact_values(cursor: AsyncCursor[Any]) -> None:
-    """Let dates and times that Python has none for (infinity, years before 1, 24:00) arrive as PostgreSQL's text."""
+    """Let values that Python has none for arrive as PostgreSQL's text: infinity, years before 1, 24:00, 1 month."""
     for name, loader in _LENIENT.items():
         cursor.adapters.register_loader(name, loader)
 
@@ -69,11 +91,22 @@ def _with_out_of_range_dates(strict: type[Any]) -> type[Any]:
     return Lenient
 
 
-_LENIENT = {
+class _IntervalLoader(dates.IntervalLoader):
+    def load(self, data: Buffer) -> Any:
+        text = bytes(data).decode()
+        if "year" in text or "mon" in text:  # a timedelta has days alone, and a month is not 30 of them
+            return text
+        try:
+            return Interval.of(super().load(data), text)
+        except (DataError, OverflowError):
+            return text
+
+
+_LENIENT: dict[str, type[Any]] = {
     "date": _with_out_of_range_dates(dates.DateLoader),
     "time": _with_out_of_range_dates(dates.TimeLoader),
     "timetz": _with_out_of_range_dates(dates.TimetzLoader),
     "timestamp": _with_out_of_range_dates(dates.TimestampLoader),
     "timestamptz": _with_out_of_range_dates(dates.TimestamptzLoader),
-    "interval": _with_out_of_range_dates(dates.IntervalLoader),
+    "interval": _IntervalLoader,
 }

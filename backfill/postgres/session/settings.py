@@ -84,10 +84,9 @@ ROLES = frozenset({
     "synchronize_seqscans",
     # Off unless somebody wants them: they only add plans.
     "enable_partitionwise_aggregate", "enable_partitionwise_join",
-    # Up to 14 and 15.
-    "vacuum_cleanup_index_scale_factor", "vacuum_freeze_min_age", "vacuum_freeze_table_age",
-    "vacuum_multixact_freeze_min_age", "vacuum_multixact_freeze_table_age", "vacuum_failsafe_age",
-    "vacuum_multixact_failsafe_age", "gin_fuzzy_search_limit", "statement_mem",
+    # Of VACUUM, listed among these categories up to 17.
+    "vacuum_failsafe_age", "vacuum_freeze_min_age", "vacuum_freeze_table_age", "vacuum_multixact_failsafe_age",
+    "vacuum_multixact_freeze_min_age", "vacuum_multixact_freeze_table_age",
 })  # fmt: skip
 """Settings that stay as the role has them."""
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import enum
+import pickle
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from backfill.postgres.mapping.encode import text_of
+from backfill.postgres.mapping.encode import Interval, text_of
 
 
 class Colour(enum.Enum):
@@ -27,6 +29,11 @@ class Colour(enum.Enum):
         (b"\x00\xff", "bytea", "\\x00ff"),
         (Decimal("1.50"), "numeric", "1.50"),
         (Colour.RED, "colour", "RED"),
+        (timedelta(days=-1, seconds=3600, microseconds=5), "interval", "P-1DT3600.000005S"),
+        (Interval.of(timedelta(days=2), "48:00:00"), "interval", "48:00:00"),
+        (pickle.loads(pickle.dumps(Interval.of(timedelta(days=2), "48:00:00"))), "interval", "48:00:00"),
+        (Interval.of(timedelta(days=2), "48:00:00") * 2, "interval", "P4DT0.000000S"),
+        ([timedelta(1), None], "interval[]", "{P1DT0.000000S,NULL}"),
         ([1, Decimal("1.5"), None], "numeric[]", "{1,1.5,NULL}"),
         ([[1, 2], [3, 4]], "integer[]", "{{1,2},{3,4}}"),
         ([], "text[]", "{}"),
