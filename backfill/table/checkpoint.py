@@ -16,6 +16,8 @@ from typing import NamedTuple
 
 WINDOW_PAGES = 8192
 """Pages of a window where nothing speaks for fewer: a stripe of it outlasts short transactions and other lanes'."""
+COUNT_MAX = 2**60
+"""No worker counts that far; a bigint overflows at eight times as much."""
 SEGMENT_PAGES = WINDOW_PAGES
 """Pages of a lane's segment: a window, so that there is little to wait for when the other lanes are done."""
 
@@ -112,6 +114,12 @@ class Checkpoint:
             and Tid(self.window_start) <= self.next <= self.window_limit
         )
         return lanes and sizes and inside and self.pass_number > 0
+
+    @property
+    def countable(self) -> bool:
+        """Whether its fence and its counts leave room for more: somebody may have edited them, too."""
+        counts = (self.rows_pass, self.rows_converged_pass, self.rows_total, self.rows_unconverged, self.wal_bytes)
+        return all(0 <= count < COUNT_MAX for count in (self.epoch, self.sequence, *counts))
 
     @property
     def segment_pages(self) -> int:

@@ -12,6 +12,7 @@ from psycopg.rows import DictRow, dict_row
 from backfill.jobfile.limits import ThrottleLimits
 from backfill.postgres.session.connection import INSUFFICIENT_PRIVILEGE, Connection, translated
 from backfill.postgres.session.sql_files import statement
+from backfill.postgres.state.stored_values import overrides_in, reading
 from backfill.throttle.conditions.registry import queries
 from backfill.throttle.signals import Archiver, Replica, ReplicationSlot, Signals, SignalValue, Upkeep
 from backfill.values.errors import StatementRefused
@@ -48,7 +49,8 @@ async def read_signals(
         return Signals(at_s=time.monotonic(), insert_lsn=position, flush_lsn=position, visible=False)
     answered_s = time.monotonic()
     [row] = found["read_signals"]
-    tuned = [one["tuned"] for one in found.get("read_overrides", [])]
+    with reading(job or "", "job"):
+        overrides = [overrides_in(stored) for stored in found.get("read_overrides", [])]
     upkeep = [Upkeep(**one) for one in found.get("read_upkeep", [])]
     readers = tuple(Replica(replay_lsn=None, **one) for one in found.get("read_aurora", []))
     return Signals(
@@ -61,7 +63,7 @@ async def read_signals(
         slots=tuple(ReplicationSlot(**one) for one in row["slots"]),
         archiver=Archiver(**row["archiver"]) if row["archiver"] else None,
         upkeep=upkeep[0] if upkeep else Upkeep(),
-        tuned=tuple(sorted(tuned[0].items())) if tuned else (),
+        tuned=tuple(sorted(overrides[0].items())) if overrides else (),
         query_values={query.name: tuple(SignalValue(**row) for row in found[query.name]) for query in asked},
     )
 

@@ -14,10 +14,11 @@ from psycopg.types.json import Jsonb
 from backfill.postgres.session.connection import Connection, dict_rows, translated
 from backfill.postgres.session.sql_files import statement
 from backfill.postgres.state.checkpoint_columns import checkpoint_of, checkpoint_statement, values_of
+from backfill.postgres.state.stored_values import UnreadableValue, reading, value_of
 from backfill.table.batch import Verification
 from backfill.table.checkpoint import Checkpoint
 from backfill.table.definition import Table, TableIdentity
-from backfill.values.errors import Superseded, TableRewritten
+from backfill.values.errors import Halted, Superseded, TableRewritten
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +31,10 @@ class ClaimedLanes:
 
 async def read_sequence(connection: Connection, job: str) -> int:
     """Return the number of the last batch of any leaf: those of a new one follow, so that the ring keeps the last."""
-    async with dict_rows(connection) as cursor:
-        await cursor.execute(statement("state/read_job_totals"), {"job": job})
-        done = await cursor.fetchone()
+    with reading(job, "checkpoint"):
+        async with dict_rows(connection) as cursor:
+            await cursor.execute(statement("state/read_job_totals"), {"job": job})
+            done = await cursor.fetchone()
     assert done is not None, "an aggregate has one row"
     return int(done["sequence"])
 
@@ -42,12 +44,13 @@ async def read_proofs(connection: Connection, job: str) -> dict[TableIdentity, V
     async with dict_rows(connection) as cursor:
         await cursor.execute(statement("state/read_proofs"), {"job": job})
         rows = await cursor.fetchall()
-    return {
-        TableIdentity(row["oid"], row["filenode"], row["system_identifier"]): Verification(
-            **row["proof"] | {name: tuple(row["proof"].get(name, ())) for name in ("samples", "rejected")}
-        )
-        for row in rows
-    }
+    with reading(job, "checkpoint"):
+        return {
+            TableIdentity(row["oid"], row["filenode"], row["system_identifier"]): value_of(
+                Verification, row["proof"], "proof"
+            )
+            for row in rows
+        }
 
 
 async def save_proof(connection: Connection, job: str, leaf: str, epoch: int, proof: Verification) -> None:
@@ -55,16 +58,24 @@ async def save_proof(connection: Connection, job: str, leaf: str, epoch: int, pr
     values = {"job": job, "leaf": leaf, "epoch": epoch, "proof": Jsonb(asdict(proof))}
     async with dict_rows(connection) as cursor:
         await cursor.execute(statement("state/save_proof"), values)
-        if cursor.rowcount == 0:
-            raise Superseded(f"job {job!r}: another worker has taken over the checkpoint")
+        saved = cursor.rowcount
+    if saved == 0:
+        raise await find_deleted(connection, job) or Superseded(
+            f"job {job!r}: another worker has taken over the checkpoint"
+        )
 
 
 async def claim(connection: Connection, job: str, leaf: str) -> tuple[ClaimedLanes, ...]:
     """Take over the leaf's checkpoints with a new epoch, one for each lane; none where it has none yet."""
-    async with dict_rows(connection) as cursor:
-        await cursor.execute(checkpoint_statement("state/claim_checkpoints"), {"job": job, "leaf": leaf})
-        rows = await cursor.fetchall()
-    return tuple(sorted(map(_claimed, rows), key=lambda one: one.checkpoint.lane))
+    with reading(job, "checkpoint"):
+        async with dict_rows(connection) as cursor:
+            await cursor.execute(checkpoint_statement("state/claim_checkpoints"), {"job": job, "leaf": leaf})
+            rows = await cursor.fetchall()
+        claimed = tuple(sorted(map(_claimed, rows), key=lambda lane: lane.checkpoint.lane))
+        for lane in claimed:
+            if not lane.checkpoint.countable:
+                raise UnreadableValue(f"epoch, sequence or a count of {leaf} is negative or beyond what fits")
+        return claimed
 
 
 def _claimed(row: DictRow) -> ClaimedLanes:
@@ -120,12 +131,26 @@ class Fenced(Exception):
     """Leaves the transaction block, which rolls back: one of the checkpoints is not ours any more."""
 
 
-async def blame(connection: Connection, job: str, checkpoint: Checkpoint) -> Superseded | TableRewritten:
-    """Say why the checkpoint would not move: another worker's epoch or sequence, or another file."""
+async def blame(connection: Connection, job: str, checkpoint: Checkpoint) -> Halted | Superseded | TableRewritten:
+    """Say why the checkpoint would not move: the job was deleted, another worker's fence, or another file."""
     with translated(connection):
         fence = {"job": job, "leaf": checkpoint.leaf, "lane": checkpoint.lane}
         cursor = await connection.execute(statement("state/read_epoch_and_sequence"), fence)
         row = await cursor.fetchone()
+    if row is None and (deleted := await find_deleted(connection, job)):
+        return deleted
     if row is None or row != (checkpoint.epoch, checkpoint.sequence):
         return Superseded(f"job {job!r}: another worker has moved the checkpoint; nothing of ours was changed")
     return TableRewritten(f"table '{checkpoint.leaf}' was rewritten; nothing of ours was changed")
+
+
+async def find_deleted(connection: Connection, job: str) -> Halted | None:
+    """Return the error of a job that somebody deleted while it ran; None if it is there."""
+    async with dict_rows(connection) as cursor:
+        await cursor.execute(statement("state/read_job"), {"job": job})
+        if await cursor.fetchone():
+            return None
+    return Halted(
+        f"job {job!r} was deleted from backfill.job while it ran; what it had filled stays filled;"
+        " run it again to start anew"
+    )

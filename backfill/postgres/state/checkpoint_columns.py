@@ -39,9 +39,14 @@ def checkpoint_of(row: Mapping[str, Any]) -> Checkpoint:
     """Return the checkpoint that a row of `backfill.checkpoint` holds."""
     return Checkpoint(
         next=Tid.parse(row["next_tid"]),
-        layout=Layout(tuple(row["sizes"]), row["window_pages"], row["layout"]),
+        layout=Layout(_sizes(row["sizes"]), row["window_pages"], row["layout"]),
         **{name: row[name] for name in _SAME},
     )
+
+
+def _sizes(stored: list[Any]) -> tuple[int, ...]:
+    """Return the shares of stripes; what somebody has edited may be no numbers, and then is no layout."""
+    return tuple(size if isinstance(size, int) else -1 for size in stored)
 
 
 @cache

@@ -10,6 +10,7 @@ from psycopg.rows import dict_row
 from backfill.postgres.session.connection import connect
 from backfill.postgres.session.sql_files import statement
 from backfill.postgres.state.required_rights import TO_LOOK, requires
+from backfill.postgres.state.stored_values import reading, value_of
 from backfill.throttle.decision import Inputs
 
 
@@ -40,4 +41,9 @@ async def read_decisions(dsn: str, job: str, count: int) -> list[DecisionRecord]
             async with connection.cursor(row_factory=dict_row) as cursor:
                 await cursor.execute(statement("state/read_decisions"), {"job": job, "count": count})
                 rows = await cursor.fetchall()
-    return [DecisionRecord(**{**row, "inputs": Inputs(**row["inputs"]) if row["inputs"] else None}) for row in rows]
+    with reading(job, "batch"):
+        return [DecisionRecord(**row | {"inputs": _inputs(row["inputs"])}) for row in rows]
+
+
+def _inputs(stored: object) -> Inputs | None:
+    return None if stored is None else value_of(Inputs, stored, "inputs")

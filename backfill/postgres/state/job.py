@@ -12,6 +12,7 @@ from backfill.events.job import Finished
 from backfill.jobfile.job import Job
 from backfill.postgres.session.connection import Connection, dict_rows, translated
 from backfill.postgres.session.sql_files import statement
+from backfill.postgres.state.stored_values import object_in, reading
 from backfill.table.leaves import JobStart, Totals
 from backfill.values.errors import JobError
 
@@ -56,33 +57,38 @@ async def begin_job(connection: Connection, job: Job, *, worker: str, restart: b
     A job that had ended begins again: none of its leaves counts as done, unless only rows that were set aside are tried
     `again`. Raises JobError when the job was started with another table, set, where, using or python, unless `restart`.
     """
+    with reading(job.name, "job"):
+        async with dict_rows(connection) as cursor:
+            return await _begin(cursor, job, worker=worker, restart=restart, again=again)
+
+
+async def _begin(cursor: AsyncCursor[DictRow], job: Job, *, worker: str, restart: bool, again: bool) -> JobStart:
     spec = spec_of(job)
-    async with dict_rows(connection) as cursor:
-        await cursor.execute(statement("state/read_job"), {"job": job.name})
-        known = await cursor.fetchone()
-        if again and not known:
-            raise JobError(f"job {job.name!r} was never started in this database; start it: backfill run JOB.yaml")
-        if known and known["spec"] != spec:
-            if not restart:
-                raise JobError(changed(job.name, known["spec"], spec))
-            await _forget(cursor, job.name)
-        elif known and restart:
-            await _forget(cursor, job.name)
-        elif known and not again and known["state"] in ("done", "unconverged"):
-            await cursor.execute(statement("state/delete_proofs"), {"job": job.name})
-        await cursor.execute(statement("state/read_timeline"))
-        timeline = await cursor.fetchone()
-        values = {
-            "job": job.name,
-            "spec": Jsonb(spec),
-            "limits": Jsonb(limits_of(job)),
-            "timeline": timeline["timeline"] if timeline else None,
-            "worker": worker,
-        }
-        await cursor.execute(statement("state/save_job"), values)
-        row = await cursor.fetchone()
-        await cursor.execute(statement("state/read_job_totals"), {"job": job.name})
-        done = await cursor.fetchone()
+    await cursor.execute(statement("state/read_job"), {"job": job.name})
+    known = await cursor.fetchone()
+    if again and not known:
+        raise JobError(f"job {job.name!r} was never started in this database; start it: backfill run JOB.yaml")
+    if known and known["spec"] != spec:
+        if not restart:
+            raise JobError(changed(job.name, object_in(known, "spec"), spec))
+        await _forget(cursor, job.name)
+    elif known and restart:
+        await _forget(cursor, job.name)
+    elif known and not again and known["state"] in ("done", "unconverged"):
+        await cursor.execute(statement("state/delete_proofs"), {"job": job.name})
+    await cursor.execute(statement("state/read_timeline"))
+    timeline = await cursor.fetchone()
+    values = {
+        "job": job.name,
+        "spec": Jsonb(spec),
+        "limits": Jsonb(limits_of(job)),
+        "timeline": timeline["timeline"] if timeline else None,
+        "worker": worker,
+    }
+    await cursor.execute(statement("state/save_job"), values)
+    row = await cursor.fetchone()
+    await cursor.execute(statement("state/read_job_totals"), {"job": job.name})
+    done = await cursor.fetchone()
     assert done is not None, "an aggregate has one row"
     totals = Totals(done["rows_total"], done["rows_unconverged"], done["wal_bytes"])
     return JobStart(tuple(row["replicas_seen"]) if row else (), totals, rows_rejected=done["rows_rejected"])

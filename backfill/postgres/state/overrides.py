@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
@@ -15,6 +16,13 @@ from backfill.postgres.session.sql_files import statement
 from backfill.postgres.state.required_rights import TO_TUNE, requires
 from backfill.postgres.state.schema import has_state
 from backfill.postgres.state.status import unknown
+from backfill.postgres.state.stored_values import (
+    UnreadableOverrides,
+    UnreadableValue,
+    object_in,
+    overrides_in,
+    reading,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +48,29 @@ async def tune(dsn: str, name: str, changes: Mapping[str, str], *, reset: bool) 
                     row = await cursor.fetchone()
                 if row is None:
                     raise unknown(name)
-                job = Job.model_validate({"name": name, **row["spec"], **row["limits"]}, by_alias=True, by_name=False)
-                kept = {} if reset else row["tuned"]
-                after = with_overrides(job, {**kept, **changes})
+                with reading(name, "job"):
+                    job, stored = _job_in(name, row), _stored(row, reset=reset)
+                tuned = ({} if reset else stored) | changes
+                after = with_overrides(job, tuned)
                 if changes or reset:
-                    await cursor.execute(
-                        statement("state/save_overrides"), {"job": name, "tuned": Jsonb({**kept, **changes})}
-                    )
-    return StoredLimits(shown_limits(job), shown_limits(with_overrides(job, row["tuned"])), shown_limits(after))
+                    await cursor.execute(statement("state/save_overrides"), {"job": name, "tuned": Jsonb(tuned)})
+    return StoredLimits(shown_limits(job), shown_limits(with_overrides(job, stored)), shown_limits(after))
+
+
+def _job_in(name: str, row: Mapping[str, Any]) -> Job:
+    """Return the job as its last worker took it over."""
+    spec, limits = object_in(row, "spec"), object_in(row, "limits")
+    try:
+        return Job.model_validate({"name": name, **spec, **limits}, by_alias=True, by_name=False)
+    except ValueError:
+        raise UnreadableValue("spec and limits make no job") from None
+
+
+def _stored(row: Mapping[str, Any], *, reset: bool) -> dict[str, str]:
+    """Return the limits that were changed before; of those that cannot be read a reset needs none."""
+    try:
+        return overrides_in(row)
+    except UnreadableOverrides:
+        if not reset:
+            raise
+        return {}

@@ -7,19 +7,21 @@ from typing import Any
 
 from psycopg.rows import dict_row
 
-from backfill.postgres.session.connection import connect
+from backfill.postgres.session.connection import Connection, connect, translated
 from backfill.postgres.session.sql_files import statement
 from backfill.postgres.state.checkpoint_columns import checkpoint_of
 from backfill.postgres.state.required_rights import TO_LOOK, requires
 from backfill.postgres.state.schema import has_state
+from backfill.postgres.state.stored_values import DATA_EXCEPTION, UnreadableValue, reading
 from backfill.table.checkpoint import Checkpoint
 from backfill.table.leaves import LeafPlace
-from backfill.values.errors import JobError
+from backfill.values.errors import Halted, JobError, StatementRefused
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class JobStatus:
-    """One job. `state` is `abandoned` for a job that says running while no worker is connected.
+    """One job. `state` is `abandoned` for a job that says running while no worker is connected, and `unreadable` for one
+    whose rows were changed by hand.
 
     `vacuum` is how the last vacuum of ours ended, None where there was none.
     `rejected` are a few of the rows that are set aside, with the server's words, the newest first.
@@ -27,18 +29,18 @@ class JobStatus:
     """
 
     job: str
-    table: str
+    table: str = ""
     state: str
-    reason: str | None
-    worker: str | None
-    pass_number: int
-    progress_ratio: float
-    rows_total: int
-    rows_unconverged: int
-    rows_s: float
-    wal_bytes: int
-    idle_s: float
-    samples: tuple[str, ...]
+    reason: str | None = None
+    worker: str | None = None
+    pass_number: int = 0
+    progress_ratio: float = 0.0
+    rows_total: int = 0
+    rows_unconverged: int = 0
+    rows_s: float = 0.0
+    wal_bytes: int = 0
+    idle_s: float = 0.0
+    samples: tuple[str, ...] = ()
     layouts: tuple[str, ...] = ()
     vacuum: str | None = None
     rows_rejected: int = 0
@@ -51,15 +53,36 @@ class JobStatus:
 async def read_status(dsn: str, job: str | None) -> list[JobStatus]:
     """Return the jobs of the database, or the one of that name; none where no worker ever ran.
 
-    Raises Halted where the role may not look.
+    A job whose rows cannot be read is `unreadable`, and says why. Raises Halted where the role may not look.
     """
     async with await connect(dsn, application_name="backfill:status") as connection:
         with requires(connection, *TO_LOOK):
             if not await has_state(connection):
                 return []
-            async with connection.cursor(row_factory=dict_row) as rows:
-                await rows.execute(statement("state/read_status"), {"job": job})
-                return [_status(row) for row in await rows.fetchall()]
+            try:
+                return await _read(connection, job)
+            except (StatementRefused, UnreadableValue) as error:
+                if isinstance(error, StatementRefused) and error.sqlstate[:2] != DATA_EXCEPTION:
+                    raise
+            names = await connection.execute(statement("state/read_names"), {"job": job})
+            return [await _read_one(connection, name) for (name,) in await names.fetchall()]
+
+
+async def _read_one(connection: Connection, job: str) -> JobStatus:
+    """Return one job, whatever its rows hold."""
+    try:
+        with reading(job, "job"):
+            [status] = await _read(connection, job)
+            return status
+    except Halted as error:
+        return JobStatus(job=job, state="unreadable", reason=str(error))
+
+
+async def _read(connection: Connection, job: str | None) -> list[JobStatus]:
+    with translated(connection):
+        async with connection.cursor(row_factory=dict_row) as rows:
+            await rows.execute(statement("state/read_status"), {"job": job})
+            return [_status(row) for row in await rows.fetchall()]
 
 
 def unknown(job: str) -> JobError:
@@ -70,6 +93,10 @@ def unknown(job: str) -> JobError:
 def _status(row: dict[str, Any]) -> JobStatus:
     told = [(one["done"], checkpoint_of(one)) for one in row["checkpoints"]]
     checkpoints = tuple(checkpoint for _, checkpoint in told)
+    if not isinstance(row["table"], str):
+        raise UnreadableValue("spec names no table")
+    if not all(checkpoint.countable for checkpoint in checkpoints):
+        raise UnreadableValue("a checkpoint has an epoch, a sequence or a count that is negative or beyond what fits")
     at_work = _at_work(told)
     leaf_place = _extent(row["leaves"], row["pages"], told, at_work)
     abandoned, ended = row["state"] == "running" and not row["connected"], row["state"] in ("done", "unconverged")
@@ -86,7 +113,7 @@ def _status(row: dict[str, Any]) -> JobStatus:
         rows_s=row["rows_s"],
         wal_bytes=sum(checkpoint.wal_bytes for checkpoint in checkpoints),
         idle_s=row["idle_s"] or 0.0,
-        samples=tuple(row["samples"]),
+        samples=tuple(filter(None, row["samples"])),
         layouts=tuple(
             checkpoint.layout.why for checkpoint in at_work if checkpoint.pass_number == 1 and checkpoint.layout.why
         ),

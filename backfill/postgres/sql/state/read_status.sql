@@ -9,7 +9,9 @@ SELECT
         ORDER BY r.at DESC
         LIMIT 5
     ) AS rejected,
-    j.leaves, j.pages, s.checkpoints, extract(epoch FROM clock_timestamp() - greatest(j.updated_at, s.updated_at))::float8 AS idle_s,
+    j.leaves, j.pages, s.checkpoints, extract(epoch FROM clock_timestamp() - CASE
+        WHEN isfinite(greatest(j.updated_at, s.updated_at)) THEN greatest(j.updated_at, s.updated_at)
+    END)::float8 AS idle_s,
     EXISTS (
         SELECT FROM pg_stat_activity a
         WHERE a.datname = current_database() AND a.application_name = j.worker
