@@ -14,7 +14,7 @@ from psycopg.types.json import Jsonb
 from backfill.postgres.session.connection import Connection, dict_rows, translated
 from backfill.postgres.session.sql_files import statement
 from backfill.postgres.state.checkpoint_columns import checkpoint_of, checkpoint_statement, values_of
-from backfill.postgres.state.stored_values import UnreadableValue, reading, value_of
+from backfill.postgres.state.stored_values import UnreadableValue, reading, unreadable, value_of
 from backfill.table.batch import Verification
 from backfill.table.checkpoint import Checkpoint
 from backfill.table.definition import Table, TableIdentity
@@ -60,7 +60,7 @@ async def save_proof(connection: Connection, job: str, leaf: str, epoch: int, pr
         await cursor.execute(statement("state/save_proof"), values)
         saved = cursor.rowcount
     if saved == 0:
-        raise await find_deleted(connection, job) or Superseded(
+        raise await find_edit(connection, job) or Superseded(
             f"job {job!r}: another worker has taken over the checkpoint"
         )
 
@@ -137,20 +137,23 @@ async def blame(connection: Connection, job: str, checkpoint: Checkpoint) -> Hal
         fence = {"job": job, "leaf": checkpoint.leaf, "lane": checkpoint.lane}
         cursor = await connection.execute(statement("state/read_epoch_and_sequence"), fence)
         row = await cursor.fetchone()
-    if row is None and (deleted := await find_deleted(connection, job)):
-        return deleted
+    if edit := await find_edit(connection, job):
+        return edit
     if row is None or row != (checkpoint.epoch, checkpoint.sequence):
         return Superseded(f"job {job!r}: another worker has moved the checkpoint; nothing of ours was changed")
     return TableRewritten(f"table '{checkpoint.leaf}' was rewritten; nothing of ours was changed")
 
 
-async def find_deleted(connection: Connection, job: str) -> Halted | None:
-    """Return the error of a job that somebody deleted while it ran; None if it is there."""
+async def find_edit(connection: Connection, job: str) -> Halted | None:
+    """Return the error of a job whose row somebody deleted or changed while it ran; None if it is as it was."""
     async with dict_rows(connection) as cursor:
         await cursor.execute(statement("state/read_job"), {"job": job})
-        if await cursor.fetchone():
-            return None
-    return Halted(
-        f"job {job!r} was deleted from backfill.job while it ran; what it had filled stays filled;"
-        " run it again to start anew"
-    )
+        row = await cursor.fetchone()
+    if row is None:
+        return Halted(
+            f"job {job!r} was deleted from backfill.job while it ran; what it had filled stays filled;"
+            " run it again to start anew"
+        )
+    if not isinstance(row["spec"], dict) or not isinstance(row["spec"].get("table"), str):
+        return unreadable(job, "job", "spec names no table")
+    return None

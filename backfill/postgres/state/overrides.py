@@ -50,7 +50,7 @@ async def tune(dsn: str, name: str, changes: Mapping[str, str], *, reset: bool) 
                     raise unknown(name)
                 with reading(name, "job"):
                     job, stored = _job_in(name, row), _stored(row, reset=reset)
-                tuned = ({} if reset else stored) | changes
+                tuned = {**({} if reset else stored), **changes}
                 after = with_overrides(job, tuned)
                 if changes or reset:
                     await cursor.execute(statement("state/save_overrides"), {"job": name, "tuned": Jsonb(tuned)})

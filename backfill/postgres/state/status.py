@@ -20,8 +20,9 @@ from backfill.values.errors import Halted, JobError, StatementRefused
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class JobStatus:
-    """One job. `state` is `abandoned` for a job that says running while no worker is connected, and `unreadable` for one
-    whose rows were changed by hand.
+    """One job. `state` is `abandoned` for a job that says running while no worker is connected.
+
+    It is `unreadable` for a job whose rows were changed by hand, and `reason` says how.
 
     `vacuum` is how the last vacuum of ours ended, None where there was none.
     `rejected` are a few of the rows that are set aside, with the server's words, the newest first.

@@ -9,11 +9,10 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import MISSING, fields
-from functools import cache
 from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from psycopg.sql import Literal
+from psycopg.sql import SQL
 
 from backfill.values.errors import Halted, StatementRefused
 from backfill.values.text import shown
@@ -33,16 +32,11 @@ class UnreadableOverrides(UnreadableValue):
 
 def unreadable(job: str, table: str, why: Exception | str) -> Halted:
     """Return the error of a row that was changed by hand."""
-    remedy = (
-        f"remove the state of the job (filled rows stay filled): DELETE FROM backfill.job WHERE name = {_sql(job)};"
-    )
+    delete = SQL("DELETE FROM backfill.job WHERE name = {};").format(job).as_string()
+    remedy = f"remove the state of the job (filled rows stay filled): {delete}"
     if isinstance(why, UnreadableOverrides):
         remedy = f"run: backfill tune {job} --reset"
     return Halted(f"a row of job {job!r} in backfill.{table} was changed by hand: {why}; correct it, or {remedy}")
-
-
-def _sql(text: str) -> str:
-    return Literal(text).as_string()
 
 
 @contextmanager
@@ -81,10 +75,10 @@ def value_of(kind: type[T], data: object, column: str) -> T:
     """Return a frozen value from a jsonb object with its fields; those that have defaults may be missing."""
     if not isinstance(data, dict):
         raise UnreadableValue(f"{column} is {_shown(data)}, not an object")
-    values = {}
+    values, hints = {}, get_type_hints(kind)
     for field in fields(kind):  # type: ignore[arg-type]
         if field.name in data:
-            values[field.name] = _converted(_hints(kind)[field.name], data[field.name], f"{column}.{field.name}")
+            values[field.name] = _converted(hints[field.name], data[field.name], f"{column}.{field.name}")
         elif field.default is MISSING:
             raise UnreadableValue(f"{column} has no {field.name}")
     return kind(**values)
@@ -92,11 +86,6 @@ def value_of(kind: type[T], data: object, column: str) -> T:
 
 def _shown(value: object) -> str:
     return shown(json.dumps(value, default=str))
-
-
-@cache
-def _hints(kind: type) -> dict[str, Any]:
-    return get_type_hints(kind)
 
 
 def _converted(hint: Any, value: Any, name: str) -> Any:

@@ -106,7 +106,9 @@ async def test_a_row_that_was_changed_by_hand_is_named_and_other_jobs_are_shown(
     if status_says is None:
         assert jobs["users-handle"].state in ("running", "abandoned"), jobs["users-handle"]
     else:
-        assert (jobs["users-handle"].state, status_says in str(jobs["users-handle"].reason)) == ("unreadable", True), jobs
+        assert (jobs["users-handle"].state, status_says in str(jobs["users-handle"].reason)) == ("unreadable", True), (
+            jobs
+        )
     said = await outcome(users)
     if run_says is None:
         assert said is None or "was started with another file" in said
@@ -135,7 +137,7 @@ async def outcome(users: Database) -> str | None:
 async def test_tune_names_a_row_that_it_cannot_read(users: Database, column: str, value: str):
     await begun(users)
     run_sql(users, f"update backfill.job set {column} = '{value}' where name = 'users-handle'")
-    with pytest.raises(Halted, match="a row of job 'users-handle' in backfill.job was changed by hand: "):
+    with pytest.raises(Halted, match=r"a row of job 'users-handle' in backfill\.job was changed by hand: "):
         await tune(users.dsn, "users-handle", {}, reset=False)
     if column == "tuned":
         limits = await tune(users.dsn, "users-handle", {}, reset=True)
@@ -146,7 +148,9 @@ async def test_tune_names_a_row_that_it_cannot_read(users: Database, column: str
 async def test_decisions_that_cannot_be_read_are_named(users: Database):
     await begun(users)
     run_sql(users, """update backfill.batch set inputs = inputs || '{"lag_s": "long"}' where job = 'users-handle'""")
-    with pytest.raises(Halted, match=r"in backfill\.batch was changed by hand: inputs\.lag_s is '\"long\"'; correct it"):
+    with pytest.raises(
+        Halted, match=r"in backfill\.batch was changed by hand: inputs\.lag_s is '\"long\"'; correct it"
+    ):
         await read_decisions(users.dsn, "users-handle", 20)
     assert len(await read_decisions(users.dsn, "other", 20)) > 0
 
@@ -166,7 +170,7 @@ async def test_a_job_that_is_deleted_under_its_worker_is_the_cause(users: Databa
         for attempt in attempts:
             with pytest.raises(Halted, match=DELETED):
                 await attempt()
-        await worker.save_wait(WaitReason(WaitKind.LAG, "replica-a", "lag", "12s", "10s"), frozenset({"replica-a"}))
+        await worker.save_wait(WaitReason(WaitKind.LAG, "replica-a lag 12s > 10s"), frozenset({"replica-a"}))
     assert users.query("select count(handle) from users") == [(0,)]
 
 
