@@ -23,7 +23,16 @@ from backfill.throttle.wait_reason import WaitKind, WaitReason
 JOB = "users-handle"
 HOLDER = "pod-1 (pid 42)"
 PROBE = Reading(measure="probe", subject="active", value=40.0, limit=50.0)
-INPUTS = Inputs("replica-a", 0.4, 1 << 20, 3.0e6, 4.0e6, 450.0, 5.0e6, 4.0e6)
+INPUTS = Inputs(
+    replica="replica-a",
+    lag_s=0.4,
+    on_the_way_bytes=1 << 20,
+    window_bytes=3.0e6,
+    rate_bytes_s=4.0e6,
+    row_wal_bytes=450.0,
+    wal_rate_bytes_s=5.0e6,
+    own_wal_rate_bytes_s=4.0e6,
+)
 
 
 def started(**changed):

@@ -33,11 +33,11 @@ def batch(**changed: Any) -> BatchLimits:
 
 
 def replica(name: str = "replica-a", replay_lsn: int | None = 0, state: str | None = "streaming") -> Replica:
-    return Replica(name, state, replay_lsn)
+    return Replica(name=name, state=state, replay_lsn=replay_lsn)
 
 
 def slot(name: str = "slot-a", wal_status: str | None = "reserved", retained_bytes: int | None = 0) -> ReplicationSlot:
-    return ReplicationSlot(name, wal_status, retained_bytes)
+    return ReplicationSlot(name=name, wal_status=wal_status, retained_bytes=retained_bytes)
 
 
 def archiver(backlog_bytes: int = 0, *, failing: bool = False) -> Archiver:
@@ -57,7 +57,16 @@ def signals(at_s: float = 0.0, insert_lsn: int = 0, *replicas: Replica, **change
     )
 
 
-NOTHING_SEEN = Inputs(None, None, None, None, None, 500.0, None, 0.0)
+NOTHING_SEEN = Inputs(
+    replica=None,
+    lag_s=None,
+    on_the_way_bytes=None,
+    window_bytes=None,
+    rate_bytes_s=None,
+    row_wal_bytes=500.0,
+    wal_rate_bytes_s=None,
+    own_wal_rate_bytes_s=0.0,
+)
 
 
 def admission(
@@ -69,7 +78,15 @@ def admission(
     compression: str | None = None,
 ) -> Admission:
     inputs = replace(NOTHING_SEEN, compression=compression)
-    return Admission(rows, "max_rows", inputs, flush, waited_s, waited_for, compression)
+    return Admission(
+        rows=rows,
+        limited_by="max_rows",
+        inputs=inputs,
+        flush=flush,
+        waited_s=waited_s,
+        waited_for=waited_for,
+        compression=compression,
+    )
 
 
 async def run_order(

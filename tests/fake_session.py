@@ -322,7 +322,9 @@ class FakeSession:
         self._enter("read_signals")
         data = self.database
         lsn, seen = data.insert_lsn, data.replicas(data)
-        return Signals(data.clock.now_s, lsn, lsn, visible=True, replicas=seen, upkeep=data.upkeep)
+        return Signals(
+            at_s=data.clock.now_s, insert_lsn=lsn, flush_lsn=lsn, visible=True, replicas=seen, upkeep=data.upkeep
+        )
 
     async def read_page_profile(self, checkpoint: Checkpoint) -> PageProfile | None:
         self._enter("read_page_profile")

@@ -215,7 +215,19 @@ async def a_leaf_that_is_done_is_listed_so_until_it_is_opened_or_its_job_has_end
         begun = await session.begin()
         assert begun.done.rows_total == ROWS
         assert [one.proof for one in await session.leaves()] == [proof], "killed before its end was written"
-        await session.save_end(Finished("users-handle", "done", "", ROWS, 0, 1, 0, 0.0, 0.0))
+        await session.save_end(
+            Finished(
+                job="users-handle",
+                state="done",
+                why="",
+                rows_total=ROWS,
+                rows_unconverged=0,
+                passes=1,
+                wal_bytes=0,
+                worst_lag_s=0.0,
+                elapsed_s=0.0,
+            )
+        )
     async with connect() as session:
         await session.begin()
         assert [one.proof for one in await session.leaves()] == [None]

@@ -90,7 +90,14 @@ class BadRowSearch:
         if rejected.key is not None and tid not in self.known:
             leaf = checkpoint.leaf or str(job.table)
             self._runtime.record(
-                RowRejected(job.name, leaf, rejected.key, error.sqlstate, str(error), rejected.rows_rejected)
+                RowRejected(
+                    job=job.name,
+                    leaf=leaf,
+                    key=rejected.key,
+                    reason=error.sqlstate,
+                    message=str(error),
+                    rows_rejected=rejected.rows_rejected,
+                )
             )
         self.known.add(tid)  # the last stripe of its window meets it again
         return rejected.checkpoint
@@ -98,7 +105,16 @@ class BadRowSearch:
     def _record(self, checkpoint: Checkpoint, batch_range: BatchRange, refused: RowsRefused) -> None:
         searched = sum(group.rows for group in self._bisection.groups) if self._bisection else batch_range.rows
         job, error = self._limits.job.name, refused.error
-        self._runtime.record(BatchRefused(job, checkpoint.lane, batch_range.rows, searched, error.sqlstate, str(error)))
+        self._runtime.record(
+            BatchRefused(
+                job=job,
+                lane=checkpoint.lane,
+                rows=batch_range.rows,
+                rows_searched=searched,
+                reason=error.sqlstate,
+                message=str(error),
+            )
+        )
 
 
 def _refusal_message(row: RowDescription, checkpoint: Checkpoint, job: Job, refused: RowsRefused) -> str:

@@ -109,7 +109,12 @@ class JobRun:
         self._rejected += proof.rows_rejected
         if not own or leaf_place.count > 1:
             done = LeafDone(
-                self.job.name, leaf.name, leaf_place.number, leaf_place.count, self._unconverged, self._rejected
+                job=self.job.name,
+                leaf=leaf.name,
+                number=leaf_place.number,
+                leaves=leaf_place.count,
+                rows_unconverged=self._unconverged,
+                rows_rejected=self._rejected,
             )
             self.runtime.record(done)
 
@@ -141,7 +146,9 @@ class JobRun:
             if not self._wait:
                 raise LockHeld(f"{what} is locked by {holder}; --no-wait was given")
             waited = True
-            self.runtime.record(LockWaiting(self.job.name, holder, self.runtime.now_s() - began_s, leaf))
+            self.runtime.record(
+                LockWaiting(job=self.job.name, holder=holder, waited_s=self.runtime.now_s() - began_s, leaf=leaf)
+            )
             self.runtime.record(
                 WaitStarted(self.job.name, WaitReason(WaitKind.LOCK, f"lock held by {holder}"), LOCK_POLL_S)
             )

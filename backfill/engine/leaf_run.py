@@ -127,12 +127,12 @@ class LeafRun:
             found = await self.session.verify(checkpoints[0].pass_number, self._give_way)
         found = with_counts(found, checkpoints)
         verified = Verified(
-            self._job,
-            found.rows_left,
-            found.rows_unconverged or 0,
-            found.took_s,
-            found.rows_without_partner,
-            found.rows_rejected,
+            job=self._job,
+            rows_left=found.rows_left,
+            rows_unconverged=found.rows_unconverged or 0,
+            took_s=found.took_s,
+            rows_without_partner=found.rows_without_partner,
+            rows_rejected=found.rows_rejected,
         )
         self._record(verified)
         return found

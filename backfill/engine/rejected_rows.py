@@ -41,7 +41,7 @@ class RejectedRowRetrier:
                 refused = replace(row, pass_number=checkpoint.pass_number, message=message)
                 await self._retry_loop.run(lambda: self._session.keep_rejected(checkpoint, refused, error))
         runtime = self._control.runtime
-        runtime.record(RowRetried(self._control.job.name, leaf, row.key, result, message))
+        runtime.record(RowRetried(job=self._control.job.name, leaf=leaf, key=row.key, result=result, message=message))
         await runtime.check_stop()
         return checkpoint
 

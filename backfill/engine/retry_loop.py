@@ -70,7 +70,16 @@ class RetryLoop:
         if remedy is not Remedy.SPLIT:  # timeouts are counted by whoever splits the batch or the read
             remedy = sqlstate.remedy(error.sqlstate, self._failures, timeout=timeout)
         delay_s = backoff_s(self._failures, runtime.jitter(), remedy)
-        runtime.record(RetryScheduled(job.name, error.sqlstate, str(error), self._failures, delay_s, self._lane))
+        runtime.record(
+            RetryScheduled(
+                job=job.name,
+                reason=error.sqlstate,
+                message=str(error),
+                attempt=self._failures,
+                delay_s=delay_s,
+                lane=self._lane,
+            )
+        )
         reason = WaitReason(WaitKind.RETRY, f"attempt {self._failures}: {error}")
         runtime.record(WaitStarted(job.name, reason, delay_s))
         with suppress(StatementRefused):  # the failure is recorded; that it is saved too is not worth another one

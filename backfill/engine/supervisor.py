@@ -100,7 +100,9 @@ class JobSupervisor:
             raise error
         delay_s = backoff_s(self._failures, self.runtime.jitter())
         kind = "superseded" if isinstance(error, Superseded) else "connection"
-        self.runtime.record(RetryScheduled(self.job.name, kind, str(error), self._failures, delay_s))
+        self.runtime.record(
+            RetryScheduled(job=self.job.name, reason=kind, message=str(error), attempt=self._failures, delay_s=delay_s)
+        )
         reason = WaitReason(WaitKind.CONNECTION, f"no session: {error}")
         self.runtime.record(WaitStarted(self.job.name, reason, delay_s))
         await self.runtime.sleep(delay_s)

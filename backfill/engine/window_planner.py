@@ -138,6 +138,12 @@ class WindowPlanner:
     def _record_change(self, checkpoint: Checkpoint) -> Checkpoint:
         layout = checkpoint.layout
         self._runtime.record(
-            LayoutChanged(self._limits.job.name, checkpoint.lane, layout.sizes, layout.window_pages, layout.why)
+            LayoutChanged(
+                job=self._limits.job.name,
+                lane=checkpoint.lane,
+                sizes=layout.sizes,
+                window_pages=layout.window_pages,
+                why=layout.why,
+            )
         )
         return checkpoint

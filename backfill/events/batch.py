@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BatchDone:
     """A batch and its checkpoint are committed."""
 
@@ -27,7 +27,7 @@ class BatchDone:
     lane: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BatchRefused:
     """A batch was rolled back, as one of its rows is refused or takes too long; halves of it are tried by themselves.
 
@@ -42,7 +42,7 @@ class BatchRefused:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RowRejected:
     """The job set a row aside that the server refuses (`on_row_error: skip`); so many are, of the whole job."""
 
@@ -54,7 +54,7 @@ class RowRejected:
     rows_rejected: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RowRetried:
     """A row that was set aside was tried again: it is filled, gone, or refused again for `message`."""
 
@@ -65,7 +65,7 @@ class RowRetried:
     message: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LayoutChanged:
     """A lane goes through its next windows in another way: shares of their stripes, their width, and why."""
 

@@ -41,8 +41,12 @@ def throttle_decision(
         compression=compression,
     )
     if isinstance(decision, Wait):
-        return ThrottleDecision(job.name, 0, str(decision.reason), decision.delay_s, inputs)
-    return ThrottleDecision(job.name, decision.rows, decision.limited_by, 0.0, inputs)
+        return ThrottleDecision(
+            job=job.name, rows=0, limited_by=str(decision.reason), delay_s=decision.delay_s, inputs=inputs
+        )
+    return ThrottleDecision(
+        job=job.name, rows=decision.rows, limited_by=decision.limited_by, delay_s=0.0, inputs=inputs
+    )
 
 
 def limits_changed(job: Job, changes: Mapping[str, str], refused: str | None) -> LimitsChanged:

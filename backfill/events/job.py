@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Started:
     """A worker begins, or resumes at its checkpoint. Pages and rows are those of all `leaves` together."""
 
@@ -26,7 +26,7 @@ class Started:
     rows_rejected: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LockWaiting:
     """Another worker holds the job's lock, or that of the leaf that is next."""
 
@@ -54,7 +54,7 @@ class PassDone:
     rows: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Verified:
     """The final read of the whole table: rows that still match `where`, and those of them that no pass can mend.
 
@@ -77,7 +77,7 @@ class VerificationRestarted:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RetryScheduled:
     """An attempt failed in a way that is worth trying again; `attempt` is how many of the lane's have in a row."""
 
@@ -105,7 +105,7 @@ class Stopping:
     signal: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Finished:
     """The worker's last word: `state` is done, unconverged, stopped, halted or failed; `why` says so in a sentence."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LeafStarted:
     """One of several tables of a job is at work: a partition, a child, or the parent itself."""
 
@@ -21,7 +21,7 @@ class LeafStarted:
     rows_rejected: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LeafDone:
     """A leaf is filled and proven. Rows that cannot converge, and those set aside, are of all leaves so far."""
 

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
     """One batch that was run and rolled back: whole pages, as a job with one stripe takes them.
 
@@ -54,7 +54,7 @@ class Forecast:
     at_max_wal_rate_s: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ForecastInputs:
     """What a job's WAL depends on beside its rows: the table with its indexes, and the WAL between two checkpoints."""
 
@@ -90,7 +90,7 @@ def forecast(ground: ForecastInputs | None, plain: Measurement | None, ratio: fl
     return Forecast(wal_bytes, wal_bytes / ground.max_wal_rate_bytes_s)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Costs:
     """What was measured, plainly and with compression; `unmeasured` and `uncompressed` say why not."""
 
@@ -100,7 +100,7 @@ class Costs:
     uncompressed: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """The answer of `backfill plan`. `notices` are for a person to weigh; errors were raised before.
 

@@ -39,7 +39,7 @@ class SignalsRead:
         return replica_readings(self.readings)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LimitsChanged:
     """Somebody changed limits of the running job, or took changes back; these hold from the next decision on.
 
@@ -65,7 +65,7 @@ class LimitsChanged:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ThrottleDecision:
     """One decision of the throttle: of a batch's rows and what limits them, or of a wait (no rows) and its reason."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VacuumStarted:
     """A VACUUM of the table begins beside the batches, as `moved` row versions have left their page since the last."""
 
@@ -15,7 +15,7 @@ class VacuumStarted:
     cost_delay_ms: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VacuumDone:
     """A VACUUM of ours is over: `result` is done, stopped or failed, `why` says why it is one of the latter.
 

@@ -33,7 +33,7 @@ class State(StrEnum):
 ENDED = frozenset({State.DONE, State.UNCONVERGED, State.STOPPED, State.HALTED, State.FAILED})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobStatus:
     """One job as its worker last reported it; `why` is the current wait, or how the job ended.
 

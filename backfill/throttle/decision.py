@@ -30,7 +30,7 @@ class Wait:
 Decision = Run | Wait
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Inputs:
     """What a decision saw, of the tightest counted replica; None where there is none, or it is not known yet.
 
@@ -48,7 +48,7 @@ class Inputs:
     compression: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Admission:
     """A batch that may go: of at most so many rows, what kept it from being larger, and what it waited for before.
 

@@ -15,7 +15,7 @@ PAUSE_S = 0.25
 PAUSE_MAX_S = 5.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LockBackoff:
     """`sessions` waited for the last batch; a batch is `share` of what it would be; none starts before `until_s`."""
 
@@ -28,6 +28,11 @@ class LockBackoff:
 def after_batch(lock_backoff: LockBackoff, now_s: float, *, sessions: int, limit: int) -> LockBackoff:
     """Return the courtesy after a batch for which `sessions` waited: half the size and a longer pause, or a step up."""
     if sessions <= limit:
-        return LockBackoff(sessions, min(1.0, lock_backoff.share * GROWTH))
+        return LockBackoff(sessions=sessions, share=min(1.0, lock_backoff.share * GROWTH))
     pause_s = min(PAUSE_MAX_S, PAUSE_S * 2.0 ** min(lock_backoff.times, 10))
-    return LockBackoff(sessions, max(SHARE_MIN, lock_backoff.share * SHRINK), lock_backoff.times + 1, now_s + pause_s)
+    return LockBackoff(
+        sessions=sessions,
+        share=max(SHARE_MIN, lock_backoff.share * SHRINK),
+        times=lock_backoff.times + 1,
+        until_s=now_s + pause_s,
+    )

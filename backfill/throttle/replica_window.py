@@ -32,7 +32,7 @@ FEAR, HOPE = 0.6, 0.5
 """Weights of a rate that fell and of one that rose."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReplicaWindow:
     """What we know of one counted replica.
 
@@ -80,7 +80,14 @@ class ReplicaWindow:
 def start(name: str, now_s: float, replay_lsn: int) -> ReplicaWindow:
     """Return the flow of a replica that is seen for the first time, or again."""
     return ReplicaWindow(
-        name, replay_lsn, 0.0, 0, stepped_s=now_s, sampled_s=now_s, sampled_lsn=replay_lsn, moved_s=now_s
+        name=name,
+        replay_lsn=replay_lsn,
+        lag_s=0.0,
+        unreplayed_bytes=0,
+        stepped_s=now_s,
+        sampled_s=now_s,
+        sampled_lsn=replay_lsn,
+        moved_s=now_s,
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from backfill.throttle.lsn_clock import LsnClock
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Replica:
     """One standby, as the primary sees it or as it says itself.
 
@@ -27,7 +27,7 @@ class Replica:
     lag_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReplicationSlot:
     """One replication slot and the WAL that it keeps on the primary's disk.
 
@@ -50,7 +50,7 @@ class Archiver:
     failing: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Upkeep:
     """What keeps the table healthy: dead tuples, the snapshot that holds their removal back, vacuums.
 
@@ -78,7 +78,7 @@ class Upkeep:
     index_bytes: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VacuumResult:
     """A vacuum of ours that is over; `stopped` and `failed` say why it did not come to its end.
 
@@ -99,7 +99,7 @@ class VacuumResult:
         return "failed" if self.failed else "stopped" if self.stopped else "done"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeAnswer:
     """One of the job's own probes as last read: a value that may not exceed `limit`; None, and why, where unknown."""
 
@@ -126,7 +126,7 @@ class SignalValue:
     why: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Signals:
     """A reading at `at_s`. `visible` is whether this role may see replication at all (pg_monitor).
 

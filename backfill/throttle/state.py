@@ -19,7 +19,7 @@ WORKED_SHARE_MIN = 0.1
 """A batch is thought to have worked for at least this share of its time."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ThrottleState:
     """What the throttle remembers between readings.
 

@@ -24,7 +24,7 @@ PATIENCE, PATIENCE_MAX = 64, 4096
 """Surplus of batches not limited by WAL after which compression ends."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CompressionState:
     """The history of batches: `balance` of those limited by WAL against the others, `batches` since the last switch.
 

@@ -181,13 +181,15 @@ class Plant:
         self.settle()
         now_s, insert, flushed = self.now_s, int(self.insert), self.flushed
         seen = tuple(
-            Replica(path.name, "streaming", path.look(now_s), sync=path.sync)
+            Replica(name=path.name, state="streaming", replay_lsn=path.look(now_s), sync=path.sync)
             for path in self.paths
             if path.in_view(now_s)
         )
         self._pass(half_s + self._stall_s())
         took_s = self.now_s - began_s
-        return Signals(now_s, insert, flushed, visible=True, round_trip_s=took_s, replicas=seen)
+        return Signals(
+            at_s=now_s, insert_lsn=insert, flush_lsn=flushed, visible=True, round_trip_s=took_s, replicas=seen
+        )
 
     def _stall_s(self) -> float:
         stall_s = self.work.stall_s

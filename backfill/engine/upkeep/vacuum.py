@@ -29,7 +29,7 @@ class VacuumSupervisor:
     def begin(self, job: Job) -> None:
         """Start anew on a session or another leaf: a vacuum that ran alongside the last one ended with it."""
         if (began_s := self._memory.running_s) is not None:
-            self._done(job, VacuumResult(self.runtime.now_s() - began_s, stopped="the session ended"))
+            self._done(job, VacuumResult(took_s=self.runtime.now_s() - began_s, stopped="the session ended"))
         self._memory = VacuumHistory(paused_until_s=self._memory.paused_until_s, fruitless=self._memory.fruitless)
 
     def on_committed(self, batch: BatchResult, unfilled_share: float) -> None:
@@ -71,7 +71,9 @@ class VacuumSupervisor:
             case StartVacuum(cost):
                 await session.start_vacuum(cost)
                 moved = self._memory.running_moved
-                self.runtime.record(VacuumStarted(job.name, moved, cost.limit, cost.delay_ms))
+                self.runtime.record(
+                    VacuumStarted(job=job.name, moved=moved, cost_limit=cost.limit, cost_delay_ms=cost.delay_ms)
+                )
             case StopVacuum(reason):
                 await self.stop(session, job, reason)
             case _:

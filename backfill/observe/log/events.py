@@ -42,7 +42,7 @@ _LEVELS: dict[type[Event], int] = {
 _FINAL_LEVELS = {State.UNCONVERGED: logging.WARNING, State.HALTED: logging.ERROR, State.FAILED: logging.ERROR}
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class _ProgressSummary:
     """What happened since the last `progress` line."""
 
@@ -91,10 +91,10 @@ class LogSink:
         return logging.INFO
 
     def _add(self, event: Event, at_s: float) -> None:
-        progress = self._progress.setdefault(event.job, _ProgressSummary(at_s))
+        progress = self._progress.setdefault(event.job, _ProgressSummary(since_s=at_s))
         match event:
             case Started():
-                self._progress[event.job] = _ProgressSummary(at_s)
+                self._progress[event.job] = _ProgressSummary(since_s=at_s)
             case WaitStarted(reason=reason, delay_s=delay_s) if reason.kind in PACE_KINDS:
                 progress.paced_s += delay_s
             case BatchDone():
@@ -121,7 +121,7 @@ class LogSink:
             paced_s=round(progress.paced_s, 3),
             span_s=round(span_s, 3),
         )
-        self._progress[last.job] = _ProgressSummary(at_s)
+        self._progress[last.job] = _ProgressSummary(since_s=at_s)
 
 
 def _loud(event: RetryScheduled | VacuumDone | BatchRefused) -> bool:

@@ -20,7 +20,7 @@ LONG_S = 1.0
 """A wait is shown with its length from here on."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Activity:
     """The word is one of starts, runs, pace, waits, stalled, verify, stops or the final state.
 
@@ -38,7 +38,7 @@ class Activity:
         return f"for {format_duration(int(self.length_s))}" if self.length_s >= LONG_S else ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Recent:
     """Averages over the last seconds; `rows_s` is None before the first batch."""
 
@@ -68,7 +68,11 @@ def recent(view: TerminalState, now_s: float) -> Recent:
     span_s = max(0.5, min(PACE_S, now_s - view.started_s))
     rows_s = sum(slot.rows for slot in slots) / span_s
     last = view.batch
-    slots = slots or [TimeSlot(0, 1, last.rows, last.rows_hot, last.wal_bytes, last.took_s)]
+    slots = slots or [
+        TimeSlot(
+            index=0, batches=1, rows=last.rows, rows_hot=last.rows_hot, wal_bytes=last.wal_bytes, took_s=last.took_s
+        )
+    ]
     batches = sum(slot.batches for slot in slots)
     rows = sum(slot.rows for slot in slots)
     return Recent(
@@ -96,36 +100,42 @@ def wait_shares(view: TerminalState, now_s: float) -> tuple[tuple[str, float], .
 def _end(view: TerminalState) -> Activity | None:
     if view.finished is None:
         return None
-    return Activity(view.finished.state, view.finished.why, SEVERITIES.get(view.finished.state, Severity.BAD))
+    return Activity(
+        word=view.finished.state, text=view.finished.why, tone=SEVERITIES.get(view.finished.state, Severity.BAD)
+    )
 
 
 def _held(wait: OpenWait | None, now_s: float) -> Activity | None:
     if wait is None or not wait.open or wait.kind in PACE_KINDS:
         return None
-    return Activity("waits", wait.text, wait_severity(wait.kind), now_s - wait.start_s)
+    return Activity(word="waits", text=wait.text, tone=wait_severity(wait.kind), length_s=now_s - wait.start_s)
 
 
 def _silence(view: TerminalState, now_s: float) -> Activity | None:
     """The final read of the table is long and has no events; any other silence is reported."""
     silent_s = silence_s(view, now_s)
     if view.passed is not None and view.passed.rows == 0 and view.verified is None:
-        return Activity("verify", "reading the whole table to verify it", length_s=silent_s)
+        return Activity(word="verify", text="reading the whole table to verify it", length_s=silent_s)
     if silent_s < QUIET_S or view.heard_s < view.began_s:
         return None
-    return Activity("stalled", "no events from the worker", Severity.WARN, silent_s)
+    return Activity(word="stalled", text="no events from the worker", tone=Severity.WARN, length_s=silent_s)
 
 
 def _work(view: TerminalState, wait: OpenWait | None, now_s: float) -> Activity:
     if view.stopping is not None:
         return Activity(
-            "stops", f"{view.stopping.signal} received: finishing the current batch, then exiting", Severity.WARN
+            word="stops",
+            text=f"{view.stopping.signal} received: finishing the current batch, then exiting",
+            tone=Severity.WARN,
         )
     if view.started is None:
         heard = view.heard_s >= view.began_s
-        return Activity("starts", "reading the table and the cluster" if heard else "no events from the worker yet")
+        return Activity(
+            word="starts", text="reading the table and the cluster" if heard else "no events from the worker yet"
+        )
     if wait is not None:
-        return Activity("pace", wait.text, length_s=now_s - wait.start_s if wait.open else 0.0)
-    return Activity("runs", "nothing to wait for")
+        return Activity(word="pace", text=wait.text, length_s=now_s - wait.start_s if wait.open else 0.0)
+    return Activity(word="runs", text="nothing to wait for")
 
 
 def _shown_wait(view: TerminalState, now_s: float) -> OpenWait | None:

@@ -25,7 +25,7 @@ Number = tuple[str, str]
 """A text and its style."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Columns:
     """How a line of gauges is divided: a name, a sparkline, numbers."""
 
@@ -71,7 +71,7 @@ def columns(view: TerminalState, width: int, glyphs: Glyphs) -> Columns:
     """Return the division that fits the names and leaves room for the sparklines."""
     longest = max((cell_len(glyphs.clean(name)) for name in view.seen_s), default=0)
     name = max(NAME_MIN, min(longest, NAME_MAX, width // 4))
-    return Columns(width, name, glyphs.fit_names(view.seen_s, name), glyphs)
+    return Columns(width=width, name=name, names=glyphs.fit_names(view.seen_s, name), glyphs=glyphs)
 
 
 def lag_gauge(view: TerminalState, now_s: float, cols: Columns, rows: int) -> list[Text]:

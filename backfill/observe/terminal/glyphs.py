@@ -12,7 +12,7 @@ from itertools import takewhile
 from rich.cells import cell_len, set_cell_size
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Glyphs:
     """One set of marks; each is one cell wide, `levels` ascends."""
 
@@ -63,8 +63,32 @@ class Glyphs:
         return fitted
 
 
-UNICODE = Glyphs("▁▂▃▄▅▆▇█", "━", "╸", "─", "·", "?", "×", "–", "·", "×", "…")  # noqa: RUF001  # meant as drawn
-ASCII = Glyphs("_.-:=+*#", "=", ">", "-", " ", "?", "x", "-", "|", "x", "~")
+UNICODE = Glyphs(
+    levels="▁▂▃▄▅▆▇█",
+    bar_done="━",
+    bar_tip="╸",
+    bar_left="─",
+    unread="·",
+    unknown="?",
+    missing="×",  # noqa: RUF001 - as drawn
+    nothing="–",  # noqa: RUF001 - as drawn
+    dot="·",
+    times="×",  # noqa: RUF001 - as drawn
+    cut="…",
+)
+ASCII = Glyphs(
+    levels="_.-:=+*#",
+    bar_done="=",
+    bar_tip=">",
+    bar_left="-",
+    unread=" ",
+    unknown="?",
+    missing="x",
+    nothing="-",
+    dot="|",
+    times="x",
+    cut="~",
+)
 
 
 def glyphs_for(encoding: str | None) -> Glyphs:

@@ -52,7 +52,7 @@ class LineOutput:
         self._clock = clock
         self._every_s = every_s
         self._glyphs = glyphs_for(stream.encoding)
-        self._view = TerminalState(clock())
+        self._view = TerminalState(began_s=clock())
         self._written_s: dict[str, float] = {}
         self._line_s = self._view.began_s
 

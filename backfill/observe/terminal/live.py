@@ -30,7 +30,7 @@ class Live:
     def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
         self._console = console
         self._clock = clock
-        self._view = TerminalState(clock())
+        self._view = TerminalState(began_s=clock())
         self._glyphs = glyphs_for(console.encoding)
         self._screen = Screen(
             console=console, refresh_per_second=REFRESHES_PER_S, get_renderable=self.frame, auto_refresh=True

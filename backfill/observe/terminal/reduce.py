@@ -25,7 +25,7 @@ WAITS_KEPT = 200
 def reduce(view: TerminalState, event: Event, now_s: float) -> TerminalState:
     """Return the view after one event, read at `now_s`."""
     if event.job != view.job:
-        view = TerminalState(view.began_s, event.job, notes=view.notes)
+        view = TerminalState(began_s=view.began_s, job=event.job, notes=view.notes)
     if (notice := notices.notice_for(event)) is not None:
         view = add_note(view, notice, now_s)
     view = replace(view, heard_s=now_s)
@@ -80,9 +80,11 @@ def _wait(view: TerminalState, event: LockWaiting | LockTaken | WaitStarted, now
         case LockTaken():
             return _close_wait(view, now_s)
         case LockWaiting():
-            wait = OpenWait(WaitKind.LOCK, f"lock held by {event.holder}", now_s - event.waited_s, math.inf)
+            wait = OpenWait(
+                kind=WaitKind.LOCK, text=f"lock held by {event.holder}", start_s=now_s - event.waited_s, end_s=math.inf
+            )
         case WaitStarted():
-            wait = OpenWait(event.reason.kind, event.reason.text, now_s, now_s + event.delay_s)
+            wait = OpenWait(kind=event.reason.kind, text=event.reason.text, start_s=now_s, end_s=now_s + event.delay_s)
     begins = view.wait is None or view.wait.kind != wait.kind
     if begins and (told := notices.notice_for_wait(event)) is not None:
         view = add_note(view, told, now_s)
@@ -134,14 +136,14 @@ def _measure(view: TerminalState, event: SignalsRead, now_s: float) -> TerminalS
 def _add_batch(view: TerminalState, event: BatchDone, now_s: float) -> TerminalState:
     index = math.floor(now_s / SLOT_S)
     kept = tuple(slot for slot in view.slots if slot.index > index - PACE_S / SLOT_S)
-    last = kept[-1] if kept and kept[-1].index == index else TimeSlot(index)
+    last = kept[-1] if kept and kept[-1].index == index else TimeSlot(index=index)
     summed = TimeSlot(
-        index,
-        last.batches + 1,
-        last.rows + event.rows,
-        last.rows_hot + event.rows_hot,
-        last.wal_bytes + event.wal_bytes,
-        last.took_s + event.took_s,
+        index=index,
+        batches=last.batches + 1,
+        rows=last.rows + event.rows,
+        rows_hot=last.rows_hot + event.rows_hot,
+        wal_bytes=last.wal_bytes + event.wal_bytes,
+        took_s=last.took_s + event.took_s,
     )
     slots = (*(slot for slot in kept if slot.index != index), summed)
     return replace(view, batch=event, passed=None, slots=slots, wal_bytes=view.wal_bytes + event.wal_bytes)

@@ -24,7 +24,7 @@ SHARE_S = 10.0
 SLOT_S = 0.25
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TimeSlot:
     """The batches that ended within one slot of time."""
 
@@ -36,7 +36,7 @@ class TimeSlot:
     took_s: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OpenWait:
     """One wait, from its first event to its announced end; open until a batch or another wait."""
 
@@ -56,7 +56,7 @@ class NoteLine:
     count: int = 1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TerminalState:
     """Everything that the terminal shows; `began_s` is when the view began."""
 

@@ -29,7 +29,7 @@ STALE_PERIODS = 3.0
 RETRY_S = 1.0
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Poller(Generic[T]):
     """One thing that is read again and again; `value` is None before the first reading and after a failed one."""
 
@@ -66,9 +66,12 @@ class Pollers:
         self._asked = [SideConnection(one, standby=True) for one in limits.replicas.direct]
         self._primary = SideConnection(dsn, standby=False)
         self._direct = [
-            (replica_name(one.dsn), Poller(one.read_replicas, DIRECT_EVERY_S, DIRECT_STALE_S)) for one in self._asked
+            (replica_name(one.dsn), Poller(read=one.read_replicas, every_s=DIRECT_EVERY_S, stale_s=DIRECT_STALE_S))
+            for one in self._asked
         ]
-        self._probes = [(one, Poller(self._reader(one), one.every_s, _stale_s(one))) for one in limits.probes]
+        self._probes = [
+            (one, Poller(read=self._reader(one), every_s=one.every_s, stale_s=_stale_s(one))) for one in limits.probes
+        ]
         self._tasks: list[asyncio.Task[None]] = []
 
     def open(self) -> None:
@@ -91,7 +94,7 @@ class Pollers:
         found: dict[str, Replica] = {}
         for name, source in self._direct:
             value, why = source.latest()
-            for one in value or [Replica(name, why, None)]:
+            for one in value or [Replica(name=name, state=why, replay_lsn=None)]:
                 unique = f"{one.name}@{name}" if one.name in found else one.name
                 found[unique] = replace(one, name=unique)
         return tuple(found.values())
@@ -99,7 +102,7 @@ class Pollers:
     def probes(self) -> tuple[ProbeAnswer, ...]:
         """Return each probe's value, or None and why."""
         read = ((one, source.latest()) for one, source in self._probes)
-        return tuple(ProbeAnswer(one.name, one.limit, value, why) for one, (value, why) in read)
+        return tuple(ProbeAnswer(name=one.name, limit=one.limit, value=value, why=why) for one, (value, why) in read)
 
     def _raise_bugs(self) -> None:
         """Raise what ended a poll: it goes on for ever, so that is an error of ours."""

@@ -52,7 +52,10 @@ class SideConnection:
         name = replica_name(self.dsn)
         if not row["in_recovery"]:
             raise DatabaseError(f"{name} is no standby")
-        return [Replica(name, "direct", row["replay_lsn"]), *(Replica(**one) for one in row["followers"])]
+        return [
+            Replica(name=name, state="direct", replay_lsn=row["replay_lsn"]),
+            *(Replica(**one) for one in row["followers"]),
+        ]
 
     async def read_number(self, sql: str) -> float:
         """Return the value of an expression."""

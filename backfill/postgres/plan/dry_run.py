@@ -60,12 +60,12 @@ async def measure(
                     break
     except StatementRefused as error:
         why = str(await with_grant(connection, error, table.name.name)).splitlines()[0]
-        return Costs(plain, uncompressed=why) if plain else Costs(unmeasured=why)
+        return Costs(plain=plain, uncompressed=why) if plain else Costs(unmeasured=why)
     if plain is None:
         over = time.monotonic() - began_s >= SEARCH_S
         return Costs(unmeasured="no row to do was found" + (f" in {format_duration(SEARCH_S)}" if over else ""))
     few = "" if compressed or not support.method else "too few rows for another batch"
-    return Costs(plain, compressed, uncompressed=support.why or few)
+    return Costs(plain=plain, compressed=compressed, uncompressed=support.why or few)
 
 
 def _apart(measured: Measurement, again: Measurement) -> Measurement:

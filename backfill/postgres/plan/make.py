@@ -98,7 +98,16 @@ async def _plan(connection: Connection, job_file: JobFile, *, measuring: bool) -
     total_bytes = round(await _total_bytes(connection, table) * leaves)
     checkpoint_bytes = min(traits.checkpoint_bytes, traits.checkpoint_s * rate_bytes_s)
     ratio = image_ratio(costs.plain, costs.compressed)
-    ground = ForecastInputs(rows_to_do, total_bytes, checkpoint_bytes, rate_bytes_s) if rows_to_do is not None else None
+    ground = (
+        ForecastInputs(
+            rows=rows_to_do,
+            total_bytes=total_bytes,
+            checkpoint_bytes=checkpoint_bytes,
+            max_wal_rate_bytes_s=rate_bytes_s,
+        )
+        if rows_to_do is not None
+        else None
+    )
     notices = [
         *_about_batch(costs),
         *_about_table(job_file, table, statements),

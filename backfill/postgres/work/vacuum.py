@@ -106,7 +106,10 @@ class Vacuum:
             await asyncio.wait([task], timeout=STOP_MAX_S)
         if self._task is task:  # nobody else has stopped it meanwhile
             ended = task.done() and not task.cancelled()
-            self._ended, self._task = task.result() if ended else VacuumResult(STOP_MAX_S, stopped=self._stopped), None
+            self._ended, self._task = (
+                task.result() if ended else VacuumResult(took_s=STOP_MAX_S, stopped=self._stopped),
+                None,
+            )
         return self._ended
 
     async def close(self) -> None:

@@ -253,8 +253,8 @@ async def test_probes_are_numbers_or_unknown_and_say_why(database: Database):
             worker, lambda one: sum(probed.why not in ("", "not read yet") for probed in one.probes) == 6
         )
     found = {one.name: one for one in signals.probes}
-    assert found["ten"] == ProbeAnswer("ten", 5.0, 10.0)
-    assert found["sum"] == ProbeAnswer("sum", 5.0, 1.5)
+    assert found["ten"] == ProbeAnswer(name="ten", limit=5.0, value=10.0)
+    assert found["sum"] == ProbeAnswer(name="sum", limit=5.0, value=1.5)
     whys = {name: one.why for name, one in found.items() if one.value is None}
     assert whys.keys() == {"null", "nan", "wrong", "writes", "text", "prometheus"}
     assert whys["null"] == whys["nan"] == "the query gives no number"

@@ -115,7 +115,18 @@ async def test_a_job_that_ended_tells_how(users: Database, state: str, ratio: fl
     async with session(users.dsn, JOB) as worker:
         checkpoint = (await open_leaf(worker)).checkpoints[0]
         checkpoint = await worker.save_checkpoint(replace(checkpoint, stripe=1, next=Tid(0)))
-        end = Finished("users-handle", state, "because", 1000, 3, 1, 5, 0.0, 1.0, ('{"id": 7}',))
+        end = Finished(
+            job="users-handle",
+            state=state,
+            why="because",
+            rows_total=1000,
+            rows_unconverged=3,
+            passes=1,
+            wal_bytes=5,
+            worst_lag_s=0.0,
+            elapsed_s=1.0,
+            samples=('{"id": 7}',),
+        )
         await worker.save_end(end)
     wait_for_end(users)
     status = await only(users)

@@ -26,7 +26,16 @@ VALUES: dict[Any, Any] = {
         Reading(measure="replica_lag_s", subject="replica-a", value=0.4, limit=10.0, unit=Unit.SECONDS, state="sync"),
         Reading(measure="dead_tuples", value=None),
     ),
-    "Inputs": Inputs("replica-a", 0.4, 5, 9.0, 4.0e6, 450.0, None, 1.0e6),
+    "Inputs": Inputs(
+        replica="replica-a",
+        lag_s=0.4,
+        on_the_way_bytes=5,
+        window_bytes=9.0,
+        rate_bytes_s=4.0e6,
+        row_wal_bytes=450.0,
+        wal_rate_bytes_s=None,
+        own_wal_rate_bytes_s=1.0e6,
+    ),
     "str | None": "words",
 }
 

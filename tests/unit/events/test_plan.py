@@ -46,7 +46,7 @@ def plan(**changed: Any) -> Plan:
         "replicas": ("replica-a", "replica-b"),
         "stripes": 3,
         "layouts": ("3 stripes: a page has 65 rows",),
-        "costs": Costs(PLAIN, ZSTD),
+        "costs": Costs(plain=PLAIN, compressed=ZSTD),
         "forecast": forecast(GROUND, PLAIN),
         "forecast_compressed": forecast(GROUND, PLAIN, 0.25),
         "image_ratio": 0.25,
@@ -113,7 +113,10 @@ def test_a_forecast_lies_between_the_records_and_all_that_was_measured(
     rows: int, total_bytes: int, checkpoint_bytes: float, images_bytes: int
 ):
     measured = replace(PLAIN, images_bytes=images_bytes)
-    told = forecast(ForecastInputs(rows, total_bytes, checkpoint_bytes, MB), measured)
+    told = forecast(
+        ForecastInputs(rows=rows, total_bytes=total_bytes, checkpoint_bytes=checkpoint_bytes, max_wal_rate_bytes_s=MB),
+        measured,
+    )
     assert told is not None
     assert rows * measured.row_records_bytes * 0.999 - 1 <= told.wal_bytes <= rows * measured.row_wal_bytes * 1.001 + 1
 
@@ -157,13 +160,13 @@ def test_what_was_not_measured_says_why():
     assert "measured  nothing: replica-a is not connected\nnotice" in told
     assert "to do" not in told
     assert "no key\nreplicas  none" in told
-    told = plan_text(plan(costs=Costs(PLAIN, uncompressed="run: GRANT"), forecast_compressed=None))
+    told = plan_text(plan(costs=Costs(plain=PLAIN, uncompressed="run: GRANT"), forecast_compressed=None))
     assert "\n          nothing compressed: run: GRANT\n" in told
 
 
 def test_pages_that_had_their_images_say_so():
     warm = replace(PLAIN, wal_bytes=400_000, images=0, images_bytes=0)
-    told = plan_text(plan(costs=Costs(warm)))
+    told = plan_text(plan(costs=Costs(plain=warm)))
     assert "400 B of WAL a row, and no full-page image, as these pages had theirs since the last checkpoint" in told
 
 

@@ -17,7 +17,7 @@ def clock(*samples: tuple[float, int]) -> LsnClock:
 
 
 def aurora(lag_s: float | None, name: str = "reader-1") -> Replica:
-    return Replica(name, "aurora", None, lag_s=lag_s)
+    return Replica(name=name, state="aurora", replay_lsn=None, lag_s=lag_s)
 
 
 def test_a_reader_that_tells_a_lag_is_where_the_primary_was_so_long_ago():

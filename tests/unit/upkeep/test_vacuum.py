@@ -29,7 +29,7 @@ HEALTHY = Upkeep(dead_tuples=0, live_tuples=1_000_000, oldest_snapshot_s=0.1, va
 CALM = ThrottleView(
     visible=True, blocked_by=None, lag_share=0.1, rate_bytes_s=32.0 * MB, insert_lsn=9 * MB, window_begins=True
 )
-DONE = VacuumResult(2.0, removed=60_000, held=0)
+DONE = VacuumResult(took_s=2.0, removed=60_000, held=0)
 LAG = WaitReason(WaitKind.LAG, "replica-a lag 12.4s > 9s")
 BLOCKED = WaitReason(WaitKind.BLOCKED, "blocked sessions 1 > 0")
 
@@ -136,9 +136,9 @@ def test_the_first_version_that_moves_says_since_when():
 @pytest.mark.parametrize(
     "ended",
     [
-        VacuumResult(1.0, removed=0, held=30_001),
-        VacuumResult(1.0, stopped="sessions waiting for it 1 > 0"),
-        VacuumResult(1.0, failed="disk full"),
+        VacuumResult(took_s=1.0, removed=0, held=30_001),
+        VacuumResult(took_s=1.0, stopped="sessions waiting for it 1 > 0"),
+        VacuumResult(took_s=1.0, failed="disk full"),
     ],
 )
 def test_what_comes_to_nothing_is_tried_again_later_and_later(ended: VacuumResult):
@@ -155,7 +155,7 @@ def test_what_comes_to_nothing_is_tried_again_later_and_later(ended: VacuumResul
 
 
 def test_a_language_that_is_not_understood_counts_as_done():
-    assert after_vacuum(running(), VacuumResult(1.0), NOW_S).moved == 0
+    assert after_vacuum(running(), VacuumResult(took_s=1.0), NOW_S).moved == 0
 
 
 def test_what_autovacuum_has_done_needs_no_other():
@@ -179,7 +179,9 @@ def test_ours_is_not_taken_for_somebody_elses_however_late_it_is_counted(counted
 def replica_window(
     name: str, rate_bytes_s: float | None, lag_s: float = 0.0, unreplayed_bytes: int = 0
 ) -> ReplicaWindow:
-    return ReplicaWindow(name, 0, lag_s, unreplayed_bytes, rate_bytes_s=rate_bytes_s)
+    return ReplicaWindow(
+        name=name, replay_lsn=0, lag_s=lag_s, unreplayed_bytes=unreplayed_bytes, rate_bytes_s=rate_bytes_s
+    )
 
 
 def view_of(*replica_windows: ReplicaWindow, blocked_by: WaitReason | None = None) -> ThrottleView:
@@ -293,10 +295,13 @@ def test_whatever_happens_there_are_never_two_and_none_starts_blind_or_unbidden(
     ("ended", "text"),
     [
         (DONE, "vacuum done in 2s, 60,000 row versions removed"),
-        (VacuumResult(2.0, 5, 7), "vacuum done in 2s, 5 row versions removed, 7 held by older snapshots"),
-        (VacuumResult(2.0), "vacuum done in 2s"),
-        (VacuumResult(0.5, stopped="the run ends"), "vacuum stopped after 500ms: the run ends"),
-        (VacuumResult(0.5, failed="disk full"), "vacuum failed after 500ms: disk full"),
+        (
+            VacuumResult(took_s=2.0, removed=5, held=7),
+            "vacuum done in 2s, 5 row versions removed, 7 held by older snapshots",
+        ),
+        (VacuumResult(took_s=2.0), "vacuum done in 2s"),
+        (VacuumResult(took_s=0.5, stopped="the run ends"), "vacuum stopped after 500ms: the run ends"),
+        (VacuumResult(took_s=0.5, failed="disk full"), "vacuum failed after 500ms: disk full"),
     ],
 )
 def test_how_it_ended_is_one_sentence(ended: VacuumResult, text: str):

@@ -19,7 +19,7 @@ from tests.factories import MB, job, signals
 from tests.fake_session import Clock
 
 UPKEEP = Upkeep(live_tuples=100_000, vacuums=1, redo_lsn=MB)
-DONE = VacuumResult(0.5, removed=12_000, held=0)
+DONE = VacuumResult(took_s=0.5, removed=12_000, held=0)
 LAG = WaitReason(WaitKind.LAG, "replica-a lag 12.4s > 9s")
 
 
@@ -37,7 +37,7 @@ class Server:
 
     async def stop_vacuum(self, why: str) -> VacuumResult:
         self.stops.append(why)
-        return VacuumResult(0.25, stopped=why)
+        return VacuumResult(took_s=0.25, stopped=why)
 
     async def save_vacuum(self, text: str) -> None:
         if self.lost:

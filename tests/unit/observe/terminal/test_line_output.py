@@ -55,7 +55,7 @@ def plain(stream, clock):
 
 
 def view_of(*events):
-    view = TerminalState(0.0)
+    view = TerminalState(began_s=0.0)
     for at_s, event in events:
         view = reduce(view, event, at_s)
     return view

@@ -22,7 +22,7 @@ LONG = "ip-10-0-{}-77.eu-west-1.compute.internal"
 
 
 def view_of(*events, began_s=0.0):
-    view = TerminalState(began_s)
+    view = TerminalState(began_s=began_s)
     for at_s, event in events:
         view = add_note(view, Notice(event), at_s) if isinstance(event, str) else reduce(view, event, at_s)
     return view
@@ -319,7 +319,7 @@ anything = st.one_of(
     glyphs=st.sampled_from([UNICODE, ASCII]),
 )
 def test_whatever_happens_there_is_a_picture_and_it_fits(steps, width, height, glyphs):
-    view, now_s = TerminalState(0.0), 0.0
+    view, now_s = TerminalState(began_s=0.0), 0.0
     for step_s, event in steps:
         now_s += step_s
         view = reduce(view, event, now_s)

@@ -16,7 +16,7 @@ from tests import event_factories
 
 def view_of(*events):
     """Fold (time, event) pairs."""
-    return functools.reduce(lambda view, pair: reduce(view, pair[1], pair[0]), events, TerminalState(0.0))
+    return functools.reduce(lambda view, pair: reduce(view, pair[1], pair[0]), events, TerminalState(began_s=0.0))
 
 
 def batches(first_s, last_s, step_s=0.2, **changed):
@@ -104,7 +104,7 @@ def test_shares_of_time_waited_are_of_the_last_seconds():
 
 
 def test_waits_and_news_are_bounded():
-    view = TerminalState(0.0)
+    view = TerminalState(began_s=0.0)
     for index in range(WAITS_KEPT * 2):
         view = reduce(view, event_factories.wait_started(WaitKind.WINDOW, "full", 0.001), index / 100)
         view = reduce(view, event_factories.batch_done(took_s=0.0), index / 100)

@@ -10,7 +10,7 @@ NOTHING: frozenset[ConditionKey] = frozenset()
 
 
 def window(name: str = "replica-a", lag_s: float = 0.0, behind: int = 0) -> ReplicaWindow:
-    return ReplicaWindow(name, 0, lag_s, behind)
+    return ReplicaWindow(name=name, replay_lsn=0, lag_s=lag_s, unreplayed_bytes=behind)
 
 
 def conditions_in(reading, *windows: ReplicaWindow, expected=(), stopped=NOTHING, **changed):

@@ -9,7 +9,11 @@ from tests.unit.throttle.conditions.found import conditions_in, reasons
 def test_a_probe_over_its_limit_is_a_fault_and_an_unknown_one_is_blindness():
     found = conditions_in(
         signals(
-            probes=(ProbeAnswer("active", 50.0, 50.0), ProbeAnswer("cpu", 0.8, 0.93), ProbeAnswer("x", 1, None, "gone"))
+            probes=(
+                ProbeAnswer(name="active", limit=50.0, value=50.0),
+                ProbeAnswer(name="cpu", limit=0.8, value=0.93),
+                ProbeAnswer(name="x", limit=1, value=None, why="gone"),
+            )
         )
     )
     assert reasons(found) == ["probe cpu 0.93 > 0.8", "probe x unknown: gone"]

@@ -16,7 +16,9 @@ def test_a_lost_slot_is_a_fault_whatever_it_keeps():
 
 
 def slots_of(**changed):
-    return signals(slots=(ReplicationSlot("debezium", **{"wal_status": "reserved", "retained_bytes": 0, **changed}),))
+    return signals(
+        slots=(ReplicationSlot(name="debezium", **{"wal_status": "reserved", "retained_bytes": 0, **changed}),)
+    )
 
 
 def test_a_consumer_that_confirms_too_little_is_a_fault():
