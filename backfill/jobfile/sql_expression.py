@@ -34,7 +34,14 @@ _TOKEN = re.compile(
 _COMMENT_EDGE = re.compile(r"/\*|\*/")
 _BLANK = frozenset({"space", "line", "comment"})
 _PAIRS = {")": "(", "]": "["}
-_SAID = {"unclosed": "{} is never closed", "parameter": "a parameter {}; an expression has no parameters"}
+_LAST = frozenset({"unclosed", "deep"})
+COMMENT_DEPTH_MAX = 32
+"""PostgreSQL's time for nested comments grows with the square of their depth."""
+_SAID = {
+    "unclosed": "{} is never closed",
+    "deep": f"comments nested deeper than {COMMENT_DEPTH_MAX} levels; remove them",
+    "parameter": "a parameter {}; an expression has no parameters",
+}
 _TWO_STATEMENTS = "two statements in one expression; an expression has no ';'"
 
 # A first word that makes a statement, and the word that must follow where the first may also name a column.
@@ -91,22 +98,23 @@ def _tokens(expression: str) -> Iterator[_Token]:
     while match := _TOKEN.match(expression, position):
         kind, end = str(match.lastgroup), match.end()
         if kind == "comment":
-            close = _comment_end(expression, end)
-            kind, end = (kind, close) if close else ("unclosed", end)
+            kind, end = _comment(expression, end)
         yield _Token(kind, expression[position:end], position)
-        if kind == "unclosed":
+        if kind in _LAST:
             return
         position = end
 
 
-def _comment_end(expression: str, position: int) -> int | None:
-    """Return where the comment that opened before `position` ends: they nest, unlike C's."""
+def _comment(expression: str, position: int) -> tuple[str, int]:
+    """Return the kind and the end of the comment that opened before `position`: they nest, unlike C's."""
     depth = 1
     for edge in _COMMENT_EDGE.finditer(expression, position):
         depth += 1 if edge[0] == "/*" else -1
         if depth == 0:
-            return edge.end()
-    return None
+            return "comment", edge.end()
+        if depth > COMMENT_DEPTH_MAX:
+            return "deep", position
+    return "unclosed", position
 
 
 def _statement(tokens: list[_Token]) -> ExpressionFault | None:

@@ -1,3 +1,5 @@
+"""An expression that could leave its place in our statements is found before a server sees it."""
+
 from __future__ import annotations
 
 import pytest
@@ -169,3 +171,11 @@ def test_a_sound_expression_stays_in_its_brackets(expression: str):
         assert found == ExpressionFault(
             len(terminated(expression)) + 2, "two statements in one expression; an expression has no ';'"
         )
+
+
+def test_comments_may_nest_but_not_without_end():
+    assert find_fault("a " + "/*" * 32 + " x " + "*/" * 32) is None
+    for depth in (33, 200_000):
+        deep = find_fault("a " + "/*" * depth + " x " + "*/" * depth)
+        assert deep == ExpressionFault(2, "comments nested deeper than 32 levels; remove them")
+        assert find_fault("a " + "/*" * depth) == deep
