@@ -42,7 +42,7 @@ def at_a_glance() -> Row:
     progress = Panel(
         "bargauge",
         "Progress",
-        "How far the pass is through the table, or through all partitions. Later passes find what moved meanwhile.",
+        "How far the pass is through the table, or through all partitions. Later passes find moved rows.",
         "percentunit",
         [Target(worst("progress_ratio", "job"), instant=True)],
         6,
@@ -183,11 +183,11 @@ def quality() -> Row:
         Target(rate("vacuums_total", "job, result"), "{{result}} a second ({{job}})"),
     ]
     untouched = "Share of updates that touched no index. Low: the table grows."
-    vacuumed = "1 while one of ours runs; how many a second ended, by result."
+    vacuumed = "1 while our vacuum runs; vacuums ended per second, by result."
     return [
         lines("HOT updates", untouched, "percentunit", hot, width=6, most=1),
         lines("Vacuums", vacuumed, "none", vacuums, width=6),
-        lines("Rows left over", "Still matching `where`: updated in vain, or set aside.", "short", left, width=6),
+        lines("Rows left over", "Still matching `where`: updated in vain, or rejected.", "short", left, width=6),
         lines("WAL of a batch", "What one batch wrote.", "bytes", quantiles("batch_wal_bytes"), width=6),
     ]
 

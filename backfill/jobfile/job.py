@@ -102,7 +102,7 @@ class Job(StrictModel):
         examples=[{"handle": "username"}],
     )
     where: Annotated[str, ParsedType(string_fields.parse_sql, _SQL)] = Field(
-        description="SQL condition of the rows still to do; it must turn false once they are set.",
+        description="SQL condition of the rows to fill; it must be false for a row once its columns are set.",
         examples=["handle IS NULL"],
     )
     using: Annotated[Using | None, Omittable()] = Field(
@@ -119,7 +119,7 @@ class Job(StrictModel):
     statement_timeout_s: Annotated[float, duration("1s", "1h")] = written(
         parse_duration,
         "15s",
-        "Time after which the server ends a statement of ours.",
+        "Time after which the server cancels one of our statements.",
         key="statement_timeout",
     )
     lanes: Annotated[int, whole(1, 16, 2)] = Field(
@@ -140,10 +140,11 @@ class Job(StrictModel):
     )
     on_row_error: Annotated[OnRowError, one_of(*get_args(OnRowError))] = Field(
         default="fail",
-        description="What a row that the server refuses does: end the run, or be set aside in backfill.rejected.",
+        description="What to do when the server rejects a row: fail the run, or record it in backfill.rejected and"
+        " continue.",
     )
     max_rejected: Annotated[int, whole(1, 100_000, 1000)] = Field(
-        default=1000, description="Rows that are set aside at most; one more halts the job."
+        default=1000, description="Most rejected rows that a job may have; one more halts it."
     )
 
     accept: Annotated[

@@ -41,7 +41,7 @@ def load(opening: LoadRequest) -> Function:
         raise Unloadable(f"module {opening.module!r} has no function {name!r}{hint}", at_function=True)
     function = getattr(module, name)
     if not callable(function):
-        raise Unloadable(f"{name!r} of module {opening.module!r} is no function: {function!r:.60}", at_function=True)
+        raise Unloadable(f"{name!r} of module {opening.module!r} is not a function: {function!r:.60}", at_function=True)
     if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):
         raise Unloadable(f"{name!r} is asynchronous or a generator; write a function that returns", at_function=True)
     return cast(Function, function)
@@ -104,7 +104,9 @@ def _text(opening: LoadRequest, name: str, kind: str, value: Any) -> str | None:
     try:
         return opening.encode(value, kind)
     except Exception as error:  # noqa: BLE001 - a driver's, a codec's or JSON's
-        raise InvalidReturn(f"returned {_kind(value)} for {name}, which is no value of type {kind}: {error}") from None
+        raise InvalidReturn(
+            f"returned {_kind(value)} for {name}, which is not a value of type {kind}: {error}"
+        ) from None
 
 
 def _kind(value: Any) -> str:

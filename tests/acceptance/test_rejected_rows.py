@@ -262,7 +262,7 @@ def test_every_row_bad_halts_at_the_bound(database, tmp_path):
     job = users_job(tmp_path, SKIP, "max_rejected: 20", "lanes: 2")
     ended = backfill("run", job, "--http", "off", dsn=database.worker_dsn)
     assert ended.code == 4, ended
-    assert "(max_rejected): so many refused rows are no longer exceptions; the last one is " in ended.stderr
+    assert "(max_rejected): that many rows are no longer exceptions; the last one is " in ended.stderr
     assert 20 <= len(aside(database)) <= 21
     assert database.query("select count(handle) from users") == [(0,)]
     assert database.query("select state from backfill.job") == [("halted",)]

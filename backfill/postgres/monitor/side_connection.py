@@ -51,7 +51,7 @@ class SideConnection:
         assert row is not None, "a select without FROM has one row"
         name = replica_name(self.dsn)
         if not row["in_recovery"]:
-            raise DatabaseError(f"{name} is no standby")
+            raise DatabaseError(f"{name} is not a standby")
         return [
             Replica(name=name, state="direct", replay_lsn=row["replay_lsn"]),
             *(Replica(**one) for one in row["followers"]),

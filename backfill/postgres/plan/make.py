@@ -206,7 +206,7 @@ def _about_table(job_file: JobFile, table: Table, statements: Statements) -> lis
     if not statements.foreseen:
         notices.append("which rows cannot converge is not foreseen: they are updated once in every pass")
     if not table.key:
-        notices.append("the table has no primary key: samples are told by row address")
+        notices.append("the table has no primary key: samples are shown by row address")
     if table.rows_estimated == 0 and table.pages > 0:
         notices.append("the table was never analysed: its rows are not estimated")
     return notices

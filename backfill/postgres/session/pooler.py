@@ -54,7 +54,7 @@ async def _ask(connection: AsyncConnection[TupleRow], second: AsyncConnection[Tu
     for _ in range(TRIES):
         if await read_pid(second) == ours:
             raise Halted(
-                f"a pooler gave server process {ours} to two connections of ours: it pools transactions or statements,"
+                f"a pooler gave server process {ours} to two of our connections: it pools transactions or statements,"
                 f" and locks and settings need a session; {_REMEDY}"
             )
         require_same_process(ours, await read_pid(connection))

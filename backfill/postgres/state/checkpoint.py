@@ -140,8 +140,8 @@ async def blame(connection: Connection, job: str, checkpoint: Checkpoint) -> Hal
     if edit := await find_edit(connection, job):
         return edit
     if row is None or row != (checkpoint.epoch, checkpoint.sequence):
-        return Superseded(f"job {job!r}: another worker has moved the checkpoint; nothing of ours was changed")
-    return TableRewritten(f"table '{checkpoint.leaf}' was rewritten; nothing of ours was changed")
+        return Superseded(f"job {job!r}: another worker has moved the checkpoint; our batch changed nothing")
+    return TableRewritten(f"table '{checkpoint.leaf}' was rewritten; our batch changed nothing")
 
 
 async def find_edit(connection: Connection, job: str) -> Halted | None:

@@ -109,4 +109,4 @@ async def describe(connection: Connection, statements: Statements, tid: Tid, *, 
             row = await cursor.fetchone()
     except StatementRefused:
         return RowDescription(key, unknown="'set' itself fails on it")
-    return RowDescription(key, row[0]) if row else RowDescription(key, unknown="it matches 'where' no more")
+    return RowDescription(key, row[0]) if row else RowDescription(key, unknown="it no longer matches 'where'")

@@ -87,7 +87,7 @@ async def _save(
     rows_rejected = int(counted["rows_rejected"])
     if rows_rejected > job.max_rejected:
         raise Halted(
-            f"rejected rows {rows_rejected:,} > {job.max_rejected:,} (max_rejected): so many refused rows are no longer"
+            f"rejected rows {rows_rejected:,} > {job.max_rejected:,} (max_rejected): that many rows are no longer"
             f" exceptions; the last one is {row.key} of {checkpoint.leaf}: {row.message}\n"
             "fix what they have in common, or raise max_rejected in the job file, and run again"
         )

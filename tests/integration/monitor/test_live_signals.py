@@ -224,7 +224,7 @@ async def test_a_primary_is_no_replica(cluster: Cluster, database: Database):
         await open_leaf(worker)
         name = f"127.0.0.1:{cluster.primary.port}"
         signals = await until(worker, lambda one: named(one)[name].state != "not read yet")
-    assert (named(signals)[name].replay_lsn, named(signals)[name].state) == (None, f"{name} is no standby")
+    assert (named(signals)[name].replay_lsn, named(signals)[name].state) == (None, f"{name} is not a standby")
 
 
 def probe(name: str, sql: str, limit: float = 5) -> dict[str, object]:

@@ -129,7 +129,7 @@ async def test_another_mode_is_refused_by_every_command_before_anything_is_set(
         lambda: read_status(dsn, None),
         lambda: init(dsn, None),
     ):
-        with pytest.raises(Halted, match=r"to two connections of ours: it pools .*; " + ADVICE):
+        with pytest.raises(Halted, match=r"to two of our connections: it pools .*; " + ADVICE):
             await command()
     with psycopg.connect(dsn, autocommit=True) as next_client:
         names = ("statement_timeout", "synchronous_commit", "row_security")

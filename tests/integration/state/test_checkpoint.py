@@ -144,7 +144,7 @@ async def test_a_checkpoint_that_was_edited_is_not_written_over(users: Database,
         checkpoint = await first_batch(worker)
         run_sql(users, by_hand)
         rows, place = batch_result(users), state(users)
-        with pytest.raises(Superseded, match="nothing of ours was changed"):
+        with pytest.raises(Superseded, match="our batch changed nothing"):
             await fill(worker, checkpoint, BatchRange(checkpoint.window_limit, 1))
         with pytest.raises(Superseded):
             await worker.save_checkpoint(checkpoint)
@@ -180,7 +180,7 @@ async def test_on_a_table_that_was_rewritten_nothing_is_changed_and_the_scan_beg
         run_sql(users, *statements)
         rows = batch_result(users)
         place = state(users)
-        message = "table 'public.users' was rewritten; nothing of ours was changed"
+        message = "table 'public.users' was rewritten; our batch changed nothing"
         with pytest.raises(TableRewritten, match=message):
             await fill(worker, checkpoint, BatchRange(checkpoint.window_limit, 1))
         with pytest.raises(TableRewritten, match=message):

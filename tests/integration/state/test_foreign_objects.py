@@ -134,9 +134,9 @@ CODE = {
     ),
     "view": (
         "alter table backfill.event rename to e; create view backfill.event as select *, spring_text() from backfill.e",
-        "backfill.event is not a table of ours",
+        "backfill.event is not one of our tables",
     ),
-    "child": ("create table was_job () inherits (backfill.job)", "backfill.job is not a table of ours"),
+    "child": ("create table was_job () inherits (backfill.job)", "backfill.job is not one of our tables"),
 }
 
 
@@ -173,7 +173,9 @@ async def test_a_schema_that_the_worker_was_given_needs_no_right_on_the_database
 async def test_a_foreign_table_of_our_name_is_named_as_the_cause(users: Database):
     run_sql(users, "create schema backfill", "create table backfill.job (id int primary key)")
     for command in (read_status(users.dsn, None), run(users.dsn, job_file()), init(users.dsn, None)):
-        with pytest.raises(Halted, match=r"^backfill\.job is not a table of ours; drop it, or rename schema backfill$"):
+        with pytest.raises(
+            Halted, match=r"^backfill\.job is not one of our tables; drop it, or rename schema backfill$"
+        ):
             await command
     assert users.query("select count(*) from pg_class where relnamespace = to_regnamespace('backfill')") == [(2,)]
 

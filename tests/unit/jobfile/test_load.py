@@ -33,7 +33,7 @@ def test_the_whole_contract_that_this_version_knows():
         table: public.users
         set:
           handle: username              # column: any SQL expression over the row
-        where: handle IS NULL           # rows still to do; must turn false once set
+        where: handle IS NULL           # rows to fill; must be false once set
         using: {table: shop.accounts, as: A, on: a.id = users.id}
         batch: {rows: 4000, min_rows: 500, max_rows: 8000, target_time: 100ms, stripes: 4}
         throttle:

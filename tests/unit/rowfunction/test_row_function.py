@@ -127,7 +127,7 @@ def test_what_a_function_returns_is_a_text_for_each_row_and_column(
         ("many_only", TEXT, None, "raised ValueError: one at a time ("),
         ("one_value", TWO, 0, "returned 'a' (str) for a row; for handle, size it must be a mapping or a tuple"),
         ("other_keys", TWO, 0, "its keys must be ['handle', 'size']"),
-        ("objects", TEXT, 2, "for handle, which is no value of type text: PostgreSQL has no such type"),
+        ("objects", TEXT, 2, "for handle, which is not a value of type text: PostgreSQL has no such type"),
     ],
 )
 def test_what_is_wrong_is_told_with_the_first_row_that_is_so_by_itself(
@@ -154,7 +154,7 @@ def test_what_raised_is_told_with_its_place_in_the_user_s_own_file(directory: Pa
         ("needs:f", False, "cannot be imported: raised ModuleNotFoundError: No module named 'not_installed_anywhere'"),
         ("rowfunctions:handle", True, "module 'rowfunctions' has no function 'handle'; did you mean 'handles'?"),
         ("rowfunctions:zzz", True, "module 'rowfunctions' has no function 'zzz'"),
-        ("rowfunctions:NUMBER", True, "'NUMBER' of module 'rowfunctions' is no function: 7"),
+        ("rowfunctions:NUMBER", True, "'NUMBER' of module 'rowfunctions' is not a function: 7"),
         ("rowfunctions:later", True, "'later' is asynchronous or a generator"),
         ("rowfunctions:yields", True, "'yields' is asynchronous or a generator"),
     ],

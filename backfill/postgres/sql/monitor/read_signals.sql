@@ -7,7 +7,7 @@ SELECT
     pg_wal_lsn_diff(here.flush_lsn, '0/0')::bigint AS flush_lsn,
     pg_has_role('pg_read_all_stats', 'USAGE') AS visible,
     (
-        -- Standbys of one name are told apart by their address; the first keeps the plain name, else that name
+        -- Standbys with the same name are distinguished by their address; the first keeps the plain name, else that name
         -- would be missed as soon as a second standby comes with it.
         SELECT coalesce(jsonb_agg(jsonb_build_object(
             'name', r.application_name
@@ -24,7 +24,7 @@ SELECT
             FROM pg_stat_replication s
             -- Base backups, and connections that do not stream yet: for hours, when a subscription copies its tables.
             WHERE coalesce(s.state, '') NOT IN ('backup', 'startup')
-              -- One that writes and never replays is no standby: pg_receivewal, and the WAL stream of pg_basebackup.
+              -- One that writes and never replays is not a standby: pg_receivewal, and the WAL stream of pg_basebackup.
               AND (s.write_lsn IS NULL OR s.replay_lsn IS NOT NULL)
               AND NOT EXISTS (SELECT FROM pg_replication_slots l WHERE l.active_pid = s.pid AND l.slot_type = 'logical')
         ) r

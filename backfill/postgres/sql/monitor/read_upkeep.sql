@@ -1,6 +1,6 @@
 -- What keeps the table healthy: its dead tuples, the oldest snapshot that holds their removal back, its vacuums.
 -- A snapshot is known by its xmin; where that of a standby (hot_standby_feedback) or a prepared transaction is older
--- than any here, its age is not told by the server, but by how many transactions began since.
+-- than any here, its age does not come from the server, but from how many transactions began since.
 WITH held AS (
     SELECT age(a.backend_xmin) AS xids, extract(epoch FROM clock_timestamp() - a.xact_start)::float8 AS age_s,
         coalesce(nullif(a.application_name, ''), a.backend_type) || ' pid ' || a.pid AS holder

@@ -1,2 +1,2 @@
--- A job, or one leaf of it, begins anew: its rows that are set aside are met again.
+-- A job, or one leaf of it, starts over: its rejected rows are tried again.
 DELETE FROM backfill.rejected WHERE job = %(job)s AND (%(leaf)s::text IS NULL OR leaf = %(leaf)s)

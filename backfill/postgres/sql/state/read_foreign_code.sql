@@ -2,7 +2,7 @@
 -- our tables and would run with the rights of those who use them.
 SELECT f.what || '; drop it, or rename schema backfill' AS finding
 FROM (
-    SELECT 'backfill.' || quote_ident(c.relname) || ' is not a table of ours' AS what
+    SELECT 'backfill.' || quote_ident(c.relname) || ' is not one of our tables' AS what
     FROM pg_catalog.pg_class c
     WHERE c.relnamespace = to_regnamespace('backfill')
       AND c.relname IN ('version', 'job', 'scan', 'checkpoint', 'batch', 'event', 'rejected')

@@ -1,4 +1,4 @@
--- The session that holds an advisory lock of ours, as far as this role may see it. Anybody can take such a lock and call
+-- The session that holds one of our advisory locks, as far as this role may see it. Anybody can take such a lock and call
 -- himself a worker; but a worker's role may write the state, and no session can choose its role's name.
 SELECT
     l.pid,

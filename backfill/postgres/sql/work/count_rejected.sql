@@ -1,3 +1,3 @@
--- How many rows of a job are set aside; of the leaf at work those that this pass has met.
+-- Counts the rejected rows of a job; in the leaf at work, those of this pass.
 SELECT count(*) AS rows_rejected FROM backfill.rejected
 WHERE job = %(job)s AND (leaf <> %(leaf)s OR pass_number = %(pass_number)s)

@@ -1,2 +1,2 @@
--- Rows of tables that belong to the job's table no more are nobody's to fill.
+-- Forgets rejected rows of tables that no longer belong to the job's table.
 DELETE FROM backfill.rejected WHERE job = %(job)s AND leaf <> ALL (%(leaves)s)

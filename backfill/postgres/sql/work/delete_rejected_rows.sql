@@ -1,4 +1,4 @@
--- Rows that are set aside no more; only whose checkpoint it is may say so.
+-- Forgets rows that are no longer rejected, if the checkpoint is still ours.
 DELETE FROM backfill.rejected
 WHERE job = %(job)s AND leaf = %(leaf)s AND key = ANY (%(keys)s)
   AND EXISTS (SELECT FROM backfill.checkpoint s WHERE s.job = %(job)s AND s.leaf = %(leaf)s AND s.epoch = %(epoch)s)

@@ -1,4 +1,4 @@
--- A row that the server refuses is set aside, in the transaction that moves the checkpoint behind it.
+-- Records a rejected row, in the transaction that moves the checkpoint behind it.
 INSERT INTO backfill.rejected (job, leaf, key, key_digest, tid, pass_number, sqlstate, message)
 VALUES (%(job)s, %(leaf)s, %(key)s, %(key_digest)s, %(tid)s::tid, %(pass_number)s, %(sqlstate)s, %(message)s)
 ON CONFLICT (job, leaf, key_digest) DO UPDATE SET
