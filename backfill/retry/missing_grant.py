@@ -1,4 +1,8 @@
-"""What a role was denied, as the server's words tell it, and the sentence that ends with the GRANT."""
+"""What a role was denied, and the sentence that ends with the smallest GRANT that helps.
+
+The server names the object in the language of its `lc_messages`. So no word of a message is read but the names that may
+stand in it, which the catalog knows, and the SQL command of its context, which is SQL in every language.
+"""
 
 from __future__ import annotations
 
@@ -7,51 +11,44 @@ from dataclasses import dataclass
 
 from backfill.values.identifier import quote
 
-_CONTEXT = re.compile(r'^CONTEXT:  SQL statement "\s*(?P<command>\w+)', re.MULTILINE)
-_RIGHTS = {"INSERT": ("INSERT",), "UPDATE": ("SELECT", "UPDATE"), "DELETE": ("SELECT", "DELETE")}
-_RELATIONS = ("table", "view", "materialized view", "foreign table")
-_ROUTINES = ("function", "procedure", "aggregate")
-_KINDS = (*_RELATIONS, *_ROUTINES, "sequence", "schema")
-_DENIED = re.compile(rf"permission denied for (?P<kind>{'|'.join(_KINDS)}) (?P<name>.+)")
+_COMMAND = re.compile(r"[^\w\s]\s*(?P<command>insert|update|delete|select|merge)\b", re.IGNORECASE)
+"""A command behind a quotation mark, whichever the language has, or a parenthesis."""
+_RIGHTS = {
+    "INSERT": ("INSERT",),
+    "UPDATE": ("SELECT", "UPDATE"),
+    "DELETE": ("SELECT", "DELETE"),
+}
+_KIND_WORDS = {"relation": "", "sequence": "SEQUENCE ", "routine": "ROUTINE ", "schema": "SCHEMA "}
 
 
-@dataclass(frozen=True, slots=True)
-class Denied:
-    """An object by its kind (relation, sequence, routine, schema) and its bare name, and what was wanted of it."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MissingRight:
+    """An object by its kind (relation, sequence, routine, schema), its name as SQL, and what a role lacks."""
 
     kind: str
-    name: str
-    rights: tuple[str, ...]
+    target: str
+    lacks: tuple[str, ...]
+    role: str
+
+    @property
+    def grant(self) -> str:
+        """The statement that gives them."""
+        return f"GRANT {', '.join(self.lacks)} ON {_KIND_WORDS[self.kind]}{self.target} TO {quote(self.role)};"
 
 
-def parse_denied(said: str, updated: str = "") -> Denied | None:
-    """Return what the server's message is about; None where it does not say, or in words that we do not know.
-
-    The statement of a trigger's or a function's context tells what was wanted of a table. Without one it was to be
-    read; and updated, where it has the name of the table that a batch is for.
-    """
-    found = _DENIED.match(said.partition("\n")[0])
-    if found is None:
-        return None
-    kind, name = found["kind"], found["name"]
-    if kind in _RELATIONS:
-        context = _CONTEXT.search(said)
-        command = context["command"].upper() if context else "UPDATE" if name == updated else "SELECT"
-        return Denied("relation", name, _RIGHTS.get(command, ("SELECT",)))
-    if kind in _ROUTINES:
-        return Denied("routine", name, ("EXECUTE",))
-    return Denied(kind, name, ("USAGE",))
+def rights_wanted(said: str) -> tuple[str, ...]:
+    """Return what was wanted of a table that the server denied: SELECT if no context says otherwise."""
+    context = said.partition("\n")[2]
+    found = _COMMAND.search(context)
+    return _RIGHTS.get(found["command"].upper(), ("SELECT",)) if found else ("SELECT",)
 
 
-_WORDS = {"relation": "", "sequence": "SEQUENCE ", "routine": "ROUTINE ", "schema": "SCHEMA "}
-
-
-def grant_statement(one: Denied, rights: tuple[str, ...], target: str, role: str) -> str:
-    """Return the statement that gives a role these rights on an object, whose name is SQL already."""
-    return f"GRANT {', '.join(rights)} ON {_WORDS[one.kind]}{target} TO {quote(role)};"
+def has_context(said: str) -> bool:
+    """Return whether the message tells which statement of a trigger or a function was denied."""
+    return _COMMAND.search(said.partition("\n")[2]) is not None
 
 
 def with_remedy(said: str, remedy: str) -> str:
-    """Return the server's words with what mends it behind the first line: the others tell where it happened."""
+    """Return the server's words with what helps after the first line: the others tell where it happened."""
     first, line_break, rest = said.partition("\n")
     return f"{first}; run: {remedy}{line_break}{rest}"

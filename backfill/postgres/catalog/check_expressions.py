@@ -17,14 +17,13 @@ from backfill.postgres.catalog.output_types import read_output_types
 from backfill.postgres.catalog.using_table import check_joined
 from backfill.postgres.session.connection import INSUFFICIENT_PRIVILEGE, Connection, translated
 from backfill.postgres.session.conninfo import InvalidConninfo, parse_conninfo
-from backfill.postgres.session.missing_rights import mended
+from backfill.postgres.session.missing_rights import add_grant
 from backfill.postgres.session.role_settings import execute_as_role
 from backfill.postgres.session.sql_files import statement as static
 from backfill.postgres.statements.batch_parameters import Pass, Scope
 from backfill.postgres.statements.compose import Statements, compose
 from backfill.postgres.statements.fragments import NOTHING, expression, joined_of, name_of, target_of
 from backfill.postgres.statements.predicates import RowPredicates
-from backfill.retry.missing_grant import parse_denied
 from backfill.table.definition import Table
 from backfill.values.errors import DatabaseError, JobError, StatementRefused
 from backfill.values.redact import foreign
@@ -176,11 +175,7 @@ def _position(connection: Connection, head: Composed, error: psycopg.Error) -> i
 
 async def _said(connection: Connection, error: psycopg.Error, text: str) -> str:
     words = _words(error)
-    return (
-        await mended(connection, words, parse_denied(words), text)
-        if error.sqlstate == INSUFFICIENT_PRIVILEGE
-        else words
-    )
+    return await add_grant(connection, words, text) if error.sqlstate == INSUFFICIENT_PRIVILEGE else words
 
 
 def _words(error: psycopg.Error) -> str:

@@ -4,30 +4,39 @@ from __future__ import annotations
 
 from backfill.postgres.session.connection import INSUFFICIENT_PRIVILEGE, Connection, translated
 from backfill.postgres.session.sql_files import statement
-from backfill.retry.missing_grant import Denied, grant_statement, parse_denied, with_remedy
+from backfill.retry.missing_grant import MissingRight, has_context, rights_wanted, with_remedy
 from backfill.values.errors import StatementRefused
 
 
 async def with_grant(connection: Connection, error: StatementRefused, updated: str = "") -> StatementRefused:
-    """Return the error with the statement that mends it, or as it is; `updated` is the table that was to be."""
+    """Return the error with the statement that helps, or as it is; `updated` is the table that was to be updated."""
     if error.sqlstate != INSUFFICIENT_PRIVILEGE:
         return error
-    said = await mended(connection, str(error), parse_denied(str(error), updated), str(error))
+    said = await add_grant(connection, str(error), str(error), updated)
     return StatementRefused(said, error.sqlstate, error.took_s)
 
 
-async def mended(connection: Connection, said: str, wanted: Denied | None, text: str) -> str:
+async def add_grant(connection: Connection, said: str, text: str, updated: str = "") -> str:
     """Return what the server said with the GRANT of what this role was denied; `text` may name the object's schema."""
-    remedy = await _read_grant(connection, wanted, text) if wanted else None
-    return with_remedy(said, remedy) if remedy else said
+    missing = await _read_missing(connection, said, text, updated)
+    return with_remedy(said, missing.grant) if missing else said
 
 
-async def _read_grant(connection: Connection, wanted: Denied, text: str) -> str | None:
-    parameters = {"kind": wanted.kind, "name": wanted.name, "rights": list(wanted.rights), "text": text}
+async def _read_missing(connection: Connection, said: str, text: str, updated: str) -> MissingRight | None:
+    rights = rights_wanted(said)
+    parameters = {
+        "said": said.partition("\n")[0],
+        "text": text,
+        "updated": updated,
+        "rights": list(rights),
+        # A batch updates its table, unless what was denied is a statement of a trigger.
+        "rights_updated": list(rights if has_context(said) else ("SELECT", "UPDATE")),
+        "schemas": list(connection.role_schemas),
+    }
     with translated(connection):
         cursor = await connection.execute(statement("session/read_missing_rights"), parameters)
         row = await cursor.fetchone()
     if row is None:
         return None
-    target, lacks, role = row
-    return grant_statement(wanted, tuple(lacks), target, role)
+    kind, target, lacks, role = row
+    return MissingRight(kind=kind, target=target, lacks=tuple(lacks), role=role)

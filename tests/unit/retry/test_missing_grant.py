@@ -1,59 +1,43 @@
-"""What a role was denied, by the server's words."""
+"""What a role was denied, whatever language the server says it in, and the GRANT that helps."""
 
 from __future__ import annotations
 
 import pytest
 
-from backfill.retry.missing_grant import Denied, grant_statement, parse_denied, with_remedy
+from backfill.retry.missing_grant import MissingRight, has_context, rights_wanted, with_remedy
 
 INSERTING = (
     'permission denied for table log\nCONTEXT:  SQL statement "insert into log values (1)"\nPL/pgSQL function f()'
 )
+GERMAN = INSERTING.replace('CONTEXT:  SQL statement "', "ZUSAMMENHANG:  SQL-Anweisung »").replace('(1)"', "(1)«")
+JAPANESE = INSERTING.replace('CONTEXT:  SQL statement "', "CONTEXT:  SQL文 「").replace('(1)"', "(1)」")
 
 
+@pytest.mark.parametrize("said", [INSERTING, GERMAN, JAPANESE])
 @pytest.mark.parametrize(
-    ("said", "wanted"),
+    ("command", "wanted"),
     [
-        ("permission denied for table names", Denied("relation", "names", ("SELECT",))),
-        ("permission denied for view two words", Denied("relation", "two words", ("SELECT",))),
-        ("permission denied for materialized view m", Denied("relation", "m", ("SELECT",))),
-        ("permission denied for foreign table f", Denied("relation", "f", ("SELECT",))),
-        ("permission denied for table users", Denied("relation", "users", ("SELECT", "UPDATE"))),
-        (INSERTING, Denied("relation", "log", ("INSERT",))),
-        (INSERTING.replace("insert into", "  Delete from"), Denied("relation", "log", ("SELECT", "DELETE"))),
-        (INSERTING.replace("insert into", "update"), Denied("relation", "log", ("SELECT", "UPDATE"))),
-        (INSERTING.replace("insert into", "with x as"), Denied("relation", "log", ("SELECT",))),
-        ("permission denied for sequence s", Denied("sequence", "s", ("USAGE",))),
-        ("permission denied for function f", Denied("routine", "f", ("EXECUTE",))),
-        ("permission denied for schema s", Denied("schema", "s", ("USAGE",))),
+        ("insert into", ("INSERT",)),
+        ("  Delete from", ("SELECT", "DELETE")),
+        ("update", ("SELECT", "UPDATE")),
+        ("select", ("SELECT",)),
     ],
 )
-def test_an_object_and_what_was_wanted_of_it(said: str, wanted: Denied):
-    assert parse_denied(said, "users") == wanted
+def test_the_command_of_the_context_says_what_was_wanted_of_a_table(said: str, command: str, wanted: tuple[str, ...]):
+    said = said.replace("insert into", command)
+    assert (rights_wanted(said), has_context(said)) == (wanted, True)
 
 
-@pytest.mark.parametrize(
-    "said",
-    [
-        "permission denied for language c",
-        "permission denied",
-        "must be owner of table users",
-        "keine Berechtigung für Tabelle users",
-        "it says: permission denied for table users",
-        "",
-    ],
-)
-def test_nothing_is_made_up(said: str):
-    assert parse_denied(said) is None
+@pytest.mark.parametrize("said", ["permission denied for table names", "Keine Berechtigung für »update«", ""])
+def test_without_a_context_a_table_was_to_be_read(said: str):
+    assert (rights_wanted(said), has_context(said)) == (("SELECT",), False)
 
 
 def test_a_grant_quotes_the_role_and_not_what_is_quoted_already():
-    assert grant_statement(Denied("sequence", "S", ("USAGE",)), ("USAGE",), 'public."S"', "A b") == (
-        'GRANT USAGE ON SEQUENCE public."S" TO "A b";'
-    )
-    assert grant_statement(Denied("relation", "t", ("SELECT", "UPDATE")), ("UPDATE",), "public.t", "w") == (
-        "GRANT UPDATE ON public.t TO w;"
-    )
+    sequence = MissingRight(kind="sequence", target='public."S"', lacks=("USAGE",), role="A b")
+    assert sequence.grant == 'GRANT USAGE ON SEQUENCE public."S" TO "A b";'
+    table = MissingRight(kind="relation", target="public.t", lacks=("SELECT", "UPDATE"), role="w")
+    assert table.grant == "GRANT SELECT, UPDATE ON public.t TO w;"
 
 
 def test_the_remedy_stands_behind_what_happened_and_before_where():

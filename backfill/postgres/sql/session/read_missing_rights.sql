@@ -1,10 +1,18 @@
--- Objects of a name that this role may not use, with the rights that it lacks; the likeliest first: one of a schema that
--- the text names, then one of the search path.
-SELECT found.target, found.lacks, current_user::text AS role
+-- Objects whose name stands in the server's message and that this role may not use, with the rights that it lacks; the
+-- likeliest first: one of a schema that the text names, then one of the role's search_path, then the longest name. The
+-- message may be in any language, so that its words do not tell a table from a schema.
+SELECT found.kind, found.target, found.lacks, current_user::text AS role
 FROM (
-    SELECT n.nspname, pg_table_is_visible(c.oid) AS visible, format('%%I.%%I', n.nspname, c.relname) AS target,
+    SELECT CASE c.relkind WHEN 'S' THEN 'sequence' ELSE 'relation' END AS kind,
+        n.nspname, c.relname AS name, format('%%I.%%I', n.nspname, c.relname) AS target,
+        has_schema_privilege(n.oid, 'USAGE') AS reachable,
         ARRAY(
-            SELECT wanted FROM unnest(%(rights)s::text[]) WITH ORDINALITY AS r (wanted, place)
+            SELECT wanted
+            FROM unnest(CASE
+                WHEN c.relkind = 'S' THEN '{USAGE}'
+                WHEN c.relname = %(updated)s THEN %(rights_updated)s::text[]
+                ELSE %(rights)s::text[]
+            END) WITH ORDINALITY AS r (wanted, place)
             WHERE NOT CASE
                 WHEN c.relkind = 'S' THEN has_sequence_privilege(c.oid, wanted)
                 WHEN wanted IN ('INSERT', 'UPDATE') THEN has_any_column_privilege(c.oid, wanted)
@@ -14,22 +22,28 @@ FROM (
         ) AS lacks
     FROM pg_class c
     JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE c.relname = %(name)s
-      AND CASE WHEN c.relkind = 'S' THEN 'sequence' WHEN c.relkind IN ('r', 'p', 'v', 'm', 'f') THEN 'relation' END
-          = %(kind)s
+    WHERE position(c.relname IN %(said)s) > 0 AND c.relkind IN ('S', 'r', 'p', 'v', 'm', 'f')
     UNION ALL
-    SELECT n.nspname, pg_function_is_visible(p.oid),
+    SELECT 'routine', n.nspname, p.proname,
         format('%%I.%%I(%%s)', n.nspname, p.proname, pg_get_function_identity_arguments(p.oid)),
-        CASE WHEN has_function_privilege(p.oid, 'EXECUTE') THEN '{}' ELSE %(rights)s::text[] END
+        has_schema_privilege(n.oid, 'USAGE'),
+        CASE WHEN has_function_privilege(p.oid, 'EXECUTE') THEN '{}' ELSE '{EXECUTE}' END::text[]
     FROM pg_proc p
     JOIN pg_namespace n ON n.oid = p.pronamespace
-    WHERE p.proname = %(name)s AND %(kind)s = 'routine'
+    WHERE position(p.proname IN %(said)s) > 0
     UNION ALL
-    SELECT n.nspname, true, format('%%I', n.nspname),
-        CASE WHEN has_schema_privilege(n.oid, 'USAGE') THEN '{}' ELSE %(rights)s::text[] END
+    SELECT 'schema', n.nspname, n.nspname, format('%%I', n.nspname), true,
+        CASE WHEN has_schema_privilege(n.oid, 'USAGE') THEN '{}' ELSE '{USAGE}' END::text[]
     FROM pg_namespace n
-    WHERE n.nspname = %(name)s AND %(kind)s = 'schema'
+    WHERE position(n.nspname IN %(said)s) > 0
 ) found
-WHERE found.lacks <> '{}'
-ORDER BY position(found.nspname in %(text)s) > 0 DESC, found.visible DESC, found.target
+WHERE found.lacks <> '{}' AND found.nspname NOT IN ('pg_catalog', 'information_schema')
+  -- The name as a whole, between what no name has.
+  AND %(said)s ~ concat('(^|[^A-Za-z0-9_$])', regexp_replace(found.name, '([^A-Za-z0-9_])', '\\\1', 'g'), '($|[^A-Za-z0-9_$])')
+ORDER BY
+    found.reachable DESC,
+    position(found.nspname IN %(text)s) > 0 DESC,
+    array_position(%(schemas)s::text[], found.nspname) NULLS LAST,
+    length(found.name) DESC,
+    found.target
 LIMIT 1
