@@ -37,7 +37,10 @@ async def test_no_transaction_updates_more_rows_than_it_may(database: Database, 
     run_sql(database, f"update users set handle = username where not ({DUE[due]})", "vacuum full users", *COUNTING)
     [(to_do,)] = database.query("select count(*) from users where handle is null")
     batch = {"rows": MAX_ROWS, "min_rows": 100, "max_rows": MAX_ROWS}
-    finished, _ = await run(database.dsn, job_file(lanes=lanes, batch=batch, throttle={"max_wal_rate": "1GB/s"}))
+    finished, _ = await run(
+        database.dsn,
+        job_file(lanes=lanes, batch=batch, throttle={"max_wal_rate": "1GB/s"}, accept=["statement-triggers"]),
+    )
     assert (finished.state, finished.rows_total) == ("done", to_do)
     per_transaction = "select sum(rows) as rows from counted group by transaction"
     [(most, total)] = database.query(f"select max(rows), sum(rows) from ({per_transaction}) as sums")
