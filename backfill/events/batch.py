@@ -29,9 +29,9 @@ class BatchDone:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchRefused:
-    """A batch was rolled back, as one of its rows is refused or takes too long; halves of it are tried by themselves.
+    """A batch was rolled back: the server rejected a row, or the row took too long. Its halves are tried alone.
 
-    `rows` of the `rows_searched` in which the row is looked for: all of them when the search begins.
+    `rows` of the `rows_searched` among which the row is sought; all of them when the search begins.
     """
 
     job: str
@@ -44,7 +44,7 @@ class BatchRefused:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowRejected:
-    """The job set a row aside that the server refuses (`on_row_error: skip`); so many are, of the whole job."""
+    """The server rejected a row, and the job recorded it (`on_row_error: skip`); `rows_rejected` is the job's total."""
 
     job: str
     leaf: str
@@ -56,7 +56,7 @@ class RowRejected:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowRetried:
-    """A row that was set aside was tried again: it is filled, gone, or refused again for `message`."""
+    """A rejected row was tried again: it is filled, gone, or rejected again for `message`."""
 
     job: str
     leaf: str
@@ -67,7 +67,7 @@ class RowRetried:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayoutChanged:
-    """A lane goes through its next windows in another way: shares of their stripes, their width, and why."""
+    """A lane fills its next windows in another layout: shares of their stripes, their width, and why."""
 
     job: str
     lane: int
@@ -78,7 +78,7 @@ class LayoutChanged:
 
 @dataclass(frozen=True, slots=True)
 class CompressionChanged:
-    """Full-page images of our batches are compressed by a method from now on, or not compressed (None), and why."""
+    """From now on, full-page images of our batches are compressed with `method`, or not compressed (None), and why."""
 
     job: str
     method: str | None

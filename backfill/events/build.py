@@ -1,4 +1,4 @@
-"""A reading and a decision as the facts that logs, metrics and people read. Pure."""
+"""Events made from readings, decisions and changed limits. Pure."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def signals_read(job: Job, throttle_state: ThrottleState, signals: Signals) -> S
 def throttle_decision(
     job: Job, throttle_state: ThrottleState, decision: Decision, stripe: int, compression: str | None = None
 ) -> ThrottleDecision:
-    """Return the decision and what it was taken from: the figures of the replica with the least room."""
-    tightest = min(throttle_state.replica_windows, key=lambda one: one.room_bytes(0.0), default=None)
+    """Return the decision and its inputs: the figures of the replica with the least room."""
+    tightest = min(throttle_state.replica_windows, key=lambda window: window.room_bytes(0.0), default=None)
     inputs = Inputs(
         replica=tightest.name if tightest else None,
         lag_s=tightest.lag_s if tightest else None,
@@ -50,7 +50,7 @@ def throttle_decision(
 
 
 def limits_changed(job: Job, changes: Mapping[str, str], refused: str | None) -> LimitsChanged:
-    """Return the limits that hold from now on."""
+    """Return the limits that apply from now on."""
     return LimitsChanged(
         job=job.name,
         changes=tuple(f"{name}={text}" for name, text in changes.items()),

@@ -1,4 +1,4 @@
-"""What happens to a job as a whole: start, locks, passes, verification, retries, end."""
+"""A job as a whole: start, locks, passes, verification, retries, end."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Started:
-    """A worker begins, or resumes at its checkpoint. Pages and rows are those of all `leaves` together."""
+    """A worker begins, or resumes at its checkpoint. Pages and rows are of all `leaves` together."""
 
     job: str
     table: str
@@ -28,7 +28,7 @@ class Started:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockWaiting:
-    """Another worker holds the job's lock, or that of the leaf that is next."""
+    """Another worker holds the lock of the job, or of its next leaf."""
 
     job: str
     holder: str
@@ -38,7 +38,7 @@ class LockWaiting:
 
 @dataclass(frozen=True, slots=True)
 class LockTaken:
-    """The job's lock is ours, or that of a leaf which was waited for."""
+    """We hold the lock of the job, or of a leaf for which we waited."""
 
     job: str
     waited_s: float
@@ -47,7 +47,7 @@ class LockTaken:
 
 @dataclass(frozen=True, slots=True)
 class PassDone:
-    """One pass over the table found and updated this many rows; 0 ends the passes."""
+    """A pass over the table updated `rows` rows; 0 ends the passes."""
 
     job: str
     pass_number: int
@@ -56,9 +56,9 @@ class PassDone:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verified:
-    """The final read of the whole table: rows that still match `where`, and those of them that no pass can mend.
+    """The final read of the whole table: rows that still match `where`, and those of them that no pass can change.
 
-    Of the latter some may have no partner in the joined table. `rows_rejected` match, too, and are set aside.
+    Some of the latter may have no partner in the joined table. Rejected rows match, too.
     """
 
     job: str
@@ -79,7 +79,7 @@ class VerificationRestarted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryScheduled:
-    """An attempt failed in a way that is worth trying again; `attempt` is how many of the lane's have in a row."""
+    """An attempt failed and will be repeated after `delay_s`; `attempt` counts the lane's failures in a row."""
 
     job: str
     reason: str
@@ -91,7 +91,7 @@ class RetryScheduled:
 
 @dataclass(frozen=True, slots=True)
 class PassRestarted:
-    """The table's row addresses changed under us; the pass starts again. Rows already filled stay filled."""
+    """The addresses of the table's rows changed; the pass starts over. Filled rows stay filled."""
 
     job: str
     why: str
@@ -99,7 +99,7 @@ class PassRestarted:
 
 @dataclass(frozen=True, slots=True)
 class Stopping:
-    """A signal arrived: the batch in flight ends, then the worker does."""
+    """A signal arrived: the worker finishes the current batch and exits."""
 
     job: str
     signal: str
@@ -107,7 +107,7 @@ class Stopping:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finished:
-    """The worker's last word: `state` is done, unconverged, stopped, halted or failed; `why` says so in a sentence."""
+    """How the run ended: `state` is done, unconverged, stopped, halted or failed; `why` is a sentence."""
 
     job: str
     state: str

@@ -1,4 +1,4 @@
-"""How a job ended that was proven: one word, and a sentence that says what is left and why."""
+"""How a verified job ended: one word, and a sentence that says what is left and why."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ def job_outcome(job: Job, found: Verification) -> tuple[str, str]:
     """Return `done` or `unconverged`, and why."""
     if found.rows_left == 0:
         return "done", "every row is filled"
-    stuck, told = found.rows_left - found.rows_rejected, []
+    stuck, parts = found.rows_left - found.rows_rejected, []
     if stuck > 0:
         examples = ", ".join(found.samples)
-        told.append(f"{stuck:,} rows cannot converge: {_cause(job, found, stuck)}; for example {examples}")
+        parts.append(f"{stuck:,} rows cannot converge: {_cause(job, found, stuck)}; for example {examples}")
     if found.rows_rejected:
-        told.append(f"{refused(found.rows_rejected)}; for example {'; '.join(found.rejected)}")
-    return "unconverged", "; ".join(told)
+        parts.append(f"{rejected_rows(found.rows_rejected)}; for example {'; '.join(found.rejected)}")
+    return "unconverged", "; ".join(parts)
 
 
-def refused(rows: int) -> str:
-    """Return what became of rows that the server refuses."""
+def rejected_rows(rows: int) -> str:
+    """Return how many rows the server rejected, and where they are."""
     were = "row was" if rows == 1 else "rows were"
     return f"{rows:,} {were} rejected by the server, kept in backfill.rejected"
 

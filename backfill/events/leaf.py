@@ -1,4 +1,4 @@
-"""What happens to the leaves of a partitioned or inherited table."""
+"""The leaves of a partitioned or inherited table."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeafStarted:
-    """One of several tables of a job is at work: a partition, a child, or the parent itself."""
+    """Work on one of a job's tables begins: a partition, a child, or the parent itself."""
 
     job: str
     leaf: str
@@ -23,7 +23,7 @@ class LeafStarted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeafDone:
-    """A leaf is filled and proven. Rows that cannot converge, and those set aside, are of all leaves so far."""
+    """A leaf is filled and verified. Unconverged and rejected rows are of all leaves so far."""
 
     job: str
     leaf: str
@@ -35,7 +35,7 @@ class LeafDone:
 
 @dataclass(frozen=True, slots=True)
 class LeafRemoved:
-    """A leaf was dropped or detached while it was at work: the job goes on without it."""
+    """A leaf was dropped or detached during the work on it: the job continues without it."""
 
     job: str
     leaf: str

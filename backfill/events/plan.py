@@ -1,4 +1,4 @@
-"""What a run would do, before it does anything: the table, what was noticed about it, what it costs, and the SQL."""
+"""What a run would do, before it does anything: the table, notices about it, its cost, and the SQL."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 class Measurement:
     """One batch that was run and rolled back: whole pages, as a job with one stripe takes them.
 
-    `wal_bytes` has what others wrote meanwhile in it; `images_bytes` of it are `images` full-page images and whatever
-    else is not written again when the batch is run once more. `compression` is the method of the images.
+    `wal_bytes` includes what others wrote meanwhile; `images_bytes` of it are `images` full-page images and whatever
+    else is not written again if the batch is repeated. `compression` is the method of the images.
     """
 
     first_page: int
@@ -37,12 +37,12 @@ class Measurement:
 
     @property
     def image_bytes(self) -> float | None:
-        """An image's part of the WAL; None where the pages had theirs already since the last checkpoint."""
+        """WAL of one image; None if the pages already had theirs since the last checkpoint."""
         return self.images_bytes / self.images if self.images and self.images_bytes else None
 
     @property
     def row_records_bytes(self) -> float:
-        """What a row costs however long ago the last checkpoint was."""
+        """What a row costs regardless of checkpoints."""
         return self.row_wal_bytes - self.row_images_bytes
 
 
@@ -56,7 +56,7 @@ class Forecast:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForecastInputs:
-    """What a job's WAL depends on beside its rows: the table with its indexes, and the WAL between two checkpoints."""
+    """What a job's WAL depends on besides its rows: the table with its indexes, and the WAL between two checkpoints."""
 
     rows: int
     total_bytes: int
@@ -65,29 +65,29 @@ class ForecastInputs:
 
 
 def image_ratio(plain: Measurement | None, compressed: Measurement | None) -> float | None:
-    """Return how large a compressed image is against a plain one; None where one of them was not measured.
+    """Return the size of a compressed image relative to a plain one; None if one of them was not measured.
 
-    By the image, as the second batch may meet pages, of indexes above all, that the first has paid for.
+    Per image, because the first batch may have paid for pages that the second one meets, above all of indexes.
     """
     if plain is None or compressed is None or plain.image_bytes is None or compressed.image_bytes is None:
         return None
     return compressed.image_bytes / plain.image_bytes
 
 
-def forecast(ground: ForecastInputs | None, plain: Measurement | None, ratio: float = 1.0) -> Forecast | None:
-    """Return what the rows cost, each image so much smaller by compression; None where too little is known.
+def forecast(inputs: ForecastInputs | None, plain: Measurement | None, ratio: float = 1.0) -> Forecast | None:
+    """Return what the rows cost, with each image compressed to `ratio`; None if too little is known.
 
     A page has one image between two checkpoints, whatever a small batch of scattered rows paid for each row of it.
     """
-    if ground is None or plain is None:
+    if inputs is None or plain is None:
         return None
-    records_bytes = ground.rows * plain.row_records_bytes
-    images_bytes = ground.rows * plain.row_images_bytes
-    if ground.total_bytes < ground.checkpoint_bytes:  # else each round of checkpoints could write more than it spans
-        once = ground.total_bytes * (1 + records_bytes / ground.checkpoint_bytes)
-        images_bytes = min(images_bytes, once / (1 - ground.total_bytes / ground.checkpoint_bytes))
+    records_bytes = inputs.rows * plain.row_records_bytes
+    images_bytes = inputs.rows * plain.row_images_bytes
+    if inputs.total_bytes < inputs.checkpoint_bytes:  # otherwise a checkpoint interval could write more than it spans
+        once = inputs.total_bytes * (1 + records_bytes / inputs.checkpoint_bytes)
+        images_bytes = min(images_bytes, once / (1 - inputs.total_bytes / inputs.checkpoint_bytes))
     wal_bytes = round(records_bytes + images_bytes * ratio)
-    return Forecast(wal_bytes, wal_bytes / ground.max_wal_rate_bytes_s)
+    return Forecast(wal_bytes, wal_bytes / inputs.max_wal_rate_bytes_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""What the throttle read, decided and waits for."""
+"""What the throttle read, what it decided, what it waits for."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from backfill.throttle.wait_reason import WaitReason
 
 @dataclass(frozen=True, slots=True)
 class NoReplicas:
-    """No replica is in view and none is required: `max_wal_rate` alone sets the pace. Told once a run."""
+    """No replica is in view and none is required: `max_wal_rate` alone sets the pace. Recorded once a run."""
 
     job: str
     max_wal_rate_bytes_s: int
@@ -41,9 +41,9 @@ class SignalsRead:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LimitsChanged:
-    """Somebody changed limits of the running job, or took changes back; these hold from the next decision on.
+    """Somebody changed limits of the running job, or discarded changes; they apply from the next decision on.
 
-    `changes` are `limit=value`, all that differ from the job file; `refused` says why they do not hold, if so.
+    `changes` are all limits that differ from the job file, as `limit=value`; `refused` says why they do not apply.
     """
 
     job: str
@@ -55,7 +55,7 @@ class LimitsChanged:
     refused: str | None = None
 
     def limits(self, started: Started) -> Started:
-        """Return what was told at the start, under the limits that hold now."""
+        """Return the start of the run under the current limits."""
         return replace(
             started,
             max_lag_s=self.max_lag_s,
@@ -67,7 +67,7 @@ class LimitsChanged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ThrottleDecision:
-    """One decision of the throttle: of a batch's rows and what limits them, or of a wait (no rows) and its reason."""
+    """One decision of the throttle: the rows of a batch and what limits them, or a wait (no rows) and its reason."""
 
     job: str
     rows: int
@@ -78,7 +78,7 @@ class ThrottleDecision:
 
 @dataclass(frozen=True, slots=True)
 class WaitStarted:
-    """The throttle or a fault held the next batch back for `delay_s`."""
+    """The next batch is held back for `delay_s`: by the pace, or by a stop condition."""
 
     job: str
     reason: WaitReason

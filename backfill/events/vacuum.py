@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VacuumStarted:
-    """A VACUUM of the table begins beside the batches, as `moved` row versions have left their page since the last."""
+    """A VACUUM of the table begins alongside the batches: `moved` row versions left their page since the last one."""
 
     job: str
     moved: int
@@ -17,10 +17,9 @@ class VacuumStarted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VacuumDone:
-    """A VACUUM of ours is over: `result` is done, stopped or failed, `why` says why it is one of the latter.
+    """Our VACUUM ended: `result` is done, stopped or failed; `why` explains the latter two.
 
-    `removed` are row versions whose place is free now, `held` those that older snapshots keep; None where it is
-    not known.
+    `removed` row versions freed their space, `held` ones are kept by older snapshots; None if not known.
     """
 
     job: str
@@ -34,7 +33,7 @@ class VacuumDone:
 
 @dataclass(frozen=True, slots=True)
 class VacuumNotPermitted:
-    """This role may not vacuum the table; the GRANT that mends it. Told once a run, which goes on without."""
+    """This role may not vacuum the table; `why` has the GRANT. Recorded once a run, which continues without vacuum."""
 
     job: str
     why: str

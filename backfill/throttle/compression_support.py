@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class ServerSupport:
-    """What the server has for this role: a method, or none and `why`; `already` is its own setting where that is on."""
+    """What the server offers this role: a method, or none and `why`; `already` is its own setting if that is on."""
 
     method: str = ""
     why: str = ""

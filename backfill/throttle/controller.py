@@ -1,12 +1,12 @@
 """The throttle: one reading in, one decision out. Pure; time comes with the reading.
 
-    Run(rows)              a batch may start, of at most so many rows
+    Run(rows)              a batch may start, of at most this many rows
     Wait(delay_s, reason)  read again after the delay
 
-WAL is the currency. A batch starts when there is no fault (`core.faults`), when the own rate allows it
-(`core.wal_debt`) and when its expected bytes fit what every counted replica still has room for (`core.flow`).
-An idle path always admits one minimal batch, else an estimate larger than the window would stop the job for ever.
-A batch that had to wait for its pace is flushed at its end: there is time, and WAL must not lie on the primary.
+WAL is the currency. A batch starts if nothing stops it (`conditions`), if its own rate allows it (`wal_rate`), and if
+its expected bytes fit the room that every counted replica still has (`replica_window`). An idle path always admits one
+minimal batch; otherwise an estimate larger than the window would stop the job forever. A batch that had to wait for its
+pace is flushed at its end: there is time, and WAL must not stay on the primary.
 """
 
 from __future__ import annotations
@@ -27,25 +27,25 @@ from backfill.throttle.wait_reason import WaitKind, WaitReason
 from backfill.values.units import format_rate, format_size
 
 WALWRITER_S = 0.2
-"""`wal_writer_delay`: how long an asynchronous commit may lie on the primary; a shorter target cannot bear it."""
+"""`wal_writer_delay`: how long an asynchronous commit may stay on the primary; too long for a shorter target."""
 ROUND_TRIP_GROWTH = 1.1
-"""A quicker reading is believed at once, a slower one by this factor: a busy server is no long way."""
+"""A quicker reading counts at once, a slower one only by this factor: a busy server is not a distant one."""
 RATE_SPAN_S = 2.0
-POLL_MIN_S, POLL_S, FAULT_POLL_S = 0.01, 0.1, 0.25
-"""Shortest and longest wait for the pace; the wait for a fault."""
+POLL_MIN_S, POLL_S, STOPPED_POLL_S = 0.01, 0.1, 0.25
+"""Shortest and longest wait for the pace; the wait while a condition stops us."""
 PATIENCE_S = 2.0
-"""When others' WAL alone fills the window but lag is far from the budget, a minimal batch goes this often."""
+"""If the WAL of others alone fills the window but lag is far from the budget, a minimal batch starts this often."""
 
 
 def decide(
     limits: ThrottleLimits, batch: BatchLimits, throttle_state: ThrottleState, signals: Signals, stripe: int
 ) -> tuple[Decision, ThrottleState]:
-    """Return what to do now, and the memory for the next reading."""
+    """Return what to do now, and the state for the next reading."""
     throttle_state = after_reading(limits, throttle_state, signals)
     found = find_stop_conditions(limits, signals, throttle_state)
-    throttle_state = replace(throttle_state, stopped=frozenset(one.key for one in found), wanted_bytes=0.0)
+    throttle_state = replace(throttle_state, stopped=frozenset(condition.key for condition in found), wanted_bytes=0.0)
     if found:
-        return Wait(min(FAULT_POLL_S, found[0].clears_in_s or FAULT_POLL_S), found[0].reason), throttle_state
+        return Wait(min(STOPPED_POLL_S, found[0].clears_in_s or STOPPED_POLL_S), found[0].reason), throttle_state
     rate = limits.max_wal_rate_bytes_s
     debt_s = wal_rate.wait_s(throttle_state.wal_debt, rate)
     if debt_s > 0:
@@ -56,20 +56,20 @@ def decide(
 
 
 def after_reading(limits: ThrottleLimits, throttle_state: ThrottleState, signals: Signals) -> ThrottleState:
-    """Return the memory with one more reading: the LSN clock, each replica's flow, who is expected, what time paid."""
+    """Return the state after one more reading: LSN clock, replica windows, expected replicas, WAL debt."""
     now_s = signals.at_s
     clock = throttle_state.clock.tick(now_s, signals.insert_lsn)
     round_trip_s = min(signals.round_trip_s, (throttle_state.round_trip_s or inf) * ROUND_TRIP_GROWTH)
-    known = {one.name: one for one in throttle_state.replica_windows}
+    known = {window.name: window for window in throttle_state.replica_windows}
     replica_windows = []
     for replica in signals.replicas:
         behind_s = lag_s(replica, clock, now_s)
         if replica.replay_lsn is None or behind_s is None or not counted(limits, replica.name):
             continue
-        one = known.get(replica.name) or replica_window.start(replica.name, now_s, replica.replay_lsn)
-        sliced = batch_size.limited_by_window(throttle_state, one, throttle_state.wanted_bytes)
-        one = replica_window.after_reading(
-            one,
+        window = known.get(replica.name) or replica_window.start(replica.name, now_s, replica.replay_lsn)
+        limited = batch_size.limited_by_window(throttle_state, window, throttle_state.wanted_bytes)
+        window = replica_window.after_reading(
+            window,
             now_s,
             replica.replay_lsn,
             insert_lsn=signals.insert_lsn,
@@ -80,8 +80,10 @@ def after_reading(limits: ThrottleLimits, throttle_state: ThrottleState, signals
             bound_s=limits.max_lag_s / 2,
             wanted_bytes=throttle_state.wanted_bytes,
         )
-        replica_windows.append(replica_window.adapt(one, now_s, ceiling_bytes=limits.max_lag_bytes / 2, sliced=sliced))
-    seen = {*throttle_state.expected, *(one.name for one in replica_windows)}
+        replica_windows.append(
+            replica_window.adapt(window, now_s, ceiling_bytes=limits.max_lag_bytes / 2, limited=limited)
+        )
+    seen = {*throttle_state.expected, *(window.name for window in replica_windows)}
     return replace(
         throttle_state,
         clock=clock,
@@ -104,7 +106,7 @@ def _admit(
     wanted, travel_s = run.rows * row_bytes, throttle_state.round_trip_s * ROUND_TRIPS / 2
     throttle_state = replace(throttle_state, wanted_bytes=wanted)
     room, full = min(
-        ((one.room_bytes(travel_s), one) for one in throttle_state.replica_windows),
+        ((window.room_bytes(travel_s), window) for window in throttle_state.replica_windows),
         key=itemgetter(0),
         default=(inf, None),
     )
@@ -125,16 +127,16 @@ def _admit(
 
 
 def _flushes(throttle_state: ThrottleState, wanted: float) -> bool:
-    """Whether we had to wait, or a window makes batches small: there is time, and WAL must not lie on the primary."""
+    """Whether we had to wait, or a window makes batches small: there is time, and WAL must not stay on the primary."""
     return throttle_state.held or any(
-        one.rate_bytes_s is None
-        or one.allowed_s < WALWRITER_S
-        or (one.window_bytes < one.shown_bytes and batch_size.limited_by_window(throttle_state, one, wanted))
-        for one in throttle_state.replica_windows
+        window.rate_bytes_s is None
+        or window.allowed_s < WALWRITER_S
+        or (window.window_bytes < window.shown_bytes and batch_size.limited_by_window(throttle_state, window, wanted))
+        for window in throttle_state.replica_windows
     )
 
 
 def _patient(limits: ThrottleLimits, throttle_state: ThrottleState, full: ReplicaWindow, now_s: float) -> bool:
-    """Whether we have waited long for a replica that goes on replaying what others write."""
+    """Whether we have waited long for a replica that keeps replaying the WAL of others."""
     waited = now_s - throttle_state.admitted_s > PATIENCE_S and full.moved_s > throttle_state.admitted_s
     return waited and full.lag_s < limits.max_lag_s / 2

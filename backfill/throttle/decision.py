@@ -1,4 +1,4 @@
-"""A decision of the throttle, and what it was taken from: enough to follow the law by hand afterwards."""
+"""A decision of the throttle and its inputs: enough to check it by hand afterwards."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from backfill.throttle.wait_reason import WaitReason
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A batch may start, of at most `rows` rows; `limited_by` is what kept it from being larger.
+    """A batch may start, of at most `rows` rows; `limited_by` is what keeps it from being larger.
 
-    With `flush` its commit is flushed at once: its WAL would wait for the walwriter, and what waits fills the window.
+    With `flush`, its commit is flushed at once instead of waiting for the walwriter, where it would fill the window.
     """
 
     rows: int
@@ -21,7 +21,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Nothing may start; read again after `delay_s`."""
+    """No batch may start; read again after `delay_s`."""
 
     delay_s: float
     reason: WaitReason
@@ -32,9 +32,9 @@ Decision = Run | Wait
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inputs:
-    """What a decision saw, of the tightest counted replica; None where there is none, or it is not known yet.
+    """What a decision was based on, of the tightest counted replica; None if there is none, or if it is not known yet.
 
-    `compression` is the method by which the batch compresses its full-page images, None where it does not.
+    `compression` is the method for the batch's full-page images, None without compression.
     """
 
     replica: str | None
@@ -50,10 +50,10 @@ class Inputs:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Admission:
-    """A batch that may go: of at most so many rows, what kept it from being larger, and what it waited for before.
+    """A batch that may start: its most rows, what keeps it from being larger, and what it waited for.
 
-    With `flush` its commit is flushed at once, although commits of ours are asynchronous otherwise. `compression` is
-    the method by which its full-page images are to be compressed.
+    With `flush`, its commit is flushed at once, although our commits are asynchronous otherwise. `compression` is the
+    method for its full-page images.
     """
 
     rows: int

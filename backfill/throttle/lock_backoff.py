@@ -1,7 +1,6 @@
-"""What our row locks do to others: sessions that waited for a batch make the next ones smaller, and later.
+"""Back off when other sessions wait for our row locks: smaller batches, after a pause.
 
-A batch holds its locks until it commits, and only then may the others go on. So the remedy is shorter batches, and a
-pause in which whoever queued gets through.
+A batch holds its locks until it commits, so the remedy is shorter batches, and a pause in which the queue drains.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ PAUSE_MAX_S = 5.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockBackoff:
-    """`sessions` waited for the last batch; a batch is `share` of what it would be; none starts before `until_s`."""
+    """`sessions` waited for the last batch; the next has `share` of its rows and does not start before `until_s`."""
 
     sessions: int = 0
     share: float = 1.0
@@ -26,7 +25,7 @@ class LockBackoff:
 
 
 def after_batch(lock_backoff: LockBackoff, now_s: float, *, sessions: int, limit: int) -> LockBackoff:
-    """Return the courtesy after a batch for which `sessions` waited: half the size and a longer pause, or a step up."""
+    """Return the back-off after a batch for which `sessions` waited: half the size and a longer pause, or a step up."""
     if sessions <= limit:
         return LockBackoff(sessions=sessions, share=min(1.0, lock_backoff.share * GROWTH))
     pause_s = min(PAUSE_MAX_S, PAUSE_S * 2.0 ** min(lock_backoff.times, 10))

@@ -1,8 +1,8 @@
 """Positions in the WAL as plain byte counts, and the LSN clock that turns bytes behind into seconds behind.
 
-`replay_lag` is NULL when idle, late when busy and frozen when the replica is. So we remember when the primary
-passed which position; a replica's lag is the age of the moment at which the primary passed its replay position.
-No heartbeat table, no clock of another machine, and it grows while a replica is frozen.
+`replay_lag` is NULL when idle, late when busy, and stays the same while a replica is frozen. So we remember when the
+primary passed which position: a replica's lag is how long ago the primary passed its replay position. No heartbeat
+table, no clock of another machine, and the lag grows while a replica is frozen.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from dataclasses import dataclass
 
 SAMPLES_MAX = 4096
 SPACING_S = 0.02
-"""Samples closer than this add nothing: they would only push old ones out."""
+"""Samples closer together than this add nothing and would only push old ones out."""
 
 
 @dataclass(frozen=True, slots=True)
 class LsnClock:
-    """When the primary's insert position was where: `at_s` and `lsn` in step, both ascending."""
+    """Where the primary's insert position was and when: `at_s` and `lsn` in parallel, both ascending."""
 
     at_s: tuple[float, ...] = ()
     lsn: tuple[int, ...] = ()
@@ -53,15 +53,15 @@ class LsnClock:
     def lag_s(self, now_s: float, replay_lsn: int) -> float:
         """Return how long ago the primary passed `replay_lsn`, interpolated between samples.
 
-        0 for a replica that has everything. Behind the first sample the true age is unknown and at least the
-        clock's own age, which is what is returned: the bytes tell the rest.
+        0 for a replica that has everything. Behind the first sample the true age is unknown: at least the age of the
+        clock, which is returned. The bytes show the rest.
         """
         if not self.lsn or replay_lsn >= self.lsn[-1]:
             return 0.0
         return max(0.0, now_s - self._at_s(bisect_right(self.lsn, replay_lsn), replay_lsn))
 
     def age_s(self, now_s: float, lsn: int) -> float:
-        """Return how long ago the primary reached `lsn`: what a replica that now replays up to it took for that."""
+        """Return how long ago the primary reached `lsn`: the time that a replica took which has now replayed it."""
         if not self.lsn or lsn > self.lsn[-1]:
             return 0.0
         return max(0.0, now_s - self._at_s(bisect_left(self.lsn, lsn), lsn))

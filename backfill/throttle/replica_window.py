@@ -1,9 +1,9 @@
 """One replica as a network path: how fast it replays, and how many bytes may be on the way to it.
 
-The window law is that of a congestion window (BBR, LEDBAT): the bytes that are written but not replayed stay
-under `window_bytes`, which follows what the replica has shown: its replay rate times the time that is allowed, the
-quickest way there and back plus a short queue. A longer queue cuts it to that; while it is what holds us back it
-grows. So it lives at the smallest queue that keeps replay busy, whatever the budget.
+This is a congestion window, as in BBR and LEDBAT: bytes that are written but not replayed stay below `window_bytes`.
+The window follows what the replica has shown: its replay rate times the allowed time, which is the quickest round trip
+plus a short queue. A longer queue cuts the window; while the window is what holds us back, it grows. So it settles at the
+smallest queue that keeps replay busy, whatever the budget.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ WINDOW_MIN_BYTES = 32 * 1024
 STEP_S = 0.1
 """Time between two changes of the window: about one reply of a busy standby."""
 GROWTH = 1.05
-"""Growth a step beyond what the replica has shown: it finds out whether there is more."""
+"""Growth a step beyond what the replica has shown, to find out whether there is more."""
 GROWTH_SHOWN = 2.0
 """Growth a step up to what the replica has shown: no burst, and a fast link is found in a second."""
 GROWTH_DRY = 1.25
-"""Growth a step of a window that is filled and whose replica was seen with nothing left to replay."""
+"""Growth a step of a full window whose replica was seen with nothing left to replay."""
 FILLED_SHARE = 0.75
-"""Used share of a window from which it is what holds us back."""
+"""From this used share on, the window is what holds us back."""
 TRAVEL_MAX_S = 0.3
-"""Most of the age of a delivered byte that is taken for the way; the rest is a queue, as on a thin link."""
+"""At most this much of a delivered byte's age counts as travel; the rest is a queue, as on a thin link."""
 RATE_SPAN_S = 0.2
 STILL_S = 5.0
-"""A thin link delivers in lumps, so a span lasts until something moves; longer than this it is a fault instead."""
-FEAR, HOPE = 0.6, 0.5
+"""A thin link delivers in lumps, so a span lasts until something moves; longer than this, the replica stands still."""
+WEIGHT_DOWN, WEIGHT_UP = 0.6, 0.5
 """Weights of a rate that fell and of one that rose."""
 
 
@@ -37,8 +37,8 @@ class ReplicaWindow:
     """What we know of one counted replica.
 
     `unreplayed_bytes` is all that is written and not replayed, `queued_bytes` the part of it that the replica could
-    have: flushed on the primary. `used_bytes` is the most that was on the way or wanted to be since the last step.
-    `rate_bytes_s` is None until something was replayed; `moved_s` is when replay last went on.
+    have: flushed on the primary. `used_bytes` is the most that was on the way, or was to be, since the last step.
+    `rate_bytes_s` is None until something was replayed; `moved_s` is when replay last advanced.
     """
 
     name: str
@@ -60,12 +60,12 @@ class ReplicaWindow:
 
     @property
     def shown_bytes(self) -> float:
-        """What the replica replays in the time that is allowed, as far as it has shown; 0 at first."""
+        """What the replica replays in the allowed time, as far as it has shown; 0 at first."""
         return (self.rate_bytes_s or 0.0) * self.allowed_s
 
     @property
     def queue_s(self) -> float:
-        """How far behind the replica is, or will be with what is on the way: lag is late, bytes are not."""
+        """How far behind the replica is, or will be with what is on the way: lag shows late, bytes do not."""
         if not self.rate_bytes_s:
             return self.lag_s
         if not self.queued_bytes:
@@ -73,12 +73,12 @@ class ReplicaWindow:
         return max(self.lag_s, self.queued_bytes / self.rate_bytes_s)
 
     def room_bytes(self, travel_s: float) -> float:
-        """Return the bytes that fit the window where they are written in `travel_s`: replay goes on meanwhile."""
+        """Return the bytes that fit the window when they are written in `travel_s`: replay continues meanwhile."""
         return self.window_bytes - max(0.0, self.unreplayed_bytes - (self.rate_bytes_s or 0.0) * travel_s)
 
 
 def start(name: str, now_s: float, replay_lsn: int) -> ReplicaWindow:
-    """Return the flow of a replica that is seen for the first time, or again."""
+    """Return the window of a replica that is seen for the first time, or again."""
     return ReplicaWindow(
         name=name,
         replay_lsn=replay_lsn,
@@ -104,10 +104,10 @@ def after_reading(
     bound_s: float,
     wanted_bytes: float = 0.0,
 ) -> ReplicaWindow:
-    """Return the flow with one more reading; `wanted_bytes` is what the last batch was to write, let through or not.
+    """Return the window after one more reading; `wanted_bytes` is what the last batch was to write, admitted or not.
 
-    A span in which the replica always had a queue shows its rate; any other only that it is no less. One that
-    stands still shows a fault, not its capacity.
+    A span in which the replica always had a queue shows its rate; any other span shows that it is at least that. A
+    replica that stands still does not show its capacity.
     """
     queued = max(0, flush_lsn - replay_lsn)
     unreplayed = max(0, insert_lsn - replay_lsn)
@@ -150,26 +150,26 @@ def _rate(rate: float | None, delivered: float, *, busy: bool) -> float | None:
         return delivered
     if not busy:
         return max(rate, delivered)
-    return rate + (FEAR if delivered < rate else HOPE) * (delivered - rate)
+    return rate + (WEIGHT_DOWN if delivered < rate else WEIGHT_UP) * (delivered - rate)
 
 
-def adapt(replica_window: ReplicaWindow, now_s: float, *, ceiling_bytes: float, sliced: bool) -> ReplicaWindow:
-    """Return the flow with its window adapted, at most once every `STEP_S`.
+def adapt(replica_window: ReplicaWindow, now_s: float, *, ceiling_bytes: float, limited: bool) -> ReplicaWindow:
+    """Return the window adapted, at most once every `STEP_S`.
 
-    A queue above the target cuts it to what the replica has shown. Where it is what holds us back, because it is
-    filled or the last batch was `sliced` smaller by it, it doubles up to what the replica has shown; beyond that it
-    grows a little, and only when filled. So it is never much wider than what is really on the way.
+    A queue above the target cuts it to what the replica has shown. If the window is what holds us back, because it is
+    full or `limited` the last batch, it doubles up to what the replica has shown; beyond that it grows a little, and
+    only if full. So it is never much wider than what is really on the way.
     """
     if now_s - replica_window.stepped_s < STEP_S:
         return replica_window
     window, shown = replica_window.window_bytes, replica_window.shown_bytes
-    batch_result = replica_window.used_bytes > window * FILLED_SHARE
-    starved = batch_result and replica_window.dry
+    filled = replica_window.used_bytes > window * FILLED_SHARE
+    starved = filled and replica_window.dry
     if shown and replica_window.queue_s > replica_window.allowed_s and not starved:
         window = min(window, shown)
-    elif window < shown and (batch_result or sliced):
+    elif window < shown and (filled or limited):
         window = min(window * GROWTH_SHOWN, shown)
-    elif shown and batch_result:
+    elif shown and filled:
         window *= GROWTH_DRY if starved else GROWTH
     window = min(max(window, WINDOW_MIN_BYTES), ceiling_bytes)
     return replace(replica_window, window_bytes=window, used_bytes=0.0, dry=False, stepped_s=now_s)

@@ -1,4 +1,4 @@
-"""What a batch will cost: WAL bytes and seconds a row, learnt per batch, quick to fear and slow to hope.
+"""What a batch will cost: WAL bytes and seconds a row, learned per batch; they rise immediately and fall slowly.
 
 The first stripe of a window pays the full-page images of its pages, the later ones do not: two estimates.
 """
@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 WAL_BYTES_PRIOR = 1024.0
 WEIGHT_DOWN = 0.3
-"""Weight of a cheaper batch; a dearer one is believed at once, as after a checkpoint."""
+"""Weight of a cheaper batch; a dearer one counts fully, as after a checkpoint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class RowCost:
 
 
 def after_batch(cost: RowCost, *, stripe: int, rows: int, wal_bytes: int, took_s: float) -> RowCost:
-    """Return the estimates after a batch of `rows` rows (none: nothing learnt)."""
+    """Return the estimates after a batch of `rows` rows; unchanged if there were none."""
     if rows <= 0:
         return cost
     wal = _follow(cost.wal_bytes(stripe), wal_bytes / rows)
@@ -37,7 +37,7 @@ def after_batch(cost: RowCost, *, stripe: int, rows: int, wal_bytes: int, took_s
 
 
 def at_least(cost: RowCost, other: RowCost) -> RowCost:
-    """Return the estimates with the dearer WAL of two: of rows whose images are compressed no more."""
+    """Return the estimates with the higher WAL of two: for rows whose images are no longer compressed."""
     return replace(
         cost,
         first_wal_bytes=max(cost.first_wal_bytes, other.first_wal_bytes),

@@ -1,4 +1,4 @@
-"""One reading of everything that our WAL can hurt: values with their time, None where unobservable.
+"""One reading of everything that our work can hurt: values with their time, None if unknown.
 
 LSNs are byte positions. None never means "fine": a condition turns it into a wait with its reason.
 """
@@ -14,10 +14,10 @@ from backfill.throttle.lsn_clock import LsnClock
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replica:
-    """One standby, as the primary sees it or as it says itself.
+    """One standby, as the primary or the standby itself reports it.
 
-    `sync` is one that commits of the application wait for. `lag_s` is told where no position is: by Aurora, whose
-    readers replay no WAL of their own. `state` says why a position is missing.
+    The application's commits wait for a `sync` one. `lag_s` is set by Aurora, whose readers have no replay position.
+    `state` says why a position is missing.
     """
 
     name: str
@@ -29,10 +29,10 @@ class Replica:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplicationSlot:
-    """One replication slot and the WAL that it keeps on the primary's disk.
+    """One replication slot and the WAL that it retains on the primary's disk.
 
-    `unconfirmed_bytes` is what the consumer of a logical slot has yet to confirm, None for a physical one.
-    `safe_bytes` may still be written before the slot is in danger of being lost, None where nothing limits it.
+    `unconfirmed_bytes` is what the consumer of a logical slot has yet to confirm, None for a physical slot.
+    `safe_bytes` may still be written before the slot can be lost, None without such a limit.
     """
 
     name: str
@@ -44,7 +44,7 @@ class ReplicationSlot:
 
 @dataclass(frozen=True, slots=True)
 class Archiver:
-    """The archiver: bytes of finished segments not archived yet, and whether its last try failed."""
+    """The archiver: bytes of finished segments not archived yet, and whether its last attempt failed."""
 
     backlog_bytes: int
     failing: bool
@@ -80,10 +80,9 @@ class Upkeep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VacuumResult:
-    """A vacuum of ours that is over; `stopped` and `failed` say why it did not come to its end.
+    """How our vacuum ended; `stopped` and `failed` say why it did not complete.
 
-    `removed` are row versions whose place is free now, `held` those that older snapshots keep, None where the server
-    did not say.
+    `removed` row versions freed their space, `held` ones are kept by older snapshots; None if the server did not say.
     """
 
     took_s: float
@@ -101,7 +100,7 @@ class VacuumResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeAnswer:
-    """One of the job's own probes as last read: a value that may not exceed `limit`; None, and why, where unknown."""
+    """One of the job's own probes as last read: a value that may not exceed `limit`; None, and why, if unknown."""
 
     name: str
     limit: float
@@ -130,10 +129,10 @@ class SignalValue:
 class Signals:
     """A reading at `at_s`. `visible` is whether this role may see replication at all (pg_monitor).
 
-    What is inserted and not flushed yet no replica can have: the walwriter is up to `wal_writer_delay` behind
+    No replica can have WAL that is inserted and not flushed: the walwriter is up to `wal_writer_delay` behind
     asynchronous commits. `round_trip_s` is how long the reading itself took. `tuned` are limits that somebody changed
-    since the job file was read, as key and text. `vacuumed` is how the last vacuum of ours
-    ended, None while one runs or before.
+    since the job file was read, as key and text. `vacuumed` is how our last vacuum ended, None before, and while one
+    runs. `query_values` are the rows of the conditions' own statements, by statement.
     """
 
     at_s: float
@@ -152,19 +151,19 @@ class Signals:
 
 
 def lag_s(replica: Replica, clock: LsnClock, now_s: float) -> float | None:
-    """Return how far a replica is behind: what it tells, else by the LSN clock; None without a position."""
+    """Return how far a replica is behind: as it reports, or by the LSN clock; None without a position."""
     if replica.replay_lsn is None:
         return None
     return clock.lag_s(now_s, replica.replay_lsn) if replica.lag_s is None else replica.lag_s
 
 
 def located(signals: Signals, clock: LsnClock) -> Signals:
-    """Return the reading with a position for replicas that tell only a lag: where the primary was so long ago."""
-    if all(one.lag_s is None for one in signals.replicas):
+    """Return the reading with a position for replicas that report only a lag: where the primary was then."""
+    if all(replica.lag_s is None for replica in signals.replicas):
         return signals
     clock = clock.tick(signals.at_s, signals.insert_lsn)
     replicas = tuple(
-        one if one.lag_s is None else replace(one, replay_lsn=clock.position(signals.at_s - one.lag_s))
-        for one in signals.replicas
+        replica if replica.lag_s is None else replace(replica, replay_lsn=clock.position(signals.at_s - replica.lag_s))
+        for replica in signals.replicas
     )
     return replace(signals, replicas=replicas)

@@ -16,16 +16,16 @@ from backfill.throttle.wal_rate import WalDebt
 ROUND_TRIPS = 5
 """Round trips of a batch and its reading, in which nothing is written."""
 WORKED_SHARE_MIN = 0.1
-"""A batch is thought to have worked for at least this share of its time."""
+"""A batch counts as working for at least this share of its time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ThrottleState:
     """What the throttle remembers between readings.
 
-    `expected` names replicas that must be in view, `stopped` the signals that were over their limit, and
-    `wanted_bytes` is what the last batch was expected to write, let through or not; `pending_bytes` is what other
-    lanes' batches may still write; `held` whether a batch has to wait for the window or its rate.
+    `expected` names replicas that must be in view, `stopped` the conditions that held at the last reading.
+    `wanted_bytes` is what the last batch was expected to write, admitted or not; `pending_bytes` what the batches of
+    other lanes may still write; `held` whether a batch has to wait for the window or its rate.
     """
 
     cost: RowCost = RowCost()
@@ -45,11 +45,11 @@ class ThrottleState:
     @property
     def wal_budget_bytes(self) -> float:
         """The smallest window of all counted replicas; 0 when none is counted."""
-        return min((one.window_bytes for one in self.replica_windows), default=0.0)
+        return min((window.window_bytes for window in self.replica_windows), default=0.0)
 
     @property
     def wal_rate_bytes_s(self) -> float | None:
-        """WAL of everybody over the last readings; None until there are two."""
+        """WAL rate of all sessions over the last readings; None until there are two."""
         if len(self.history) < 2 or self.history[-1][0] <= self.history[0][0]:
             return None
         (first_s, first_lsn), (last_s, last_lsn) = self.history[0], self.history[-1]
@@ -59,24 +59,24 @@ class ThrottleState:
 def after_batch(
     throttle_state: ThrottleState, *, stripe: int, rows: int, wal_bytes: int, took_s: float
 ) -> ThrottleState:
-    """Return the memory after a batch: what it cost, its time on the way aside, and what it owes."""
+    """Return the state after a batch: what it cost, without its round trips, and what it owes."""
     worked_s = max(took_s * WORKED_SHARE_MIN, took_s - (ROUND_TRIPS - 1) * throttle_state.round_trip_s)
     cost = costs.after_batch(throttle_state.cost, stripe=stripe, rows=rows, wal_bytes=wal_bytes, took_s=worked_s)
     return replace(throttle_state, cost=cost, wal_debt=wal_rate.spend(throttle_state.wal_debt, wal_bytes))
 
 
 def after_lock_waits(throttle_state: ThrottleState, now_s: float, sessions: int, limit: int) -> ThrottleState:
-    """Return the memory after a batch whose locks `sessions` others waited for, of at most `limit`."""
+    """Return the state after a batch whose locks `sessions` others waited for, of at most `limit`."""
     backoff = lock_backoff.after_batch(throttle_state.lock_backoff, now_s, sessions=sessions, limit=limit)
     return replace(throttle_state, lock_backoff=backoff)
 
 
 def at_wal_rate(throttle_state: ThrottleState, before_bytes_s: int, after_bytes_s: int) -> ThrottleState:
-    """Return the memory under another `max_wal_rate`: the debt still takes as many seconds to pay."""
+    """Return the state under another `max_wal_rate`: the debt still takes as many seconds to pay."""
     debt_bytes = throttle_state.wal_debt.debt_bytes * after_bytes_s / before_bytes_s
     return replace(throttle_state, wal_debt=replace(throttle_state.wal_debt, debt_bytes=debt_bytes))
 
 
 def tick(throttle_state: ThrottleState, at_s: float, insert_lsn: int) -> ThrottleState:
-    """Return the memory with one more sample of the primary's position, such as a batch brings along."""
+    """Return the state with one more sample of the primary's position, such as a batch returns."""
     return replace(throttle_state, clock=throttle_state.clock.tick(at_s, insert_lsn))

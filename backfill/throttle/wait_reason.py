@@ -1,7 +1,7 @@
 """Why we wait: one grammar for logs, status, metrics and people.
 
 A reason reads `subject measure observed > limit`, as in `replica-a lag 12.4s > 10s`. Its kind is a closed set
-and the only part that may become a metric label.
+and the only part that may be a metric label.
 """
 
 from __future__ import annotations
@@ -11,23 +11,23 @@ from enum import StrEnum
 
 
 class WaitKind(StrEnum):
-    """What is waited for: the closed set behind `wait_seconds_total{reason}`."""
+    """What we wait for: the closed set behind `wait_seconds_total{reason}`."""
 
     LAG = "lag"  # a replica is behind by time
     LAG_BYTES = "lag_bytes"  # a replica is behind by bytes
     WINDOW = "window"  # the bytes on the way fill the window; the ordinary pace
     WAL_RATE = "wal_rate"  # max_wal_rate
     REST = "rest"  # pages rest between two stripes; the ordinary pace
-    MISSING = "missing"  # a replica that we counted on is not there
+    MISSING = "missing"  # an expected replica is not connected
     BLIND = "blind"  # a signal could not be read
     SLOT = "slot"  # a replication slot retains too much WAL
-    ARCHIVE = "archive"  # the archiver is behind or fails
-    BLOCKED = "blocked"  # sessions wait for a lock of ours
-    VACUUM = "vacuum"  # our table is vacuumed to prevent wraparound
+    ARCHIVE = "archive"  # the archiver is behind or failing
+    BLOCKED = "blocked"  # sessions wait for our locks
+    VACUUM = "vacuum"  # our table is being vacuumed to prevent wraparound
     PROBE = "probe"  # a probe of the job is above its limit
     LOAD = "load"  # the server is busier than the job allows
     LOCK = "lock"  # another worker holds the job
-    RETRY = "retry"  # the last attempt failed and is tried again
+    RETRY = "retry"  # the last attempt failed and is repeated
     CONNECTION = "connection"  # no connection to the database
 
 
@@ -36,12 +36,12 @@ PACE_KINDS = frozenset({WaitKind.WINDOW, WaitKind.WAL_RATE, WaitKind.REST})
 
 
 ConditionKey = tuple[WaitKind, str]
-"""What hysteresis is kept for: a kind of limit, and the replica or slot that it is about."""
+"""What hysteresis is kept for: a kind of limit, and the replica or slot that it applies to."""
 
 
 @dataclass(frozen=True, slots=True)
 class WaitReason:
-    """One wait, told in the grammar above."""
+    """One wait, in the grammar above."""
 
     kind: WaitKind
     text: str

@@ -1,7 +1,7 @@
-"""Whose WAL it was: what the primary wrote while several lanes worked, shared out evenly among those that did.
+"""Whose WAL it was: what the primary wrote while several lanes worked, shared evenly among them.
 
-The server counts WAL for all sessions together. Between two known positions the growth belongs to the lanes that
-had a batch open then; WAL of others in that time counts as theirs.
+The server counts WAL for all sessions together. Between two known positions, the growth belongs to the lanes that had a
+batch open; the WAL of others in that time counts as theirs.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ class WalAttribution:
 
 
 def advance_to(attribution: WalAttribution, position: int) -> WalAttribution:
-    """Return the ledger with the primary at a later position."""
+    """Return the attribution with the primary at a later position."""
     grown = max(0, position - attribution.position)
     if not attribution.charged:
         return replace(attribution, position=max(attribution.position, position))
@@ -29,13 +29,13 @@ def advance_to(attribution: WalAttribution, position: int) -> WalAttribution:
 
 
 def open_batch(attribution: WalAttribution, lane: int, position: int) -> WalAttribution:
-    """Return the ledger with a batch of this lane that begins at a position."""
+    """Return the attribution with a batch of this lane that begins at a position."""
     reached = advance_to(attribution, position)
     return replace(reached, charged={**reached.charged, lane: 0.0})
 
 
 def close_batch(attribution: WalAttribution, lane: int, position: int | None) -> tuple[int, WalAttribution]:
-    """Return what a lane's batch has written, and the ledger without it; an unknown position charges nothing more."""
+    """Return what a lane's batch wrote, and the attribution without it; an unknown position adds nothing."""
     reached = attribution if position is None else advance_to(attribution, position)
-    kept = {one: bytes_ for one, bytes_ in reached.charged.items() if one != lane}
+    kept = {other: bytes_ for other, bytes_ in reached.charged.items() if other != lane}
     return int(reached.charged.get(lane, 0.0)), replace(reached, charged=kept)

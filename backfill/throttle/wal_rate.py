@@ -1,6 +1,6 @@
-"""`max_wal_rate` as a debt that time pays off: own WAL on average never faster than the rate.
+"""`max_wal_rate` as a debt that time pays off: our WAL is on average never faster than the rate.
 
-Idle time is not saved up beyond a moment, so that a pause is not followed by a burst.
+Idle time is saved up for a moment only, so that no burst follows a pause.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 SAVED_S = 0.1
 DEBT_MAX_S = 5.0
-"""Most that a batch may owe: what is more was not ours, but a switch of WAL segments or a load beside us."""
+"""Cap on the debt of one batch: anything above is a WAL segment switch or the WAL of other sessions."""
 RATE_WINDOW_S = 1.0
 
 
@@ -23,7 +23,7 @@ class WalDebt:
 
 
 def pass_time(wal_debt: WalDebt, now_s: float, rate_bytes_s: float) -> WalDebt:
-    """Return the pacer at `now_s`: time pays at the rate."""
+    """Return the debt at `now_s`: time pays it off at the rate."""
     elapsed_s = max(0.0, now_s - wal_debt.at_s)
     owed = min(wal_debt.debt_bytes, rate_bytes_s * DEBT_MAX_S)
     debt = max(owed - rate_bytes_s * elapsed_s, -rate_bytes_s * SAVED_S)
@@ -32,7 +32,7 @@ def pass_time(wal_debt: WalDebt, now_s: float, rate_bytes_s: float) -> WalDebt:
 
 
 def spend(wal_debt: WalDebt, wal_bytes: int) -> WalDebt:
-    """Return the pacer after a batch wrote `wal_bytes`."""
+    """Return the debt after a batch wrote `wal_bytes`."""
     return replace(
         wal_debt,
         debt_bytes=wal_debt.debt_bytes + wal_bytes,
@@ -41,5 +41,5 @@ def spend(wal_debt: WalDebt, wal_bytes: int) -> WalDebt:
 
 
 def wait_s(wal_debt: WalDebt, rate_bytes_s: float) -> float:
-    """Return how long the debt takes to be paid; 0 when there is none."""
+    """Return how long it takes to pay the debt off; 0 if there is none."""
     return max(0.0, wal_debt.debt_bytes / rate_bytes_s)

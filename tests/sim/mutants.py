@@ -98,7 +98,7 @@ MUTATIONS = (
     Mutation(
         "a window grows unfilled",
         "replica_window",
-        "elif shown and batch_result:",
+        "elif shown and filled:",
         "elif shown:",
         (f"{WINDOW}::test_a_window_that_is_not_what_holds_us_back_does_not_grow",),
     ),

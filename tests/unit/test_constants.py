@@ -44,8 +44,8 @@ def test_a_stop_leaves_room_for_the_batch_and_a_resume_for_many():
 def test_the_law_reads_more_often_than_it_acts():
     assert controller.POLL_MIN_S < controller.POLL_S <= replica_window.STEP_S < replica_window.RATE_SPAN_S
     assert lsn_clock.SPACING_S < replica_window.STEP_S
-    assert controller.FAULT_POLL_S < replica_window.STILL_S
-    assert controller.FAULT_POLL_S < controller.PATIENCE_S
+    assert controller.STOPPED_POLL_S < replica_window.STILL_S
+    assert controller.STOPPED_POLL_S < controller.PATIENCE_S
 
 
 def test_a_rate_is_measured_over_several_replies_and_given_up_after_many_spans():
@@ -53,7 +53,7 @@ def test_a_rate_is_measured_over_several_replies_and_given_up_after_many_spans()
 
 
 def test_fear_is_quicker_than_hope():
-    assert 0 < replica_window.HOPE < replica_window.FEAR <= 1
+    assert 0 < replica_window.WEIGHT_UP < replica_window.WEIGHT_DOWN <= 1
     assert 0 < row_cost.WEIGHT_DOWN < 1
 
 
@@ -107,7 +107,7 @@ def test_a_scout_of_single_rows_covers_a_page():
 
 def test_what_is_told_is_no_older_than_what_is_acted_upon():
     assert readings.MEASURE_SPACING_S <= controller.POLL_S
-    assert wait_persistence.SAVE_SPACING_S >= controller.FAULT_POLL_S
+    assert wait_persistence.SAVE_SPACING_S >= controller.STOPPED_POLL_S
 
 
 def test_the_lock_is_tried_within_seconds_of_its_holders_end():

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from backfill.cli.options import Dsn, Json, epilog, resolve_dsn
-from backfill.events.job_outcome import refused
+from backfill.events.job_outcome import rejected_rows
 from backfill.values.errors import JobError
 from backfill.values.exit_codes import ExitCode, exit_codes
 from backfill.values.units import format_duration, format_rate, format_size
@@ -165,7 +165,7 @@ def _sentences(job: JobStatus, *, explained: bool) -> Iterator[str]:
     """Yield what else there is to say about a job: what it waits for, its vacuum, its layout, its worker."""
     yield from filter(None, (job.reason, job.vacuum))
     if job.rows_rejected:
-        yield refused(job.rows_rejected)
+        yield rejected_rows(job.rows_rejected)
         yield from (f"rejected: {sample}" for sample in job.rejected)
     yield from (f"layout {why}" for why in sorted(set(job.layouts)) if explained)
     if job.worker:

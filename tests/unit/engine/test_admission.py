@@ -18,7 +18,7 @@ from backfill.jobfile.job import Job
 from backfill.table.batch import BatchResult
 from backfill.table.checkpoint import Checkpoint
 from backfill.throttle.compression_support import ServerSupport
-from backfill.throttle.controller import FAULT_POLL_S
+from backfill.throttle.controller import STOPPED_POLL_S
 from backfill.throttle.decision import Admission
 from backfill.throttle.signals import Upkeep
 from backfill.throttle.wait_reason import WaitKind
@@ -244,7 +244,7 @@ def test_a_fault_is_polled_at_its_own_pace():
     door.admit()
     door.clock.now_s += 1
     door.admit()
-    assert {one.delay_s for one in door.told(WaitStarted)} == {FAULT_POLL_S}
+    assert {one.delay_s for one in door.told(WaitStarted)} == {STOPPED_POLL_S}
 
 
 def test_batches_that_wait_for_their_pace_begin_to_compress_and_the_next_ones_say_so():

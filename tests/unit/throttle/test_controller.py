@@ -16,7 +16,7 @@ from backfill.throttle.batch_size import (
     TARGET_S,
     TARGET_SYNC_S,
 )
-from backfill.throttle.controller import FAULT_POLL_S, PATIENCE_S, POLL_MIN_S, POLL_S
+from backfill.throttle.controller import STOPPED_POLL_S, PATIENCE_S, POLL_MIN_S, POLL_S
 from backfill.throttle.decision import Run, Wait
 from backfill.throttle.lsn_clock import LsnClock
 from backfill.throttle.replica_window import TRAVEL_MAX_S, WINDOW_START_BYTES, ReplicaWindow
@@ -76,7 +76,7 @@ def test_a_replica_that_has_everything_lets_a_batch_go():
 def test_hidden_replication_waits():
     decision, _ = decide(paced(), signals(visible=False))
     assert isinstance(decision, Wait)
-    assert (decision.reason.kind, decision.delay_s) == (WaitKind.BLIND, FAULT_POLL_S)
+    assert (decision.reason.kind, decision.delay_s) == (WaitKind.BLIND, STOPPED_POLL_S)
 
 
 def test_an_unknown_position_waits():

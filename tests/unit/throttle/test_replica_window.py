@@ -56,8 +56,8 @@ def read(
     )
 
 
-def stepped(replica_window: ReplicaWindow, *, sliced: bool = False, at_s: float = 100.0) -> ReplicaWindow:
-    return adapt(replica_window, at_s, ceiling_bytes=FAR, sliced=sliced)
+def stepped(replica_window: ReplicaWindow, *, limited: bool = False, at_s: float = 100.0) -> ReplicaWindow:
+    return adapt(replica_window, at_s, ceiling_bytes=FAR, limited=limited)
 
 
 def test_a_replica_seen_for_the_first_time_has_a_small_window_and_no_rate():
@@ -191,9 +191,9 @@ def test_a_window_that_is_not_what_holds_us_back_does_not_grow():
 
 def test_a_window_that_makes_batches_small_grows_to_what_was_shown_and_no_further():
     narrow = known(window_bytes=300.0 * KB, used_bytes=0.0, rate_bytes_s=5.0 * MB)
-    assert stepped(narrow, sliced=True).window_bytes == 300 * KB * GROWTH_SHOWN
+    assert stepped(narrow, limited=True).window_bytes == 300 * KB * GROWTH_SHOWN
     wide = known(window_bytes=0.4 * MB, used_bytes=0.0)
-    assert stepped(wide, sliced=True).window_bytes == 0.4 * MB
+    assert stepped(wide, limited=True).window_bytes == 0.4 * MB
 
 
 def test_nothing_grows_before_something_was_replayed():
@@ -217,4 +217,4 @@ def test_a_cut_never_widens():
 
 def test_a_window_stays_between_its_floor_and_its_ceiling():
     assert stepped(known(lag_s=9.0, rate_bytes_s=1.0)).window_bytes == WINDOW_MIN_BYTES
-    assert adapt(known(), 100.0, ceiling_bytes=300 * KB, sliced=False).window_bytes == 300 * KB
+    assert adapt(known(), 100.0, ceiling_bytes=300 * KB, limited=False).window_bytes == 300 * KB
