@@ -1,9 +1,9 @@
 """One replica as a network path: how fast it replays, and how many bytes may be on the way to it.
 
 This is a congestion window, as in BBR and LEDBAT: bytes that are written but not replayed stay below `window_bytes`.
-The window follows what the replica has shown: its replay rate times the allowed time, which is the quickest round trip
-plus a short queue. A longer queue cuts the window; while the window is what holds us back, it grows. So it settles at the
-smallest queue that keeps replay busy, whatever the budget.
+The window follows what the replica has shown: its replay rate times the allowed time, which is the quickest round
+trip plus a short queue. A longer queue cuts the window; while the window is what holds us back, it grows. So it settles
+at the smallest queue that keeps replay busy, whatever the budget.
 """
 
 from __future__ import annotations

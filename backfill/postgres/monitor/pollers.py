@@ -1,6 +1,6 @@
-"""What is read beside the session, each at its own pace: replicas asked themselves, and the job's own probes.
+"""What is read alongside the session, each at its own pace: replicas asked directly, and the job's own probes.
 
-Each source keeps its last value and the time of it; what is too old, or could not be read, is unknown and says why.
+Each poller keeps its last value and its time. A value that is too old, or could not be read, is unknown, with a reason.
 The session's own reading never waits for any of them.
 """
 
@@ -31,7 +31,7 @@ RETRY_S = 1.0
 
 @dataclass(slots=True, kw_only=True)
 class Poller(Generic[T]):
-    """One thing that is read again and again; `value` is None before the first reading and after a failed one."""
+    """One repeated reading; `value` is None before the first one and after a failed one."""
 
     read: Callable[[], Awaitable[T]]
     every_s: float
@@ -41,7 +41,7 @@ class Poller(Generic[T]):
     at_s: float = float("-inf")
 
     async def poll(self) -> None:
-        """Read for ever."""
+        """Read forever."""
         while True:
             try:
                 value = await self.read()
@@ -59,25 +59,26 @@ class Poller(Generic[T]):
 
 
 class Pollers:
-    """All sources of one job, polled while it is open; native tasks, so that each is cancelled once."""
+    """All pollers of one job, while it is open; native tasks, so that each is cancelled once."""
 
     def __init__(self, dsn: str, job: Job) -> None:
         limits = job.throttle
-        self._asked = [SideConnection(one, standby=True) for one in limits.replicas.direct]
+        self._asked = [SideConnection(conninfo, standby=True) for conninfo in limits.replicas.direct]
         self._primary = SideConnection(dsn, standby=False)
         self._direct = [
-            (replica_name(one.dsn), Poller(read=one.read_replicas, every_s=DIRECT_EVERY_S, stale_s=DIRECT_STALE_S))
-            for one in self._asked
+            (replica_name(side.dsn), Poller(read=side.read_replicas, every_s=DIRECT_EVERY_S, stale_s=DIRECT_STALE_S))
+            for side in self._asked
         ]
         self._probes = [
-            (one, Poller(read=self._reader(one), every_s=one.every_s, stale_s=_stale_s(one))) for one in limits.probes
+            (probe, Poller(read=self._reader(probe), every_s=probe.every_s, stale_s=_stale_s(probe)))
+            for probe in limits.probes
         ]
         self._tasks: list[asyncio.Task[None]] = []
 
     def open(self) -> None:
         """Begin to poll."""
-        sources: list[Poller[Any]] = [*(one for _, one in self._direct), *(one for _, one in self._probes)]
-        self._tasks = [asyncio.create_task(one.poll()) for one in sources]
+        pollers: list[Poller[Any]] = [*(poller for _, poller in self._direct), *(poller for _, poller in self._probes)]
+        self._tasks = [asyncio.create_task(poller.poll()) for poller in pollers]
 
     async def close(self) -> None:
         """Stop polling and close every connection."""
@@ -85,27 +86,29 @@ class Pollers:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
-        for one in (*self._asked, self._primary):
-            await one.close()
+        for side in (*self._asked, self._primary):
+            await side.close()
 
     def replicas(self) -> tuple[Replica, ...]:
-        """Return each replica that was to be asked, and those that follow it; without a position where unknown."""
+        """Return each replica to ask directly, and those that follow it; without a position if unknown."""
         self._raise_bugs()
         found: dict[str, Replica] = {}
-        for name, source in self._direct:
-            value, why = source.latest()
-            for one in value or [Replica(name=name, state=why, replay_lsn=None)]:
-                unique = f"{one.name}@{name}" if one.name in found else one.name
-                found[unique] = replace(one, name=unique)
+        for name, poller in self._direct:
+            value, why = poller.latest()
+            for replica in value or [Replica(name=name, state=why, replay_lsn=None)]:
+                unique = f"{replica.name}@{name}" if replica.name in found else replica.name
+                found[unique] = replace(replica, name=unique)
         return tuple(found.values())
 
     def probes(self) -> tuple[ProbeAnswer, ...]:
         """Return each probe's value, or None and why."""
-        read = ((one, source.latest()) for one, source in self._probes)
-        return tuple(ProbeAnswer(name=one.name, limit=one.limit, value=value, why=why) for one, (value, why) in read)
+        read = ((probe, poller.latest()) for probe, poller in self._probes)
+        return tuple(
+            ProbeAnswer(name=probe.name, limit=probe.limit, value=value, why=why) for probe, (value, why) in read
+        )
 
     def _raise_bugs(self) -> None:
-        """Raise what ended a poll: it goes on for ever, so that is an error of ours."""
+        """Raise what ended a poller: it runs forever, so that is our bug."""
         for task in self._tasks:
             if task.done():
                 task.result()

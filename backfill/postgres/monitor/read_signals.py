@@ -1,4 +1,4 @@
-"""One reading of everything that our WAL can hurt: one round trip, and an honest None for what cannot be seen."""
+"""One reading of everything that our work can hurt: one round trip, and None for what cannot be seen."""
 
 from __future__ import annotations
 
@@ -51,20 +51,20 @@ async def read_signals(
     [row] = found["read_signals"]
     with reading(job or "", "job"):
         overrides = [overrides_in(stored) for stored in found.get("read_overrides", [])]
-    upkeep = [Upkeep(**one) for one in found.get("read_upkeep", [])]
-    readers = tuple(Replica(replay_lsn=None, **one) for one in found.get("read_aurora", []))
+    upkeep = [Upkeep(**table) for table in found.get("read_upkeep", [])]
+    readers = tuple(Replica(replay_lsn=None, **reader) for reader in found.get("read_aurora", []))
     return Signals(
         at_s=(asked_s + answered_s) / 2,
         round_trip_s=answered_s - asked_s,
         insert_lsn=row["insert_lsn"],
         flush_lsn=row["flush_lsn"],
         visible=row["visible"],
-        replicas=(*(Replica(**one) for one in row["replicas"]), *readers),
-        slots=tuple(ReplicationSlot(**one) for one in row["slots"]),
+        replicas=(*(Replica(**replica) for replica in row["replicas"]), *readers),
+        slots=tuple(ReplicationSlot(**slot) for slot in row["slots"]),
         archiver=Archiver(**row["archiver"]) if row["archiver"] else None,
         upkeep=upkeep[0] if upkeep else Upkeep(),
         tuned=tuple(sorted(overrides[0].items())) if overrides else (),
-        query_values={query.name: tuple(SignalValue(**row) for row in found[query.name]) for query in asked},
+        query_values={query.name: tuple(SignalValue(**value) for value in found[query.name]) for query in asked},
     )
 
 
@@ -72,7 +72,7 @@ async def _read(connection: Connection, wanted: dict[str, dict[str, Any]]) -> di
     """Run named statements in one round trip; return the rows of each."""
     cursors: dict[str, AsyncCursor[DictRow]] = {}
     with translated(connection):
-        # Not for one alone: what psycopg says when a pipeline ends in an error is of no use to anybody.
+        # Not for a single statement: the error of a pipeline would say less.
         async with connection.pipeline() if len(wanted) > 1 else nullcontext():
             for name, parameters in wanted.items():
                 cursors[name] = connection.cursor(row_factory=dict_row)

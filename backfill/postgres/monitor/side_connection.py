@@ -1,4 +1,4 @@
-"""A connection that only asks: a replica where it is, or the primary for a number; opened again after each failure."""
+"""A connection for questions: to a replica for its position, to the primary for a number; reopened after failures."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from backfill.throttle.signals import Replica
 from backfill.values.errors import ConnectionLost, DatabaseError
 
 TIMEOUT_S = 3.0
-"""What a question may take; longer is no answer."""
+"""Time limit of a question."""
 _SETTINGS = {"default_transaction_read_only": "on", "statement_timeout": f"{TIMEOUT_S:.0f}s"}
 
 
 def replica_name(dsn: str) -> str:
-    """Return what a replica is called that is asked itself: `host:port` of its connection string, or its service."""
+    """Return the name of a replica that is asked directly: `host:port` of its connection string, or its service."""
     given = parse_conninfo(dsn)
     host = given.get("host") or given.get("hostaddr")
     return f"{host}:{given.get('port', 5432)}" if host else given.get("service", "localhost:5432")
 
 
 class SideConnection:
-    """One server and a connection to it, in which every question is bounded."""
+    """One server and a connection to it; every question has a time limit."""
 
     def __init__(self, dsn: str, *, standby: bool) -> None:
         self.dsn = dsn
@@ -42,7 +42,7 @@ class SideConnection:
         self._turn = asyncio.Lock()
 
     async def read_replicas(self) -> list[Replica]:
-        """Return where the replica is, and where those are that follow it."""
+        """Return the position of the replica, and those of the replicas that follow it."""
         async with self._asked() as connection:
             with translated(connection):
                 cursor = connection.cursor(row_factory=dict_row)
@@ -54,7 +54,7 @@ class SideConnection:
             raise DatabaseError(f"{name} is not a standby")
         return [
             Replica(name=name, state="direct", replay_lsn=row["replay_lsn"]),
-            *(Replica(**one) for one in row["followers"]),
+            *(Replica(**follower) for follower in row["followers"]),
         ]
 
     async def read_number(self, sql: str) -> float:
@@ -64,11 +64,11 @@ class SideConnection:
                 cursor = await execute_as_role(connection, SQL("SELECT {}::pg_catalog.float8").format(expression(sql)))
                 row = await cursor.fetchone()
         if row is None or row[0] is None or math.isnan(row[0]):
-            raise DatabaseError("the query gives no number")
+            raise DatabaseError("the query returns no number")
         return float(row[0])
 
     async def read_waiting(self, pid: int) -> int:
-        """Return how many sessions wait for a lock of this one, directly or behind another."""
+        """Return how many sessions wait for a lock of this session, directly or behind another."""
         async with self._asked() as connection:
             with translated(connection):
                 cursor = await connection.execute(statement("monitor/read_lock_queue"), {"pid": pid})
@@ -93,7 +93,7 @@ class SideConnection:
 
     @asynccontextmanager
     async def _asked(self) -> AsyncIterator[Connection]:
-        """Give the connection for one question, one at a time; raise Lost where the answer takes too long."""
+        """Give the connection for one question at a time; raise ConnectionLost if the answer takes too long."""
         try:
             async with self._turn, asyncio.timeout(TIMEOUT_S):
                 yield await self._connected()

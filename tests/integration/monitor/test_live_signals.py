@@ -257,7 +257,7 @@ async def test_probes_are_numbers_or_unknown_and_say_why(database: Database):
     assert found["sum"] == ProbeAnswer(name="sum", limit=5.0, value=1.5)
     whys = {name: one.why for name, one in found.items() if one.value is None}
     assert whys.keys() == {"null", "nan", "wrong", "writes", "text", "prometheus"}
-    assert whys["null"] == whys["nan"] == "the query gives no number"
+    assert whys["null"] == whys["nan"] == "the query returns no number"
     assert whys["wrong"] == 'relation "nothing" does not exist'
     assert whys["writes"] == "cannot execute nextval() in a read-only transaction"
     assert "refused" in whys["prometheus"]

@@ -16,7 +16,7 @@ from backfill.throttle.batch_size import (
     TARGET_S,
     TARGET_SYNC_S,
 )
-from backfill.throttle.controller import STOPPED_POLL_S, PATIENCE_S, POLL_MIN_S, POLL_S
+from backfill.throttle.controller import PATIENCE_S, POLL_MIN_S, POLL_S, STOPPED_POLL_S
 from backfill.throttle.decision import Run, Wait
 from backfill.throttle.lsn_clock import LsnClock
 from backfill.throttle.replica_window import TRAVEL_MAX_S, WINDOW_START_BYTES, ReplicaWindow

@@ -1,6 +1,6 @@
 -- Objects whose name stands in the server's message and that this role may not use, with the rights that it lacks; the
 -- likeliest first: one of a schema that the text names, then one of the role's search_path, then the longest name. The
--- message may be in any language, so that its words do not tell a table from a schema.
+-- message may be in any language, so its words do not show whether it is a table or a schema.
 SELECT found.kind, found.target, found.lacks, current_user::text AS role
 FROM (
     SELECT CASE c.relkind WHEN 'S' THEN 'sequence' ELSE 'relation' END AS kind,

@@ -28,5 +28,5 @@ def test_a_statement_begins_with_a_sentence_for_the_dba(name):
 
 
 def test_every_statement_that_the_code_names_is_a_file():
-    named = set(re.findall(r'(?:statement|static)\(\s*"([^"]+)"', CODE))
+    named = set(re.findall(r'(?:statement|static)\(\s*"([^"<]+)"', CODE))
     assert named <= set(FILES)
