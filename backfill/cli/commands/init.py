@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -26,6 +27,9 @@ def init(
         bool, typer.Option("--print", help="Print the statements for a DBA, without a connection.")
     ] = False,
     role: Annotated[str | None, typer.Option("--role", help="Grant a worker's rights to this role.")] = None,
+    published: Annotated[
+        bool, typer.Option("--published", help="The state tables may be published: each subscriber has them, too.")
+    ] = False,
 ) -> None:
     """Create the state schema, and grant a role the least rights that a worker needs."""
     import anyio  # noqa: PLC0415 - help starts faster without what follows
@@ -33,7 +37,7 @@ def init(
     from backfill.postgres.state import schema  # noqa: PLC0415
 
     if print_only:
-        typer.echo(schema.init_script(role), nl=False)
+        typer.echo(schema.init_script(role, published=published), nl=False)
         return
-    anyio.run(schema.init, resolve_dsn(dsn), role)
+    anyio.run(partial(schema.init, published=published), resolve_dsn(dsn), role)
     typer.echo('schema "backfill" is ready' + (f'; privileges granted to role "{role}"' if role else ""))

@@ -12,6 +12,7 @@ from typing import Any
 from psycopg.rows import dict_row
 
 from backfill.jobfile.load import JobFile
+from backfill.postgres.catalog.publications import check_publications
 from backfill.postgres.catalog.table import missing, why_not
 from backfill.postgres.catalog.update_effects import check_effects
 from backfill.postgres.session.connection import Connection, translated
@@ -48,6 +49,7 @@ async def read_leaves(connection: Connection, job_file: JobFile, role: str) -> t
         raise JobError(f"{job_file.at('table')}: {await missing(connection, job.table, 'rp')}")
     for row in rows:
         _check(job_file, row, role)
+    await check_publications(connection, job_file, [row["oid"] for row in rows])
     await check_effects(connection, job_file)
     return tuple(_listed(row) for row in rows if row["kind"] != "p")
 

@@ -12,6 +12,7 @@ from typing import Any
 from psycopg.rows import dict_row
 
 from backfill.jobfile.load import JobFile
+from backfill.postgres.catalog.publications import check_publications
 from backfill.postgres.session.connection import Connection, translated
 from backfill.postgres.session.sql_files import statement
 from backfill.table.definition import Column, Table, TableIdentity
@@ -57,6 +58,8 @@ async def read_table(connection: Connection, job_file: JobFile, role: str, leaf:
         alias=root.name if leaf or row["has_children"] or row["kind"] == "p" else None,
     )
     _check_columns(job_file, table.name, {one["name"]: one for one in row["columns"]}, role)
+    if row["kind"] == "r":
+        await check_publications(connection, job_file, [table.identity.oid])
     return table
 
 

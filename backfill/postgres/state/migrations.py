@@ -15,8 +15,8 @@ from backfill.postgres.session.sql_files import statement
 from backfill.postgres.state.locks import lock_key
 
 KEY = lock_key("schema", "backfill")
-FOREIGN_OBJECT = "BF001"
-"""SQLSTATE of our own: the schema holds what is not ours, as the message says."""
+FINDING = "BF001"
+"""SQLSTATE of our own: the schema may not be used like this, as the message says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +45,26 @@ def latest() -> int:
 
 
 @cache
-def steps() -> tuple[str, ...]:
-    """Return the transactions that create or migrate the schema, in order; what was applied before is left alone."""
+def steps(*, published: bool = False) -> tuple[str, ...]:
+    """Return the transactions that create or migrate the schema, in order; what was applied before is left alone.
+
+    `published`: somebody says that each subscriber of this database has the schema, too.
+    """
     lock = _format("state/lock_state", key=Literal(KEY))
-    owners, code = (SQL(_text(name)) for name in ("state/read_foreign_owners", "state/read_foreign_code"))
-    begun = _format("state/refuse_foreign_objects", owners=owners, code=code) + "\n" + _text("state/create_version")
+    foreign = SQL("\nUNION ALL\n").join(
+        SQL(_text(name)) for name in ("state/read_foreign_owners", "state/read_foreign_code")
+    )
+    begun = (
+        _format("state/refuse_findings", findings=foreign),
+        _text("state/create_version"),
+        *([_text("state/save_published")] if published else []),
+        _format("state/refuse_findings", findings=SQL(_text("state/read_published"))),
+    )
     applied = (
         _format("state/apply_migration", number=Literal(migration.number), statements=SQL(migration.text))
         for migration in migrations()
     )
-    return tuple(f"{lock}\n{step}" for step in (begun, *applied))
+    return tuple(f"{lock}\n{step}" for step in ("\n".join(begun), *applied))
 
 
 def _format(name: str, **values: Composable) -> str:

@@ -14,7 +14,7 @@ from psycopg.sql import SQL, Identifier
 from backfill.postgres.session.connection import INSUFFICIENT_PRIVILEGE, Connection, connect, translated
 from backfill.postgres.session.server import UNDEFINED_OBJECT
 from backfill.postgres.session.sql_files import statement
-from backfill.postgres.state.migrations import FOREIGN_OBJECT, KEY, latest, steps
+from backfill.postgres.state.migrations import FINDING, KEY, latest, steps
 from backfill.values.errors import BackfillError, Halted, JobError, StatementRefused
 from backfill.values.identifier import quote
 
@@ -59,7 +59,7 @@ async def has_state(connection: Connection) -> bool:
     state = await read_state(connection)
     if not state.exists or (state.may_look and not state.has_tables and not state.has_version):
         return False
-    await _refuse_foreign_code(connection)
+    await _refuse(connection, "state/read_foreign_code")
     number = await _read_number(connection, state)
     _refuse_newer(number)
     if number < latest():
@@ -79,12 +79,14 @@ async def ensure_state(connection: Connection) -> None:
     if state.exists:
         if not state.may_look:
             raise _halted(state, f"role {state.role!r} may not use schema backfill")
-        await _refuse_foreign_code(connection)
+        await _refuse(connection, "state/read_foreign_code")
     number = await _read_number(connection, state)
     _refuse_newer(number)
     if number < latest():
         await _migrate(connection, state, number)
         state = await read_state(connection)
+    else:
+        await _refuse(connection, "state/read_published")
     _refuse_incomplete(state)
     if not state.may_use:
         raise _halted(state, f"role {state.role!r} may not use schema backfill")
@@ -128,10 +130,10 @@ def _refuse_incomplete(state: StateFacts) -> None:
         )
 
 
-async def _refuse_foreign_code(connection: Connection) -> None:
-    """Raise Halted if something in the schema would run with our rights and is not ours."""
+async def _refuse(connection: Connection, findings: str) -> None:
+    """Raise Halted if the schema holds code that is not ours, or if subscribers would stop at it."""
     with translated(connection):
-        cursor = await connection.execute(statement("state/read_foreign_code"))
+        cursor = await connection.execute(statement(findings))
         row = await cursor.fetchone()
     if row:
         raise Halted(str(row[0]))
@@ -141,18 +143,19 @@ def _halted(state: StateFacts, why: str) -> Halted:
     return Halted(f"{why}; run what this prints: backfill init --print --role {quote(state.role)}")
 
 
-async def create_state(connection: Connection) -> None:
+async def create_state(connection: Connection, *, published: bool = False) -> None:
     """Create the state schema and apply the migrations that it has not had, each in a transaction.
 
-    Raises Halted if something in it is not ours, StatementRefused with the holder's name if a lock cannot be acquired.
+    Raises Halted if something in it is not ours, or subscribers would stop at it; StatementRefused with the holder's
+    name if a lock cannot be acquired.
     """
     try:
-        for step in steps():
+        for step in steps(published=published):
             with translated(connection):
                 async with connection.transaction():
                     await connection.execute(step.encode())
     except StatementRefused as error:
-        if error.sqlstate == FOREIGN_OBJECT:
+        if error.sqlstate == FINDING:
             raise Halted(str(error).partition("\n")[0]) from None
         if error.sqlstate == LOCK_NOT_AVAILABLE:
             raise StatementRefused(await _locked(connection), error.sqlstate, error.took_s) from None
@@ -176,9 +179,9 @@ async def _locked(connection: Connection) -> str:
     return f"schema backfill cannot be migrated: locked by {holder}"
 
 
-def init_script(role: str | None) -> str:
+def init_script(role: str | None, *, published: bool = False) -> str:
     """Return the statements of `backfill init` for a DBA to read and run; with a role, its grants too, and an offer."""
-    parts = [SCRIPT_SETTINGS, *(f"BEGIN;\n{step.rstrip()}\nCOMMIT;\n" for step in steps())]
+    parts = [SCRIPT_SETTINGS, *(f"BEGIN;\n{step.rstrip()}\nCOMMIT;\n" for step in steps(published=published))]
     if role is not None:
         granted, offered = (
             SQL(statement(f"state/{name}").decode()).format(role=Identifier(role)).as_string()
@@ -194,7 +197,7 @@ def _commented(text: str) -> str:
     return "\n".join(line if line.startswith("--") else f"-- {line}" for line in lines)
 
 
-async def init(dsn: str, role: str | None) -> None:
+async def init(dsn: str, role: str | None, *, published: bool = False) -> None:
     """Create or migrate the state schema, and grant a role the least rights that a worker needs beside those on tables.
 
     Raises Halted if this role may not, JobError if there is no such role; nothing was changed then.
@@ -210,7 +213,7 @@ async def init(dsn: str, role: str | None) -> None:
         try:
             with translated(connection):
                 async with connection.transaction():
-                    await create_state(connection)
+                    await create_state(connection, published=published)
                     if role is not None:
                         await connection.execute(SQL(statement("state/grants").decode()).format(role=Identifier(role)))
         except StatementRefused as error:

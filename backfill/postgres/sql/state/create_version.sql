@@ -10,9 +10,10 @@ BEGIN
         CREATE TABLE backfill.version (
             number     integer PRIMARY KEY,
             applied_at timestamptz NOT NULL DEFAULT now(),
-            applied_by text NOT NULL DEFAULT current_user
+            applied_by text NOT NULL DEFAULT current_user,
+            published  boolean NOT NULL DEFAULT false
         );
-        COMMENT ON TABLE backfill.version IS 'one row: the last migration of this schema';
+        COMMENT ON TABLE backfill.version IS 'one row: the last migration of this schema; published says that subscribers have it, too';
         GRANT SELECT ON backfill.version TO public;
         INSERT INTO backfill.version (number) VALUES (0);
     END IF;

@@ -1,13 +1,11 @@
--- Whoever owns something in this schema, or has put code into it, could run that code with our rights: then nothing is done.
+-- If there is a finding, nothing of this transaction is done.
 DO $refuse$
 DECLARE
     finding text;
 BEGIN
     SELECT f.finding INTO finding
     FROM (
-{owners}
-        UNION ALL
-{code}
+{findings}
     ) AS f
     LIMIT 1;
     IF finding IS NOT NULL THEN
