@@ -120,6 +120,7 @@ class FakeDatabase:
     proof: Verification | None = None
     gone: bool = False
     ended: bool = False
+    withdrawn: bool = False
     max_rows: int = 10_000
     lanes: int = 1
     where: Callable[[Row], bool] = handle_is_null
@@ -489,6 +490,10 @@ class FakeSession:
         self._enter("save_wait")
         self.database.waits.append(str(reason) if reason else None)
         self.database.replicas_seen = tuple(sorted(replicas_seen))
+
+    async def withdraw(self, start: JobStart) -> None:
+        self._enter("withdraw")
+        self.database.checkpoints, self.database.withdrawn = (), True
 
     async def save_end(self, finished: Finished) -> None:
         self._enter("save_end")

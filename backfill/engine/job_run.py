@@ -16,7 +16,7 @@ from backfill.events.throttle import WaitStarted
 from backfill.jobfile.job import Job
 from backfill.table.batch import OpenedLeaf, Verification
 from backfill.table.checkpoint import Checkpoint
-from backfill.table.leaves import Leaf, LeafPlace, combined, leaf_places
+from backfill.table.leaves import JobStart, Leaf, LeafPlace, combined, leaf_places
 from backfill.throttle.wait_reason import WaitKind, WaitReason
 from backfill.values.errors import BackfillError, Halted, JobError, LeafDropped, LockHeld, StatementRefused
 
@@ -41,7 +41,7 @@ class JobRun:
         self.runtime = runtime
         self.control = control
         self.group = LaneGroup(runtime)
-        self.begun = False
+        self.start: JobStart | None = None
         self._maintenance = maintenance
         self._retry_loop = RetryLoop(session, runtime, control.limits, control.save_wait)
         self._wait = True
@@ -65,7 +65,7 @@ class JobRun:
         Partitions come and go meanwhile: the list is read again until every leaf in it is done.
         """
         start = await self.session.begin()
-        self.begun = True
+        self.start = start
         self.control.begin(start.replicas_seen)
         self._maintenance.begin(self.control.job, start.compression)
         self.group.elsewhere, self.group.proven = start.done, start.done.rows_total > 0

@@ -167,7 +167,10 @@ class JobSession(LaneSession, Protocol):
 
 
 class RunSession(JobSession, Protocol):
-    """A session that can also write how a run ended."""
+    """A session that can also write how a run ended, or that there was none."""
+
+    async def withdraw(self, start: JobStart) -> None:
+        """Delete what `begin` wrote, of a job that was new and changed no row; and the schema if it was new, too."""
 
     async def save_end(self, finished: Finished) -> None:
         """Write how this run ended."""

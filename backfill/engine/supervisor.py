@@ -19,8 +19,9 @@ from backfill.events.job import Finished, RetryScheduled
 from backfill.events.throttle import WaitStarted
 from backfill.jobfile.job import Job
 from backfill.retry.sqlstate import backoff_s
+from backfill.table.leaves import JobStart
 from backfill.throttle.wait_reason import WaitKind, WaitReason
-from backfill.values.errors import BackfillError, ConnectionLost, DatabaseError, StatementRefused, Superseded
+from backfill.values.errors import BackfillError, ConnectionLost, DatabaseError, JobError, StatementRefused, Superseded
 
 FIRST_ATTEMPTS = 4
 """Attempts to reach the server for the first time: a wrong DSN is reported soon, a restart is survived."""
@@ -45,6 +46,7 @@ class JobSupervisor:
         self._control = AdmissionControl(job, runtime, self._maintenance)
         self._summary = RunSummary(job, runtime, runtime.now_s())
         self._job_run: JobRun | None = None
+        self._start: JobStart | None = None
         self._progressed = False
         self._failures = 0
 
@@ -85,14 +87,23 @@ class JobSupervisor:
             self._failures = 0 if run.group.progressed else self._failures
             raise
         except BackfillError as error:
-            if run.begun:
+            if run.start is not None:
                 with suppress(DatabaseError):  # the run's own error is the one to report
-                    await session.save_end(self._failed(error))
+                    await self._save_failure(session, run, error)
             raise
         finally:
+            self._start = self._start or run.start
             await self._maintenance.stop(session, self.job, "the run ends")
         await session.save_end(finished)
         return finished
+
+    async def _save_failure(self, session: RunSession, run: JobRun, error: BackfillError) -> None:
+        """Keep how the run ended, unless the job itself was refused and did nothing: then nothing is left of it."""
+        start = self._start or run.start
+        if isinstance(error, JobError) and start is not None and start.is_new and run.group.rows_total == 0:
+            await session.withdraw(start)
+            return
+        await session.save_end(self._failed(error))
 
     async def _recover(self, error: BackfillError) -> None:
         self._failures += 1

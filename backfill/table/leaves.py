@@ -107,9 +107,14 @@ def combined(proofs: Iterable[Verification]) -> Verification:
 
 @dataclass(frozen=True, slots=True)
 class JobStart:
-    """A job that is ours: replicas seen before, what earlier workers did on all leaves, how images are compressed."""
+    """A job that is ours: replicas seen before, what earlier workers did on all leaves, how images are compressed.
+
+    `is_new` says whether nobody knew the job before, `schema_is_new` whether there was no state schema.
+    """
 
     replicas_seen: tuple[str, ...]
     done: Totals
     compression: ServerSupport = ServerSupport()
     rows_rejected: int = 0
+    is_new: bool = False
+    schema_is_new: bool = False

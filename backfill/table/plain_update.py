@@ -29,6 +29,7 @@ class UpdateEffects:
     statement_triggers: tuple[str, ...] = ()
     transition_triggers: tuple[str, ...] = ()
     moving_triggers: tuple[str, ...] = ()
+    own_row_triggers: tuple[str, ...] = ()
     several_row_constraints: tuple[str, ...] = ()
     deferrable_triggers: tuple[str, ...] = ()
     defaults: Mapping[str, str] = field(default_factory=dict)
@@ -92,6 +93,13 @@ def _of_table(table: UpdateEffects, *, has_leaves: bool) -> Iterator[Difference]
             name="moving-trigger",
             sentence=f"trigger '{trigger}' on '{table.table}' sets a column of the partition key: its rows move to"
             " another partition, which an UPDATE of one partition cannot do; disable the trigger or use UPDATE",
+        )
+    for trigger in table.own_row_triggers:
+        yield Difference(
+            name="own-table",
+            sentence=f"the function of trigger '{trigger}' on '{table.table}' names the table, whose rows this job"
+            " changes: in a plain UPDATE it meets them as that one statement leaves them, in a batch as earlier batches"
+            " did",
         )
     for constraint in table.several_row_constraints:
         yield Difference(

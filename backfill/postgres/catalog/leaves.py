@@ -24,7 +24,7 @@ from backfill.values.identifier import TableName, quote
 
 @dataclass(frozen=True, slots=True)
 class CatalogLeaf:
-    """One leaf. `differs` is whether it has rules, or columns that the job's table has not."""
+    """One leaf. `differs` is whether it has rules, columns that the job's table has not, or sets one of them itself."""
 
     name: TableName
     identity: TableIdentity

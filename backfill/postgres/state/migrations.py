@@ -50,7 +50,7 @@ def steps(*, published: bool = False) -> tuple[str, ...]:
 
     `published`: somebody says that each subscriber of this database has the schema, too.
     """
-    lock = _format("state/lock_state", key=Literal(KEY))
+    lock = lock_step()
     foreign = SQL("\nUNION ALL\n").join(
         SQL(_text(name)) for name in ("state/read_foreign_owners", "state/read_foreign_code")
     )
@@ -65,6 +65,11 @@ def steps(*, published: bool = False) -> tuple[str, ...]:
         for migration in migrations()
     )
     return tuple(f"{lock}\n{step}" for step in ("\n".join(begun), *applied))
+
+
+def lock_step() -> str:
+    """Return the statements that keep others from changing the schema until the transaction ends."""
+    return _format("state/lock_state", key=Literal(KEY))
 
 
 def _format(name: str, **values: Composable) -> str:

@@ -83,7 +83,7 @@ async def run_batch(batch: BatchStatement) -> BatchResult | TooManyRows:
         raise await blame(connection, batch.job.name, batch.checkpoint)
     if outcome is Undone.WHERE_STAYS_TRUE:
         raise WhereStaysTrue(
-            f"'where' stays true for every row of the first batch, which was rolled back;"
+            f"{batch.where_at}: 'where' stays true for every row of the first batch, which was rolled back;"
             f" for example {await read_sample(batch)}"
         )
     return outcome

@@ -20,7 +20,10 @@ from backfill.table.row_counts import BatchRange
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchStatement:
-    """An order on a session. `charge` returns what it wrote, by the position behind it; `values` are a function's."""
+    """An order on a session. `charge` returns what it wrote, by the position behind it; `values` are a function's.
+
+    `where_at` is the position of `where` in the job file.
+    """
 
     connection: Connection
     statements: Statements
@@ -29,6 +32,7 @@ class BatchStatement:
     request: BatchRequest
     charge: Callable[[int], int]
     values: dict[str, Any]
+    where_at: str
 
     @property
     def checkpoint(self) -> Checkpoint:

@@ -49,6 +49,7 @@ class PgJobSession(PgLaneSession):
         self._pollers: Pollers
         self._others: tuple[PgLaneSession, ...] = ()
         self._verifying = False
+        self._schema_is_new = False
         self._leaf = self.job.table
         self._epoch = 0
         self._foreseeing = True
@@ -67,7 +68,7 @@ class PgJobSession(PgLaneSession):
             if self._mapper:
                 await self._mapper.turn_to(self._statements)
             require_right(self.job_file, await read_support(self.connection, self.job, self._server))
-            await state_schema.ensure_state(self.connection)
+            self._schema_is_new = await state_schema.ensure_state(self.connection)
         except BaseException:
             await self.close()
             raise
@@ -105,7 +106,12 @@ class PgJobSession(PgLaneSession):
         worker = worker_name(self.job.name)
         begun = await job_state.begin_job(self.connection, self.job, worker=worker, restart=self.restart, again=again)
         self.restart = False
-        return replace(begun, compression=await read_support(self.connection, self.job, self._server))
+        support = await read_support(self.connection, self.job, self._server)
+        return replace(begun, compression=support, schema_is_new=self._schema_is_new)
+
+    async def withdraw(self, start: JobStart) -> None:
+        """Leave nothing of a job that this run began and that changed no row."""
+        await state_schema.withdraw_job(self.connection, self.job.name, with_schema=start.schema_is_new)
 
     async def leaves(self) -> tuple[Leaf, ...]:
         """Return the tables to fill. One that cannot be filled, and came after the job was checked, halts it."""
@@ -162,7 +168,8 @@ class PgJobSession(PgLaneSession):
             name = worker_name(self.job.name)
             connection = await connect(self._dsn, application_name=name, job=self.job)
             mapper = RowMapper(self.job_file) if self.job.python else None
-            lane = PgLaneSession(connection, self.job, self._observer, self._table, self._statements, mapper)
+            lane = PgLaneSession(connection, self.job_file, self._observer, self._table, self._statements, mapper)
+            lane.job = self.job  # under limits that were tuned since
             self._others = (*self._others, lane)
         return (self, *self._others[: count - 1])
 

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from backfill.jobfile.job import Job
+from backfill.jobfile.load import JobFile
 from backfill.postgres.mapping.row_mapper import RowMapper
 from backfill.postgres.monitor.side_connection import replica_name
 from backfill.postgres.session.connection import Connection, bound, translated
@@ -48,14 +49,15 @@ class PgLaneSession:
     def __init__(
         self,
         connection: Connection,
-        job: Job,
+        job_file: JobFile,
         observer: SignalReader,
         table: Table,
         statements: Statements,
         mapper: RowMapper | None = None,
     ) -> None:
         self.connection = connection
-        self.job = job
+        self.job_file = job_file
+        self.job = job_file.job
         self._observer = observer
         self._table = table
         self._statements = statements
@@ -124,6 +126,7 @@ class PgLaneSession:
             request=request,
             charge=attribute_wal,
             values=values,
+            where_at=self.job_file.at("where"),
         )
         try:
             async with self._granting():

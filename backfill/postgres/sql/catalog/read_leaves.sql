@@ -39,7 +39,8 @@ SELECT
     ) AS partitioned_by,
     c.relhasrules OR EXISTS (
         SELECT FROM pg_attribute a
-        WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attinhcount = 0
+        WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+          AND (a.attinhcount = 0 OR a.attname = ANY (%(columns)s) AND (a.attidentity = 'a' OR a.attgenerated <> ''))
     ) AS differs
 FROM tree
 JOIN pg_class c ON c.oid = tree.oid

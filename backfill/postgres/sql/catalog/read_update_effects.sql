@@ -1,6 +1,6 @@
 -- What an UPDATE of a table sets off beside the rows themselves, for the job's table and each table that holds its rows:
--- rules, statement triggers, transition tables, triggers that write the partition key, constraints that look at several
--- rows, and defaults of the columns that are set.
+-- rules, statement triggers, transition tables, triggers that write the partition key or whose function names the job's
+-- table, constraints that look at several rows, what is deferrable, and defaults of the columns that are set.
 WITH RECURSIVE tree AS (
     SELECT c.oid, true AS is_root
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -66,6 +66,12 @@ SELECT
           )
         ORDER BY 1
     ) AS moving_triggers,
+    ARRAY(
+        SELECT DISTINCT t.tgname::text FROM update_trigger t, tree named JOIN pg_class nc ON nc.oid = named.oid
+        WHERE t.tgrelid = c.oid AND t.tgtype & 1 = 1
+          AND t.prosrc ~* concat('\m', regexp_replace(nc.relname, '\W', '\\\&', 'g'), '\M')
+        ORDER BY 1
+    ) AS own_row_triggers,
     ARRAY(
         SELECT k.conname::text FROM pg_constraint k
         WHERE k.conrelid = c.oid AND (
