@@ -9,7 +9,7 @@ import os
 import socket
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any, TypeVar
 
 import psycopg
@@ -51,6 +51,8 @@ _BOUNDS = {
 """A half-open link is noticed within about 20 s, and a multi-host DSN leads to the primary."""
 ANSWER_S = 20.0
 """What an answer may take beyond two statements that each take all of statement_timeout."""
+CANCEL_S = 2.0
+"""What cancelling a statement whose answer does not come may take."""
 WAIT_INTERVAL_S = 0.1
 """psycopg's own: how often a wait looks up for Ctrl-C."""
 
@@ -94,6 +96,8 @@ class Connection(AsyncConnection[TupleRow]):
         try:
             return await super().wait(gen, interval, bound_s)
         except psycopg.errors._WaitTimeout:  # noqa: SLF001 - named by the method that this overrides
+            with suppress(psycopg.Error):  # a COMMIT that waits for a standby ends by nothing else, and holds locks
+                await self.cancel_safe(timeout=CANCEL_S)
             self.pgconn.finish()  # it may answer yet, and then to another question
             raise psycopg.OperationalError(f"no answer within {format_duration(bound_s)}") from None
 
@@ -206,7 +210,7 @@ def _bounds(job: Job | None) -> dict[str, str]:
     return release_settings(statement_timeout_s) | {
         "statement_timeout": f"{round(statement_timeout_s * 1000)}ms",
         "lock_timeout": f"{round((job.lock_timeout_s if job else 1.0) * 1000)}ms",
-        "synchronous_commit": job.synchronous_commit if job else "off",
+        "synchronous_commit": "off",  # a batch sets its own: what is kept of it never waits for a standby
     }
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from psycopg import AsyncCursor
 from psycopg.rows import TupleRow, class_row, dict_row
+from psycopg.sql import SQL, Literal
 from psycopg.types.json import Jsonb
 
 from backfill.postgres.session.connection import translated
@@ -155,8 +156,11 @@ async def _update(batch: BatchStatement) -> Updated:
 async def _configure(batch: BatchStatement) -> AsyncCursor[Any] | None:
     """Set what holds in this transaction alone; return what `compress` does."""
     connection, admission = batch.connection, batch.request.admission
-    if admission.flush and batch.job.synchronous_commit == "off":
-        await connection.execute("SET LOCAL synchronous_commit = local")
+    commit = batch.job.synchronous_commit
+    if commit != "off" or admission.flush:
+        await connection.execute(
+            SQL("SET LOCAL synchronous_commit = {}").format(Literal("local" if commit == "off" else commit))
+        )
     if batch.table.name != batch.job.table:
         await connection.execute(lock_of(batch.job.table))
     if batch.batch_range.tids:  # of very many addresses the planner thinks that reading the whole table were cheaper

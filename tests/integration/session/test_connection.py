@@ -38,7 +38,7 @@ OURS = {
     "lock_timeout": "123",
     "idle_in_transaction_session_timeout": "5000",
     "default_transaction_isolation": "read committed",
-    "synchronous_commit": "local",
+    "synchronous_commit": "off",
     "plan_cache_mode": "force_custom_plan",
     "row_security": "off",
     "TimeZone": "UTC",
