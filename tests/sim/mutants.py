@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-CONTROLLER, PLANT, WINDOW = (
+CONTROLLER, SIM, WINDOW = (
     "tests/unit/throttle/test_controller.py",
-    "tests/sim/test_plant.py",
+    "tests/sim",
     "tests/unit/throttle/test_replica_window.py",
 )
 CONDITIONS, BACKOFF = "tests/unit/throttle/conditions", "tests/unit/throttle/test_lock_backoff.py"
@@ -31,7 +31,7 @@ MUTATIONS = (
         "idle = False",
         (
             f"{CONTROLLER}::test_an_idle_path_admits_a_minimal_batch",
-            f"{PLANT}::test_a_row_dearer_than_the_window_still_goes",
+            f"{SIM}/test_accidents.py::test_a_row_dearer_than_the_window_still_goes",
         ),
     ),
     Mutation(
@@ -39,7 +39,7 @@ MUTATIONS = (
         "controller",
         " or _patient(limits, throttle_state, full, signals.at_s)",
         "",
-        (f"{PLANT}::test_others_that_fill_the_link_alone_leave_us_little_but_not_nothing",),
+        (f"{SIM}/test_changes.py::test_others_that_fill_the_link_alone_leave_us_little_but_not_nothing",),
     ),
     Mutation(
         "patient with a frozen replica",
@@ -48,7 +48,7 @@ MUTATIONS = (
         "",
         (
             f"{CONTROLLER}::test_a_frozen_replica_gets_no_such_batch",
-            f"{PLANT}::test_a_frozen_replica_adds_at_most_a_window",
+            f"{SIM}/test_accidents.py::test_a_frozen_replica_adds_at_most_a_window",
         ),
     ),
     Mutation(
@@ -58,7 +58,7 @@ MUTATIONS = (
         "and replica.replay_lsn == -1",
         (
             f"{CONTROLLER}::test_an_unknown_position_waits",
-            f"{PLANT}::test_a_replica_that_returns_far_behind_is_waited_for",
+            f"{SIM}/test_accidents.py::test_a_replica_that_returns_far_behind_is_waited_for",
         ),
     ),
     Mutation(
@@ -66,7 +66,7 @@ MUTATIONS = (
         "conditions.replication",
         "sorted(state.expected - present)",
         "sorted(state.expected - state.expected)",
-        (f"{PLANT}::test_nothing_goes_while_a_replica_is_out_of_view",),
+        (f"{SIM}/test_accidents.py::test_nothing_goes_while_a_replica_is_out_of_view",),
     ),
     Mutation(
         "no hysteresis",
@@ -74,7 +74,7 @@ MUTATIONS = (
         "return RESUME_SHARE if",
         "return 1.0 if",
         (
-            f"{PLANT}::test_after_a_stop_work_resumes_once",
+            f"{SIM}/test_accidents.py::test_after_a_stop_work_resumes_once",
             f"{CONTROLLER}::test_after_a_stop_lag_has_to_come_back_to_half",
         ),
     ),
@@ -83,7 +83,7 @@ MUTATIONS = (
         "batch_size",
         'min((float(batch.max_rows), "max_rows"), (',
         'min((1e9, "max_rows"), (',
-        (f"{PLANT}::test_rows_stay_within_their_limits",),
+        (f"{SIM}/test_accidents.py::test_rows_stay_within_their_limits",),
     ),
     Mutation(
         "a window is never cut",
@@ -91,7 +91,7 @@ MUTATIONS = (
         "        window = min(window, shown)\n",
         "        window = window\n",
         (
-            f"{PLANT}::test_a_link_that_narrows_six_times_is_followed",
+            f"{SIM}/test_changes.py::test_a_link_that_narrows_six_times_is_followed",
             f"{WINDOW}::test_a_queue_above_what_is_allowed_cuts_to_what_was_shown",
         ),
     ),
@@ -114,7 +114,7 @@ MUTATIONS = (
         "replica_window",
         "target_s + min(travel_s, TRAVEL_MAX_S)",
         "target_s",
-        (f"{PLANT}::test_a_synchronous_standby_far_away_is_used",),
+        (f"{SIM}/test_links.py::test_a_synchronous_standby_far_away_is_used",),
     ),
     Mutation(
         "unflushed WAL is taken for a queue",
@@ -135,28 +135,28 @@ MUTATIONS = (
         "controller",
         "return throttle_state.held or any(",
         "return throttle_state.wanted_bytes < 0 and any(",
-        (f"{PLANT}::test_one_that_its_window_holds_back_flushes_what_it_writes",),
+        (f"{SIM}/test_links.py::test_one_that_its_window_holds_back_flushes_what_it_writes",),
     ),
     Mutation(
         "a flush is always asked for",
         "controller",
         "return throttle_state.held or any(",
         "return True or any(",
-        (f"{PLANT}::test_a_worker_that_nothing_holds_back_waits_for_no_disk",),
+        (f"{SIM}/test_links.py::test_a_worker_that_nothing_holds_back_waits_for_no_disk",),
     ),
     Mutation(
         "a synchronous standby is like any other",
         "batch_size",
         "TARGET_SYNC_S if sync else TARGET_S",
         "TARGET_S",
-        (f"{PLANT}::test_behind_a_synchronous_standby_commits_wait_little",),
+        (f"{SIM}/test_links.py::test_behind_a_synchronous_standby_commits_wait_little",),
     ),
     Mutation(
         "a far worker forgets its own way",
         "batch_size",
         "min(ROUND_TRIPS * round_trip_s, ROUND_TRIPS_MAX_S)",
         "0.0",
-        (f"{PLANT}::test_a_worker_far_from_its_server_still_moves",),
+        (f"{SIM}/test_links.py::test_a_worker_far_from_its_server_still_moves",),
     ),
     Mutation(
         "no fear of dear rows",
@@ -164,7 +164,7 @@ MUTATIONS = (
         "return seen if seen > estimate else estimate",
         "return estimate",
         (
-            f"{PLANT}::test_a_checkpoints_jump_in_wal_is_survived",
+            f"{SIM}/test_changes.py::test_a_checkpoints_jump_in_wal_is_survived",
             "tests/unit/throttle/test_row_cost.py::test_a_dearer_batch_is_believed_at_once",
         ),
     ),
@@ -180,7 +180,7 @@ MUTATIONS = (
         "wal_rate",
         "max(owed - rate_bytes_s * elapsed_s,",
         "max(owed,",
-        (f"{PLANT}::test_own_wal_stays_at_its_rate",),
+        (f"{SIM}/test_accidents.py::test_own_wal_stays_at_its_rate",),
     ),
     Mutation(
         "idle time is saved up",
@@ -194,7 +194,7 @@ MUTATIONS = (
         "lsn_clock",
         "        if lsn and insert_lsn <= lsn[-1]:",
         "        if lsn and insert_lsn < lsn[-1]:",
-        (f"{PLANT}::test_an_idle_hour_is_followed_by_no_burst", "tests/unit/throttle/test_lsn_clock.py"),
+        (f"{SIM}/test_changes.py::test_an_idle_hour_is_followed_by_no_burst", "tests/unit/throttle/test_lsn_clock.py"),
     ),
     Mutation(
         "sessions that wait for us are nobody's business",
