@@ -29,11 +29,11 @@ Row = list[Panel]
 
 
 def at_a_glance() -> Row:
-    """Return: does it work, how far is it, who holds the lock."""
+    """Return the first row: does it work, how far is it, who holds the lock."""
     state = Panel(
         "stat",
         "State",
-        "What each job's worker does now. Halted: a person must look; /status.json and the log say why.",
+        "What the worker of each job does now. Halted: manual intervention required; see /status.json and the log.",
         "none",
         [Target(f"{worst('job_state', 'job, state')} == 1", "{{job}}: {{state}}", instant=True)],
         6,
@@ -54,20 +54,20 @@ def at_a_glance() -> Row:
     return [
         state,
         progress,
-        last("Time left", "To the end, at the present speed.", "s", worst("eta_seconds", "job"), width=3),
-        last("Pass", "The pass over the table, from 1.", "none", worst("pass", "job"), width=3),
-        last("Partitions left", "Partitions and children that are to do.", "none", left, width=3),
-        last("Lock holders", "Workers with the job's lock: 0 or 1.", "none", held, width=3, bad_from=2),
+        last("Time left", "Until the end of the job, at the current speed.", "s", worst("eta_seconds", "job"), width=3),
+        last("Pass", "Number of the current pass over the table, from 1.", "none", worst("pass", "job"), width=3),
+        last("Partitions left", "Partitions and child tables that are not done yet.", "none", left, width=3),
+        last("Lock holders", "Workers that hold the job's lock: 0 or 1.", "none", held, width=3, bad_from=2),
     ]
 
 
 def lag() -> Row:
-    """Return: does it hurt the replicas."""
+    """Return the row: does it hurt the replicas."""
     both = [("seconds", "max_lag", "Replica lag", "s"), ("bytes", "max_lag_bytes", "Replica lag in WAL", "bytes")]
     return [
         lines(
             title,
-            f"What each replica has not replayed yet, against {limit}. A gap: unreadable, or gone.",
+            f"What each replica has not replayed yet, with its limit {limit}. A gap: unknown, or gone.",
             unit,
             [
                 Target(worst(f"replica_lag_{of}", "job, replica"), "{{replica}} ({{job}})"),
@@ -80,37 +80,37 @@ def lag() -> Row:
 
 
 def wal() -> Row:
-    """Return: what is spent, and what may be."""
+    """Return the row: how much WAL it writes, and how much it may."""
     rates = [Target(worst("wal_rate_bytes", "job, source"), "{{source}} ({{job}})")]
     window = [Target(worst("wal_budget_bytes", "job"))]
     per_row = [Target(f"{rate('batch_wal_bytes_sum', 'job')} / {rate('batch_rows_sum', 'job')}")]
     compressed = [Target(worst("wal_compression", "job"))]
-    everyone = "WAL a second: the whole cluster's (all) and the backfill's (own)."
+    everyone = "WAL per second: of the whole cluster (all) and of the job (own)."
     return [
         lines("WAL rate", everyone, "binBps", rates, width=8),
-        lines("WAL window", "Our WAL that may be on its way to the replicas at once.", "bytes", window, width=6),
-        lines("WAL per row", "It jumps after a checkpoint: full-page images.", "bytes", per_row, width=6),
-        lines("Compression", "1 while our full-page images are compressed.", "none", compressed, width=4),
+        lines("WAL window", "WAL of the job that may be in flight to the replicas at once.", "bytes", window, width=6),
+        lines("WAL per row", "It rises after a checkpoint: full-page images.", "bytes", per_row, width=6),
+        lines("Compression", "1 while full-page images of the job are compressed.", "none", compressed, width=4),
     ]
 
 
 def speed() -> Row:
-    """Return: how fast is it."""
+    """Return the row: how fast is it."""
     rows = [Target(rate("rows_updated_total", "job"))]
     batches = [Target(rate("batches_total", "job"))]
     took = quantiles("batch_duration_seconds")
     return [
-        lines("Rows a second", "Rows updated and committed.", "short", rows, width=6),
-        lines("Rows of a batch", "Set by target_time and the throttle.", "short", quantiles("batch_rows"), width=6),
-        lines("Time of a batch", "With its commit; target_time is the aim.", "s", took, width=6),
-        lines("Batches a second", "Batches committed.", "ops", batches, width=6),
+        lines("Rows per second", "Rows updated and committed.", "short", rows, width=6),
+        lines("Rows per batch", "Adapted to target_time and the throttle.", "short", quantiles("batch_rows"), width=6),
+        lines("Batch duration", "With its commit; the goal is target_time.", "s", took, width=6),
+        lines("Batches per second", "Batches committed.", "ops", batches, width=6),
     ]
 
 
 def why() -> Row:
-    """Return: what does it wait for."""
+    """Return the row: what does it wait for."""
     waits = [Target(rate("wait_seconds_total", "job, reason"), "{{reason}} ({{job}})")]
-    held_back = "Share of time held back, by reason. window, wal_rate and rest are the ordinary pace."
+    held_back = "Share of time held back, by reason. The ordinary pace is window, wal_rate and rest."
     retries = [
         Target(rate("retries_total", "job, reason"), "{{reason}} ({{job}})"),
         Target(worst("failures_in_a_row", "job"), "failures in a row ({{job}})"),
@@ -118,7 +118,7 @@ def why() -> Row:
     states = Panel(
         "state-timeline",
         "State over time",
-        "One line for each state that a job was in.",
+        "The states of each job over time.",
         "none",
         [Target(f"{worst('job_state', 'job, state')} == 1", "{{job}}: {{state}}")],
         8,
@@ -126,30 +126,30 @@ def why() -> Row:
     )
     return [
         lines("Waits", held_back, "percentunit", waits, width=10, stacked=True),
-        lines("Retries", "Failed and tried again, a second; and how many in a row.", "none", retries, width=6),
+        lines("Retries", "Failed and repeated attempts per second, and failures in a row.", "none", retries, width=6),
         states,
     ]
 
 
 def disk() -> Row:
-    """Return: what else can it hurt."""
+    """Return the row: what else can it hurt."""
     missing = [Target(worst("replicas_missing", "job"))]
     slots = [Target(worst("slot_retained_bytes", "job, slot"), "{{slot}} ({{job}})")]
     archive = [Target(worst("archive_backlog_bytes", "job"))]
-    failing = Target(worst("archive_failing", "job"), "last try failed ({{job}})")
-    unseen = "Replicas that we count on and do not see. Work waits for them."
+    failing = Target(worst("archive_failing", "job"), "last attempt failed ({{job}})")
+    unseen = "Replicas that the job expects and cannot see. It waits for them."
     consumers = [Target(worst("slot_lag_bytes", "job, slot"), "{{slot}} ({{job}})")]
-    archived = "WAL not archived yet, and 1 while the last try failed; no archiver, no series."
+    archived = "WAL not archived yet, and 1 if the last attempt failed. Empty without an archiver."
     return [
         lines("Replicas missing", unseen, "none", missing, width=6),
-        lines("WAL kept by slots", "On the primary's disk, by replication slot.", "bytes", slots, width=6),
-        lines("Lag of logical slots", "What their consumers have yet to confirm.", "bytes", consumers, width=6),
+        lines("WAL retained by slots", "On the primary's disk, by replication slot.", "bytes", slots, width=6),
+        lines("Lag of logical slots", "WAL that their consumers have not confirmed yet.", "bytes", consumers, width=6),
         lines("Archive backlog", archived, "bytes", [*archive, failing], width=6),
     ]
 
 
 def others() -> Row:
-    """Return: what does it do to the sessions and the table beside it."""
+    """Return the row: what does it do to other sessions and to the table."""
     blocked = [Target(worst("blocked_sessions", "job"))]
     dead = [Target(worst("dead_tuples", "job"))]
     snapshot = [Target(worst("oldest_snapshot_seconds", "job"))]
@@ -161,10 +161,10 @@ def others() -> Row:
         Target(worst("signal_value", "job, signal, subject"), "{{signal}} {{subject}} ({{job}})"),
         Target(worst("signal_limit", "job, signal, subject"), f"{BUDGET} {{{{signal}}}} {{{{subject}}}} ({{{{job}}}})"),
     ]
-    old = "Age of the oldest transaction with a snapshot: while it lives, no row version that it sees can go."
+    old = "Age of the oldest transaction with a snapshot: while it runs, row versions that it sees cannot be removed."
     return [
-        lines("Blocked sessions", "Waited for the locks of the last batch.", "none", blocked, width=5),
-        lines("Dead tuples", "Of the table, as the server estimates.", "short", dead, width=4),
+        lines("Blocked sessions", "Sessions that waited for locks of the last batch.", "none", blocked, width=5),
+        lines("Dead tuples", "Dead tuples of the table, as the server estimates.", "short", dead, width=4),
         lines("Oldest snapshot", old, "s", snapshot, width=5),
         lines("Probes", "Your own signals, each against its limit.", "none", probes, width=5),
         lines("Other signals", "Such as active sessions, each against its limit.", "none", signals, width=5),
@@ -172,23 +172,23 @@ def others() -> Row:
 
 
 def quality() -> Row:
-    """Return: is the work good."""
+    """Return the row: is the work good."""
     hot = [Target(worst("hot_update_ratio", "job"))]
     left = [
-        Target(worst("rows_unconverged", "job"), "do not converge ({{job}})"),
-        Target(worst("rows_rejected", "job"), "refused ({{job}})"),
+        Target(worst("rows_unconverged", "job"), "unconverged ({{job}})"),
+        Target(worst("rows_rejected", "job"), "rejected ({{job}})"),
     ]
     vacuums = [
-        Target(worst("vacuum_running", "job"), "runs ({{job}})"),
-        Target(rate("vacuums_total", "job, result"), "{{result}} a second ({{job}})"),
+        Target(worst("vacuum_running", "job"), "running ({{job}})"),
+        Target(rate("vacuums_total", "job, result"), "{{result}} per second ({{job}})"),
     ]
-    untouched = "Share of updates that touched no index. Low: the table grows."
+    untouched = "Share of updates that changed no index. If it is low, the table grows."
     vacuumed = "1 while our vacuum runs; vacuums ended per second, by result."
     return [
         lines("HOT updates", untouched, "percentunit", hot, width=6, most=1),
         lines("Vacuums", vacuumed, "none", vacuums, width=6),
         lines("Rows left over", "Still matching `where`: updated in vain, or rejected.", "short", left, width=6),
-        lines("WAL of a batch", "What one batch wrote.", "bytes", quantiles("batch_wal_bytes"), width=6),
+        lines("WAL per batch", "WAL written by one batch.", "bytes", quantiles("batch_wal_bytes"), width=6),
     ]
 
 
@@ -198,9 +198,9 @@ def placed(rows: list[tuple[int, Row]]) -> list[Json]:
     panels: list[Json] = []
     for height, row in rows:
         x = 0
-        for one in row:
-            panels.append(one.to_json(len(panels) + 1, {"x": x, "y": y, "w": one.width, "h": height}))
-            x += one.width
+        for panel in row:
+            panels.append(panel.to_json(len(panels) + 1, {"x": x, "y": y, "w": panel.width, "h": height}))
+            x += panel.width
         y += height
     return panels
 
@@ -228,7 +228,7 @@ def dashboard() -> Json:
     return {
         "uid": "backfill",
         "title": "backfill",
-        "description": "Columns being filled, and what it costs the replicas. Scrape with honor_labels: true.",
+        "description": "Jobs of backfill, and what they cost the replicas. Scrape with honor_labels: true.",
         "tags": ["backfill", "postgresql"],
         "schemaVersion": 39,
         "editable": False,

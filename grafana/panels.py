@@ -1,4 +1,4 @@
-"""The parts of a Grafana dashboard: queries, and panels that know everything but their place."""
+"""The parts of a Grafana dashboard: queries, and panels without their position."""
 # ruff: noqa: INP001 - not part of the package
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ BUDGET = "budget"
 
 
 def rate(metric: str, by: str) -> str:
-    """Return the increase a second of a counter, summed by labels."""
+    """Return the increase of a counter per second, summed by labels."""
     return f"sum by ({by}) (rate(backfill_{metric}{JOB}[$__rate_interval]))"
 
 
 def worst(metric: str, by: str) -> str:
-    """Return the greatest of a gauge by labels: a pod that waits for the lock tells of the job, too."""
+    """Return the greatest of a gauge by labels: a pod that waits for the lock has the job's metrics, too."""
     return f"max by ({by}) (backfill_{metric}{JOB})"
 
 
 @dataclass(frozen=True)
 class Target:
-    """One query and what its series are called."""
+    """One query and the legend of its series."""
 
     expr: str
     legend: str = "{{job}}"
@@ -54,7 +54,7 @@ def quantiles(metric: str) -> list[Target]:
 
 @dataclass(frozen=True)
 class Panel:
-    """A panel without its place; `width` is in columns."""
+    """A panel without its position; `width` is in columns."""
 
     kind: str
     title: str
@@ -66,16 +66,16 @@ class Panel:
     overrides: list[Json] = field(default_factory=list)
     options: Json = field(default_factory=dict)
 
-    def to_json(self, number: int, place: Json) -> Json:
-        """Return Grafana's form, at its place."""
+    def to_json(self, number: int, position: Json) -> Json:
+        """Return Grafana's form, at a position."""
         return {
             "id": number,
             "type": self.kind,
             "title": self.title,
             "description": self.description,
             "datasource": SOURCE,
-            "gridPos": place,
-            "targets": [one.to_json(letter) for letter, one in zip("ABCD", self.targets, strict=False)],
+            "gridPos": position,
+            "targets": [target.to_json(letter) for letter, target in zip("ABCD", self.targets, strict=False)],
             "fieldConfig": {"defaults": {"unit": self.unit, **self.defaults}, "overrides": self.overrides},
             "options": self.options,
         }
@@ -91,7 +91,7 @@ def lines(
     stacked: bool = False,
     most: float | None = None,
 ) -> Panel:
-    """Return a time series from 0; a series that is called budget is a red dashed line."""
+    """Return a time series from 0; a series named budget is a red dashed line."""
     custom = {
         "drawStyle": "line",
         "lineWidth": 1,
@@ -117,7 +117,7 @@ def lines(
 
 
 def last(title: str, description: str, unit: str, expr: str, *, width: int, bad_from: float | None = None) -> Panel:
-    """Return the last value of each job, red from a bound on."""
+    """Return the last value of each job, red from `bad_from` on."""
     steps: list[Json] = [{"color": "text" if bad_from is None else "green", "value": None}]
     steps += [] if bad_from is None else [{"color": "red", "value": bad_from}]
     defaults = {"color": {"mode": "thresholds"}, "thresholds": {"mode": "absolute", "steps": steps}}
@@ -126,5 +126,5 @@ def last(title: str, description: str, unit: str, expr: str, *, width: int, bad_
 
 
 def reduced(**options: Any) -> Json:
-    """Return the options of a panel that shows the last value only."""
+    """Return the options of a panel that shows only the last value."""
     return {"reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False}, **options}
