@@ -42,7 +42,7 @@ def at_a_glance() -> Row:
     progress = Panel(
         "bargauge",
         "Progress",
-        "How far the pass is through the table, or through all partitions. Later passes find moved rows.",
+        "Progress of the pass over the table, or over all partitions. Later passes find rows that moved meanwhile.",
         "percentunit",
         [Target(worst("progress_ratio", "job"), instant=True)],
         6,
@@ -187,7 +187,9 @@ def quality() -> Row:
     return [
         lines("HOT updates", untouched, "percentunit", hot, width=6, most=1),
         lines("Vacuums", vacuumed, "none", vacuums, width=6),
-        lines("Rows left over", "Still matching `where`: updated in vain, or rejected.", "short", left, width=6),
+        lines(
+            "Rows left", "Rows that still match `where` after their update, and rejected rows.", "short", left, width=6
+        ),
         lines("WAL per batch", "WAL written by one batch.", "bytes", quantiles("batch_wal_bytes"), width=6),
     ]
 
