@@ -19,6 +19,15 @@ from backfill.postgres.mapping.row_mapper import RowMapper
 from backfill.postgres.monitor import read_signals
 from backfill.postgres.monitor.side_connection import replica_name
 from backfill.postgres.plan.dry_run import measure
+from backfill.postgres.plan.notices import (
+    about_batch,
+    about_functions,
+    about_others,
+    about_replicas,
+    about_settings,
+    about_table,
+    about_upkeep,
+)
 from backfill.postgres.plan.sample_layouts import read_layouts
 from backfill.postgres.plan.statement_titles import titled
 from backfill.postgres.session.connection import Connection, connect, translated, worker_name
@@ -35,11 +44,7 @@ from backfill.throttle.conditions.registry import find_stop_conditions
 from backfill.throttle.conditions.replication import counted
 from backfill.throttle.signals import Signals
 from backfill.throttle.state import ThrottleState
-from backfill.upkeep import vacuum
-from backfill.values.units import format_duration, format_size
 
-SNAPSHOT_OLD_S = 60.0
-ROWS_READ_WHOLE = 10_000
 LEAVES_TOLD = 20
 SAMPLES = 3
 SAMPLED_PAGES = 1000
@@ -81,7 +86,7 @@ async def _plan(connection: Connection, job_file: JobFile, *, measuring: bool) -
         explained = await check_expressions.explain(
             connection, statements.update[Scope.STRIPE, Pass.FIRST], statements.no_values
         )
-        about_others = await _about_others(connection, job_file, table, statements)
+        notices_of_others = await about_others(connection, job_file, table, statements)
         searched = await check_expressions.nodes(connection, RowPredicates(job, table, foreseen=False).searching())
     signals = await read_signals.read_signals(
         connection, table_oid=table.identity.oid, aurora=server.aurora, limits=job.throttle
@@ -109,12 +114,13 @@ async def _plan(connection: Connection, job_file: JobFile, *, measuring: bool) -
         else None
     )
     notices = [
-        *_about_batch(costs),
-        *_about_table(job_file, table, statements),
-        *about_others,
-        *await _about_functions(connection, job_file),
-        *_about_replicas(job_file, signals),
-        *_about_upkeep(job_file, signals),
+        *about_batch(costs),
+        *about_table(job_file, table, statements),
+        *notices_of_others,
+        *await about_functions(connection, job_file),
+        *about_settings(connection.overridden),
+        *about_replicas(job_file, signals),
+        *about_upkeep(job_file, signals),
     ]
     state = await read_state(connection)
     if not state.exists and not state.may_create:
@@ -179,93 +185,5 @@ def _unmeasured(job: Job, signals: Signals, table: Table, *, measuring: bool) ->
     return str(found[0].reason) if found else "" if table.pages else "the table is empty"
 
 
-def _about_batch(costs: Costs) -> list[str]:
-    measured = costs.plain
-    if measured is None or not measured.rows_unconverged:
-        return []
-    if measured.rows_unconverged == measured.rows:
-        return ["'where' stays true for every row of the measured batch: a run would roll back such a first batch"]
-    return [
-        f"'where' stays true for {measured.rows_unconverged:,} of {measured.rows:,} measured rows: they cannot converge"
-    ]
-
-
 def _text(connection: Connection, statement: Composed) -> str:
     return statement.as_string(connection).replace("%%", "%")
-
-
-def _about_table(job_file: JobFile, table: Table, statements: Statements) -> list[str]:
-    notices = []
-    assigned = {one.column for one in job_file.job.assignments}
-    indexed = [column.name for column in table.columns if column.name in assigned and column.indexed]
-    if indexed:
-        notices.append(f"{', '.join(indexed)} is indexed: no update can be HOT, every index is written for every row")
-    if table.before_update_triggers:
-        names = ", ".join(table.before_update_triggers)
-        notices.append(f"BEFORE UPDATE triggers run for every row and may change it: {names}")
-    if not statements.foreseen:
-        notices.append("which rows cannot converge is not foreseen: they are updated once in every pass")
-    if not table.key:
-        notices.append("the table has no primary key: samples are shown by row address")
-    if table.rows_estimated == 0 and table.pages > 0:
-        notices.append("the table was never analysed: its rows are not estimated")
-    return notices
-
-
-async def _about_others(connection: Connection, job_file: JobFile, table: Table, statements: Statements) -> list[str]:
-    """Return what there is to say of other tables than the job's own: the joined one, and those of sub-selects."""
-    using = job_file.job.using
-    whole = {
-        f"{node['Relation Name']} is read whole for each batch, about {node['Plan Rows']:,} rows: no index serves it"
-        for node in await check_expressions.nodes(
-            connection, statements.update[Scope.STRIPE, Pass.FIRST], statements.no_values
-        )
-        if node["Node Type"] == "Seq Scan" and node["Plan Rows"] >= ROWS_READ_WHOLE
-    }
-    notices = sorted(whole)
-    if using is None:
-        return notices
-    joined = await check_expressions.nodes(connection, RowPredicates(job_file.job, table, foreseen=False).partnering())
-    if any("Join Type" in node for node in joined):  # else the server proved that the join adds no row
-        notices.append(
-            f"no unique index shows that a row has one partner in {using.table}: of several, any one gives the values"
-        )
-    return notices
-
-
-async def _about_functions(connection: Connection, job_file: JobFile) -> list[str]:
-    job = job_file.job
-    texts = [*(one.expression for one in job.assignments), job.where, *([job.using.on] if job.using else ())]
-    names = {name for text in texts for name in await check_expressions.volatile_functions(connection, text)}
-    return [f"{name}() is volatile: it gives another value for each row and each run" for name in sorted(names)]
-
-
-def _about_replicas(job_file: JobFile, signals: Signals) -> list[str]:
-    limits = job_file.job.throttle
-    present = {one.name for one in signals.replicas}
-    notices = [f"required replica {name} is not connected" for name in limits.replicas.require if name not in present]
-    synchronous = [one.name for one in signals.replicas if one.sync and counted(limits, one.name)]
-    if synchronous:
-        names = ", ".join(synchronous)
-        notices.append(f"commits of the application wait for {names}: our queue before it is kept shorter")
-    if not limits.replicas.direct and not any(counted(limits, one.name) for one in signals.replicas):
-        notices.append(
-            f"no replica is counted: max_wal_rate {format_size(limits.max_wal_rate_bytes_s)}/s alone sets the pace"
-        )
-    return notices
-
-
-def _about_upkeep(job_file: JobFile, signals: Signals) -> list[str]:
-    notices = []
-    needs = signals.upkeep.vacuum_needs
-    if job_file.job.vacuum == "auto" and needs is not None:
-        notices.append(f"{vacuum.not_permitted(str(job_file.job.table), needs)} (it fills the table without)")
-    oldest_s = signals.upkeep.oldest_snapshot_s
-    if oldest_s is not None and oldest_s > SNAPSHOT_OLD_S:
-        age = format_duration(oldest_s)
-        notices.append(f"a transaction of {age} holds a snapshot: while it lives, no update can reuse a page's space")
-    if signals.upkeep.vacuum is not None:
-        notices.append("the table is vacuumed to prevent wraparound: a run waits until that is done")
-    if signals.archiver is not None and signals.archiver.failing:
-        notices.append("the archiver's last try failed: a run waits while WAL waits for it")
-    return notices

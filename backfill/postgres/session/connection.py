@@ -72,6 +72,8 @@ class Connection(AsyncConnection[TupleRow]):
     answer_s: float | None = None
     role_settings: Mapping[str, str] = {}
     """What the role has set otherwise than we do, see `session.settings`."""
+    overridden: Mapping[str, str] = {}
+    """Settings of the role that do not hold in this session at all."""
     role_schemas: tuple[str, ...] = ()
     """The schemas of the role's search_path that are there, in its order."""
 
@@ -190,13 +192,14 @@ async def _begin(connection: Connection, job: Job | None, *, told_pid: int | Non
     """Read the role's settings and set ours; return whether that was done, see open_session.sql."""
     connection.answer_s = _answer_s(job)
     wanted = {**OURS, **SESSION, **_bounds(job)}
-    parameters = {"told_pid": told_pid, "names": list(OURS), "settings": Jsonb(wanted)}
+    parameters = {"told_pid": told_pid, "names": [*OURS, *SESSION], "settings": Jsonb(wanted)}
     cursor = await connection.execute(statement("session/open_session"), parameters)
     row = await cursor.fetchone()
     if row is None:
         return False
     connection.server_pid, schemas, before, _ = row
-    connection.role_schemas, connection.role_settings = tuple(schemas), changed(before)
+    connection.role_schemas = tuple(schemas)
+    connection.role_settings, connection.overridden = changed(before, OURS), changed(before, SESSION)
     return True
 
 

@@ -91,6 +91,6 @@ ROLES = frozenset({
 """Settings that stay as the role has them."""
 
 
-def changed(settings: Mapping[str, str]) -> dict[str, str]:
-    """Return those of a session's settings that differ from ours."""
-    return {name: value for name, value in settings.items() if OURS[name] != value}
+def changed(before: Mapping[str, str], settings: Mapping[str, str]) -> dict[str, str]:
+    """Return what a role has at another value than these settings."""
+    return {name: before[name] for name, value in settings.items() if before.get(name, value) != value}

@@ -12,6 +12,7 @@ import pytest
 from psycopg import sql
 
 from backfill.jobfile.load import JobFile
+from backfill.postgres.plan.make import make_plan
 from backfill.table.row_counts import BatchRange
 from backfill.values.errors import Halted, WhereStaysTrue
 from tests.fixtures_postgres import Database
@@ -201,6 +202,11 @@ async def test_planner_switches_of_a_role_do_not_make_a_batch_read_the_whole_tab
     run_sql(shop, "insert into shop.filled select i from generate_series(1000, 20000) i", "vacuum analyze shop.filled")
     for name in ("enable_tidscan", "enable_indexscan", "enable_bitmapscan", "enable_nestloop"):
         run_sql(shop, f"alter role {shop.worker} set {name} = off")
+    plan = await make_plan(shop.worker_dsn, filling(set={"day": "now()::date"}), measuring=False)
+    assert (
+        "this role has enable_bitmapscan = off, enable_indexscan = off, enable_nestloop = off, enable_tidscan = off,"
+        " with which each batch could read the whole table: a run works without"
+    ) in plan.notices
     counted = "select seq_scan, n_tup_upd from pg_stat_user_tables where relname = 'filled'"
     [(scans, _)] = shop.query(counted)
     async with session(shop.worker_dsn, filling(set={"day": "now()::date"})) as worker:
