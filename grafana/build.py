@@ -42,7 +42,7 @@ def at_a_glance() -> Row:
     progress = Panel(
         "bargauge",
         "Progress",
-        "Progress of the pass over the table, or over all partitions. Later passes find rows that moved meanwhile.",
+        "Progress of the pass over the table, or over all partitions. Later passes find rows that have moved since.",
         "percentunit",
         [Target(worst("progress_ratio", "job"), instant=True)],
         6,
