@@ -54,7 +54,7 @@ class Pooler:
     ) -> None:
         self.port = _free_port()
         self._server = server
-        self._house = sandbox._open_house
+        self._workdir = sandbox._open_workdir
         self._place = sandbox.path / f"pooler-{self.port}"
         self._pid: int | None = None
         self._password = server.password if auth != "trust" else None
@@ -69,10 +69,10 @@ class Pooler:
         } | dict(settings or {})
 
     def __enter__(self) -> Self:
-        self._house.write(self._place.with_suffix(".users"), f'"postgres" "{self._server.password}"\n')
+        self._workdir.write(self._place.with_suffix(".users"), f'"postgres" "{self._server.password}"\n')
         lines = [f"* = host=127.0.0.1 port={self._server.port}", "[pgbouncer]"]
         lines += [f"{name} = {value}" for name, value in self._settings.items()]
-        self._house.write(self._place.with_suffix(".ini"), "\n".join(["[databases]", *lines]) + "\n")
+        self._workdir.write(self._place.with_suffix(".ini"), "\n".join(["[databases]", *lines]) + "\n")
         self.start()
         return self
 
@@ -91,7 +91,7 @@ class Pooler:
             return
         program, log = find_pgbouncer(), self._place.with_suffix(".log")
         assert program is not None, why_absent()
-        self._pid = self._house.start(str(program), str(self._place.with_suffix(".ini")), log=log)
+        self._pid = self._workdir.start(str(program), str(self._place.with_suffix(".ini")), log=log)
         wait_until(lambda: self._listens() or not self.running, "the pooler is ready or gone", _READY_S)
         assert self.running, log.read_text()
 
@@ -116,7 +116,7 @@ class Pooler:
     @property
     def running(self) -> bool:
         """Whether its process lives, frozen or not."""
-        return self._pid is not None and self._house.exit_code(self._pid) is None
+        return self._pid is not None and self._workdir.exit_code(self._pid) is None
 
     def _send(self, number: signal.Signals) -> None:
         if self._pid is not None and self.running:

@@ -1,8 +1,7 @@
-"""The frame of a job file's types: a value as it was written, and the errors that say what to write instead.
+"""What a job file's types are made of: a value as it was written, the model, and errors that say what to write instead.
 
-A YAML scalar arrives as text: `Plain` where it stood without quotes, `str` where it was quoted or in lines of its own.
-The type says what it means, so nothing is coerced behind anybody's back. Python's own values are taken too, in the
-attribute's unit.
+A YAML scalar arrives as text: `UnquotedScalar` if it was written without quotes, `str` if it was quoted or a block. Its
+type decides what it means, and nothing is coerced silently. Python values are accepted, too, in the attribute's unit.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 _NUMBER = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|0[xo][0-9a-fA-F]+|[-+]?\.inf|\.nan")
@@ -27,7 +26,7 @@ class UnquotedScalar(str):
 
     @property
     def kind(self) -> str | None:
-        """What YAML 1.2, and so an editor, takes it for where that is not a text."""
+        """What YAML 1.2, and so an editor, takes it for, if not for a text."""
         if self in _NOTHING:
             return "nothing"
         if self in _TRUTH:
@@ -36,7 +35,7 @@ class UnquotedScalar(str):
 
 
 def wrong_kind(advice: str) -> PydanticCustomError:
-    """Return the error of a text where a number belongs, or the like; `advice` says what to write."""
+    """Return the error of a value of the wrong kind, such as a text for a number; `advice` says what to write."""
     return PydanticCustomError("wrong_kind", "{advice}", {"advice": advice})
 
 
@@ -46,30 +45,31 @@ def not_allowed(allowed: str) -> PydanticCustomError:
 
 
 def message(text: str, offset: int = 0) -> PydanticCustomError:
-    """Return the error that says all there is to say about the character at `offset` of the value."""
+    """Return an error with a message of its own, about the character at `offset` of the value."""
     return PydanticCustomError("sentence", "{text}", {"text": text, "offset": offset})
 
 
 @dataclass(frozen=True, slots=True)
 class Contradiction:
-    """Two values that cannot both hold: the keys where it may be told, and the sentence."""
+    """Two values that contradict each other: the keys that may be reported, and the sentence."""
 
-    places: tuple[tuple[str | int, ...], ...]
+    paths: tuple[tuple[str | int, ...], ...]
     text: str
 
 
-def contradictory(found: list[Contradiction]) -> PydanticCustomError:
-    """Return the error of values that are fine one by one."""
-    text = "; ".join(one.text for one in found)
-    return PydanticCustomError("contradictory", "{text}", {"text": text, "found": found})
+def contradictory(contradictions: list[Contradiction]) -> PydanticCustomError:
+    """Return the error of values that are each fine alone."""
+    text = "; ".join(contradiction.text for contradiction in contradictions)
+    return PydanticCustomError("contradictory", "{text}", {"text": text, "contradictions": contradictions})
 
 
 class Omittable:
-    """None stands for a key that was left out; nobody writes it."""
+    """None stands for an omitted key; nobody writes it."""
 
     def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         """Return the schema of the value alone."""
-        return {key: value for one in handler(core)["anyOf"] if one != {"type": "null"} for key, value in one.items()}
+        [schema] = (kind for kind in handler(core)["anyOf"] if kind != {"type": "null"})
+        return dict(schema)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,3 +86,15 @@ class ParsedType:
     def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         """Return what an editor may check."""
         return dict(self.schema)
+
+
+class StrictModel(BaseModel):
+    """A part of a job file: nothing is coerced, nothing may be added."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, validate_by_name=True, validate_by_alias=True)
+
+
+def written(parse: Callable[[str], Any], default: str, description: str, *, key: str | None = None) -> Any:
+    """Return a field whose default reads in the JSON Schema as a person would write it."""
+    shown: dict[str, Any] = {"default": default, "examples": [default]}
+    return Field(default=parse(default), alias=key, description=description, json_schema_extra=shown)

@@ -1,7 +1,7 @@
 """The job: what a job file asks for, as frozen values with their units in their names.
 
-A file uses the contract's keys (the aliases), Python the attributes; both meet the same limits. Defaults that follow
-from another value are filled in here, so that no reader has to ask what was left out.
+Files use the aliases as keys, Python uses the attributes, and both are subject to the same limits. Defaults that depend
+on another value are filled in here, so that every reader sees a complete job.
 """
 
 from __future__ import annotations
@@ -11,9 +11,8 @@ from typing import Annotated, Literal, Self, get_args
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, field_serializer, model_validator
 
 from backfill.jobfile import string_fields
-from backfill.jobfile.field_types import Contradiction, Omittable, ParsedType, contradictory
+from backfill.jobfile.field_types import Contradiction, Omittable, ParsedType, StrictModel, contradictory, written
 from backfill.jobfile.limits import BatchLimits, ThrottleLimits
-from backfill.jobfile.model import StrictModel, written
 from backfill.jobfile.number_fields import duration, one_of, whole
 from backfill.values.identifier import TableName, quote
 from backfill.values.units import format_duration, parse_duration
@@ -29,7 +28,7 @@ _SQL = {"type": ["string", "number", "boolean", "null"]}
 AS_WRITTEN = PlainSerializer(str, return_type=str)
 AS_QUOTED = PlainSerializer(quote, return_type=str)
 FROM_PYTHON = "python"
-"""The expression of a column that the job's row function gives the value of."""
+"""The expression of a column whose value comes from the job's row function."""
 
 
 class Assignment(StrictModel):
@@ -40,7 +39,7 @@ class Assignment(StrictModel):
 
 
 class Using(StrictModel):
-    """A table that is read for each row: `set` and `where` may name its columns, too."""
+    """Another table whose columns `set` and `where` may use."""
 
     table: Annotated[TableName, ParsedType(string_fields.parse_table, {"type": "string"}), AS_WRITTEN] = Field(
         description="The table, view or materialized view, written as in SQL; without a schema it is in public.",
@@ -50,46 +49,48 @@ class Using(StrictModel):
         str | None,
         ParsedType(string_fields.parse_alias, {"type": "string"}),
         PlainSerializer(lambda name: name and quote(name), return_type=str | None),
-    ] = Field(default=None, alias="as", description="Another name for it in the expressions.", examples=["a"])
+    ] = Field(default=None, alias="as", description="Alias of the table in the expressions.", examples=["a"])
     on: Annotated[str, ParsedType(string_fields.parse_sql, _SQL)] = Field(
-        description="SQL condition that finds a row's partners in it; a row without one is not updated.",
+        description="SQL condition that joins it to a row; a row without a match is not updated.",
         examples=["accounts.id = users.account_id"],
     )
 
     @property
     def name(self) -> str:
-        """What the expressions call it."""
+        """Its name in the expressions."""
         return self.alias or self.table.name
 
 
 class Python(StrictModel):
-    """A Python function that maps rows to values, for what SQL cannot do; columns of `set` take them by `python`."""
+    """A Python function that maps rows to values, for what SQL cannot do; `set` takes its value by `python`."""
 
     function: Annotated[
         str, ParsedType(string_fields.parse_function, {"type": "string", "pattern": string_fields.FUNCTION_PATTERN})
     ] = Field(
-        description="module:function; the module is looked for in the job file's directory first.",
+        description="module:function; the job file's directory is searched first.",
         examples=["handles:make_handle"],
     )
     inputs: Annotated[
         tuple[Annotated[str, ParsedType(string_fields.parse_column_name, {"type": "string"}), AS_QUOTED], ...],
         BeforeValidator(string_fields.list_like("[username]", least=1)),
         WithJsonSchema({"type": "array", "items": {"type": "string"}, "minItems": 1}),
-    ] = Field(description="Columns of the table that it is given for each row.", examples=[["username", "country"]])
+    ] = Field(
+        description="Columns of the table that the function receives for each row.", examples=[["username", "country"]]
+    )
 
 
 class Job(StrictModel):
-    """A backfill job: which columns of which table to fill, and what that may cost."""
+    """A backfill job: which columns of which table to fill, within which limits."""
 
     name: Annotated[
         str, ParsedType(string_fields.parse_job_name, {"type": "string", "pattern": string_fields.JOB_NAME_PATTERN})
     ] = Field(
-        description="The job's name, by which its state is found again: a-z, 0-9, '.', '_' and '-'.",
+        description="The job's name, which identifies its saved state: a-z, 0-9, '.', '_' and '-'.",
         examples=["users-handle"],
     )
     table: Annotated[TableName, ParsedType(string_fields.parse_table, {"type": "string"}), AS_WRITTEN] = Field(
-        description="The table, written as in SQL; without a schema it is in public. Its partitions and what inherits"
-        " from it are filled, too.",
+        description="The table, written as in SQL; without a schema it is in public. Its partitions and child tables"
+        " are filled, too.",
         examples=["public.users"],
     )
     assignments: Annotated[
@@ -98,7 +99,7 @@ class Job(StrictModel):
         WithJsonSchema({"type": "object", "minProperties": 1, "additionalProperties": _SQL}),
     ] = Field(
         alias="set",
-        description="Column: any SQL expression over the row, with SQL's own quotes inside YAML's, if any.",
+        description="Column: an SQL expression over the row. If YAML needs quotes, put them around SQL's own.",
         examples=[{"handle": "username"}],
     )
     where: Annotated[str, ParsedType(string_fields.parse_sql, _SQL)] = Field(
@@ -106,15 +107,17 @@ class Job(StrictModel):
         examples=["handle IS NULL"],
     )
     using: Annotated[Using | None, Omittable()] = Field(
-        default=None, description="Another table that `set` and `where` may read, as in UPDATE … FROM."
+        default=None, description="Another table that `set` and `where` may use, as in UPDATE … FROM."
     )
     python: Annotated[Python | None, Omittable()] = Field(
-        default=None, description="A Python function over a row's columns; `set` takes its values as `python`."
+        default=None, description="A Python function over a row's columns; `set` takes its value as `python`."
     )
-    batch: BatchLimits = Field(default_factory=BatchLimits, description="How much one transaction may take.")
-    throttle: ThrottleLimits = Field(default_factory=ThrottleLimits, description="What the job's WAL may cost.")
+    batch: BatchLimits = Field(default_factory=BatchLimits, description="How much one transaction may update.")
+    throttle: ThrottleLimits = Field(
+        default_factory=ThrottleLimits, description="Limits on what the job may cost others."
+    )
     lock_timeout_s: Annotated[float, duration("10ms", "1m")] = written(
-        parse_duration, "1s", "Time to wait for a lock before the batch is tried again.", key="lock_timeout"
+        parse_duration, "1s", "Longest wait for a lock; then the batch is retried.", key="lock_timeout"
     )
     statement_timeout_s: Annotated[float, duration("1s", "1h")] = written(
         parse_duration,
@@ -123,20 +126,21 @@ class Job(StrictModel):
         key="statement_timeout",
     )
     lanes: Annotated[int, whole(1, 16, 2)] = Field(
-        default=1, description="Batches at once, each on pages and a connection of its own, all under one budget."
+        default=1,
+        description="Batches that run at once, each on its own pages and connection, all within the same limits.",
     )
     synchronous_commit: Annotated[SynchronousCommit, one_of(*get_args(SynchronousCommit))] = Field(
         default="off",
-        description="When a commit counts; off is safe here, as a crash takes a batch and its checkpoint together.",
+        description="Durability of our commits; off is safe: a crash loses a batch and its checkpoint together.",
     )
     wal_compression: Annotated[WalCompression, one_of(*get_args(WalCompression))] = Field(
         default="auto",
-        description="Full-page images of our batches compressed: auto is while WAL limits us, where the role may.",
+        description="Compress full-page images of our batches; auto: while WAL is the limit, if the role may.",
     )
 
     vacuum: Annotated[VacuumMode, one_of(*get_args(VacuumMode))] = Field(
         default="auto",
-        description="Whether the table is vacuumed as it is filled, so that it does not double, or others do that.",
+        description="auto: vacuum the table while it is filled, so that it does not bloat; off: leave that to others.",
     )
     on_row_error: Annotated[OnRowError, one_of(*get_args(OnRowError))] = Field(
         default="fail",
@@ -152,8 +156,8 @@ class Job(StrictModel):
         BeforeValidator(string_fields.list_like("[own-table]", least=0)),
     ] = Field(
         default=(),
-        description="Differences between batches and one plain UPDATE that are accepted; without, a job that meets one"
-        " is refused. The message that refuses a job names the difference.",
+        description="Differences between batches and one plain UPDATE that are acceptable. A job with any other"
+        " difference is refused, and the message names it.",
         examples=[["statement-triggers"]],
     )
 
@@ -162,27 +166,29 @@ class Job(StrictModel):
         """Columns of which the row function gives the values, in their order in `set`."""
         if self.python is None:
             return ()
-        return tuple(one.column for one in self.assignments if one.expression == FROM_PYTHON)
+        return tuple(assignment.column for assignment in self.assignments if assignment.expression == FROM_PYTHON)
 
     @field_serializer("assignments")
     def _as_written(self, assignments: tuple[Assignment, ...]) -> dict[str, str]:
-        return {quote(one.column): one.expression for one in assignments}
+        return {quote(assignment.column): assignment.expression for assignment in assignments}
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
-        columns = [one.column for one in self.assignments]
+        columns = [assignment.column for assignment in self.assignments]
         found = [
-            Contradiction((("set", place, "column"),), f"column '{column}' is set twice")
-            for place, column in enumerate(columns)
-            if column in columns[:place]
+            Contradiction((("set", index, "column"),), f"column '{column}' is set twice")
+            for index, column in enumerate(columns)
+            if column in columns[:index]
         ]
         if self.using is not None and self.using.name == self.table.name:
             name = quote(self.using.name)
-            words = f"'{name}' would name two tables; give the joined one a name of its own, such as as: other"
+            words = f"'{name}' would name two tables; give the joined table an alias, such as as: other"
             found.append(Contradiction((("using", "as"), ("using", "table")), words))
         found += self._function_agrees()
-        told = self.model_fields_set
-        default = {name: "" if name in told else " (the default)" for name in ("statement_timeout_s", "lock_timeout_s")}
+        written_keys = self.model_fields_set
+        default = {
+            name: "" if name in written_keys else " (the default)" for name in ("statement_timeout_s", "lock_timeout_s")
+        }
         longest = format_duration(self.statement_timeout_s) + default["statement_timeout_s"]
         shorter = {
             "lock_timeout": (self.lock_timeout_s, default["lock_timeout_s"]),
@@ -205,14 +211,14 @@ class Job(StrictModel):
             return []
         found, inputs = [], self.python.inputs
         if not self.from_python:
-            words = f"no column of 'set' takes the function's value; write one as {FROM_PYTHON}, such as handle: python"
+            words = f"no column of 'set' uses the function's value; write one as {FROM_PYTHON}, such as handle: python"
             found.append(Contradiction((("set",),), words))
         if self.using is not None:
-            words = "'python' and 'using' are not for one job; let the function's inputs be columns of the table"
+            words = "'python' and 'using' cannot be combined; use columns of the table as the function's inputs"
             found.append(Contradiction((("python",),), words))
         found += [
-            Contradiction((("python", "inputs", place),), f"input '{column}' is named twice")
-            for place, column in enumerate(inputs)
-            if column in inputs[:place]
+            Contradiction((("python", "inputs", index),), f"input '{column}' is named twice")
+            for index, column in enumerate(inputs)
+            if column in inputs[:index]
         ]
         return found

@@ -1,6 +1,6 @@
-"""The JSON Schema of a job file as it is written, for editors: it completes keys and marks mistakes while one types.
+"""The JSON Schema of a job file, for editors: they complete keys and mark mistakes while one types.
 
-It says less than the loader (no limits of durations and sizes, no SQL), and nothing that the loader would refuse.
+It is less strict than the loader (no limits of durations and sizes, no SQL), and accepts all that the loader accepts.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
-"""Which keys a job file may have, and what to say of the others.
+"""The keys that a job file may have, and what to say about others.
 
-A key of the contract that this version does not know is refused unless its value asks for nothing: to ignore it
-silently would be to break a promise.
+A key of a later version is refused unless its value asks for nothing: ignoring it would silently break a promise.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from pydantic import BaseModel
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from backfill.jobfile.job import Job
-from backfill.jobfile.yaml_document import DocumentProblem, value_of
+from backfill.jobfile.source.document import DocumentProblem, value_of
 from backfill.values.text import shown
 
 Path = tuple[str, ...]
@@ -26,7 +25,7 @@ UNSUPPORTED: dict[Path, dict[str, str | None]] = {
         "finish": None,
     },
 }
-"""Keys of the contract that this version does not know, each with the one value that asks for nothing."""
+"""Keys of later versions, each with the one value that asks for nothing."""
 
 
 def models(model: type[BaseModel] = Job, path: Path = ()) -> dict[Path, type[BaseModel]]:
@@ -40,7 +39,7 @@ def models(model: type[BaseModel] = Job, path: Path = ()) -> dict[Path, type[Bas
 
 
 def _item(annotation: Any) -> type[BaseModel] | None:
-    """Return the model that a field holds, alone, perhaps, or as the items of a tuple."""
+    """Return the model that a field holds, optional or not, or in a tuple."""
     kind = get_args(annotation)[0] if get_origin(annotation) in (tuple, UnionType) else annotation
     return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
 
@@ -49,13 +48,13 @@ _KEYS = {path: [field.alias or name for name, field in model.model_fields.items(
 
 
 def known(node: MappingNode, path: Path = ()) -> tuple[dict[str, Any], list[DocumentProblem]]:
-    """Return the mapping's values without the keys that are not this version's, and what is wrong with those."""
+    """Return the values of known keys, and what is wrong with the others."""
     values: dict[str, Any] = {}
     problems: list[DocumentProblem] = []
     for key_node, value_node in node.value:
         key = key_node.value if isinstance(key_node, ScalarNode) else "<<"
         if key == "<<" or key in values:
-            continue  # no key, or not its first: told already, with the document
+            continue  # not a key, or not the first of its name: reported with the document
         if key not in _KEYS[path]:
             if message := _refusal(path, key, value_node):
                 problems.append(DocumentProblem(key_node.start_mark.index, message))

@@ -1,4 +1,4 @@
-"""What a job may cost: a batch's size, the lag of replicas and slots, other sessions' time, the user's own probes."""
+"""The limits of a job: batch size, lag of replicas and slots, other sessions' waits, the user's own probes."""
 
 from __future__ import annotations
 
@@ -12,8 +12,15 @@ from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
 from pydantic_core import PydanticCustomError
 
 from backfill.jobfile import string_fields as text
-from backfill.jobfile.field_types import Contradiction, ParsedType, contradictory, message, wrong_kind
-from backfill.jobfile.model import StrictModel, written
+from backfill.jobfile.field_types import (
+    Contradiction,
+    ParsedType,
+    StrictModel,
+    contradictory,
+    message,
+    written,
+    wrong_kind,
+)
 from backfill.jobfile.number_fields import duration, number, one_of, rate, size, whole
 from backfill.values.text import shown
 from backfill.values.units import parse_duration, parse_rate, parse_size
@@ -27,34 +34,32 @@ _Conninfo = Annotated[str, ParsedType(text.parse_words, {"type": "string", "minL
 
 
 class BatchLimits(StrictModel):
-    """How much one transaction may take."""
+    """How much one transaction may update."""
 
-    rows: _Rows = Field(default=5000, description="Rows of the first batch; the pace is adapted from there.")
+    rows: _Rows = Field(default=5000, description="Rows of the first batch; later sizes follow from what batches cost.")
     min_rows: _Rows = Field(
         default=1000,
-        description="Rows that a batch prefers not to go below; 1000, or `rows` where that is less.",
+        description="Smallest batch, unless a limit allows less; 1000 by default, or `rows` if that is less.",
     )
-    max_rows: _Rows = Field(
-        default=10_000, description="Rows that no batch exceeds; 10000, or `rows` where that is more."
-    )
+    max_rows: _Rows = Field(default=10_000, description="Largest batch; 10000 by default, or `rows` if that is more.")
     target_time_s: Annotated[float, duration("10ms", "1m")] = written(
-        parse_duration, "250ms", "Time that a batch should take, row locks included.", key="target_time"
+        parse_duration, "250ms", "Time that a batch should take, waits for row locks included.", key="target_time"
     )
     stripes: Annotated[int | Literal["auto"], one_of("auto", *range(1, STRIPES_MAX + 1))] = Field(
         default="auto",
-        description="Transactions that share a range of pages, so that updates stay in their page (HOT); 1 is plain.",
+        description="Batches that share a range of pages, so that updated rows stay in their page (HOT); 1 is off.",
     )
 
     @model_validator(mode="before")
     @classmethod
     def _follow(cls, values: Any) -> Any:
-        """Let the limits that were left out follow those that were written."""
+        """Derive omitted limits from those that were written."""
         keys = {"rows", "min_rows", "max_rows"}
         if not isinstance(values, dict) or values.keys().isdisjoint(keys):
             return values
         given: dict[str, int] = {}
         for key in keys & values.keys():
-            with suppress(PydanticCustomError):  # told when the field itself is read
+            with suppress(PydanticCustomError):  # reported when the field itself is read
                 given[key] = _ROWS.parse(values[key])
         least, most = given.get("min_rows", 1), given.get("max_rows", 1_000_000)
         rows = given.get("rows", max(least, min(5000, most)))
@@ -81,27 +86,30 @@ class BatchLimits(StrictModel):
 
 
 class ReplicaLimits(StrictModel):
-    """Which standbys count."""
+    """Which standbys the throttle looks at."""
 
     require: _Standbys = Field(
         default=(),
-        description="Names (application_name) that must be connected; work stops while one is missing.",
+        description="Standbys (application_name) that must be connected; no batch starts while one is missing.",
     )
-    ignore: _Standbys = Field(default=(), description='Patterns of names whose lag does not count, such as "dr-*".')
+    ignore: _Standbys = Field(default=(), description='Patterns of standby names whose lag is ignored, such as "dr-*".')
     min_count: Annotated[int, whole(0, 1000, 1)] = Field(
-        default=0, alias="min", description="Number of counted standbys that must be connected; 0 by default."
+        default=0,
+        alias="min",
+        description="Number of standbys that must be connected, ignored ones excluded; 0 by default.",
     )
     direct: Annotated[tuple[_Conninfo, ...], BeforeValidator(text.list_like("[replica-a]"))] = Field(
         default=(),
-        description="Conninfos of replicas to ask themselves, and who follows them: where the primary is blind.",
+        description="Connection strings of replicas to query directly, such as cascading standbys, which the primary"
+        " does not see. No passwords: use a password file.",
     )
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
         found = [
-            Contradiction((("require", place),), f"'{name}' is required, but ignored by '{pattern}'")
-            for place, name in enumerate(self.require)
-            for pattern in islice((one for one in self.ignore if fnmatchcase(name, one)), 1)
+            Contradiction((("require", index),), f"'{name}' is required, but ignored by '{pattern}'")
+            for index, name in enumerate(self.require)
+            for pattern in islice((pattern for pattern in self.ignore if fnmatchcase(name, pattern)), 1)
         ]
         if found:
             raise contradictory(found)
@@ -109,25 +117,26 @@ class ReplicaLimits(StrictModel):
 
 
 class ProbeLimit(StrictModel):
-    """One number of the user's own that may not exceed a limit: by an SQL query, or by one of Prometheus."""
+    """A number of your own with a limit: from an SQL query, or from Prometheus."""
 
     name: Annotated[str, ParsedType(text.parse_job_name, {"type": "string", "pattern": text.JOB_NAME_PATTERN})] = Field(
-        description="The probe's name, in reasons and metrics.", examples=["active-sessions"]
+        description="The probe's name in wait reasons and metrics.", examples=["active-sessions"]
     )
     limit: Annotated[float, number(-1e15, 1e15, 0.8)] = Field(
-        alias="max", description="No batch starts while the value is above it.", examples=[50]
+        alias="max", description="No batch starts while the value is above this.", examples=[50]
     )
     sql: Annotated[str | None, ParsedType(text.parse_query, {"type": "string"})] = Field(
-        default=None, description="An expression, or a SELECT of one number, on the primary: (SELECT count(*) FROM …)."
+        default=None,
+        description="An SQL expression or a SELECT of one number, run on the primary: (SELECT count(*) FROM …).",
     )
     prometheus: Annotated[str | None, ParsedType(text.parse_url, {"type": "string", "format": "uri"})] = Field(
         default=None, description="Address of a Prometheus server.", examples=["http://prometheus:9090"]
     )
     query: Annotated[str | None, ParsedType(text.parse_words, {"type": "string"})] = Field(
-        default=None, description="PromQL; of several series the highest value counts."
+        default=None, description="PromQL query; the highest value of several series counts."
     )
     every_s: Annotated[float, duration("200ms", "5m")] = written(
-        parse_duration, "5s", "Time between two readings; one that is three times as old is unknown.", key="every"
+        parse_duration, "5s", "Time between two readings; a value older than three of these is unknown.", key="every"
     )
 
     @model_validator(mode="after")
@@ -157,35 +166,38 @@ def _parse_session_limits(value: object) -> tuple[tuple[str, int], ...]:
 
 
 class ThrottleLimits(StrictModel):
-    """What the job's WAL may cost; the worst of all counts."""
+    """Limits on what the job may cost others; the tightest one decides."""
 
     max_lag_s: Annotated[float, duration("100ms", "1d")] = written(
         parse_duration,
         "10s",
-        "Lag in time that no counted standby may exceed: a budget, not a target.",
+        "Most replay lag of any standby that counts: a limit, not a target.",
         key="max_lag",
     )
     max_lag_bytes: Annotated[int, size("1MB", "1024TB")] = written(
-        parse_size, "256MB", "WAL that a counted standby may have yet to replay; 1MB is 1024² bytes."
+        parse_size, "256MB", "Most WAL that such a standby may still have to replay; 1MB is 1024² bytes."
     )
     max_wal_rate_bytes_s: Annotated[int, rate("16kB/s", "1TB/s")] = written(
-        parse_rate, "32MB/s", "WAL that the job may write in a second.", key="max_wal_rate"
+        parse_rate, "32MB/s", "Most WAL that the job may write per second.", key="max_wal_rate"
     )
-    replicas: ReplicaLimits = Field(default_factory=ReplicaLimits, description="Standbys to require and to ignore.")
+    replicas: ReplicaLimits = Field(
+        default_factory=ReplicaLimits, description="Standbys to require, to ignore or to query directly."
+    )
     max_slot_retained_bytes: Annotated[int, size("1MB", "1024TB")] = written(
         parse_size,
         "10GB",
-        "WAL that any replication slot may hold on the primary's disk.",
+        "Most WAL that a replication slot may retain on the primary.",
         key="max_slot_retained",
     )
     max_archive_backlog_bytes: Annotated[int, size("1MB", "1024TB")] = written(
-        parse_size, "1GB", "WAL that may wait for the archiver.", key="max_archive_backlog"
+        parse_size, "1GB", "Most WAL that may wait for the archiver.", key="max_archive_backlog"
     )
     max_slot_lag_bytes: Annotated[int, size("1MB", "1024TB")] = written(
-        parse_size, "1GB", "WAL that a logical slot's consumer may have yet to confirm.", key="max_slot_lag"
+        parse_size, "1GB", "Most WAL that the consumer of a logical slot may still have to confirm.", key="max_slot_lag"
     )
     max_blocked_sessions: Annotated[int, whole(0, 10_000, 0)] = Field(
-        default=0, description="Sessions that may wait for the locks of a batch; beyond, batches shrink and pause."
+        default=0,
+        description="Most sessions that may wait for locks of a batch; with more, batches become smaller and pause.",
     )
     max_active_sessions: Annotated[
         tuple[tuple[str, int], ...],
@@ -198,15 +210,15 @@ class ThrottleLimits(StrictModel):
     )
     probes: Annotated[
         tuple[ProbeLimit, ...], BeforeValidator(text.list_like("[{name: active, sql: ..., max: 50}]"))
-    ] = Field(default=(), description="Numbers of your own, each with a limit; unknown means wait.")
+    ] = Field(default=(), description="Numbers of your own, each with a limit; an unknown value means wait.")
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
-        names = [one.name for one in self.probes]
+        names = [probe.name for probe in self.probes]
         found = [
-            Contradiction((("probes", place, "name"),), f"probe '{name}' is there twice")
-            for place, name in enumerate(names)
-            if name in names[:place]
+            Contradiction((("probes", index, "name"),), f"probe '{name}' is defined twice")
+            for index, name in enumerate(names)
+            if name in names[:index]
         ]
         if found:
             raise contradictory(found)

@@ -1,7 +1,7 @@
-"""A job file: its text and name in, the job with every value's place in the text out.
+"""A job file: from its text and name to the job, with the position of every value in the text.
 
-Whatever is wrong is told at once, a line each, in the order of the file: `file:line:col: what is wrong; what to do`.
-`spec_hash` changes with what the file asks for, not with its layout, its comments (SQL's too) or our defaults.
+All mistakes are reported together, one line each, in the order of the file: `file:line:col: problem; fix`.
+`spec_hash` changes with what the file asks for, not with its layout, its comments (also in SQL) or our defaults.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from yaml.nodes import MappingNode, Node, ScalarNode
 
 from backfill.jobfile.job import Job
 from backfill.jobfile.known_keys import known
-from backfill.jobfile.source_location import find_node, line_column, source_index
+from backfill.jobfile.source.document import DocumentProblem, read
+from backfill.jobfile.source.location import find_node, line_column, source_index
 from backfill.jobfile.sql_expression import normalized
 from backfill.jobfile.validation_messages import validation_messages
-from backfill.jobfile.yaml_document import DocumentProblem, read
 from backfill.values.errors import JobError
 
 PROBLEMS_MAX = 50
-"""Mistakes that are told one by one: more than that is another kind of file."""
+"""Mistakes that are reported one by one: a file with more is not a job file."""
 
 _CUT_OFF = re.compile(r"[ \t]+(#(?:>>?|-))[ \t]*'")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobFile:
     """A job and the text that it was read from."""
 
@@ -43,8 +43,8 @@ class JobFile:
     def at(self, *path: str | int, offset: int = 0) -> str:
         """Return `file:line:col` of a value by its keys, and of the character at `offset` of that value.
 
-        `("set", "handle")` is the expression of a column, `("set", "handle", "column")` its key. What is not in the
-        file is where it would be: at the nearest mapping around it.
+        `("set", "handle")` is the expression of a column, `("set", "handle", "column")` its key. The position of a
+        value that is not in the file is that of the nearest mapping around it.
         """
         place = find_node(self.root, path)
         index = place.node.start_mark.index
@@ -70,16 +70,16 @@ def load(text: str, file: str) -> JobFile:
 
 
 def _error(file: str, text: str, problems: list[DocumentProblem]) -> JobError:
-    ordered = sorted(dict.fromkeys(problems), key=lambda one: one.index)
-    told, more = ordered[:PROBLEMS_MAX], ordered[PROBLEMS_MAX:]
+    ordered = sorted(dict.fromkeys(problems), key=lambda problem: problem.index)
+    reported, more = ordered[:PROBLEMS_MAX], ordered[PROBLEMS_MAX:]
     if more:
-        told.append(DocumentProblem(more[0].index, f"{len(more)} more mistakes from here on"))
-    lines = [f"{file}:{line_column(text, one.index)}: {one.message}" for one in told]
+        reported.append(DocumentProblem(more[0].index, f"{len(more)} more mistakes from here on"))
+    lines = [f"{file}:{line_column(text, problem.index)}: {problem.message}" for problem in reported]
     return JobError("\n".join(lines))
 
 
 def _cut_off(text: str, root: MappingNode) -> Iterator[DocumentProblem]:
-    """Find expressions that YAML ends at one of SQL's operators that begin with `#`: half of it is valid, too."""
+    """Find expressions that YAML cuts at an SQL operator that begins with `#`: what is left may be valid SQL."""
     for key in ("set", "where", "using"):
         place = find_node(root, (key,))
         for node in _scalars(place.node) if place.found else ():
@@ -107,7 +107,7 @@ def _spec_hash(job: Job, values: dict[str, Any]) -> str:
 
 
 def _written(spec: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
-    """Return the part of the spec that the file wrote: a default of ours that changes must not change the hash."""
+    """Return the part of the spec that the file wrote: the hash must not change when our defaults do."""
     parts: dict[str, Any] = {}
     for key, value in values.items():
         part = spec[key]

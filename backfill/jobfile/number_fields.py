@@ -41,14 +41,14 @@ def number(low: float, high: float, example: float) -> ParsedType:
 
 def one_of(*allowed: str | int) -> ParsedType:
     """Return the type of a few words or numbers."""
-    meant = {str(one): one for one in allowed}
+    values = {str(value): value for value in allowed}
 
     def parse(value: object) -> str | int:
         if isinstance(value, UnquotedScalar):
-            value = meant.get(value)
+            value = values.get(value)
         if value not in allowed or isinstance(value, bool):
-            raise not_allowed(", ".join(meant))
-        return meant[str(value)]
+            raise not_allowed(", ".join(values))
+        return values[str(value)]
 
     return ParsedType(parse, {"enum": list(allowed)})
 

@@ -1,8 +1,8 @@
-"""Limits of a started job that are changed while it runs: which there are, what they are now, what they become.
+"""Limits of a started job that can be changed while it runs: their names, their values, and how they are changed.
 
-A limit is named by its place in the job file, `throttle.` left out: `max_lag`, `replicas.min`, `batch.max_rows`. Its
-value is written as in the file, a list with commas. What was tuned is kept beside the job and holds until it is reset,
-also for later runs; the whole job is validated anew, so that two limits never contradict each other.
+A limit is named by its path in the job file, without `throttle.`: `max_lag`, `replicas.min`, `batch.max_rows`. Its
+value is written as in the file, a list with commas. Overrides are saved with the job and apply to later runs too, until
+they are reset. The whole job is validated again, so that two limits never contradict each other.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ _FORMATS: dict[str, Callable[[Any], str]] = {
 
 
 def parse(pairs: Iterable[str]) -> dict[str, str]:
-    """Return `max_lag=5s` and the like as limit and text; raise JobError for what is no such pair."""
+    """Return `max_lag=5s` and the like as limit and text; raise JobError for anything else."""
     changes: dict[str, str] = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")
@@ -78,7 +78,7 @@ def with_overrides(job: Job, changes: Mapping[str, str]) -> Job:
     try:
         return Job.model_validate(spec, by_alias=True, by_name=False)
     except ValidationError as error:
-        lines = dict.fromkeys(one.message for one in validation_messages(error, "", _nodes(known)))
+        lines = dict.fromkeys(problem.message for problem in validation_messages(error, "", _nodes(known)))
         raise JobError("\n".join(lines)) from None
 
 
@@ -110,7 +110,7 @@ _NOWHERE = Mark("", 0, 0, 0, "", 0)
 
 
 def _nodes(changes: Mapping[str, str]) -> MappingNode:
-    """Return the changes as the tree that a job file would be, for the words of its mistakes."""
+    """Return the changes as the nodes of a job file, for the messages."""
     tree: dict[str, Any] = {}
     for name, text in changes.items():
         _put(tree, name, _items(text) if name in _LISTS else text)

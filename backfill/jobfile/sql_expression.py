@@ -1,7 +1,7 @@
-"""What is wrong with an SQL expression before any server sees it, by PostgreSQL's lexical rules alone.
+"""Checks an SQL expression by PostgreSQL's lexical rules, before any server sees it.
 
-Found here: whatever would make the expression reach out of its place in our statement, or be a statement itself.
-Everything else (types, names, functions) is the server's to say, in `plan`.
+It finds whatever would let the expression reach beyond its position in our statement, or be a statement itself. The
+server checks everything else (types, names, functions).
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class _Token:
 
 
 def find_fault(expression: str) -> ExpressionFault | None:
-    """Return the first fault of the expression, or None where only the server could find one."""
+    """Return the first fault of the expression, or None if only the server could find one."""
     tokens = [token for token in _tokens(expression) if token.kind not in _BLANK]
     if not tokens:
         return ExpressionFault(0, "an empty expression; write an SQL expression, or NULL")
@@ -81,14 +81,14 @@ def find_fault(expression: str) -> ExpressionFault | None:
 
 
 def terminated(expression: str) -> str:
-    """Return the expression without blanks at its end, safe to be followed by `)`: a last `--` comment is ended."""
+    """Return the expression without trailing blanks, so that `)` may follow: a last `--` comment is terminated."""
     stripped = expression.rstrip(" \t\n\r\f\v")  # a no-break space is part of a name
     tokens = list(_tokens(stripped))
     return stripped + "\n" if tokens and tokens[-1].kind == "line" else stripped
 
 
 def normalized(expression: str) -> str:
-    """Return the expression with one space for each run of blanks and comments: equal where only those differ."""
+    """Return the expression with one space for each run of blanks and comments, to compare expressions without them."""
     runs = groupby(_tokens(expression), key=lambda token: token.kind in _BLANK)
     return "".join(" " if blank else "".join(token.text for token in run) for blank, run in runs).strip(" ")
 

@@ -37,17 +37,17 @@ def parse_table(value: object) -> TableName:
 
 
 def parse_alias(value: object) -> str:
-    """Return the name, written as in SQL, that a table is to have."""
+    """Return a table's alias, written as in SQL."""
     return identifier.parse_alias(_text(value))
 
 
 def parse_key(value: object) -> str:
-    """Return the column that a key of `set` names; Python's own text is the column's name itself."""
+    """Return the column that a key of `set` names; a text from Python is the name itself."""
     return parse_column(value) if isinstance(value, UnquotedScalar) else _text(value)
 
 
 def parse_sql(value: object) -> str:
-    """Return the expression, free of what would let it out of its place in our statements."""
+    """Return the expression, which cannot reach beyond its position in our statements."""
     if not isinstance(value, str):
         raise wrong_kind("write an SQL expression as one text, in quotes or in lines after '|'")
     if isinstance(value, UnquotedScalar) and value == "~":
@@ -59,7 +59,7 @@ def parse_sql(value: object) -> str:
 
 
 def parse_query(value: object) -> str:
-    """Return an SQL expression; a SELECT is put into the parentheses that make it one."""
+    """Return an SQL expression; a SELECT gets the parentheses that make it one."""
     if isinstance(value, str) and re.match(r"\s*(select|with)\b", value, re.IGNORECASE):
         value = type(value)(f"({value})")
     return parse_sql(value)
@@ -71,7 +71,7 @@ def parse_column_name(value: object) -> str:
 
 
 def parse_function(value: object) -> str:
-    """Return where a Python function is found: module:function."""
+    """Return the location of a Python function: module:function."""
     name = _text(value)
     if not re.fullmatch(FUNCTION_PATTERN, name):
         raise message(f"not a function: {shown(name)}; write module:function such as handles:make_handle")
@@ -79,7 +79,7 @@ def parse_function(value: object) -> str:
 
 
 def parse_assignments(value: object) -> tuple[Any, ...]:
-    """Return what `set` maps as one pair a column; pairs made in Python pass as they are."""
+    """Return `set` as one pair a column; pairs made in Python stay as they are."""
     if isinstance(value, tuple) and value:
         return value
     if not isinstance(value, Mapping) or not value:
@@ -96,7 +96,7 @@ def parse_standby(value: object) -> str:
 
 
 def list_like(example: str, *, least: int = 0) -> Callable[[object], tuple[object, ...]]:
-    """Return what reads a list into its items, each to be read by its own type."""
+    """Return a parser of lists; each item is parsed by its own type."""
 
     def parse(value: object) -> tuple[object, ...]:
         if not isinstance(value, list | tuple) or len(value) < least:
@@ -107,7 +107,7 @@ def list_like(example: str, *, least: int = 0) -> Callable[[object], tuple[objec
 
 
 def parse_words(value: object) -> str:
-    """Return a text that is somebody else's language: conninfo, PromQL."""
+    """Return a text in another language: a connection string, PromQL."""
     words = _text(value)
     if not words.strip() or not storable(words):
         raise wrong_kind("write a text")

@@ -1,4 +1,4 @@
-"""What pydantic found, at its place in the file and in words for the person who wrote it; none of pydantic's remain."""
+"""Pydantic's errors, each at its position in the file and in words for the person who wrote it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pydantic import ValidationError
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from backfill.jobfile.field_types import UnquotedScalar
-from backfill.jobfile.source_location import SourceNode, find_node, source_index
-from backfill.jobfile.yaml_document import DocumentProblem
+from backfill.jobfile.source.document import DocumentProblem
+from backfill.jobfile.source.location import SourceNode, find_node, source_index
 from backfill.values.text import shown
 
 _EXAMPLES = {
@@ -35,14 +35,14 @@ _SECRET = frozenset({"direct", "prometheus"})
 
 
 def validation_messages(error: ValidationError, text: str, root: MappingNode) -> Iterator[DocumentProblem]:
-    """Give each finding its place and its words."""
+    """Yield a message for each error, at its position."""
     for finding in error.errors(include_url=False):
         path, context = finding["loc"], finding.get("ctx", {})
         if finding["type"] == "contradictory":
-            for one in context["found"]:
-                places = [find_node(root, (*path, *inner)) for inner in one.places]
-                place = next((place for place in places if place.found), places[0])
-                yield DocumentProblem(place.node.start_mark.index, one.text)
+            for contradiction in context["contradictions"]:
+                nodes = [find_node(root, (*path, *inner)) for inner in contradiction.paths]
+                place = next((node for node in nodes if node.found), nodes[0])
+                yield DocumentProblem(place.node.start_mark.index, contradiction.text)
             continue
         place = find_node(root, path)
         index = place.node.start_mark.index

@@ -1,7 +1,7 @@
 """The process that a row function runs in: it answers requests, one after another.
 
-It ends when our side is gone. What the function prints goes nowhere; what Python says of a crash goes to stderr.
-Signals to the group of processes are our side's to obey.
+It ends when our side is gone. What the function prints is discarded; Python's report of a crash goes to stderr. Signals
+to the process group are handled by our side.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     requests, answers = _pipes()
-    opening: LoadRequest = pickle.loads(requests.get())  # noqa: S301 - our own side wrote it
+    request: LoadRequest = pickle.loads(requests.get())  # noqa: S301 - our own side wrote it
     try:
-        function = load(opening)
+        function = load(request)
     except Unloadable as error:
-        _say(answers, {"unloadable": str(error), "at_function": error.at_function})
+        _send(answers, {"unloadable": str(error), "at_function": error.at_function})
         return
-    _say(answers, {"ready": True})
+    _send(answers, {"ready": True})
     while True:
         asked: Rows = pickle.loads(requests.get())  # noqa: S301 - as above
-        _say(answers, answer(function, opening, asked.rows))
+        _send(answers, answer(function, request, asked.rows))
 
 
 def _pipes() -> tuple[queue.SimpleQueue[bytes], BinaryIO]:
@@ -61,8 +61,8 @@ def _read(requests: BinaryIO, asked: queue.SimpleQueue[bytes]) -> None:
     os._exit(0)
 
 
-def _say(answers: BinaryIO, what: dict[str, Any]) -> None:
-    answers.write(framed(json.dumps(what).encode()))
+def _send(answers: BinaryIO, message: dict[str, Any]) -> None:
+    answers.write(framed(json.dumps(message).encode()))
     answers.flush()
 
 

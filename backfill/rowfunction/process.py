@@ -1,6 +1,6 @@
-"""Our side of a row function's process: started when it is needed, never waited for longer than asked, begun anew.
+"""Our side of a row function's process: starts it on demand, bounds each wait for it, and starts it again.
 
-It is killed with whatever interrupts an exchange: an answer that nobody took must not be taken for the next one's.
+Whatever interrupts an exchange kills the process: the answer to one request must not be taken for the next one's.
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ OPEN_S = 60.0
 """Time that a module may take to be imported."""
 LAST_WORDS_S = 1.0
 LAST_LINES = 4
+LAST_BYTES_MAX = 64 * 1024
 COMMAND = (sys.executable, "-P", "-m", "backfill.rowfunction.child")
 
 
 class FunctionFailed(Exception):
-    """The function raised, or returned what it must not; `row` is the first one that it does so for by itself."""
+    """The function raised or returned something invalid; `row` is the first row that fails by itself."""
 
     def __init__(self, message: str, row: int | None) -> None:
         super().__init__(message)
@@ -33,19 +34,19 @@ class FunctionFailed(Exception):
 
 
 class ProcessDied(Exception):
-    """The process ended before it answered, or had to be ended: it may have been the rows, or somebody from outside."""
+    """The process ended before it answered, or was killed: because of the rows, or by somebody else."""
 
 
 class RowProcess:
-    """One process with one function. Use by one task at a time, but for `kill`."""
+    """One process with one function. For one task at a time, except for `kill`."""
 
-    def __init__(self, opening: LoadRequest) -> None:
-        self._opening = opening
+    def __init__(self, request: LoadRequest) -> None:
+        self._request = request
         self._process: Process | None = None
         self._answers: BufferedByteReceiveStream
 
     async def open(self) -> None:
-        """Start the process and load the function, unless it is there; raises Unloadable, Died."""
+        """Start the process and load the function, unless it runs; raises Unloadable, ProcessDied."""
         if self._process is not None:
             return
         command = list(COMMAND)
@@ -53,27 +54,27 @@ class RowProcess:
         self._process = await anyio.open_process(command, stdin=pipe, stdout=pipe, stderr=pipe)
         assert self._process.stdout is not None, "a pipe was asked for"
         self._answers = BufferedByteReceiveStream(self._process.stdout)
-        said = await self._ask(self._opening, OPEN_S)
-        if "unloadable" in said:
+        answer = await self._ask(self._request, OPEN_S)
+        if "unloadable" in answer:
             await self.close()
-            raise Unloadable(said["unloadable"], at_function=said["at_function"])
+            raise Unloadable(answer["unloadable"], at_function=answer["at_function"])
 
     async def map(self, rows: list[tuple[Any, ...]], timeout_s: float) -> list[list[str | None]]:
-        """Return the rows' values as texts, a list for each output; raises Fault, Died, Unloadable."""
+        """Return the rows' values as texts, a list for each output; raises FunctionFailed, ProcessDied, Unloadable."""
         await self.open()
-        said = await self._ask(Rows(rows), timeout_s)
-        if "fault" in said:
-            raise FunctionFailed(said["fault"], said["row"])
-        texts: list[list[str | None]] = said["texts"]
+        answer = await self._ask(Rows(rows), timeout_s)
+        if "fault" in answer:
+            raise FunctionFailed(answer["fault"], answer["row"])
+        texts: list[list[str | None]] = answer["texts"]
         return texts
 
     def kill(self) -> None:
-        """End it now; what waits for its answer gets Died."""
+        """Kill it now; whoever waits for its answer gets ProcessDied."""
         if self._process is not None and self._process.returncode is None:
             self._process.kill()
 
     async def close(self) -> None:
-        """End it, and wait until it is gone."""
+        """Kill it, and wait until it is gone."""
         process, self._process = self._process, None
         if process is None:
             return
@@ -82,14 +83,14 @@ class RowProcess:
                 process.kill()
             await process.aclose()
 
-    async def _ask(self, what: LoadRequest | Rows, timeout_s: float) -> dict[str, Any]:
+    async def _ask(self, request: LoadRequest | Rows, timeout_s: float) -> dict[str, Any]:
         assert self._process is not None, "it was opened"
         assert self._process.stdin is not None, "a pipe was asked for"
         try:
             with anyio.fail_after(timeout_s):
-                await self._process.stdin.send(framed(pickle.dumps(what)))
+                await self._process.stdin.send(framed(pickle.dumps(request)))
                 (length,) = HEADER.unpack(await self._answers.receive_exactly(HEADER.size))
-                said: dict[str, Any] = json.loads(await self._answers.receive_exactly(length))
+                answer: dict[str, Any] = json.loads(await self._answers.receive_exactly(length))
         except TimeoutError:
             await self.close()
             raise ProcessDied(f"gave no answer within {timeout_s:g}s and was ended") from None
@@ -98,10 +99,10 @@ class RowProcess:
         except BaseException:
             await self.close()
             raise
-        return said
+        return answer
 
     async def _ending(self) -> str:
-        """Return how it ended, with the last it said."""
+        """Return how it ended, with its last lines on stderr."""
         process = self._process
         assert process is not None, "it was opened"
         assert process.stderr is not None, "a pipe was asked for"
@@ -118,12 +119,12 @@ class RowProcess:
 
 
 async def _last_words(stderr: ByteReceiveStream) -> str:
-    said = b""
+    written = b""
     with anyio.move_on_after(LAST_WORDS_S):
-        while True:
+        while len(written) < LAST_BYTES_MAX:
             try:
-                said += await stderr.receive()
+                written += await stderr.receive()
             except (anyio.EndOfStream, anyio.BrokenResourceError):
                 break
-    lines = [line.strip() for line in said.decode(errors="replace").splitlines() if line.strip()]
+    lines = [line.strip() for line in written.decode(errors="replace").splitlines() if line.strip()]
     return "; ".join(lines[:LAST_LINES])

@@ -1,7 +1,7 @@
 """What passes between us and the process: requests, and the frames that requests and answers travel in.
 
-A request is pickled, for rows hold Python's own values; an answer is JSON, for nothing that the process says is run
-on our side.
+A request is pickled, because rows hold Python values. An answer is JSON: nothing that the process sends can run code on
+our side.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ Encode = Callable[[Any, str], str | None]
 
 
 class Unloadable(Exception):
-    """There is no such function; `at_function` where its module is there."""
+    """There is no such function; `at_function` if its module exists."""
 
     def __init__(self, message: str, *, at_function: bool = False) -> None:
         super().__init__(message)
         self.at_function = at_function
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LoadRequest:
-    """The first request: where the function is, and how its rows and values look."""
+    """The first request: the location of the function, and the columns and types of its rows and values."""
 
     directory: str
     function: str
@@ -49,7 +49,7 @@ class LoadRequest:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Each further request: the inputs of rows, in the order of `Opening.inputs`."""
+    """Each further request: the inputs of rows, in the order of `LoadRequest.inputs`."""
 
     rows: list[tuple[Any, ...]]
 

@@ -46,12 +46,12 @@ class Sandbox:
     def __init__(self, bin_directory: Path | None = None) -> None:
         self._bin_directory = bin_directory
         self._stack = contextlib.ExitStack()
-        self._house: Workdir | None = None
+        self._workdir: Workdir | None = None
         self._password = secrets.token_hex(16)
 
     def __enter__(self) -> Self:
-        self._house = Workdir(self._bin_directory)
-        self._stack.callback(self._house.close)
+        self._workdir = Workdir(self._bin_directory)
+        self._stack.callback(self._workdir.close)
         return self
 
     def __exit__(
@@ -62,15 +62,15 @@ class Sandbox:
     @property
     def path(self) -> Path:
         """Its directory: one data directory and one log per server."""
-        return self._open_house.path
+        return self._open_workdir.path
 
     def primary(self, name: str = "primary", *, settings: Mapping[str, str] | None = None) -> Server:
         """Make a new, empty server and return it running."""
-        house = self._open_house
-        server = Server(house, self._unused(name), self._password)
-        password_file = house.path / f"{name}.password"
-        house.write(password_file, self._password)
-        house.run(
+        workdir = self._open_workdir
+        server = Server(workdir, self._unused(name), self._password)
+        password_file = workdir.path / f"{name}.password"
+        workdir.write(password_file, self._password)
+        workdir.run(
             "initdb",
             *("-D", str(server.data), "-U", "postgres", "--pwfile", str(password_file)),
             *("--auth-local=trust", "--auth-host=scram-sha-256", "--encoding=UTF8", "--locale=C"),
@@ -93,9 +93,9 @@ class Sandbox:
 
         The base backup is taken straight from upstream; only streaming goes through the link.
         """
-        house = self._open_house
-        standby = Standby(house, self._unused(name), self._password, upstream)
-        house.run(
+        workdir = self._open_workdir
+        standby = Standby(workdir, self._unused(name), self._password, upstream)
+        workdir.run(
             "pg_basebackup",
             *("-D", str(standby.data), "-d", upstream.dsn, "-X", "stream", "-c", "fast", "-R"),
             *("--no-sync", "-C", "-S", standby.slot_name),
@@ -114,10 +114,10 @@ class Sandbox:
         return link
 
     @property
-    def _open_house(self) -> Workdir:
-        if self._house is None:
+    def _open_workdir(self) -> Workdir:
+        if self._workdir is None:
             raise BackfillError("a sandbox is a context manager: with Sandbox() as sandbox: …")
-        return self._house
+        return self._workdir
 
     def _identity(self, name: str) -> dict[str, str]:
         """Return the mark in the titles of a server's processes, by which the janitor knows them."""

@@ -43,7 +43,7 @@ COUNTED_S = 5.0
 """Bound for the server's own count: it is published after a session's end, before PostgreSQL 15 up to a second."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class DemoState:
     """What happened so far: the worst lag over all workers, how far the plot is, how the last worker ended."""
 
@@ -123,7 +123,7 @@ def _act(story: DemoState, event: Event, link: Link, screen: Live | LineOutput) 
             story.started = event
             story.began_s = story.began_s or time.monotonic()
         case SignalsRead(replicas=replicas):
-            story.worst_lag_s = max(story.worst_lag_s, *(one.lag_s or 0.0 for one in replicas), 0.0)
+            story.worst_lag_s = max(story.worst_lag_s, *(replica.lag_s or 0.0 for replica in replicas), 0.0)
         case Finished():
             story.finished = event
             story.elapsed_s = time.monotonic() - (story.began_s or 0.0)

@@ -32,9 +32,9 @@ class Link:
     def __init__(self, target_port: int, *, rate_bytes_s: int | None = None, delay_s: float = 0.0) -> None:
         self._target_port = target_port
         self._built = (rate_bytes_s, delay_s)
-        self._weather = LinkState(rate_bytes_s, delay_s)
-        self._weather.moving.set()
-        self._back, self._forth = Direction(self._weather), Direction(self._weather)
+        self._state = LinkState(rate_bytes_s=rate_bytes_s, delay_s=delay_s)
+        self._state.moving.set()
+        self._back, self._forth = Direction(self._state), Direction(self._state)
         self._listener = _socket()
         self._listener.bind(("127.0.0.1", 0))
         self._listener.listen(64)
@@ -59,15 +59,15 @@ class Link:
         """Let at most this much through per second, in each direction."""
         if rate_bytes_s is not None and rate_bytes_s <= 0:
             raise ValueError(f"a rate of {rate_bytes_s} bytes/s: use freeze()")
-        self._weather.rate_bytes_s = rate_bytes_s
+        self._state.rate_bytes_s = rate_bytes_s
 
     def delay(self, delay_s: float) -> None:
         """Deliver each byte this much later, in each direction, at the same rate."""
-        self._weather.delay_s = delay_s
+        self._state.delay_s = delay_s
 
     def freeze(self) -> None:
         """Keep every connection open and move nothing."""
-        self._loop.call_soon_threadsafe(self._weather.moving.clear)
+        self._loop.call_soon_threadsafe(self._state.moving.clear)
         self._call(asyncio.sleep(0))
 
     def cut(self) -> None:
@@ -76,15 +76,15 @@ class Link:
 
     def refuse(self) -> None:
         """Reset every connection, and each new one at once."""
-        self._weather.refusing = True
+        self._state.refusing = True
         self.cut()
 
     def restore(self) -> None:
         """Make it what it was when it was made; a thawed connection goes on where it stood."""
         self.limit(self._built[0])
         self.delay(self._built[1])
-        self._weather.refusing = False
-        self._loop.call_soon_threadsafe(self._weather.moving.set)
+        self._state.refusing = False
+        self._loop.call_soon_threadsafe(self._state.moving.set)
         self._call(asyncio.sleep(0))
 
     def close(self) -> None:
@@ -122,9 +122,9 @@ class Link:
         target.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, _SEGMENT_BYTES)
         with client, target:
             try:
-                if self._weather.refusing:
+                if self._state.refusing:
                     raise ConnectionRefusedError
-                await self._weather.moving.wait()
+                await self._state.moving.wait()
                 await self._loop.sock_connect(target, ("127.0.0.1", self._target_port))
                 forth, back = Stream(self._forth, target, client), Stream(self._back, client, target)
                 async with asyncio.TaskGroup() as group:

@@ -33,13 +33,13 @@ _START_S, _FAST_STOP_S, _QUICK_S = 60.0, 10.0, 10.0
 class Server:
     """A server with a data directory; `Sandbox.primary` and `Sandbox.standby` make them."""
 
-    def __init__(self, house: Workdir, name: str, password: str) -> None:
+    def __init__(self, workdir: Workdir, name: str, password: str) -> None:
         self.name = name
-        self.data = house.path / name
-        self.log = house.path / f"{name}.log"
+        self.data = workdir.path / name
+        self.log = workdir.path / f"{name}.log"
         self.port: int | None = None  # chosen at the first start, then kept
         self.password = password
-        self._house = house
+        self._workdir = workdir
         self._pid: int | None = None
 
     @property
@@ -54,7 +54,7 @@ class Server:
 
     def dsn_for(self, *, user: str = "postgres", dbname: str = "postgres", password: str | None = None) -> str:
         """Return conninfo of any user and database over the Unix socket, where none needs a password."""
-        return self._address(str(self._house.path), self.port, user=user, dbname=dbname, password=password)
+        return self._address(str(self._workdir.path), self.port, user=user, dbname=dbname, password=password)
 
     def dsn_through(
         self, link: Link, *, user: str = "postgres", dbname: str = "postgres", password: str | None = None
@@ -74,7 +74,7 @@ class Server:
     @property
     def running(self) -> bool:
         """Whether its main process lives, frozen or not."""
-        return self._pid is not None and self._house.exit_code(self._pid) is None
+        return self._pid is not None and self._workdir.exit_code(self._pid) is None
 
     def start(self) -> None:
         """Start it and return when it takes connections; nothing when it runs."""
@@ -85,8 +85,8 @@ class Server:
         for attempt in range(1, _PORT_ATTEMPTS + 1):
             port = self.port or _free_port()
             said_before = self._said_bytes()
-            self._pid = self._house.start(
-                "postgres", "-D", str(self.data), "-p", str(port), "-k", str(self._house.path), log=self.log
+            self._pid = self._workdir.start(
+                "postgres", "-D", str(self.data), "-p", str(port), "-k", str(self._workdir.path), log=self.log
             )
             with contextlib.suppress(BackfillError):
                 wait_until(lambda: self._ready or not self.running, "it is ready or gone", _START_S)
@@ -165,7 +165,7 @@ class Server:
         janitor.send(self._residents(), number)
 
     def _residents(self) -> dict[int, int]:
-        return janitor.server_processes(self._house.path, self.name)
+        return janitor.server_processes(self._workdir.path, self.name)
 
     def _said_bytes(self) -> int:
         return self.log.stat().st_size if self.log.exists() else 0

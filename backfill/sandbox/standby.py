@@ -21,8 +21,8 @@ _PAUSE_S, _PROMOTE_S, _REMOVE_S = 10.0, 30.0, 10.0
 class Standby(Server):
     """A physical standby, known upstream by its name (application_name) and its slot."""
 
-    def __init__(self, house: Workdir, name: str, password: str, upstream: Server) -> None:
-        super().__init__(house, name, password)
+    def __init__(self, workdir: Workdir, name: str, password: str, upstream: Server) -> None:
+        super().__init__(workdir, name, password)
         self.upstream = upstream
         self.slot_name = re.sub(r"\W", "_", name.lower(), flags=re.ASCII)
 

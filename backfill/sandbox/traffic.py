@@ -19,7 +19,7 @@ _CHUNK_BYTES = range(64, 65_536)
 _UNLIMITED_BYTES_S = 256 * 1024 * 1024  # only to bound what a delay keeps in memory
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class LinkState:
     """What a link does to its traffic: written by any thread (`moving`: by its loop), read at each chunk."""
 
@@ -32,8 +32,8 @@ class LinkState:
 class Direction:
     """One direction's share of the wire, common to all connections of a link."""
 
-    def __init__(self, weather: LinkState) -> None:
-        self.weather = weather
+    def __init__(self, state: LinkState) -> None:
+        self.state = state
         self.delivered_bytes = 0
         self._rate_bytes_s: int | None = None
         self._busy_until_s = 0.0
@@ -41,19 +41,19 @@ class Direction:
     @property
     def chunk_bytes(self) -> int:
         """How much to take at once."""
-        rate = self.weather.rate_bytes_s
+        rate = self.state.rate_bytes_s
         wanted = _CHUNK_BYTES.stop if rate is None else int(rate * _TICK_S)
         return min(max(wanted, _CHUNK_BYTES.start), _CHUNK_BYTES.stop)
 
     @property
     def in_flight_max_bytes(self) -> int:
         """The product of bandwidth and delay: what must be on its way for the rate to be reached."""
-        rate = self.weather.rate_bytes_s or _UNLIMITED_BYTES_S
-        return self.chunk_bytes + int(rate * self.weather.delay_s)
+        rate = self.state.rate_bytes_s or _UNLIMITED_BYTES_S
+        return self.chunk_bytes + int(rate * self.state.delay_s)
 
     async def transmit(self, size_bytes: int) -> None:
         """Occupy the wire for as long as the rate demands, behind whoever came before."""
-        rate = self.weather.rate_bytes_s
+        rate = self.state.rate_bytes_s
         if rate is None:
             return
         now_s = asyncio.get_running_loop().time()
@@ -61,11 +61,11 @@ class Direction:
             self._rate_bytes_s, self._busy_until_s = rate, now_s
         self._busy_until_s = max(self._busy_until_s, now_s - _CATCH_UP_S) + size_bytes / rate
         sent_s = self._busy_until_s
-        await _moment(lambda: sent_s if self.weather.rate_bytes_s == rate else 0.0)
+        await _moment(lambda: sent_s if self.state.rate_bytes_s == rate else 0.0)
 
     async def travel(self, since_s: float) -> None:
         """Wait for the delay to be over, as it is now and not as it was when the bytes set out."""
-        await _moment(lambda: since_s + self.weather.delay_s)
+        await _moment(lambda: since_s + self.state.delay_s)
 
 
 async def _moment(moment_s: Callable[[], float]) -> None:
@@ -81,8 +81,8 @@ async def _moment(moment_s: Callable[[], float]) -> None:
 class Stream:
     """One connection's bytes in one direction."""
 
-    def __init__(self, lane: Direction, source: socket.socket, sink: socket.socket) -> None:
-        self._lane = lane
+    def __init__(self, direction: Direction, source: socket.socket, sink: socket.socket) -> None:
+        self._direction = direction
         self._source = source
         self._sink = sink
         self._line: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
@@ -90,17 +90,17 @@ class Stream:
         self._room = asyncio.Event()
 
     async def take(self) -> None:
-        """Read the source at the lane's rate until it ends."""
+        """Read the source at the direction's rate until it ends."""
         loop = asyncio.get_running_loop()
         while True:
-            await self._lane.weather.moving.wait()
-            data = await loop.sock_recv(self._source, self._lane.chunk_bytes)
-            await self._lane.transmit(len(data))
+            await self._direction.state.moving.wait()
+            data = await loop.sock_recv(self._source, self._direction.chunk_bytes)
+            await self._direction.transmit(len(data))
             self._in_flight_bytes += len(data)
             self._line.put_nowait((loop.time(), data))
             if not data:
                 return
-            while self._in_flight_bytes >= self._lane.in_flight_max_bytes:
+            while self._in_flight_bytes >= self._direction.in_flight_max_bytes:
                 self._room.clear()
                 await self._room.wait()
 
@@ -109,12 +109,12 @@ class Stream:
         loop = asyncio.get_running_loop()
         while True:
             taken_s, data = await self._line.get()
-            await self._lane.travel(taken_s)
-            await self._lane.weather.moving.wait()
+            await self._direction.travel(taken_s)
+            await self._direction.state.moving.wait()
             if not data:
                 self._sink.shutdown(socket.SHUT_WR)
                 return
             await loop.sock_sendall(self._sink, data)
-            self._lane.delivered_bytes += len(data)
+            self._direction.delivered_bytes += len(data)
             self._in_flight_bytes -= len(data)
             self._room.set()

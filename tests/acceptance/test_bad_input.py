@@ -22,7 +22,7 @@ FILES = {
     "unit": (JOB.replace("1GB/s", "1GiB/s").encode(), "7:17: 'max_wal_rate' is not a rate: '1GiB/s'; write a size"),
     "bare": (JOB.replace("1GB/s", "10").encode(), "7:17: 'max_wal_rate' is not a rate: '10'"),
     "limit": (JOB.encode() + b"batch: {rows: 0}\n", "8:15: 'rows' is '0'; allowed are 1 to 1000000"),
-    "duplicate": (JOB.encode() + b"where: 'true'\n", "8:1: duplicate key 'where'; it stands on line 5 already"),
+    "duplicate": (JOB.encode() + b"where: 'true'\n", "8:1: duplicate key 'where'; it is on line 5 already"),
     "two": (
         JOB.replace(": username", ": username; DROP TABLE users").encode(),
         "4:19: two statements in one expression",

@@ -61,8 +61,8 @@ def secured(major: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Se
     other.cert_pem.write_to_path(directory / "other.pem")
     with Sandbox(binaries(major).directory) as sandbox:
         key, chain = sandbox.path / "server.key", sandbox.path / "server.pem"
-        sandbox._open_house.write(key, certificate.private_key_pem.bytes().decode())
-        sandbox._open_house.write(chain, "".join(one.bytes().decode() for one in certificate.cert_chain_pems))
+        sandbox._open_workdir.write(key, certificate.private_key_pem.bytes().decode())
+        sandbox._open_workdir.write(chain, "".join(one.bytes().decode() for one in certificate.cert_chain_pems))
         server = sandbox.primary(
             settings={"ssl": "on", "ssl_cert_file": str(chain), "ssl_key_file": str(key), "shared_buffers": "16MB"}
         )

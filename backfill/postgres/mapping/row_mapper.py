@@ -68,7 +68,15 @@ class RowMapper:
         python = self._job_file.job.python
         assert python is not None, "the job has a function"
         outputs = tuple((one.column, one.base.removeprefix("pg_catalog.")) for one in mapped.outputs)
-        self._process = RowProcess(LoadRequest(self._directory, python.function, mapped.inputs, outputs, text_of))
+        self._process = RowProcess(
+            LoadRequest(
+                directory=self._directory,
+                function=python.function,
+                inputs=mapped.inputs,
+                outputs=outputs,
+                encode=text_of,
+            )
+        )
         for deaths in range(1, DEATHS_MAX + 1):
             try:
                 await self._process.open()

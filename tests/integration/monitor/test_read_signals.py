@@ -55,15 +55,15 @@ def write(server: Server, size_bytes: int = 1_000_000) -> int:
 @contextmanager
 def program(server: Server, name: str, *arguments: str) -> Iterator[None]:
     """Run one of PostgreSQL's programs beside the test; the server has forgotten it at the end."""
-    house = server._house
-    pid = house.start(name, *arguments, log=house.path / f"{name}.log")
+    workdir = server._workdir
+    pid = workdir.start(name, *arguments, log=workdir.path / f"{name}.log")
     try:
         yield
-        assert house.exit_code(pid) is None, (house.path / f"{name}.log").read_text()
+        assert workdir.exit_code(pid) is None, (workdir.path / f"{name}.log").read_text()
     finally:
-        if house.exit_code(pid) is None:
+        if workdir.exit_code(pid) is None:
             os.kill(pid, signal.SIGKILL)
-            wait_until(lambda: house.exit_code(pid) is not None, f"{name} ends")
+            wait_until(lambda: workdir.exit_code(pid) is not None, f"{name} ends")
         server.query(
             "select pg_terminate_backend(pid, 10000) from pg_stat_replication where application_name = %s", name
         )

@@ -137,7 +137,7 @@ class LateClock(selectors.SelectSelector):
 @pytest.mark.parametrize("rate_bytes_s", [64_000, 4_000_000])
 def test_late_timers_do_not_cost_rate(rate_bytes_s: int):
     async def send() -> float:
-        lane = Direction(LinkState(rate_bytes_s))
+        lane = Direction(LinkState(rate_bytes_s=rate_bytes_s))
         sent_bytes = 0
         while sent_bytes < 10 * rate_bytes_s:
             await lane.transmit(lane.chunk_bytes)

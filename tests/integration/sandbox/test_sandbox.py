@@ -263,8 +263,8 @@ def test_a_sandbox_whose_janitor_was_killed_still_ends_clean():
     with Sandbox() as sandbox:
         path = sandbox.path
         primary = sandbox.primary()
-        assert sandbox._house is not None
-        os.kill(sandbox._house._janitor.pid, signal.SIGKILL)
+        assert sandbox._workdir is not None
+        os.kill(sandbox._workdir._janitor.pid, signal.SIGKILL)
         if sys.platform == "linux":
             wait_until(lambda: not janitor.server_processes(path), "the servers die with their janitor")
         with pytest.raises(BackfillError, match="janitor is gone"):

@@ -37,7 +37,7 @@ PROGRAM = """
         primary = sandbox.primary()
         standby = sandbox.standby("standby", primary, link=sandbox.link(primary))
         {then}
-        print(sandbox.path, sandbox._house._janitor.pid, flush=True)
+        print(sandbox.path, sandbox._workdir._janitor.pid, flush=True)
         time.sleep(60)
 """
 SEARCH = os.pathsep.join([str(Path(backfill.__file__).parents[1]), sysconfig.get_paths()["purelib"]])

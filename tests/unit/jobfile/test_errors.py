@@ -65,11 +65,11 @@ ADDED = [
     ),
     (
         "using: {table: t, on: z}",
-        "5:16: 't' would name two tables; give the joined one a name of its own, such as as: other",
+        "5:16: 't' would name two tables; give the joined table an alias, such as as: other",
     ),
     (
         "using: {table: other.u, as: T, on: z}",
-        "5:29: 't' would name two tables; give the joined one a name of its own, such as as: other",
+        "5:29: 't' would name two tables; give the joined table an alias, such as as: other",
     ),
     ("on: z", "5:1: unknown key 'on'; did you mean 'using.on'?"),
     (
@@ -93,7 +93,7 @@ ADDED = [
     ),
     (
         "python: {function: m:f, inputs: [x]}",
-        "3:6: no column of 'set' takes the function's value; write one as python, such as handle: python",
+        "3:6: no column of 'set' uses the function's value; write one as python, such as handle: python",
     ),
     ("function: m:f", "5:1: unknown key 'function'; did you mean 'python.function'?"),
     ("lanes: 17", "5:8: 'lanes' is '17'; allowed are 1 to 16"),
@@ -141,11 +141,11 @@ ADDED = [
     ),
     (
         "throttle: {probes: [{name: a, max: 1, sql: '1'}, {name: a, max: 2, sql: '2'}]}",
-        "5:57: probe 'a' is there twice",
+        "5:57: probe 'a' is defined twice",
     ),
     ("throttle: {replicas: {direct: host=a}}", "5:31: 'direct' is a text; write a list such as [replica-a]"),
-    ("where: z", "5:1: duplicate key 'where'; it stands on line 4 already"),
-    ("name: b", "5:1: duplicate key 'name'; it stands on line 1 already"),
+    ("where: z", "5:1: duplicate key 'where'; it is on line 4 already"),
+    ("name: b", "5:1: duplicate key 'name'; it is on line 1 already"),
     ("batch:", "5:7: 'batch' is empty; write a mapping such as batch: {rows: 5000}"),
     ("batch: 5000", "5:8: 'batch' is '5000'; write a mapping such as batch: {rows: 5000}"),
     ("batch: [rows]", "5:8: 'batch' is a list; write a mapping such as batch: {rows: 5000}"),
@@ -350,9 +350,9 @@ ADDED = [
         "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx: 1",
         "5:1: unknown key 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…'; allowed are name, table, set, where, using, python, batch, throttle, lock_timeout, statement_timeout, lanes, synchronous_commit, wal_compression, vacuum, on_row_error, max_rejected, accept",
     ),
-    ("batch: {rows: 5000, rows: 6000}", "5:21: duplicate key 'rows'; it stands on line 5 already"),
-    ("throttle: {replicas: {min: 1, min: 2}}", "5:31: duplicate key 'min'; it stands on line 5 already"),
-    ("lock_timeout: 1s\nlock_timeout: 1s", "6:1: duplicate key 'lock_timeout'; it stands on line 5 already"),
+    ("batch: {rows: 5000, rows: 6000}", "5:21: duplicate key 'rows'; it is on line 5 already"),
+    ("throttle: {replicas: {min: 1, min: 2}}", "5:31: duplicate key 'min'; it is on line 5 already"),
+    ("lock_timeout: 1s\nlock_timeout: 1s", "6:1: duplicate key 'lock_timeout'; it is on line 5 already"),
     (
         "batch: {rows: 99999999999999999999999999999999999999999999999999}",
         "5:15: 'rows' is '99999999999999999999999999999999999999999999999999', a number; write a whole number such as 5000",
@@ -383,7 +383,7 @@ ADDED = [
     ),
     (
         "batch: {rows: 0, stripes: 13}\nthrottle: {max_lag: 0s}\nname: b\nwindow: x",
-        "5:15: 'rows' is '0'; allowed are 1 to 1000000\n5:27: 'stripes' is '13'; allowed are auto, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12\n6:21: 'max_lag' is '0s'; allowed are 100ms to 1d\n7:1: duplicate key 'name'; it stands on line 1 already\n8:1: 'window' is not supported by this version; remove it",
+        "5:15: 'rows' is '0'; allowed are 1 to 1000000\n5:27: 'stripes' is '13'; allowed are auto, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12\n6:21: 'max_lag' is '0s'; allowed are 100ms to 1d\n7:1: duplicate key 'name'; it is on line 1 already\n8:1: 'window' is not supported by this version; remove it",
     ),
 ]
 
@@ -476,7 +476,7 @@ WHOLE = [
     ("name: a\ntable: t\nset: {handle: x, HANDLE: y}\nwhere: x", "3:18: column 'handle' is set twice"),
     (
         "name: a b\ntable: a b\nset: {x: y, x: z}\nwhere: x",
-        "1:7: not a job name: 'a b'; allowed are up to 63 of a-z, 0-9, '.', '_' and '-', beginning with a letter or a digit\n2:8: 'table' is not a table name: 'a b'; write table or schema.table, in double quotes as in SQL\n3:13: duplicate key 'x'; it stands on line 3 already",
+        "1:7: not a job name: 'a b'; allowed are up to 63 of a-z, 0-9, '.', '_' and '-', beginning with a letter or a digit\n2:8: 'table' is not a table name: 'a b'; write table or schema.table, in double quotes as in SQL\n3:13: duplicate key 'x'; it is on line 3 already",
     ),
     (
         "name: a\ntable: '\"t'\nset: {'\"\"': y}\nwhere: x",

@@ -123,10 +123,10 @@ FUNCTION = {"function": "m:f", "inputs": ["x"]}
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"python": FUNCTION}, "no column of 'set' takes the function's value"),
+        ({"python": FUNCTION}, "no column of 'set' uses the function's value"),
         (
             {"python": FUNCTION, "set": {"handle": "python"}, "using": {"table": "a", "on": "b"}},
-            "'python' and 'using' are not for one job",
+            "'python' and 'using' cannot be combined",
         ),
         (
             {"python": FUNCTION | {"inputs": ["x", "X"]}, "set": {"handle": "python"}},

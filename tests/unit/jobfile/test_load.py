@@ -11,7 +11,7 @@ from yaml.nodes import MappingNode
 
 from backfill.jobfile.job import Assignment, Using
 from backfill.jobfile.load import JobFile, load
-from backfill.jobfile.source_location import line_column, source_index
+from backfill.jobfile.source.location import line_column, source_index
 from backfill.values.identifier import TableName
 
 HEAD = "name: a\ntable: t\n"

@@ -88,7 +88,9 @@ def directory(tmp_path: Path) -> Iterator[Path]:
 
 
 def opening(directory: Path, function: str, outputs: tuple[tuple[str, str], ...] = TEXT) -> LoadRequest:
-    return LoadRequest(str(directory), function, ("id", "name"), outputs, text_of)
+    return LoadRequest(
+        directory=str(directory), function=function, inputs=("id", "name"), outputs=outputs, encode=text_of
+    )
 
 
 def answered(directory: Path, name: str, outputs: tuple[tuple[str, str], ...] = TEXT) -> dict[str, Any]:

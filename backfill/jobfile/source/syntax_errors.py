@@ -1,4 +1,4 @@
-"""PyYAML's syntax errors in words for a person, who most often wrote SQL that YAML reads otherwise."""
+"""PyYAML's syntax errors in words for a person, who most often wrote SQL that YAML reads differently."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _INDENTATION = "this line's indentation fits none above it"
 _QUOTE = "quote the value as a whole, or write it in lines after '|'"
 _ENDED = f"the value ends before this; {_QUOTE}"
 
-# A pattern of `context: problem`, whether the place is where the construct began, and our words.
+# A pattern of `context: problem`, whether the position is the beginning of the construct, and our words.
 _WORDS = tuple(
     (re.compile(pattern, re.DOTALL), at_begin, words)
     for pattern, at_begin, words in (

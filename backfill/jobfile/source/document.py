@@ -1,7 +1,7 @@
-"""A job file's text as YAML nodes, which keep their places, or everything that keeps it from being one tree.
+"""A job file's text as YAML nodes with their positions, or everything that keeps it from being one tree.
 
-YAML's own meanings stop here: tags, anchors, aliases, merge keys and a second document are refused, a key stands
-once, and a scalar stays the text that was written.
+Only plain YAML passes: tags, anchors, aliases, merge keys, duplicate keys and a second document are refused, and a
+scalar stays the text that was written.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from yaml.reader import ReaderError
 
 from backfill.jobfile.field_types import UnquotedScalar
-from backfill.jobfile.source_location import line_column
-from backfill.jobfile.yaml_errors import describe_syntax_error
+from backfill.jobfile.source.location import line_column
+from backfill.jobfile.source.syntax_errors import describe_syntax_error
 from backfill.values.text import shown
 
 CHARACTERS_MAX = 1_000_000
 DEPTH_MAX = 8
 NODES_MAX = 5_000
-"""More than a table of 1,600 columns takes. To judge each of a million would take minutes."""
+"""Enough for a table of 1,600 columns. Checking a million nodes would take minutes."""
 
 _LONG_ESCAPE = re.compile(r"\\U[0-9a-fA-F]{8}")
 
@@ -37,7 +37,7 @@ class DocumentProblem:
 
 
 def read(text: str) -> tuple[MappingNode | None, list[DocumentProblem]]:
-    """Return the file's mapping, or None where there is no one tree, and what is wrong with it so far."""
+    """Return the file's mapping, or None if there is no single tree, and what is wrong with it so far."""
     if len(text) > CHARACTERS_MAX:
         return None, [DocumentProblem(0, f"the file has {len(text)} characters; allowed are {CHARACTERS_MAX}")]
     try:
@@ -77,7 +77,7 @@ def _unreadable(text: str, error: Exception) -> DocumentProblem:
 
 
 def _check_events(text: str) -> tuple[list[DocumentProblem], bool]:
-    """Return the problems that events show, and whether nodes may be composed: not where they would nest or grow."""
+    """Return the problems that events show, and whether nodes may be composed: not if they would nest or grow."""
     problems: list[DocumentProblem] = []
     sound, depth, documents, nodes = True, 0, 0, 0
     for event in yaml.parse(text, yaml.SafeLoader):
@@ -139,7 +139,7 @@ def _check_keys(text: str, node: Node) -> Iterator[DocumentProblem]:
             yield DocumentProblem(index, "a merge key '<<'; write the keys themselves")
         elif key.value in places:
             line = line_column(text, places[key.value]).split(":")[0]
-            yield DocumentProblem(index, f"duplicate key {shown(key.value)}; it stands on line {line} already")
+            yield DocumentProblem(index, f"duplicate key {shown(key.value)}; it is on line {line} already")
         else:
             places[key.value] = index
         yield from _check_keys(text, value)

@@ -1,7 +1,7 @@
-"""Places in a job file: from a key, and a character of its value, back to the line and column that a person sees.
+"""Positions in a job file: from a key, and a character of its value, to the line and column that an editor shows.
 
-Lines and columns count from 1, in characters, as editors show them. A scalar's value differs from what was written
-(quotes, escapes, folded lines, indentation), but its visible characters stand in the same order in both.
+Lines and columns count from 1, in characters. A scalar's value differs from what was written (quotes, escapes, folded
+lines, indentation), but its visible characters are in the same order in both.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _BYTE_ORDER_MARK = "\ufeff"
 
 @dataclass(frozen=True, slots=True)
 class SourceNode:
-    """A node of the file: what a person calls it, and whether it is the one that was asked for or one around it."""
+    """A node of the file, its name in messages, and whether it is the requested one or the nearest around it."""
 
     node: Node
     label: str
@@ -35,10 +35,10 @@ class SourceNode:
 
 
 def find_node(root: MappingNode, path: tuple[str | int, ...]) -> SourceNode:
-    """Return the value at a path of keys and list places, or the nearest around it.
+    """Return the value at a path of keys and list indexes, or the nearest around it.
 
-    A mapping's pair may be named by its place, a column of `set` by its name in the catalog; `column` after either
-    is the key itself.
+    A mapping's pair may be named by its index, a column of `set` by its name in the catalog; `column` after either is
+    the key itself.
     """
     key: Node = root
     node: Node = root
