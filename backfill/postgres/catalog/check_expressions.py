@@ -124,6 +124,8 @@ def below(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 async def volatile_functions(connection: Connection, text: str) -> list[str]:
     """Return the volatile functions among the words of an expression, by name."""
+    if "(" not in text:
+        return []
     with translated(connection):
         cursor = await connection.execute(static("catalog/read_volatile"), {"expression": text})
         return [row[0] for row in await cursor.fetchall()]
