@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from backfill.engine.admission.control import AdmissionControl
 from backfill.engine.lane_group import LaneGroup
 from backfill.engine.leaf_run import LeafRun
-from backfill.engine.ports import JobSession, Runtime
+from backfill.engine.ports import JobSession, LeafSession, Runtime
 from backfill.engine.retry_loop import RetryLoop
 from backfill.engine.upkeep.maintenance import Maintenance
 from backfill.events.job import LockTaken, LockWaiting, PassRestarted, Started
@@ -92,9 +92,8 @@ class JobRun:
         try:
             if not own:
                 await self._lock(lambda: self.session.try_leaf(leaf.name), leaf.name)
-            proof = await self._run_leaf(leaf, leaf_place)
-            if not own:
-                proof = proof.of_leaf(leaf.name)
+            async with self._retry_loop.entered(lambda: self.session.open_leaf(leaf.name)) as leaf_session:
+                proof = await self._run_leaf(leaf_session, leaf, leaf_place)
         except LeafDropped as error:
             self.runtime.record(LeafRemoved(self.job.name, leaf.name, str(error)))
         except StatementRefused as error:
@@ -102,7 +101,8 @@ class JobRun:
                 raise
             self.runtime.record(LeafRemoved(self.job.name, leaf.name, str(error)))
         await self._maintenance.stop(self.session, self.control.job, "the leaf is done")
-        await self._retry_loop.run(lambda: self.session.close_leaf(leaf.name, proof))
+        if not own:
+            await self._retry_loop.run(lambda: self.session.release_leaf(leaf.name))
         if proof is None:
             return
         self._unconverged += proof.rows_unconverged or 0
@@ -118,18 +118,21 @@ class JobRun:
             )
             self.runtime.record(done)
 
-    async def _run_leaf(self, leaf: Leaf, leaf_place: LeafPlace) -> Verification:
-        opened = await self._retry_loop.run(lambda: self.session.open(leaf.name))
+    async def _run_leaf(self, session: LeafSession, leaf: Leaf, leaf_place: LeafPlace) -> Verification:
+        """Fill a leaf that is open; return its proof, which is kept."""
+        own, opened = leaf.name == str(self.job.table), session.opened
         self._maintenance.begin_leaf(self.control.job)
         self.group.start_leaf(leaf_place, opened.checkpoints)
         self._record_start(leaf_place, opened)
-        if leaf.name != str(self.job.table) or leaf_place.count > 1:
+        if not own or leaf_place.count > 1:
             self._record_leaf(leaf, leaf_place, opened)
         if opened.rewritten:
             self.runtime.record(PassRestarted(self.job.name, opened.rewritten))
-        sessions = await self.session.sessions(len(opened.checkpoints))
-        leaf_run = LeafRun(self.session, self.group, self.control, self._maintenance, self._retry_loop)
-        return await leaf_run.run(sessions, opened)
+        leaf_run = LeafRun(session, self.group, self.control, self._maintenance, self._retry_loop)
+        proof = await leaf_run.run()
+        proof = proof if own else proof.of_leaf(leaf.name)
+        await self._retry_loop.run(lambda: session.save_proof(proof))
+        return proof
 
     async def _is_leaf(self, name: str) -> bool:
         """Whether the table is still a leaf; True if that cannot be determined."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 from backfill.engine.admission.control import AdmissionControl
 from backfill.engine.lane import Lane
 from backfill.engine.lane_group import LaneGroup
-from backfill.engine.ports import JobSession, LaneSession
+from backfill.engine.ports import LaneSession, LeafSession
 from backfill.engine.rejected_rows import RejectedRowRetrier
 from backfill.engine.retry_loop import RetryLoop
 from backfill.engine.upkeep.maintenance import Maintenance
 from backfill.events.job import PassDone, PassRestarted, VerificationRestarted, Verified
 from backfill.events.throttle import WaitStarted
 from backfill.retry.sqlstate import Blame
-from backfill.table.batch import OpenedLeaf, Verification, with_counts
+from backfill.table.batch import Verification, with_counts
 from backfill.table.checkpoint import Checkpoint
 from backfill.throttle.wait_reason import WaitReason
 from backfill.values.errors import BackfillError, StatementRefused, TableRewritten
@@ -27,13 +27,13 @@ class LeafRun:
 
     def __init__(
         self,
-        session: JobSession,
+        session: LeafSession,
         group: LaneGroup,
         control: AdmissionControl,
         maintenance: Maintenance,
         retry_loop: RetryLoop,
     ) -> None:
-        self.session = session
+        self._session = session
         self._group = group
         self._control = control
         self._job = control.job.name
@@ -43,14 +43,16 @@ class LeafRun:
         self._lanes: list[Lane] = []
         self._gave_way: WaitReason | None = None
 
-    async def run(self, sessions: tuple[LaneSession, ...], opened: OpenedLeaf) -> Verification:
+    async def run(self) -> Verification:
         """Fill the leaf; return the last verification: the rows that remain cannot converge, or are rejected.
 
         Rows that an earlier run has rejected are retried first: the pass that met them may be behind them.
         """
-        await self.retry_rejected()
+        count = len(self._group.checkpoints)
+        sessions = await self._retry_loop.run(lambda: self._session.lanes(count))
+        await self.retry_rejected(sessions[0])
         self._lanes = [
-            Lane(session, self._group, self._control, opened.traits, checkpoint)
+            Lane(session, self._group, self._control, self._session.opened.traits, checkpoint)
             for session, checkpoint in zip(sessions, self._group.checkpoints, strict=True)
         ]
         await self._begin(self._group.checkpoints)
@@ -87,44 +89,43 @@ class LeafRun:
 
     async def _new_pass(self) -> None:
         try:
-            await self._begin(await self._retry_loop.run(lambda: self.session.new_pass(self._group.checkpoints)))
+            await self._begin(await self._retry_loop.run(lambda: self._session.new_pass(self._group.checkpoints)))
         except TableRewritten:
             await self._reopen()
 
     async def _reopen(self) -> None:
-        checkpoints, why = await self._retry_loop.run(lambda: self.session.reopen(self._group.checkpoints))
+        checkpoints, why = await self._retry_loop.run(lambda: self._session.reopen(self._group.checkpoints))
         await self._begin(checkpoints)
         self._record(PassRestarted(self._job, why))
 
     async def _begin(self, checkpoints: tuple[Checkpoint, ...]) -> None:
         self._group.move(checkpoints)
-        rejected = await self._retry_loop.run(self.session.read_rejected)
+        rejected = await self._retry_loop.run(self._session.read_rejected)
         known = frozenset(one.tid for one in rejected)
         for lane, checkpoint in zip(self._lanes, checkpoints, strict=True):
             lane.begin(checkpoint, known)
 
-    async def retry_rejected(self) -> None:
-        """Retry the rejected rows of the leaf, by the session that holds its checkpoints."""
+    async def retry_rejected(self, session: LaneSession) -> None:
+        """Retry the rejected rows of the leaf on one of its lanes."""
         checkpoint = self._group.checkpoints[0]
         leaf = checkpoint.leaf or str(self._control.job.table)
-        self._group.update(
-            await RejectedRowRetrier(self.session, self._control, self._retry_loop).retry_all(leaf, checkpoint)
-        )
+        retrier = RejectedRowRetrier(self._session, session, self._control, self._retry_loop)
+        self._group.update(await retrier.retry_all(leaf, checkpoint))
 
     async def verify(self) -> Verification:
         """Read the whole leaf once, after a pass."""
         return await self._retry_loop.run(self._verify)
 
     async def _verify(self) -> Verification:
-        await self._maintenance.stop(self.session, self._control.job, "the final read begins")
+        await self._maintenance.stop(self._session, self._control.job, "the final read begins")
         checkpoints = self._group.checkpoints
         try:
-            found = await self.session.verify(checkpoints[0].pass_number, self._give_way)
+            found = await self._session.verify(checkpoints[0].pass_number, self._give_way)
         except StatementRefused as error:
-            if self._retry_loop.blame(error) is not Blame.ROW or not self.session.disable_prediction():
+            if self._retry_loop.blame(error) is not Blame.ROW or not self._session.disable_prediction():
                 raise
             # `set` fails on a row: it is not foreseen then
-            found = await self.session.verify(checkpoints[0].pass_number, self._give_way)
+            found = await self._session.verify(checkpoints[0].pass_number, self._give_way)
         found = with_counts(found, checkpoints)
         verified = Verified(
             job=self._job,
@@ -142,9 +143,9 @@ class LeafRun:
         runtime = self._control.runtime
         if reason is not None:
             runtime.record(WaitStarted(self._job, reason, GIVE_WAY_S))
-            await self._control.save_wait(self.session, reason)
+            await self._control.save_wait(self._session, reason)
         elif self._gave_way is not None:
-            await self._control.save_wait(self.session, None)
+            await self._control.save_wait(self._session, None)
             self._record(VerificationRestarted(self._job, f"it gave way, {self._gave_way}"))
         self._gave_way = reason
         await runtime.sleep(GIVE_WAY_S if reason else 0)

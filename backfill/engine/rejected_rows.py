@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from backfill.engine.admission.control import AdmissionControl
-from backfill.engine.ports import JobSession
+from backfill.engine.ports import LaneSession, LeafSession
 from backfill.engine.retry_loop import RetryLoop
 from backfill.events.batch import RowRetried
 from backfill.retry.sqlstate import TIMEOUT_TRIES, Blame
@@ -18,7 +18,10 @@ from backfill.values.errors import StatementRefused
 class RejectedRowRetrier:
     """One row after the other, each admitted, in a transaction of its own that also removes it from the rejected."""
 
-    def __init__(self, session: JobSession, control: AdmissionControl, retry_loop: RetryLoop) -> None:
+    def __init__(
+        self, leaf_session: LeafSession, session: LaneSession, control: AdmissionControl, retry_loop: RetryLoop
+    ) -> None:
+        self._leaf_session = leaf_session
         self._session = session
         self._control = control
         self._retry_loop = retry_loop
@@ -26,7 +29,7 @@ class RejectedRowRetrier:
 
     async def retry_all(self, leaf: str, checkpoint: Checkpoint) -> Checkpoint:
         """Retry all rejected rows of the leaf; return the checkpoint, which stays where it is, with its fence."""
-        for row in await self._retry_loop.run(self._session.read_rejected):
+        for row in await self._retry_loop.run(self._leaf_session.read_rejected):
             checkpoint = await self._retry(leaf, checkpoint, row)
         return checkpoint
 
@@ -39,7 +42,7 @@ class RejectedRowRetrier:
             case RowsRefused(error):
                 result, message = "refused", str(error)
                 refused = replace(row, pass_number=checkpoint.pass_number, message=message)
-                await self._retry_loop.run(lambda: self._session.keep_rejected(checkpoint, refused, error))
+                await self._retry_loop.run(lambda: self._leaf_session.keep_rejected(checkpoint, refused, error))
         runtime = self._control.runtime
         runtime.record(RowRetried(job=self._control.job.name, leaf=leaf, key=row.key, result=result, message=message))
         await runtime.check_stop()
@@ -48,13 +51,13 @@ class RejectedRowRetrier:
     async def _attempt(self, checkpoint: Checkpoint, row: RejectedRow) -> BatchResult | RowsRefused | None:
         """Try one row; return None if it is gone. Raises StatementRefused if the row is not to blame, or not yet."""
         try:
-            tid = await self._session.find_rejected(row)
+            tid = await self._leaf_session.find_rejected(row)
         except StatementRefused as error:
             if (blame := self._retry_loop.blame(error)) is None:
                 raise
             return self._after_timeouts(RowsRefused(error, blame))
         if tid is None:
-            await self._session.forget_rejected(checkpoint, row)
+            await self._leaf_session.forget_rejected(checkpoint, row)
             return None
         result = await self._fill(checkpoint, row, tid)
         return self._after_timeouts(result) if isinstance(result, RowsRefused) else result

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from typing import TypeVar
 
 from backfill.engine.admission.limits import JobLimits
-from backfill.engine.ports import LaneSession, Runtime
+from backfill.engine.ports import Runtime, StatusSession
 from backfill.events.job import RetryScheduled
 from backfill.events.throttle import WaitStarted
 from backfill.retry import sqlstate
@@ -23,10 +23,10 @@ class RetryLoop:
 
     def __init__(
         self,
-        session: LaneSession,
+        session: StatusSession,
         runtime: Runtime,
         limits: JobLimits,
-        save_wait: Callable[[LaneSession, WaitReason], Awaitable[None]],
+        save_wait: Callable[[StatusSession, WaitReason], Awaitable[None]],
         lane: int = 0,
     ) -> None:
         self._session = session
@@ -46,6 +46,12 @@ class RetryLoop:
                 return await step()
             except StatementRefused as error:
                 await self._handle(error, shrink)
+
+    @asynccontextmanager
+    async def entered(self, manager: Callable[[], AbstractAsyncContextManager[T]]) -> AsyncGenerator[T, None]:
+        """Enter a context manager, and enter a new one after each failure that another attempt may cure."""
+        async with AsyncExitStack() as stack:
+            yield await self.run(lambda: stack.enter_async_context(manager()))
 
     def reset(self) -> None:
         """Count failures anew: something was committed."""

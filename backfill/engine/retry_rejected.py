@@ -7,7 +7,7 @@ from contextlib import suppress
 from backfill.engine.admission.control import AdmissionControl
 from backfill.engine.lane_group import LaneGroup
 from backfill.engine.leaf_run import LeafRun
-from backfill.engine.ports import RunSession, Runtime
+from backfill.engine.ports import JobSession, LeafSession, Runtime
 from backfill.engine.retry_loop import RetryLoop
 from backfill.engine.run_summary import RunSummary
 from backfill.engine.upkeep.maintenance import Maintenance
@@ -21,7 +21,7 @@ from backfill.values.errors import BackfillError, DatabaseError, LockHeld
 class RetryRejectedRun:
     """One job on one session: its lock, each of its rejected rows, and a proof of each leaf that had one."""
 
-    def __init__(self, job: Job, session: RunSession, runtime: Runtime) -> None:
+    def __init__(self, job: Job, session: JobSession, runtime: Runtime) -> None:
         self._job = job
         self._session = session
         self._runtime = runtime
@@ -73,19 +73,25 @@ class RetryRejectedRun:
             return leaf.proof
         if not own and (holder := await session.try_leaf(leaf.name)) is not None:
             raise LockHeld(f"leaf {leaf.name} is locked by {holder}")
-        opened = await self._retry_loop.run(lambda: session.open(leaf.name))
-        self._group.start_leaf(LeafPlace(), opened.checkpoints)
-        leaf_run = LeafRun(session, self._group, self._control, self._maintenance, self._retry_loop)
-        await leaf_run.retry_rejected()
-        proof = None
-        if all(checkpoint.pass_done for checkpoint in opened.checkpoints):
-            proof = await leaf_run.verify()
-        if proof is not None and proof.rows_fillable:
-            proof = None
-        if proof is not None and not own:
-            proof = proof.of_leaf(leaf.name)
-        await self._retry_loop.run(lambda: session.close_leaf(leaf.name, proof))
+        async with self._retry_loop.entered(lambda: session.open_leaf(leaf.name)) as leaf_session:
+            proof = await self._retry_open(leaf_session)
+            if proof is not None:
+                verified = proof = proof if own else proof.of_leaf(leaf.name)
+                await self._retry_loop.run(lambda: leaf_session.save_proof(verified))
+        if not own:
+            await self._retry_loop.run(lambda: session.release_leaf(leaf.name))
         return proof
+
+    async def _retry_open(self, session: LeafSession) -> Verification | None:
+        checkpoints = session.opened.checkpoints
+        self._group.start_leaf(LeafPlace(), checkpoints)
+        leaf_run = LeafRun(session, self._group, self._control, self._maintenance, self._retry_loop)
+        [lane] = await self._retry_loop.run(lambda: session.lanes(1))
+        await leaf_run.retry_rejected(lane)
+        if not all(checkpoint.pass_done for checkpoint in checkpoints):
+            return None
+        proof = await leaf_run.verify()
+        return None if proof.rows_fillable else proof
 
     @property
     def _worst_lag_s(self) -> float:

@@ -11,7 +11,7 @@ from contextlib import AbstractAsyncContextManager, suppress
 from backfill.engine.admission.control import AdmissionControl
 from backfill.engine.job_run import JobRun
 from backfill.engine.lane_group import LaneGroup
-from backfill.engine.ports import RunSession, Runtime
+from backfill.engine.ports import JobSession, Runtime
 from backfill.engine.retry_loop import final_error
 from backfill.engine.run_summary import RunSummary
 from backfill.engine.upkeep.maintenance import Maintenance
@@ -33,7 +33,7 @@ class JobSupervisor:
     def __init__(
         self,
         job: Job,
-        connect: Callable[[], AbstractAsyncContextManager[RunSession]],
+        connect: Callable[[], AbstractAsyncContextManager[JobSession]],
         runtime: Runtime,
         *,
         wait_for_lock: bool,
@@ -75,7 +75,7 @@ class JobSupervisor:
                     raise final from error
                 await self._recover(error)
 
-    async def _run_on(self, session: RunSession) -> Finished:
+    async def _run_on(self, session: JobSession) -> Finished:
         run = JobRun(self.job, session, self.runtime, self._control, self._maintenance)
         self._job_run = run
         try:
@@ -97,8 +97,8 @@ class JobSupervisor:
         await session.save_end(finished)
         return finished
 
-    async def _save_failure(self, session: RunSession, run: JobRun, error: BackfillError) -> None:
-        """Keep how the run ended, unless the job itself was refused and did nothing: then nothing is left of it."""
+    async def _save_failure(self, session: JobSession, run: JobRun, error: BackfillError) -> None:
+        """Save how the run ended, unless the job itself was refused and did nothing: then nothing is left of it."""
         start = self._start or run.start
         if isinstance(error, JobError) and start is not None and start.is_new and run.group.rows_total == 0:
             await session.withdraw(start)

@@ -18,10 +18,10 @@ from backfill.engine.supervisor import JobSupervisor
 from backfill.events.event import Event
 from backfill.events.job import Finished, Stopping
 from backfill.jobfile.load import JobFile
-from backfill.postgres.work.job_session import PgJobSession
+from backfill.postgres.work.job_session import PgJobSession, RestartOnce, open_job
 from backfill.service.shutdown import Shutdown
 from backfill.service.stdio import OUTPUT_LOST, mute_broken_streams
-from backfill.values.errors import BackfillError, Stopped
+from backfill.values.errors import BackfillError
 from backfill.values.exit_codes import ExitCode
 
 Reader = Callable[[Event, float], None]
@@ -39,11 +39,11 @@ class App:
     stop: Shutdown = field(init=False)
 
     def __post_init__(self) -> None:
-        """Let a signal be told as an event of the job that runs."""
+        """Record a signal as an event of the job that runs."""
         self.stop = Shutdown(lambda name: self.record(Stopping(self.job, name)) if self.job else None)
 
     def record(self, event: Event) -> None:
-        """Tell every reader, with the time; when one cannot write any more, stop as a pipe's writer does."""
+        """Pass the event to every reader. If a reader can no longer write, shut down as if on SIGPIPE."""
         at_s = time.monotonic()
         for reader in tuple(self.readers):
             try:
@@ -55,78 +55,76 @@ class App:
                 mute_broken_streams()
                 self.stop.request(signal.SIGPIPE, f"output cannot be written: {str(error.strerror).lower()}")
 
-    async def run(self, job_files: list[JobFile], tell: Callable[[BackfillError], None]) -> int:
+    async def run(self, job_files: list[JobFile], report: Callable[[BackfillError], None]) -> int:
         """Run the jobs in turn until one is not done; return its exit code, or else whether rows were left."""
         code = 0
         for job_file in job_files:
-            ended = await self.run_one(job_file, tell)
+            ended = await self.run_one(job_file, report)
             if ended not in (ExitCode.DONE, ExitCode.UNCONVERGED):
                 return ended
             code = max(code, ended)
         return code
 
-    async def run_one(self, job_file: JobFile, tell: Callable[[BackfillError], None]) -> int:
-        """Run one job to its end; return its exit code, after telling what ended it early."""
-        restart = [self.restart]
+    async def run_one(self, job_file: JobFile, report: Callable[[BackfillError], None]) -> int:
+        """Run one job to its end; return its exit code, after reporting what ended it early."""
+        restart = RestartOnce(wanted=self.restart)
 
         async def run(runtime: Runtime) -> Finished:
             job, wait = job_file.job, self.wait_for_lock
             return await JobSupervisor(job, lambda: self._session(job_file, restart), runtime, wait_for_lock=wait).run()
 
-        return await self._ended(job_file, run, tell)
+        return await self._ended(job_file, run, report)
 
-    async def retry_rejected(self, job_file: JobFile, tell: Callable[[BackfillError], None]) -> int:
-        """Try the rows again that a job has set aside; return the exit code: 0 only where the job is done then."""
+    async def retry_rejected(self, job_file: JobFile, report: Callable[[BackfillError], None]) -> int:
+        """Retry the rejected rows of a job; return the exit code: 0 only if the job is done then."""
 
         async def run(runtime: Runtime) -> Finished:
-            async with self._session(job_file, [False]) as session:
+            async with self._session(job_file, RestartOnce()) as session:
                 return await RetryRejectedRun(job_file.job, session, runtime).run()
 
-        return await self._ended(job_file, run, tell)
+        return await self._ended(job_file, run, report)
 
     async def _ended(
         self,
         job_file: JobFile,
         run: Callable[[Runtime], Awaitable[Finished]],
-        tell: Callable[[BackfillError], None],
+        report: Callable[[BackfillError], None],
     ) -> int:
-        """Run something of a job; return its exit code, after telling what ended it early."""
+        """Run something of a job; return its exit code, after reporting what ended it early."""
         self.job = job_file.job.name
         runtime = Runtime(record=self.record, now_s=time.monotonic, sleep=self.stop.sleep, jitter=random.random)
         try:
             finished = await run(runtime)
         except BackfillError as error:
-            if isinstance(error, Stopped):
-                error.exit_code = self.stop.exit_code
-            tell(error)
+            report(error)
             return error.exit_code
         finally:
             self.job = ""
         return ExitCode.DONE if finished.state == "done" else ExitCode.UNCONVERGED
 
     @asynccontextmanager
-    async def _session(self, job_file: JobFile, restart: list[bool]) -> AsyncIterator[PgJobSession]:
-        database = PgJobSession(self.dsn, job_file, restart=restart[0])
-        try:
-            async with AsyncExitStack() as stack:
-                with anyio.CancelScope() as opening:
-                    self.stop.interrupt = self.stop.cancel = _giving_up(opening)
-                    await stack.enter_async_context(database)
-                await self.stop.sleep(0)  # where a signal came before the session was open, this is the end
-                self.stop.interrupt, self.stop.cancel = database.interrupt, database.cancel_all
-                yield database
-        finally:
-            restart[0] = database.restart
-            self.stop.interrupt = self.stop.cancel = None
+    async def _session(self, job_file: JobFile, restart: RestartOnce) -> AsyncIterator[PgJobSession]:
+        async with AsyncExitStack() as stack:
+            with anyio.CancelScope() as opening, self.stop.cancels(_Opening(opening)):
+                session = await stack.enter_async_context(open_job(self.dsn, job_file, restart))
+            await self.stop.sleep(0)  # if a signal came before the session was open, this is the end
+            with self.stop.cancels(session):
+                yield session
 
 
-def _giving_up(scope: anyio.CancelScope) -> Callable[[], Awaitable[None]]:
-    """Return how to give up what a scope waits for: a server that does not answer has no statement to cancel."""
+@dataclass(frozen=True, slots=True)
+class _Opening:
+    """The attempt to open a session: a server that does not answer has no statement to cancel."""
 
-    async def give_up() -> None:
-        scope.cancel()
+    scope: anyio.CancelScope
 
-    return give_up
+    async def interrupt(self) -> None:
+        """Give up."""
+        self.scope.cancel()
+
+    async def cancel(self) -> None:
+        """Give up."""
+        self.scope.cancel()
 
 
 async def run_with_background(

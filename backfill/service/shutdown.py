@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Protocol
 
 import anyio
 
@@ -19,38 +20,52 @@ EXIT_CODES = {
 }
 
 
-class Shutdown:
-    """A request to stop that every sleep notices at once.
+class Cancellable(Protocol):
+    """Work that a signal ends: the session that is open now, or the attempt to open one."""
 
-    `interrupt` cancels what may be cancelled at any time (the verification read), `cancel` whatever runs; both
-    belong to the session that is open now.
-    """
+    async def interrupt(self) -> None:
+        """Cancel what may be cancelled at any time, such as the verification read."""
+
+    async def cancel(self) -> None:
+        """Cancel whatever runs."""
+
+
+class Shutdown:
+    """A request to stop that every sleep notices at once; signals also cancel what `cancels` names."""
 
     def __init__(self, announce: Callable[[str], None]) -> None:
         self.signal: signal.Signals | None = None
-        self.interrupt: Callable[[], Awaitable[None]] | None = None
-        self.cancel: Callable[[], Awaitable[None]] | None = None
+        self._work: Cancellable | None = None
         self._announce = announce
         self._by = ""
         self._event = anyio.Event()
 
     @property
     def exit_code(self) -> int:
-        """Return the shell's code of the signal that came, 0 while none did."""
+        """Return the shell's code of the signal that came, 0 while there was none."""
         return EXIT_CODES[self.signal] if self.signal else 0
 
+    @contextmanager
+    def cancels(self, work: Cancellable) -> Iterator[None]:
+        """Let signals interrupt or cancel this work while the block runs."""
+        outer, self._work = self._work, work
+        try:
+            yield
+        finally:
+            self._work = outer
+
     async def listen(self) -> None:
-        """Take signals until cancelled."""
+        """Handle signals until cancelled."""
         with anyio.open_signal_receiver(*SIGNALS) as signals:
             async for number in signals:
-                act = self.interrupt if self.signal is None else self.cancel
+                first, work = self.signal is None, self._work
                 self.request(signal.Signals(number))
-                if act is not None:
+                if work is not None:
                     with suppress(DatabaseError):  # a session that is gone has nothing left to cancel
-                        await act()
+                        await (work.interrupt() if first else work.cancel())
 
     def request(self, number: signal.Signals, detail: str = "") -> None:
-        """Stop once the batch in flight has ended; only the first request is told, with its detail."""
+        """Stop once the batch in flight has ended; only the first request is announced, with its detail."""
         if self.signal is None:
             self.signal = number
             self._by = f"{number.name} ({detail})" if detail else number.name
@@ -63,4 +78,4 @@ class Shutdown:
             with anyio.move_on_after(delay_s):
                 await self._event.wait()
         if self.signal is not None:
-            raise Stopped(f"stopped by {self._by}; the checkpoint stands, run again to go on")
+            raise Stopped(f"stopped by {self._by}; the checkpoint stands, run again to go on", self.exit_code)

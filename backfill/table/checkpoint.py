@@ -163,6 +163,22 @@ def restart(checkpoint: Checkpoint, end_page: int, layout: Layout) -> Checkpoint
     return _open_window(fresh, 0)
 
 
+def begin_lanes(pages: int, lanes: int, before: tuple[Checkpoint, ...]) -> tuple[Checkpoint, ...]:
+    """Return checkpoints at the start of the table, with the fence of those before and what their lanes have done."""
+    none = Checkpoint(end_page=pages, leaf=before[0].leaf, sequence=before[0].sequence)
+    kept = [before[lane] if lane < len(before) else none for lane in range(lanes)]
+    for gone in before[lanes:]:
+        kept[0] = replace(
+            kept[0],
+            rows_total=kept[0].rows_total + gone.rows_total,
+            rows_unconverged=kept[0].rows_unconverged + gone.rows_unconverged,
+            wal_bytes=kept[0].wal_bytes + gone.wal_bytes,
+        )
+    epoch = max(checkpoint.epoch for checkpoint in kept)
+    placed = (replace(checkpoint, lane=lane, lanes=lanes, epoch=epoch) for lane, checkpoint in enumerate(kept))
+    return tuple(restart(checkpoint, pages, Layout()) for checkpoint in placed)
+
+
 def advance(checkpoint: Checkpoint, reached: Tid) -> Checkpoint:
     """Return the place after everything below `reached` in this stripe is done."""
     if reached < checkpoint.window_limit:

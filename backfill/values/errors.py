@@ -90,3 +90,7 @@ class LeafDropped(BackfillError):
 
 class Stopped(BackfillError):
     """The process was asked to stop; the checkpoint is saved."""
+
+    def __init__(self, message: str, exit_code: int = 1) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code

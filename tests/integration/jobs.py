@@ -26,7 +26,7 @@ from backfill.postgres.catalog.table import read_table
 from backfill.postgres.session.connection import Connection, connect
 from backfill.postgres.statements.compose import Statements, compose
 from backfill.postgres.statements.predicates import RowPredicates
-from backfill.postgres.work.job_session import PgJobSession as Session
+from backfill.postgres.work.job_session import open_job
 from backfill.table.batch import BatchResult, OpenedLeaf
 from backfill.table.checkpoint import Checkpoint, Layout, lay_out
 from backfill.table.definition import Column, Table, TableIdentity
@@ -35,6 +35,7 @@ from backfill.values.identifier import TableName
 from tests.factories import admission, job, run_order
 from tests.fault_injection import Primary
 from tests.fixtures_postgres import Database
+from tests.integration.worker import Worker as Session
 from tests.roles import dismiss, employ_first
 
 if TYPE_CHECKING:
@@ -147,7 +148,7 @@ async def open_leaf(worker: Session) -> OpenedLeaf:
 
 async def next_pass(worker: Session, checkpoint: Checkpoint) -> Checkpoint:
     """Begin the next pass of a job with one lane."""
-    [begun] = await worker.new_pass((checkpoint,))
+    [begun] = await worker.leaf.new_pass((checkpoint,))
     return begun
 
 
@@ -159,7 +160,7 @@ async def start_again(worker: Session, checkpoint: Checkpoint) -> tuple[Checkpoi
 
 async def fill(worker: Session, checkpoint: Checkpoint, batch_range: BatchRange) -> BatchResult:
     """Run one batch that must be committed."""
-    done = await run_order(worker, checkpoint, batch_range, admission(batch_range.rows))
+    done = await run_order(worker.lane, checkpoint, batch_range, admission(batch_range.rows))
     assert isinstance(done, BatchResult), done
     return done
 
@@ -185,4 +186,4 @@ async def run(dsn: str, job: JobFile) -> tuple[Finished, list[Event]]:
     """Run a whole job as `backfill run` does, in this process; return how it ended and what it told."""
     events: list[Event] = []
     runtime = Runtime(record=events.append, now_s=time.monotonic, sleep=anyio.sleep, jitter=lambda: 0.5)
-    return await JobSupervisor(job.job, lambda: Session(dsn, job), runtime, wait_for_lock=True).run(), events
+    return await JobSupervisor(job.job, lambda: open_job(dsn, job), runtime, wait_for_lock=True).run(), events

@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Any, cast
 
 from backfill.engine.admission.control import AdmissionControl
-from backfill.engine.ports import JobSession, Runtime
+from backfill.engine.ports import LaneSession, Runtime
 from backfill.engine.upkeep.maintenance import Maintenance
 from backfill.events.event import Event
 from backfill.events.throttle import WaitStarted
@@ -49,7 +49,7 @@ class Loop:
         return self
 
     async def _run(self) -> None:
-        session = cast(JobSession, self.plant)
+        session = cast(LaneSession, self.plant)
         with suppress(Over):
             while True:
                 run = await self.control.admit(session, Checkpoint(end_page=1, stripe=self.stripe))

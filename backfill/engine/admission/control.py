@@ -16,7 +16,7 @@ import anyio
 from backfill.engine.admission.limits import JobLimits
 from backfill.engine.admission.readings import ReadingRecorder
 from backfill.engine.admission.wait_persistence import WaitPersistence
-from backfill.engine.ports import LaneSession, Runtime
+from backfill.engine.ports import LaneSession, Runtime, StatusSession
 from backfill.events.build import limits_changed, throttle_decision
 from backfill.events.throttle import ThrottleDecision, WaitStarted
 from backfill.jobfile.job import Job
@@ -160,7 +160,7 @@ class AdmissionControl:
             learned, now_s, batch.blocked_sessions, self.job.throttle.max_blocked_sessions
         )
 
-    async def save_wait(self, session: LaneSession, reason: WaitReason | None) -> None:
+    async def save_wait(self, session: StatusSession, reason: WaitReason | None) -> None:
         """Keep what the job waits for where `status` finds it."""
         await self._waits.save(session, reason, self.throttle_state.expected)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backfill.engine.ports import LaneSession, Runtime
+from backfill.engine.ports import Runtime, StatusSession
 from backfill.throttle.wait_reason import PACE_KINDS, WaitKind, WaitReason
 
 SAVE_SPACING_S = 1.0
@@ -16,7 +16,7 @@ class WaitPersistence:
         self._saved: tuple[WaitKind | None, frozenset[str]] = (None, frozenset())
         self._saved_s = float("-inf")
 
-    async def save(self, session: LaneSession, reason: WaitReason | None, replicas_seen: frozenset[str]) -> None:
+    async def save(self, session: StatusSession, reason: WaitReason | None, replicas_seen: frozenset[str]) -> None:
         """Save why the next batch waits, None when it does not, and the replicas that were seen."""
         kind = None if reason is None or reason.kind in PACE_KINDS else reason.kind
         current = (kind, replicas_seen)

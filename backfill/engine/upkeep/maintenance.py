@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backfill.engine.ports import LaneSession, Runtime
+from backfill.engine.ports import LaneSession, Runtime, StatusSession
 from backfill.engine.upkeep.compression import CompressionSwitch
 from backfill.engine.upkeep.vacuum import VacuumSupervisor
 from backfill.jobfile.job import Job
@@ -34,7 +34,7 @@ class Maintenance:
         """Go on with another table."""
         self._vacuum.begin(job)
 
-    async def stop(self, session: LaneSession, job: Job, why: str) -> None:
+    async def stop(self, session: StatusSession, job: Job, why: str) -> None:
         """End the vacuum that runs, if any."""
         await self._vacuum.stop(session, job, why)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from backfill.engine.ports import LaneSession, Runtime
+from backfill.engine.ports import LaneSession, Runtime, StatusSession
 from backfill.events.vacuum import VacuumDone, VacuumNotPermitted, VacuumStarted
 from backfill.jobfile.job import Job
 from backfill.table.batch import BatchResult
@@ -79,13 +79,13 @@ class VacuumSupervisor:
             case _:
                 pass
 
-    async def stop(self, session: LaneSession, job: Job, why: str) -> None:
+    async def stop(self, session: StatusSession, job: Job, why: str) -> None:
         """End the one that runs, if any, and record how it ended."""
         if self._memory.running_s is not None and (ended := await session.stop_vacuum(why)) is not None:
             with suppress(DatabaseError):  # the session itself may be what ended
                 await self._end(session, job, ended)
 
-    async def _end(self, session: LaneSession, job: Job, ended: VacuumResult) -> None:
+    async def _end(self, session: StatusSession, job: Job, ended: VacuumResult) -> None:
         if self._done(job, ended):
             await session.save_vacuum(vacuum.summary(ended))
 

@@ -4,22 +4,18 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from backfill.jobfile.job import Job
-from backfill.jobfile.load import JobFile
 from backfill.postgres.mapping.row_mapper import RowMapper
-from backfill.postgres.monitor.side_connection import replica_name
-from backfill.postgres.session.connection import Connection, bound, translated
 from backfill.postgres.session.missing_rights import with_grant
 from backfill.postgres.state import checkpoint as stored
-from backfill.postgres.state import job as job_state
 from backfill.postgres.statements.compose import Statements, vacuum_of
 from backfill.postgres.work import reads, rejected
 from backfill.postgres.work.batch import run_batch
 from backfill.postgres.work.batch_statement import BatchStatement
 from backfill.postgres.work.compression import compressing
-from backfill.postgres.work.signal_reader import SignalReader
+from backfill.postgres.work.job_connection import JobConnection, PgStatusSession, SharedJob
 from backfill.retry import sqlstate
 from backfill.table.batch import (
     BatchRequest,
@@ -34,47 +30,58 @@ from backfill.table.definition import Table
 from backfill.table.row_counts import BatchRange, RowCounts
 from backfill.table.sparse_rows import RowAddresses, read_end
 from backfill.table.stripe_plan import PageProfile
-from backfill.throttle.signals import Signals, VacuumResult
-from backfill.throttle.wait_reason import WaitReason
+from backfill.throttle.signals import Signals
 from backfill.upkeep.vacuum_choice import VacuumCost
 from backfill.values.errors import StatementRefused
 
 
-class PgLaneSession:
-    """A connection, and the leaf that it works on."""
+@dataclass(slots=True)
+class LeafTable:
+    """The table of the leaf that is open, as all its lanes see it; `predicting` asks rows what the UPDATE would do."""
 
-    _compression: str | None = None
-    """How the last batch's full-page images were to be compressed: what else we do goes by it."""
-
-    def __init__(
-        self,
-        connection: Connection,
-        job_file: JobFile,
-        observer: SignalReader,
-        table: Table,
-        statements: Statements,
-        mapper: RowMapper | None = None,
-    ) -> None:
-        self.connection = connection
-        self.job_file = job_file
-        self.job = job_file.job
-        self._observer = observer
-        self._table = table
-        self._statements = statements
-        self._mapper = mapper
+    table: Table
+    statements: Statements
+    predicting: bool = True
 
     def turn_to(self, table: Table, statements: Statements) -> None:
-        """Work on another leaf, or on what has become of this one."""
-        self._table, self._statements = table, statements
+        """Work on what has become of the table."""
+        self.table, self.statements = table, statements if self.predicting else statements.unforeseen or statements
+
+    def disable_prediction(self) -> bool:
+        """Stop asking of a row what the UPDATE would make of it; return whether that was asked."""
+        unforeseen, self.predicting = self.statements.unforeseen, False
+        self.statements = unforeseen or self.statements
+        return unforeseen is not None
+
+
+class PgLaneSession(PgStatusSession):
+    """A connection, and the leaf that it works on."""
+
+    def __init__(self, connection: JobConnection, shared: SharedJob, leaf_table: LeafTable) -> None:
+        super().__init__(connection, shared)
+        self._leaf_table = leaf_table
 
     @property
     def rows_at_once(self) -> int:
         """Rows that the job's function maps in good time."""
         return self._mapper.rows_at_once if self._mapper else self.job.batch.max_rows
 
+    @property
+    def _mapper(self) -> RowMapper | None:
+        return self._own.mapper
+
+    @property
+    def _table(self) -> Table:
+        return self._leaf_table.table
+
+    @property
+    def _statements(self) -> Statements:
+        return self._leaf_table.statements
+
     async def read_signals(self) -> Signals:
         """Read everything that our WAL can hurt."""
-        return await self._observer.read(self.connection, self._table.identity.oid)
+        await self._own.follow_limits(self.job)
+        return await self._shared.signals.read(self.connection, self._table.identity.oid)
 
     async def read_page_profile(self, checkpoint: Checkpoint) -> PageProfile | None:
         """Look at the first pages of the scan's window; None where no row there is due."""
@@ -83,7 +90,7 @@ class PgLaneSession:
 
     async def count_rows(self, checkpoint: Checkpoint, rows: int, pages: int) -> RowCounts:
         """Count matching rows from the scan's place on, in slices that hold at most `rows`, of so many pages."""
-        async with self._granting(), compressing(self.connection, self._compression):
+        async with self._granting(), compressing(self.connection, self._own.compression):
             return await reads.count_rows(self.connection, self._statements, checkpoint, rows, pages)
 
     async def find_rows(self, checkpoint: Checkpoint, pages: int) -> RowAddresses:
@@ -97,10 +104,8 @@ class PgLaneSession:
             return await reads.read_rows(self.connection, self._statements, checkpoint, batch_range)
 
     def disable_prediction(self) -> bool:
-        """Ask no more of a row what the UPDATE would make of it; return whether that was asked."""
-        unforeseen = self._statements.unforeseen
-        self._statements = unforeseen or self._statements
-        return unforeseen is not None
+        """Stop asking of a row what the UPDATE would make of it, in any lane; return whether that was asked."""
+        return self._leaf_table.disable_prediction()
 
     async def map_rows(self, checkpoint: Checkpoint, batch_range: BatchRange) -> None:
         """Let the job's function work, where it has one, before the batch is let through."""
@@ -117,7 +122,7 @@ class PgLaneSession:
             if request.again is not None:  # that row alone, wherever the place is
                 checkpoint = replace(checkpoint, layout=Layout(), stripe=0, next=request.batch_range.tids[0])
             values = await self._mapper.values(connection, statements, checkpoint, request.batch_range)
-        self._compression = request.admission.compression
+        self._own.compression = request.admission.compression
         batch = BatchStatement(
             connection=connection,
             statements=statements,
@@ -126,7 +131,7 @@ class PgLaneSession:
             request=request,
             charge=attribute_wal,
             values=values,
-            where_at=self.job_file.at("where"),
+            where_at=self._own.job_file.at("where"),
         )
         try:
             async with self._granting():
@@ -154,40 +159,15 @@ class PgLaneSession:
         [moved] = await stored.move(self.connection, self.job.name, (checkpoint,))
         return moved
 
-    async def save_wait(self, reason: WaitReason | None, replicas_seen: frozenset[str]) -> None:
-        """Tell `status` what the job waits for, and keep it among the events."""
-        text = str(reason) if reason else None
-        asked = frozenset(map(replica_name, self.job.throttle.replicas.direct))  # never out of view, only unknown
-        await job_state.save_reason(self.connection, self.job.name, text, replicas_seen - asked)
-        if reason is not None:
-            await job_state.save_event(self.connection, self.job.name, reason.kind, str(reason))
-
     async def apply_limits(self, job: Job) -> None:
-        """Keep another limit of rows from the next batch on, and other timeouts."""
-        self.job = job
-        if self._mapper:
-            self._mapper.timeout_s = job.statement_timeout_s
-        await bound(self.connection, job)
+        """Keep other limits; the other lanes follow when they read the signals."""
+        self._shared.job = job
+        await self._own.follow_limits(job)
 
     async def start_vacuum(self, cost: VacuumCost) -> None:
         """Begin a VACUUM of the leaf on a connection of its own."""
         statement = vacuum_of(self._table, self.connection.info.server_version)
-        self._observer.vacuum.start(statement, cost, self._compression)
-
-    async def stop_vacuum(self, why: str) -> VacuumResult | None:
-        """End the VACUUM that runs."""
-        return await self._observer.vacuum.stop(why)
-
-    async def save_vacuum(self, text: str) -> None:
-        """Keep among the events how a VACUUM ended."""
-        await job_state.save_event(self.connection, self.job.name, "vacuumed", text)
-
-    async def cancel(self) -> None:
-        """Cancel the statement that runs now; its transaction is rolled back. So is the job's function."""
-        if self._mapper:
-            self._mapper.kill()
-        with translated():
-            await self.connection.cancel_safe(timeout=5)
+        self._shared.signals.vacuum.start(statement, cost, self._own.compression)
 
     @asynccontextmanager
     async def _granting(self) -> AsyncGenerator[None, None]:
@@ -196,9 +176,3 @@ class PgLaneSession:
             yield
         except StatementRefused as error:
             raise await with_grant(self.connection, error, self._table.name.name) from None
-
-    async def close(self) -> None:
-        """Close the session, and end the process of the job's function."""
-        if self._mapper:
-            await self._mapper.close()
-        await self.connection.close()

@@ -14,7 +14,7 @@ from backfill.engine.supervisor import JobSupervisor
 from backfill.events.event import Event
 from backfill.events.job import Finished
 from backfill.jobfile.load import JobFile
-from backfill.postgres.work.job_session import PgJobSession as Session
+from backfill.postgres.work.job_session import open_job
 from tests.fixtures_postgres import Database
 from tests.integration.jobs import run_sql
 
@@ -66,7 +66,7 @@ async def told(dsn: str, job: JobFile, act: Callable[[Event], None] = lambda _: 
         act(event)
 
     runtime = Runtime(record=record, now_s=time.monotonic, sleep=anyio.sleep, jitter=lambda: 0.5)
-    return await JobSupervisor(job.job, lambda: Session(dsn, job), runtime, wait_for_lock=True).run(), events
+    return await JobSupervisor(job.job, lambda: open_job(dsn, job), runtime, wait_for_lock=True).run(), events
 
 
 def of(events: list[Any], kind: type[Event]) -> list[Any]:

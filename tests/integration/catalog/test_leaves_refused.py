@@ -11,11 +11,11 @@ from backfill.events.event import Event
 from backfill.events.job import LockWaiting
 from backfill.events.leaf import LeafDone, LeafStarted
 from backfill.postgres.plan.make import make_plan
-from backfill.postgres.work.job_session import PgJobSession as Session
 from backfill.values.errors import Halted, JobError
 from tests.fixtures_postgres import Database
 from tests.integration.catalog.leaves_of_users import TREES, of, partitioned, ranges, told
 from tests.integration.jobs import job_file, run, run_sql, session
+from tests.integration.worker import Worker as Session
 
 pytestmark = pytest.mark.anyio
 
@@ -50,7 +50,7 @@ async def test_the_leaf_at_work_is_locked_for_other_jobs_and_free_afterwards(emp
         assert await worker.try_leaf("public.users_0") is None
         async with Session(empty.dsn, job_file(name="alone", table="public.users_0")) as other:
             held.append(await other.try_lock())
-            await worker.close_leaf("public.users_0", None)
+            await worker.release_leaf("public.users_0")
             held.append(await other.try_lock())
     assert "backfill:users-handle@" in str(held[0])
     assert held[1] is None

@@ -17,7 +17,6 @@ from backfill.events.batch import BatchDone
 from backfill.events.job import PassDone, RetryScheduled
 from backfill.jobfile.load import JobFile
 from backfill.postgres.plan.make import make_plan
-from backfill.postgres.work.job_session import PgJobSession as Session
 from backfill.table.batch import BatchResult
 from backfill.table.row_counts import BatchRange
 from backfill.values.errors import BackfillError, FunctionError, JobError, RowRefused, StatementRefused, WhereStaysTrue
@@ -36,6 +35,7 @@ from tests.integration.jobs import (
     run_sql,
     session,
 )
+from tests.integration.worker import Worker as Session
 
 pytestmark = pytest.mark.anyio
 
@@ -376,7 +376,7 @@ async def test_a_second_signal_ends_the_function(users: Database, tmp_path: Path
 
             async def cancel() -> None:
                 await anyio.sleep(0.2)
-                await worker.cancel_all()
+                await worker.session.cancel()
 
             tasks.start_soon(cancel)
             with anyio.fail_after(10), pytest.raises(StatementRefused, match="was killed by signal 9"):

@@ -12,7 +12,6 @@ import pytest
 from backfill.postgres.monitor.read_signals import read_signals
 from backfill.postgres.session.connection import connect
 from backfill.postgres.session.server import read_server
-from backfill.postgres.work.job_session import PgJobSession as Session
 from backfill.sandbox import Sandbox, Server
 from backfill.sandbox.wait import wait_until
 from backfill.table.batch import BatchResult
@@ -20,6 +19,7 @@ from backfill.throttle.signals import ProbeAnswer, Replica, Signals
 from tests.factories import admission, run_order
 from tests.fixtures_postgres import Cluster, Database
 from tests.integration.jobs import asleep, job_file, make_users, next_cut, open_leaf, run_sql, session
+from tests.integration.worker import Worker as Session
 
 pytestmark = pytest.mark.anyio
 
@@ -41,7 +41,7 @@ $$
 async def until(session: Session, condition: Callable[[Signals], object]) -> Signals:
     """Read until it is so."""
     deadline_s = time.monotonic() + WAIT_S
-    while not condition(signals := await session.read_signals()):
+    while not condition(signals := await session.lane.read_signals()):
         assert time.monotonic() < deadline_s, signals
         await anyio.sleep(0.05)
     return signals
@@ -287,7 +287,7 @@ async def test_sessions_that_wait_for_our_locks_are_counted_and_those_behind_the
                 await connection.execute("update users set email = 'new' where id = 1")
 
         async def fill() -> None:
-            done = await run_order(worker, checkpoint, batch_range, admission(10))
+            done = await run_order(worker.lane, checkpoint, batch_range, admission(10))
             assert isinstance(done, BatchResult)
             assert done.blocked_sessions == 2
 
@@ -316,7 +316,9 @@ async def test_a_flushed_batch_is_on_disk_when_it_is_committed(database: Databas
     behind = "select (pg_current_wal_insert_lsn() - pg_current_wal_flush_lsn())::bigint"
     async with session(database.dsn, job_file()) as worker:
         checkpoint = (await open_leaf(worker)).checkpoints[0]
-        done = await run_order(worker, checkpoint, await next_cut(worker, checkpoint, 500), admission(500, flush=True))
+        done = await run_order(
+            worker.lane, checkpoint, await next_cut(worker, checkpoint, 500), admission(500, flush=True)
+        )
         assert isinstance(done, BatchResult)
         signals = await worker.read_signals()
         assert signals.flush_lsn >= done.insert_lsn

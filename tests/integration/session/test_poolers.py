@@ -15,7 +15,6 @@ from backfill.postgres.plan.make import make_plan
 from backfill.postgres.session import pooler as pooling
 from backfill.postgres.state.schema import init
 from backfill.postgres.state.status import read_status
-from backfill.postgres.work.job_session import PgJobSession as Session
 from backfill.sandbox.wait import wait_until
 from backfill.throttle.signals import Signals
 from backfill.upkeep.vacuum_choice import VacuumCost
@@ -23,6 +22,7 @@ from backfill.values.errors import Halted, StatementRefused
 from tests.acceptance.worker import run_job, write_job
 from tests.fixtures_postgres import Cluster, Database
 from tests.integration.jobs import asleep, fill, job_file, make_users, next_cut, open_leaf, run, run_sql, session
+from tests.integration.worker import Worker as Session
 from tests.pooler import Pooler, why_absent
 
 pytestmark = [pytest.mark.anyio, pytest.mark.skipif(why_absent() is not None, reason=str(why_absent()))]
@@ -91,7 +91,7 @@ async def test_our_vacuum_behind_a_pooler_gives_way_to_whoever_waits(database: D
         await worker.start_vacuum(VacuumCost(1, 100.0))
         progress = "select pid from pg_stat_progress_vacuum"
         await until(worker, lambda _: database.query(progress))
-        assert database.query(progress) == [(worker._observer.vacuum.pid,)]
+        assert database.query(progress) == [(worker.session._shared.signals.vacuum.pid,)]
         assert (await worker.read_signals()).upkeep.vacuumed_by is None
         await asyncio.to_thread(run_sql, database, "alter table users add column more int")
         ended = (await until(worker, lambda seen: seen.vacuumed)).vacuumed
@@ -102,7 +102,7 @@ async def test_our_vacuum_behind_a_pooler_gives_way_to_whoever_waits(database: D
 async def until(worker: Session, condition: Callable[[Signals], object]) -> Signals:
     """Wait as a worker does: it reads all the while, or its vacuum would end."""
     for _ in range(500):
-        if condition(seen := await worker.read_signals()):
+        if condition(seen := await worker.lane.read_signals()):
             return seen
         await asyncio.sleep(0.02)
     raise AssertionError("not in time")

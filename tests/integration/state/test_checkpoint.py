@@ -10,7 +10,6 @@ import pytest
 from backfill.events.job import Finished
 from backfill.postgres.session.connection import worker_name
 from backfill.postgres.state.job import changed, spec_of
-from backfill.postgres.work.job_session import PgJobSession as Session
 from backfill.table.checkpoint import Checkpoint, Layout, Tid, begin
 from backfill.table.row_counts import BatchRange
 from backfill.throttle.wait_reason import WaitKind, WaitReason
@@ -29,6 +28,7 @@ from tests.integration.jobs import (
     start_again,
     take_lock,
 )
+from tests.integration.worker import Worker as Session
 
 pytestmark = pytest.mark.anyio
 
@@ -232,7 +232,7 @@ async def test_a_checkpoint_that_was_edited_to_no_place_at_all_begins_anew(users
     users.query("update backfill.checkpoint set " + edit)
     async with session(users.dsn, JOB) as worker:
         opened = await open_leaf(worker)
-        assert opened.rewritten == "its checkpoint was changed by hand to a place that cannot be"
+        assert opened.rewritten == "its checkpoint was changed by hand to a position that cannot be"
         assert (opened.checkpoints[0].next, opened.checkpoints[0].rows_total, opened.resumed) == (
             Tid(0),
             left.rows_total,
@@ -329,7 +329,8 @@ async def test_a_started_job_may_not_become_another_one_unless_told_to(users: Da
     async with session(users.dsn, changed, restart=True) as worker:
         opened = await open_leaf(worker)
         assert (opened.resumed, opened.rewritten, opened.checkpoints[0].rows_total) == (False, None, 0)
-        assert not worker.restart
+        with worker.session._restart.take() as restart:
+            assert not restart
     assert users.query("select spec from backfill.job") == [(spec_of(changed.job),)]
     async with session(users.dsn, changed) as worker:
         assert (await open_leaf(worker)).resumed

@@ -12,11 +12,11 @@ from backfill.postgres.session.connection import connect
 from backfill.postgres.state.overrides import tune
 from backfill.postgres.state.schema import create_state, init, init_script
 from backfill.postgres.state.status import read_status
-from backfill.postgres.work.job_session import PgJobSession as Session
 from backfill.values.errors import Halted
 from backfill.values.identifier import quote
 from tests.fixtures_postgres import Database
 from tests.integration.jobs import job_file, make_users, run, run_sql
+from tests.integration.worker import Worker as Session
 
 pytestmark = pytest.mark.anyio
 

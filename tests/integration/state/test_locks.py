@@ -9,11 +9,11 @@ import pytest
 
 from backfill.postgres.session.connection import worker_name
 from backfill.postgres.state.locks import lock_key, try_lock
-from backfill.postgres.work.job_session import PgJobSession as Session
 from backfill.sandbox.wait import wait_until
 from backfill.values.errors import ConnectionLost
 from tests.fixtures_postgres import Cluster, Database
 from tests.integration.jobs import connected, create_database, drop_database, job_file, run_sql, session, take_lock
+from tests.integration.worker import Worker as Session
 
 pytestmark = pytest.mark.anyio
 

@@ -18,7 +18,6 @@ from backfill.postgres.session.connection import connect
 from backfill.postgres.state.migrations import KEY, latest, migrations
 from backfill.postgres.state.schema import create_state, init, init_script
 from backfill.postgres.state.status import read_status
-from backfill.postgres.work.job_session import PgJobSession as Session
 from backfill.sandbox import Server
 from backfill.values.errors import Halted, StatementRefused
 from backfill.values.identifier import quote
@@ -26,6 +25,7 @@ from tests import fixtures
 from tests.fixtures.killed_jobs import JOBS, KilledJob
 from tests.fixtures_postgres import Database
 from tests.integration.jobs import create_database, drop_database, job_file, run, run_sql
+from tests.integration.worker import Worker as Session
 
 pytestmark = [pytest.mark.anyio, pytest.mark.majors(14, 18)]
 

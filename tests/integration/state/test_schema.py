@@ -18,11 +18,11 @@ from backfill.postgres.session.connection import connect
 from backfill.postgres.session.server import ServerFacts, check_server, read_server
 from backfill.postgres.state.schema import StateFacts, create_state, init, init_script, read_state
 from backfill.postgres.state.status import read_status
-from backfill.postgres.work.job_session import PgJobSession as Session
 from backfill.values.errors import ConnectionLost, Halted, JobError
 from backfill.values.identifier import quote
 from tests.fixtures_postgres import Cluster, Database
 from tests.integration.jobs import job_file, make_users, run, run_sql
+from tests.integration.worker import Worker as Session
 
 pytestmark = pytest.mark.anyio
 

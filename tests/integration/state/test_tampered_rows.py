@@ -10,12 +10,12 @@ import pytest
 from backfill.postgres.state.decisions import read_decisions
 from backfill.postgres.state.overrides import tune
 from backfill.postgres.state.status import read_status
-from backfill.postgres.work.job_session import PgJobSession as Session
 from backfill.table.row_counts import BatchRange
 from backfill.throttle.wait_reason import WaitKind, WaitReason
 from backfill.values.errors import BackfillError, Halted
 from tests.fixtures_postgres import Database
 from tests.integration.jobs import fill, job_file, make_users, next_cut, open_leaf, run, run_sql, session
+from tests.integration.worker import Worker as Session
 
 pytestmark = pytest.mark.anyio
 

@@ -13,7 +13,6 @@ from backfill.engine.retry_rejected import RetryRejectedRun
 from backfill.events.batch import RowRetried
 from backfill.events.event import Event
 from backfill.jobfile.load import JobFile
-from backfill.postgres.work.job_session import PgJobSession as Session
 from backfill.table.checkpoint import Checkpoint, Tid
 from backfill.table.row_counts import BatchRange
 from backfill.values.errors import StatementRefused
@@ -22,6 +21,7 @@ from tests.integration.jobs import (
     make_users,
     run_sql,
 )
+from tests.integration.worker import Worker as Session
 
 ROWS = 2000
 
@@ -48,7 +48,7 @@ def rejected(database: Database) -> list[tuple[Any, ...]]:
 async def aside(worker: Session, checkpoint: Checkpoint, tid: Tid, end: Tid | None = None) -> Checkpoint:
     """Set the row at an address aside."""
     batch_range = BatchRange(end or Tid(tid.page, tid.offset + 1), 1, tids=(tid,))
-    return (await worker.reject_row(checkpoint, batch_range, WORDS)).checkpoint
+    return (await worker.lane.reject_row(checkpoint, batch_range, WORDS)).checkpoint
 
 
 def told(events: list[Event], kind: type[Any]) -> list[Any]:

@@ -10,7 +10,6 @@ import psycopg
 import pytest
 
 from backfill.jobfile.load import JobFile
-from backfill.postgres.work.job_session import PgJobSession as Session
 from backfill.sandbox.wait import wait_until
 from backfill.table.batch import BatchResult, TooManyRows
 from backfill.table.checkpoint import Checkpoint, Tid
@@ -30,6 +29,7 @@ from tests.integration.jobs import (
     run_sql,
     session,
 )
+from tests.integration.worker import Worker as Session
 
 pytestmark = pytest.mark.anyio
 
@@ -140,7 +140,7 @@ async def test_a_batch_that_meets_more_rows_than_the_limit_changes_nothing(users
     async with session(users.dsn, job_file(batch={"max_rows": 500, "stripes": 1})) as worker:
         checkpoint = (await open_leaf(worker)).checkpoints[0]
         before = everything(users)
-        done = await run_order(worker, checkpoint, BatchRange(checkpoint.window_limit, 3), admission(3))
+        done = await run_order(worker.lane, checkpoint, BatchRange(checkpoint.window_limit, 3), admission(3))
         assert done == TooManyRows(ROWS)
         assert everything(users) == before
         [(high,)] = users.query("select ctid::text as tid from users order by ctid offset 500 limit 1")
@@ -154,7 +154,7 @@ async def test_a_first_batch_of_which_no_row_converges_is_rolled_back_and_shown(
         checkpoint = (await open_leaf(worker)).checkpoints[0]
         before = everything(users)
         with pytest.raises(WhereStaysTrue) as caught:
-            await run_order(worker, checkpoint, BatchRange(Tid(3), 1), admission(1))
+            await run_order(worker.lane, checkpoint, BatchRange(Tid(3), 1), admission(1))
         assert everything(users) == before
     words = "'where' stays true for every row of the first batch, which was rolled back; for example row "
     assert str(caught.value).startswith(words)
@@ -167,7 +167,7 @@ async def test_a_row_without_a_key_is_shown_by_its_address(users: Database):
     async with session(users.dsn, job) as worker:
         checkpoint = (await open_leaf(worker)).checkpoints[0]
         with pytest.raises(WhereStaysTrue) as caught:
-            await run_order(worker, checkpoint, BatchRange(Tid(1), 1), admission(1))
+            await run_order(worker.lane, checkpoint, BatchRange(Tid(1), 1), admission(1))
     assert str(caught.value).endswith('for example row (0,1): {"handle": null} → {"handle": "é%suser1"}')
 
 
@@ -177,7 +177,7 @@ async def test_a_condition_on_the_table_itself_is_seen_as_it_was_before_the_batc
     async with session(users.dsn, job) as worker:
         checkpoint = (await open_leaf(worker)).checkpoints[0]
         with pytest.raises(WhereStaysTrue, match="user1"):
-            await run_order(worker, checkpoint, BatchRange(Tid(1), 1), admission(1))
+            await run_order(worker.lane, checkpoint, BatchRange(Tid(1), 1), admission(1))
     assert ids(users, DONE) == set()
 
 
@@ -231,7 +231,7 @@ async def test_a_batch_tells_what_it_cost(users: Database):
         position = "select (pg_current_wal_insert_lsn() - '0/0')::bigint"
         [(before,)] = users.query(position)
         admitted = admission(777, waited_s=1.5, waited_for="replica-a lag 12s > 10s")
-        done = await run_order(worker, checkpoint, await next_cut(worker, checkpoint), admitted)
+        done = await run_order(worker.lane, checkpoint, await next_cut(worker, checkpoint), admitted)
         [(after,)] = users.query(position)
     assert isinstance(done, BatchResult)
     assert before < done.insert_lsn <= after

@@ -17,7 +17,7 @@ from backfill.events.event import Event
 from backfill.postgres.session.server import read_server
 from backfill.postgres.state.schema import init_script
 from backfill.postgres.work.compression import read_support
-from backfill.postgres.work.job_session import PgJobSession as Session
+from backfill.postgres.work.job_session import open_job
 from backfill.sandbox import Server
 from backfill.table.batch import BatchResult
 from backfill.throttle.compression_support import ServerSupport
@@ -37,6 +37,7 @@ from tests.integration.jobs import (
     run_sql,
     session,
 )
+from tests.integration.worker import Worker as Session
 
 pytestmark = [pytest.mark.anyio, pytest.mark.majors(14, 17, 18)]
 
@@ -149,7 +150,7 @@ async def test_a_batch_that_compresses_writes_less_and_its_session_does_not_go_o
         for compression in (None, method):
             batch_range = await next_cut(worker, checkpoint, 1000)
             done = await run_order(
-                worker, checkpoint, batch_range, admission(batch_range.rows, compression=compression)
+                worker.lane, checkpoint, batch_range, admission(batch_range.rows, compression=compression)
             )
             assert isinstance(done, BatchResult)
             assert not done.compression_refused
@@ -172,7 +173,7 @@ async def test_a_vacuum_of_ours_compresses_as_the_batches_before_it_do(users: Da
         for compression in (None, method):
             batch_range = await next_cut(worker, checkpoint, 1000)
             done = await run_order(
-                worker, checkpoint, batch_range, admission(batch_range.rows, compression=compression)
+                worker.lane, checkpoint, batch_range, admission(batch_range.rows, compression=compression)
             )
             assert isinstance(done, BatchResult)
             checkpoint = done.checkpoint
@@ -198,7 +199,7 @@ async def test_a_right_that_is_gone_costs_the_compression_and_not_the_batch(user
         method = (await one.begin()).compression.method
         run_sql(users, may_not(users, worker))
         batch_range = await next_cut(one, checkpoint, 1000)
-        done = await run_order(one, checkpoint, batch_range, admission(batch_range.rows, compression=method))
+        done = await run_order(one.lane, checkpoint, batch_range, admission(batch_range.rows, compression=method))
     assert isinstance(done, BatchResult)
     assert (done.rows, done.compression_refused) == (batch_range.rows, True)
     assert users.query("select count(*) from users where handle is not null") == [(done.rows,)]
@@ -208,7 +209,7 @@ async def test_a_right_that_is_gone_costs_the_compression_and_not_the_batch(user
 async def run_with(dsn: str, record: Callable[[Event], None], **keys: object) -> str:
     job = job_file(**keys)
     runtime = Runtime(record=record, now_s=time.monotonic, sleep=anyio.sleep, jitter=lambda: 0.5)
-    return (await JobSupervisor(job.job, lambda: Session(dsn, job), runtime, wait_for_lock=True).run()).state
+    return (await JobSupervisor(job.job, lambda: open_job(dsn, job), runtime, wait_for_lock=True).run()).state
 
 
 async def test_a_job_goes_on_without_a_right_that_is_taken_away_in_mid_run(users: Database, worker: str):

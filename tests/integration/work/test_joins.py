@@ -83,7 +83,7 @@ async def test_a_scout_counts_rows_and_not_pairs_so_that_the_cap_is_exact(joined
         checkpoint = (await open_leaf(worker)).checkpoints[0]
         whole = await next_cut(worker, checkpoint)
         assert whole.rows == len([one for one in first if one[1] and means.to_do(*one)]) > 7
-        assert await run_order(worker, checkpoint, whole, admission(whole.rows)) == TooManyRows(whole.rows)
+        assert await run_order(worker.lane, checkpoint, whole, admission(whole.rows)) == TooManyRows(whole.rows)
         while checkpoint.stripe == 0:
             batch_range = await next_cut(worker, checkpoint, 7)
             done = await fill(worker, checkpoint, batch_range)

@@ -14,12 +14,12 @@ import psycopg
 import pytest
 
 from backfill.postgres.monitor.side_connection import SideConnection
-from backfill.postgres.work.job_session import PgJobSession
 from backfill.postgres.work.polite_proof import GiveWay, stand_still
 from backfill.throttle.wait_reason import WaitReason
 from backfill.values.errors import Stopped
 from tests.fixtures_postgres import Database
 from tests.integration.jobs import asleep, job_file, make_users, run_sql, session
+from tests.integration.worker import Worker as Session
 
 pytestmark = pytest.mark.anyio
 
@@ -89,9 +89,9 @@ def noting(reasons: list[str], at: Callable[[int], Any] = lambda _: None) -> Giv
     return give_way
 
 
-async def interrupted(worker: PgJobSession, database: Database, give_way: GiveWay) -> Awaitable[Any]:
+async def interrupted(worker: Session, database: Database, give_way: GiveWay) -> Awaitable[Any]:
     """Begin a proof for whose lock somebody waits once."""
-    proof = asyncio.ensure_future(worker.verify(1, give_way))
+    proof = asyncio.ensure_future(worker.leaf.verify(1, give_way))
     await asleep(database)
     await asyncio.to_thread(run_sql, database, "alter table users alter email drop default")
     return proof

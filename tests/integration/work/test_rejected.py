@@ -67,7 +67,7 @@ async def test_more_than_the_job_allows_change_nothing(rejecting_users: Database
         checkpoint = await aside(worker, checkpoint, Tid(0, 2))
         checkpoint = await aside(worker, checkpoint, Tid(0, 2))
         with pytest.raises(
-            Halted, match=r"rejected rows 3 > 2 \(max_rejected\): so many .* is \{\"id\": 3\} of public"
+            Halted, match=r"rejected rows 3 > 2 \(max_rejected\): that many .* is \{\"id\": 3\} of public"
         ):
             await aside(worker, checkpoint, Tid(0, 3))
         assert len(rejected(rejecting_users)) == 2

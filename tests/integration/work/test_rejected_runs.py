@@ -15,7 +15,7 @@ from backfill.events.batch import BatchDone, BatchRefused, RowRejected
 from backfill.events.event import Event
 from backfill.events.job import Finished, PassDone, Verified
 from backfill.jobfile.load import JobFile
-from backfill.postgres.work.job_session import PgJobSession as Session
+from backfill.postgres.work.job_session import open_job
 from backfill.retry.sqlstate import timed_out
 from backfill.table.batch import RejectedRow
 from backfill.table.checkpoint import Tid
@@ -75,7 +75,7 @@ async def run_beside(database: Database, job: JobFile, disturb: Any) -> tuple[Fi
             disturb()
 
     runtime = Runtime(record=record, now_s=time.monotonic, sleep=anyio.sleep, jitter=lambda: 0.5)
-    finished = await JobSupervisor(job.job, lambda: Session(database.dsn, job), runtime, wait_for_lock=True).run()
+    finished = await JobSupervisor(job.job, lambda: open_job(database.dsn, job), runtime, wait_for_lock=True).run()
     return finished, events
 
 

@@ -6,8 +6,8 @@ from contextlib import AbstractAsyncContextManager
 
 import pytest
 
-from backfill.engine.ports import RunSession
-from backfill.postgres.work.job_session import PgJobSession as Session
+from backfill.engine.ports import JobSession
+from backfill.postgres.work.job_session import open_job
 from tests.fixtures_postgres import Database
 from tests.integration.jobs import job_file, make_users, run_sql
 from tests.session_contract import CONTRACT, MAX_ROWS, ROWS, Connect
@@ -27,8 +27,8 @@ def users(shared: Database) -> Database:
 async def test_the_real_session_keeps_the_contract(users: Database, check):
     job = job_file(batch={"rows": MAX_ROWS, "max_rows": MAX_ROWS})
 
-    def connect() -> AbstractAsyncContextManager[RunSession]:
-        return Session(users.dsn, job)  # without its lock: one check is about a worker that has lost it
+    def connect() -> AbstractAsyncContextManager[JobSession]:
+        return open_job(users.dsn, job)  # without its lock: one check is about a worker that has lost it
 
     given: Connect = connect
     await check(given)

@@ -18,12 +18,12 @@ import pytest
 
 from backfill.events.vacuum import VacuumNotPermitted, VacuumStarted
 from backfill.postgres.plan.make import make_plan
-from backfill.postgres.work.job_session import PgJobSession as Session
 from backfill.throttle.signals import Upkeep, VacuumResult
 from backfill.upkeep import vacuum
 from backfill.upkeep.vacuum_choice import VacuumCost
 from tests.fixtures_postgres import Database
 from tests.integration.jobs import job_file, make_users, run, run_sql, session
+from tests.integration.worker import Worker as Session
 
 pytestmark = pytest.mark.anyio
 
@@ -46,7 +46,7 @@ async def until(condition: Callable[[], Any]) -> Any:
 async def ended(worker: Session) -> VacuumResult:
     """Read until it is over."""
     deadline_s = time.monotonic() + WAIT_S
-    while (found := (await worker.read_signals()).vacuumed) is None:
+    while (found := (await worker.lane.read_signals()).vacuumed) is None:
         assert time.monotonic() < deadline_s
         await anyio.sleep(0.05)
     return found
@@ -54,7 +54,7 @@ async def ended(worker: Session) -> VacuumResult:
 
 async def fresh_upkeep(worker: Session, condition: Callable[[Upkeep], bool]) -> Upkeep:
     deadline_s = time.monotonic() + WAIT_S
-    while not condition(found := (await worker.read_signals()).upkeep):
+    while not condition(found := (await worker.lane.read_signals()).upkeep):
         assert time.monotonic() < deadline_s, found
         await anyio.sleep(0.05)
     return found
@@ -237,17 +237,18 @@ async def test_a_connection_that_is_lost_is_a_vacuum_that_failed(users: Database
 KILLED = """
 import asyncio, sys
 from backfill.upkeep.vacuum_choice import VacuumCost
-from backfill.postgres.work.job_session import PgJobSession
+from backfill.postgres.work.job_session import open_job
 from backfill.jobfile.load import load
 
 async def main():
-    async with PgJobSession(sys.argv[1], load(sys.argv[2], "job.yaml")) as worker:
-        await worker.begin()
-        await worker.open("public.users")
-        await worker.start_vacuum(VacuumCost(1, 100.0))
-        while True:
-            await worker.read_signals()
-            await asyncio.sleep(0.1)
+    async with open_job(sys.argv[1], load(sys.argv[2], "job.yaml")) as session:
+        await session.begin()
+        async with session.open_leaf("public.users") as leaf:
+            [lane] = await leaf.lanes(1)
+            await lane.start_vacuum(VacuumCost(1, 100.0))
+            while True:
+                await lane.read_signals()
+                await asyncio.sleep(0.1)
 
 asyncio.run(main())
 """

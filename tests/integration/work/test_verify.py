@@ -7,12 +7,12 @@ import json
 
 import pytest
 
-from backfill.postgres.work.job_session import PgJobSession as Session
 from backfill.table.checkpoint import Tid
 from backfill.table.row_counts import BatchRange
 from backfill.values.errors import StatementRefused
 from tests.fixtures_postgres import Database
 from tests.integration.jobs import asleep, fill, job_file, make_users, open_leaf, run_sql, session
+from tests.integration.worker import Worker as Session
 
 pytestmark = pytest.mark.anyio
 

@@ -25,7 +25,7 @@ from backfill.throttle.wait_reason import WaitKind
 from backfill.upkeep.compression import START_AFTER
 from backfill.values.errors import Stopped
 from tests.factories import MB, archiver, job, replica, signals, slot
-from tests.fake_session import Clock
+from tests.fake_database import Clock
 
 
 class Script:

@@ -16,7 +16,7 @@ from backfill.observe.status_fold import fold
 from backfill.throttle.wait_reason import WaitKind
 from tests import event_factories as made
 from tests.factories import job
-from tests.fake_session import Clock, FakeDatabase, FakeSession, users
+from tests.fake_database import Clock, FakeDatabase, users
 
 WAITER = "migration (pid 7, role alice, AccessExclusiveLock on users)"
 REASON = f"sessions behind the proof 1 > 0: {WAITER}"
@@ -30,7 +30,7 @@ def run(*waiters: str | None) -> tuple[FakeDatabase, list[Event]]:
     limits = job(batch={"rows": 10, "min_rows": 1, "max_rows": 10, "stripes": 1})
     maintenance = Maintenance(limits, runtime)
     control = AdmissionControl(limits, runtime, maintenance)
-    asyncio.run(JobRun(limits, FakeSession(database), runtime, control, maintenance).run())
+    asyncio.run(JobRun(limits, database.session(), runtime, control, maintenance).run())
     return database, events
 
 

@@ -24,6 +24,7 @@ from backfill.events.batch import BatchDone, LayoutChanged
 from backfill.events.job import LockTaken, LockWaiting, PassDone, PassRestarted, RetryScheduled, Started, Verified
 from backfill.events.leaf import LeafDone, LeafRemoved, LeafStarted
 from backfill.events.throttle import NoReplicas, SignalsRead, ThrottleDecision, WaitStarted
+from backfill.table.checkpoint import Checkpoint
 from backfill.throttle.signals import Upkeep
 from backfill.throttle.wait_reason import WaitKind
 from backfill.values.errors import (
@@ -37,7 +38,7 @@ from backfill.values.errors import (
     WhereStaysTrue,
 )
 from tests.factories import job, replica
-from tests.fake_session import Clock, FakeDatabase, FakeLeaf, FakeSession, Row, users
+from tests.fake_database import Clock, FakeDatabase, FakeLeaf, Row, users
 
 LOCK_TIMEOUT, STATEMENT_TIMEOUT, DEADLOCK, SERIALIZATION = "55P03", "57014", "40P01", "40001"
 
@@ -53,7 +54,7 @@ class Loop:
         self.job = job(batch=rows | {"stripes": stripes}, lanes=database.lanes, **keys)
         maintenance = Maintenance(self.job, runtime)
         control = AdmissionControl(self.job, runtime, maintenance)
-        self.worker = JobRun(self.job, FakeSession(database), runtime, control, maintenance)
+        self.worker = JobRun(self.job, database.session(), runtime, control, maintenance)
 
     def run(self):
         return asyncio.run(self.worker.run())
@@ -607,11 +608,15 @@ def test_a_lost_session_raises_what_it_was():
 def test_a_lost_session_stays_lost():
     database = made()
     database.accidents["count_rows"].append(ConnectionLost("gone"))
-    session = FakeSession(database)
-    [checkpoint] = asyncio.run(session.open("public.users")).checkpoints
-    for _ in range(2):
-        with pytest.raises(ConnectionLost):
-            asyncio.run(session.count_rows(checkpoint, 5, 100))
+
+    async def read_twice() -> None:
+        async with database.session().open_leaf("public.users") as leaf:
+            [lane], [checkpoint] = await leaf.lanes(1), leaf.opened.checkpoints
+            for _ in range(2):
+                with pytest.raises(ConnectionLost):
+                    await lane.count_rows(checkpoint, 5, 100)
+
+    asyncio.run(read_twice())
 
 
 def test_the_same_run_twice_is_the_same_run():
@@ -623,9 +628,14 @@ def test_the_same_run_twice_is_the_same_run():
     assert story() == story()
 
 
+async def opened_checkpoints(database: FakeDatabase) -> tuple[Checkpoint, ...]:
+    async with database.session().open_leaf("public.users") as leaf:
+        return leaf.opened.checkpoints
+
+
 def test_a_place_in_the_middle_of_a_page_is_gone_on_from():
     database = made(0, pages=users(80, page=40), max_rows=3)
-    [checkpoint] = asyncio.run(FakeSession(database).open("public.users")).checkpoints
+    [checkpoint] = asyncio.run(opened_checkpoints(database))
     database.checkpoints = (replace(checkpoint, next=checkpoint.next._replace(page=0, offset=7)),)
     Loop(database).run()
     assert database.rows_left() == []

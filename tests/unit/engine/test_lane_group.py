@@ -9,7 +9,7 @@ import pytest
 from backfill.engine.lane_group import SLEEP_SLICE_S, LaneGroup
 from backfill.table.checkpoint import Layout, begin
 from backfill.values.errors import ConnectionLost, Stopped
-from tests.fake_session import Clock
+from tests.fake_database import Clock
 
 
 def group_of(clock: Clock) -> LaneGroup:

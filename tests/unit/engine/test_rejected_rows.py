@@ -28,7 +28,7 @@ from backfill.values.errors import (
     StatementRefused,
 )
 from tests.factories import job
-from tests.fake_session import Clock, FakeDatabase, FakeLeaf, FakeSession, Row, users
+from tests.fake_database import Clock, FakeDatabase, FakeLeaf, Row, users
 from tests.unit.engine.test_job_run import sparse
 
 TIMEOUT = StatementRefused("canceling statement due to statement timeout", "57014", 15.0)
@@ -52,7 +52,11 @@ class Run:
 
     def retry(self) -> Finished:
         self.events.clear()
-        return asyncio.run(RetryRejectedRun(self.job, FakeSession(self.database), self.runtime).run())
+        return asyncio.run(self._retry())
+
+    async def _retry(self) -> Finished:
+        async with self.database.connect() as session:
+            return await RetryRejectedRun(self.job, session, self.runtime).run()
 
     def told(self, *kinds):
         return [event for event in self.events if isinstance(event, kinds)]

@@ -15,7 +15,7 @@ from backfill.events.throttle import WaitStarted
 from backfill.throttle.wait_reason import WaitKind
 from backfill.values.errors import ConnectionLost, Halted, LockHeld, StatementRefused, Stopped, WhereStaysTrue
 from tests.factories import job, replica
-from tests.fake_session import Clock, FakeDatabase, users
+from tests.fake_database import Clock, FakeDatabase, users
 
 
 class Run:
@@ -99,7 +99,17 @@ def test_a_commit_whose_answer_was_lost_is_not_done_again():
     assert sum(event.rows for event in run.told(BatchDone)) == 100 - database.batches[4]
 
 
-METHODS = ["connect", "try_lock", "open", "count_rows", "read_signals", "run_batch", "committed", "new_pass", "verify"]
+METHODS = [
+    "connect",
+    "try_lock",
+    "open_leaf",
+    "count_rows",
+    "read_signals",
+    "run_batch",
+    "committed",
+    "new_pass",
+    "verify",
+]
 
 
 @pytest.mark.parametrize("method", [*METHODS, "save_end"])
@@ -204,7 +214,7 @@ def test_before_the_loop_too_a_missing_grant_halts(method: str):
 
 
 @pytest.mark.parametrize("sqlstate", ["55P03", "40P01", "57P03", "53300"])
-@pytest.mark.parametrize("method", ["connect", "try_lock", "begin", "open"])
+@pytest.mark.parametrize("method", ["connect", "try_lock", "begin", "open_leaf"])
 def test_before_the_loop_too_what_may_be_mended_is_tried_again(method: str, sqlstate: str):
     database = made()
     database.accidents[method] += [StatementRefused("not now", sqlstate)] * 2
@@ -253,7 +263,7 @@ def test_one_that_shall_not_wait_for_the_lock_leaves_the_job_alone():
     database = made(holder="pod-1")
     assert Run(database, wait=False).ends(LockHeld, "pod-1").state == "stopped"
     assert database.ends == []
-    assert "open" not in database.calls
+    assert "open_leaf" not in database.calls
 
 
 def test_a_failover_keeps_what_was_learnt_and_forgets_positions():

@@ -16,7 +16,7 @@ from backfill.throttle.wait_reason import WaitKind, WaitReason
 from backfill.upkeep.vacuum_choice import VacuumCost
 from backfill.values.errors import ConnectionLost
 from tests.factories import MB, job, signals
-from tests.fake_session import Clock
+from tests.fake_database import Clock
 
 UPKEEP = Upkeep(live_tuples=100_000, vacuums=1, redo_lsn=MB)
 DONE = VacuumResult(took_s=0.5, removed=12_000, held=0)
