@@ -173,7 +173,7 @@ MUTATIONS = (
         "row_cost",
         "return self.first_wal_bytes if stripe == 0 else self.later_wal_bytes",
         "return self.later_wal_bytes",
-        ("tests/unit/throttle/test_row_cost.py::test_first_stripes_and_later_ones_are_learnt_apart",),
+        ("tests/unit/throttle/test_row_cost.py::test_first_stripes_and_later_ones_have_their_own_costs",),
     ),
     Mutation(
         "a debt is never paid",
@@ -208,7 +208,7 @@ MUTATIONS = (
         "conditions.probes",
         "if probe.value is None:",
         "if probe.value == 0:",
-        (f"{CONDITIONS}/test_probes.py::test_a_probe_over_its_limit_is_a_fault_and_an_unknown_one_is_blindness",),
+        (f"{CONDITIONS}/test_probes.py::test_a_probe_above_its_limit_and_an_unknown_probe_stop_the_job",),
     ),
     Mutation(
         "an archiver that fails is waited for by nobody",
@@ -216,7 +216,7 @@ MUTATIONS = (
         "elif failing:",
         "elif False:",
         (
-            f"{CONDITIONS}/test_archiver.py::test_an_archiver_whose_last_try_failed_is_a_fault_as_long_as_something_waits_for_it",
+            f"{CONDITIONS}/test_archiver.py::test_an_archiver_whose_last_attempt_failed_stops_the_job_while_wal_is_pending",
         ),
     ),
 )

@@ -26,7 +26,7 @@ def test_a_frozen_replica_adds_at_most_a_window(budget: str):
     assert run.use(path, 84.0) >= 0.9
 
 
-def test_a_frozen_replica_is_told_as_lag_once_it_is_near_its_budget():
+def test_a_frozen_replica_shows_as_lag_once_it_is_near_its_budget():
     run = under(link(4, frozen=((10.0, 40.0),)), max_lag="10s").run(40.0)
     told = [one.reason for one in run.waits if one.reason.kind is WaitKind.LAG]
     assert told

@@ -52,7 +52,7 @@ def test_a_rate_is_measured_over_several_replies_and_given_up_after_many_spans()
     assert replica_window.STILL_S >= 10 * replica_window.RATE_SPAN_S
 
 
-def test_fear_is_quicker_than_hope():
+def test_a_falling_rate_counts_more_than_a_rising_one():
     assert 0 < replica_window.WEIGHT_UP < replica_window.WEIGHT_DOWN <= 1
     assert 0 < row_cost.WEIGHT_DOWN < 1
 

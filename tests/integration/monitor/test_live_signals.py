@@ -65,7 +65,7 @@ def decoding() -> Iterator[Server]:
         )
 
 
-async def test_a_synchronous_standby_is_told_apart(cluster: Cluster):
+async def test_a_synchronous_standby_is_distinguished(cluster: Cluster):
     cluster.primary.configure({"synchronous_standby_names": '"replica-a"'})
     try:
         deadline_s = time.monotonic() + WAIT_S
@@ -106,7 +106,7 @@ async def test_a_physical_slot_confirms_nothing(cluster: Cluster):
         assert {one.unconfirmed_bytes for one in (await read_signals(connection)).slots} == {None}
 
 
-async def test_dead_tuples_and_the_oldest_snapshot_are_told(database: Database):
+async def test_dead_tuples_and_the_oldest_snapshot_are_read(database: Database):
     make_users(database, 500)
     run_sql(database, "update users set email = email || 'x'")
     with psycopg.connect(database.dsn) as holder:
@@ -133,7 +133,7 @@ async def test_upkeep_is_read_once_a_second_and_kept_between(database: Database)
 
 
 @pytest.mark.timeout(90)
-async def test_a_vacuum_that_prevents_wraparound_is_told_while_it_runs(decoding: Server):
+async def test_a_vacuum_that_prevents_wraparound_is_seen_while_it_runs(decoding: Server):
     slow = "autovacuum_freeze_max_age = 100000, autovacuum_vacuum_cost_delay = 100, autovacuum_vacuum_cost_limit = 1"
     run_sql(
         decoding,
@@ -159,7 +159,7 @@ async def test_a_vacuum_that_prevents_wraparound_is_told_while_it_runs(decoding:
     run_sql(decoding, "drop table old")
 
 
-async def test_auroras_readers_are_told_by_the_function_that_only_it_has(database: Database):
+async def test_the_readers_of_aurora_come_from_its_own_function(database: Database):
     async with await connect(database.dsn, application_name="backfill:test") as connection:
         assert not (await read_server(connection)).aurora
     make_users(database, 10)

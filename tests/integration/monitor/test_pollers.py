@@ -34,7 +34,7 @@ def probing(sql: str) -> dict[str, Any]:
         ),
     ],
 )
-async def test_what_is_wrong_is_told_at_its_place(database: Database, throttle: dict[str, Any], words: str):
+async def test_a_mistake_is_reported_at_its_position(database: Database, throttle: dict[str, Any], words: str):
     make_users(database, 10)
     job = job_file(throttle=throttle)
     with pytest.raises(JobError, match=words):

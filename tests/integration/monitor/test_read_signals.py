@@ -79,7 +79,7 @@ def archiving() -> Iterator[tuple[Sandbox, Server]]:
         )
 
 
-async def test_standbys_are_told_by_their_names_with_what_they_have_replayed(cluster: Cluster):
+async def test_standbys_have_their_names_and_what_they_have_replayed(cluster: Cluster):
     position = write(cluster.primary)
     began_s = time.monotonic()
     signals = await read_until(
@@ -110,7 +110,7 @@ async def test_a_standby_that_is_cut_off_is_gone_from_view(cluster: Cluster):
     assert set(replayed(signals)) == {"replica-a"}
 
 
-async def test_two_standbys_of_one_name_are_told_apart(cluster: Cluster):
+async def test_two_standbys_of_one_name_are_distinguished(cluster: Cluster):
     own = cluster.replica_b.follow(cluster.link_b)
     cluster.replica_b.configure({"primary_conninfo": own.replace("replica-b", "replica-a")})
     try:
@@ -184,7 +184,7 @@ async def test_a_logical_consumer_is_a_slot_and_no_standby(archiving: tuple[Sand
         server.query("drop table told")
 
 
-async def test_a_slot_tells_what_it_retains(cluster: Cluster):
+async def test_a_slot_shows_what_it_retains(cluster: Cluster):
     cluster.primary.query("select pg_create_physical_replication_slot('keeps', true)")
     cluster.primary.query("select pg_create_physical_replication_slot('keeps_not')")
     try:
@@ -247,7 +247,7 @@ async def test_a_role_that_may_not_see_all_sees_nothing(
         run_sql(server.dsn, "drop role shy")
 
 
-async def test_a_position_is_told_as_text_and_as_bytes(cluster: Cluster):
+async def test_a_position_is_read_as_text_and_as_bytes(cluster: Cluster):
     async with await connect(cluster.primary.dsn, application_name="backfill:test") as connection:
         text, position = await read_insert_lsn(connection)
     assert cluster.primary.query("select (%s::pg_lsn - '0/0')::bigint", text) == [(position,)]

@@ -1,3 +1,5 @@
+"""Every event survives its JSON form, and nothing else is read as an event."""
+
 from __future__ import annotations
 
 import json

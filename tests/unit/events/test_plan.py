@@ -98,7 +98,7 @@ def test_compression_makes_the_images_smaller_and_nothing_else():
     assert told.wal_bytes == 100_000 * (400 + 40)
 
 
-def test_what_is_not_known_is_not_foretold():
+def test_what_is_not_known_is_not_forecast():
     assert forecast(None, PLAIN) is None
     assert forecast(GROUND, None) is None
 

@@ -1,3 +1,5 @@
+"""The dashboard and the alerts know every metric, and only metrics, labels and values that exist."""
+
 import json
 import re
 import runpy

@@ -1,3 +1,5 @@
+"""The state of a job, folded from its events, and what /status.json shows of it."""
+
 import json
 import math
 from dataclasses import asdict
@@ -66,7 +68,7 @@ def test_state_and_why(told_events, state, why):
     assert (status.state.value, status.why) == (state, why)
 
 
-def test_pace_is_not_a_fault():
+def test_the_pace_is_not_a_stop_condition():
     assert {WaitKind.WINDOW, WaitKind.WAL_RATE, WaitKind.REST} == PACE_KINDS
 
 
@@ -177,7 +179,7 @@ def test_board_says_version_and_jobs_in_order():
     assert [job["job"] for job in board.to_dict(1.0)["jobs"]] == ["b", "a"]
 
 
-def test_a_running_job_is_told_whole():
+def test_a_running_job_is_shown_whole():
     reading = event_factories.signals_read(
         event_factories.replica(),
         event_factories.replica("dr-1", None, None, counted=False),
@@ -259,7 +261,7 @@ def test_a_running_job_is_told_whole():
     }
 
 
-def test_a_vacuum_is_told_while_it_runs_and_how_the_last_one_ended():
+def test_a_vacuum_is_shown_while_it_runs_and_how_the_last_one_ended():
     running = shown(
         event_factories.started(),
         event_factories.vacuum_done(),
@@ -296,7 +298,7 @@ def test_json_has_neither_infinity_nor_passwords():
     assert job["max_lag_s"] is None
 
 
-def test_every_prefix_of_a_run_can_be_told():
+def test_every_prefix_of_a_run_can_be_shown():
     run = event_factories.one_of_each()
     for length in range(1, len(run) + 1):
         json.dumps(shown(*run[:length]), allow_nan=False)

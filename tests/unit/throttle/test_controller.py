@@ -115,7 +115,7 @@ def test_a_replica_ignored_after_it_was_seen_is_not_missed():
     assert isinstance(decision, Run)
 
 
-def test_a_replica_that_returns_is_learnt_anew():
+def test_a_replica_that_returns_is_learned_anew():
     _, throttle_state = decide(paced(path()), behind(0))
     assert throttle_state.replica_windows[0].rate_bytes_s == 4 * MB
     _, throttle_state = decide(throttle_state, signals(101.0, 1 << 30))
@@ -240,7 +240,7 @@ def test_own_wal_over_its_rate_waits_until_the_debt_is_paid():
     assert isinstance(paid, Run)
 
 
-def test_a_fault_is_told_before_the_pace():
+def test_a_stop_condition_comes_before_the_pace():
     owing = paced(wal_debt=WalDebt(debt_bytes=2.0 * MB, at_s=100.0))
     decision, _ = decide(owing, signals(100.0, visible=False))
     assert isinstance(decision, Wait)
@@ -368,7 +368,7 @@ def test_the_time_that_a_batch_only_travels_is_not_the_rows_cost():
     assert learnt.cost.row_s == pytest.approx(0.0003)
 
 
-def test_a_batch_is_learnt_and_owed():
+def test_the_cost_of_a_batch_is_learned_and_owed():
     throttle_state = states.after_batch(paced(), stripe=0, rows=100, wal_bytes=50_000, took_s=0.01)
     assert (throttle_state.cost.wal_bytes(0), throttle_state.wal_debt.debt_bytes) == (500.0, 50_000)
 

@@ -1,3 +1,5 @@
+"""Sessions that wait for our locks make the next batches smaller and later; success makes them larger again."""
+
 from __future__ import annotations
 
 from hypothesis import given

@@ -19,7 +19,7 @@ def clock(*samples: tuple[float, int]) -> LsnClock:
     return made
 
 
-def test_a_clock_without_samples_tells_no_lag():
+def test_a_clock_without_samples_shows_no_lag():
     assert LsnClock().lag_s(5.0, 0) == 0.0
 
 

@@ -1,3 +1,5 @@
+"""The window of one replica: what readings show of its rate, and when the window grows or is cut."""
+
 from __future__ import annotations
 
 import pytest
@@ -78,7 +80,7 @@ def test_a_replica_ahead_of_the_reading_is_not_behind():
     assert read(known(), 0.1, 2000, -1000).unreplayed_bytes == 0
 
 
-def test_nothing_is_learnt_within_a_span():
+def test_nothing_is_learned_within_a_span():
     assert read(known(), RATE_SPAN_S * 0.9, 10 * MB, 300 * KB).rate_bytes_s == 1 * MB
 
 
@@ -143,7 +145,7 @@ def test_the_queue_is_what_is_on_the_way_where_that_is_more_than_the_lag():
     assert read(start("replica-a", 0.0, 0), 0.1, 0, 2 * MB, 0.1).queue_s == 0.1
 
 
-def test_what_travels_is_allowed_beside_the_target_and_learnt_from_the_quickest():
+def test_travel_is_allowed_besides_the_target_and_learned_from_the_quickest():
     replica_window = read(known(), 0.1, 10, 300 * KB, age_s=0.2)
     assert replica_window.travel_s == 0.2
     assert replica_window.allowed_s == pytest.approx(0.6)

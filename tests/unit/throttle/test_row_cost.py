@@ -1,3 +1,5 @@
+"""The cost of a row rises at once and falls slowly, for first and later stripes apart."""
+
 from __future__ import annotations
 
 import pytest
@@ -22,14 +24,14 @@ def test_a_cheaper_batch_is_believed_a_little():
     assert batch(RowCost(), 24).wal_bytes(0) == WAL_BYTES_PRIOR - WEIGHT_DOWN * (WAL_BYTES_PRIOR - 24)
 
 
-def test_hope_comes_to_the_truth_in_the_end():
+def test_a_rising_rate_is_reached_in_the_end():
     cost = RowCost()
     for _ in range(40):
         cost = batch(cost, 200)
     assert cost.wal_bytes(0) == pytest.approx(200, rel=0.01)
 
 
-def test_first_stripes_and_later_ones_are_learnt_apart():
+def test_first_stripes_and_later_ones_have_their_own_costs():
     cost = batch(batch(RowCost(), 4000, stripe=0), 2000, stripe=3)
     assert (cost.wal_bytes(0), cost.wal_bytes(1), cost.wal_bytes(7)) == (4000, 2000, 2000)
 

@@ -1,3 +1,5 @@
+"""Replicas that report a lag and no position get the position of the primary at that time."""
+
 from __future__ import annotations
 
 from backfill.throttle import controller
@@ -20,7 +22,7 @@ def aurora(lag_s: float | None, name: str = "reader-1") -> Replica:
     return Replica(name=name, state="aurora", replay_lsn=None, lag_s=lag_s)
 
 
-def test_a_reader_that_tells_a_lag_is_where_the_primary_was_so_long_ago():
+def test_a_reader_that_reports_a_lag_is_where_the_primary_was_then():
     reading = signals(10.0, 10 * MB, aurora(2.5))
     [found] = located(reading, clock((0.0, 0), (9.0, 9 * MB))).replicas
     assert found.replay_lsn is not None
@@ -42,7 +44,7 @@ def test_positions_that_were_read_stay():
     assert located(reading, clock((0.0, 0))).replicas[0] == reading.replicas[0]
 
 
-def test_a_reader_over_the_budget_stops_us_by_the_lag_that_it_told():
+def test_a_reader_above_the_budget_stops_us_by_the_lag_that_it_reports():
     throttle_state = ThrottleState(clock=clock((9.9, MB)))
     reading = located(signals(10.0, MB, aurora(12.0)), throttle_state.clock)
     decision, throttle_state = controller.decide(limits(), batch(), throttle_state, reading, 0)

@@ -20,7 +20,7 @@ def test_two_that_work_at_the_same_time_share():
     assert (first, second) == (200, 150)
 
 
-def test_what_others_write_while_no_batch_is_open_is_nobodys():
+def test_wal_written_while_no_batch_is_open_belongs_to_no_lane():
     first, attribution = close_batch(open_batch(WalAttribution(), 0, 1000), 0, 1200)
     second, _ = close_batch(open_batch(attribution, 0, 9000), 0, 9100)
     assert (first, second) == (200, 100)

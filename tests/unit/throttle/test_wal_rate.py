@@ -1,3 +1,5 @@
+"""max_wal_rate is a debt that time pays off: the average holds, and no burst follows a pause."""
+
 from __future__ import annotations
 
 import pytest

@@ -154,7 +154,7 @@ class Run:
         return [(one.method, one.why) for one in self.told]
 
 
-def test_auto_compresses_while_wal_limits_and_tells_both_turns():
+def test_auto_compresses_while_wal_limits_and_records_both_switches():
     run = Run("auto", ServerSupport("zstd"))
     run.weigh(BY_WAL, START_AFTER)
     assert run.compressor.method == "zstd"
@@ -175,13 +175,13 @@ def test_off_never_does():
     assert (run.compressor.method, run.changes) == (None, [])
 
 
-def test_a_server_that_compresses_by_itself_is_told_and_left_alone():
+def test_a_server_that_compresses_by_itself_is_recorded_and_left_alone():
     run = Run("auto", ServerSupport(already="pglz"))
     run.weigh(BY_WAL, 4 * START_AFTER)
     assert (run.compressor.method, run.changes) == (None, [("pglz", "the server's own setting")])
 
 
-def test_where_the_role_may_not_the_grant_is_told_once_when_it_would_help():
+def test_a_missing_right_to_compress_is_recorded_once_with_its_grant():
     run = Run("auto", ServerSupport(why=GRANT))
     run.weigh(BY_TIME, PATIENCE)
     assert run.changes == []
@@ -192,7 +192,7 @@ def test_where_the_role_may_not_the_grant_is_told_once_when_it_would_help():
 
 
 @pytest.mark.parametrize("mode", ["auto", "on"])
-def test_a_right_that_is_taken_away_is_told_once_and_ends_it(mode: str):
+def test_a_revoked_right_is_recorded_once_and_ends_compression(mode: str):
     run = Run(mode, ServerSupport("zstd"))
     run.weigh(BY_WAL, START_AFTER)
     run.throttle_state = ThrottleState(cost=RowCost(100.0, 100.0, 1e-5))

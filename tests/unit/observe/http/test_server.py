@@ -121,7 +121,7 @@ async def test_nothing_that_a_stranger_sends_is_logged(caplog):
     assert not said, said
 
 
-async def test_an_error_of_ours_is_logged(caplog):
+async def test_our_own_error_is_logged(caplog):
     async def broken(scope: Scope, receive: Receive, send: Send) -> None:
         raise LookupError("a bug")
 

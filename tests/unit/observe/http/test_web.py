@@ -1,3 +1,5 @@
+"""The HTTP paths: health, readiness, metrics, status and the page."""
+
 import base64
 import hashlib
 import json
@@ -93,7 +95,7 @@ async def test_metrics_speak_openmetrics_when_asked(worker):
     assert body.endswith("# EOF\n")
 
 
-async def test_healthy_while_something_is_told(worker):
+async def test_healthy_while_there_are_events(worker):
     async with served(worker.app) as url:
         assert (await fetch(url + web.HEALTH))[::2] == (200, "ok")
         worker.tell(event_factories.started())

@@ -1,3 +1,5 @@
+"""Events as log lines: names, fields, levels, and how often a wait is repeated."""
+
 import io
 import json
 import logging
@@ -98,7 +100,7 @@ def test_time_is_utc(lines):
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z", line["timestamp"])
 
 
-def test_a_wait_tells_kind_and_text_and_time(lines):
+def test_a_wait_is_logged_with_kind_text_and_time(lines):
     (line,) = lines.tell((0.0, event_factories.wait_started()))
     assert list(line.items())[3:] == [
         ("job", event_factories.JOB),
@@ -108,7 +110,7 @@ def test_a_wait_tells_kind_and_text_and_time(lines):
     ]
 
 
-def test_a_wait_is_told_once_until_its_subject_changes_or_time_passes(lines):
+def test_a_wait_is_logged_once_until_its_subject_changes_or_time_passes(lines):
     waits = [(at_s / 4, event_factories.wait_started(text=f"replica-a lag {at_s}s > 10s")) for at_s in range(11, 91)]
     told_lines = lines.tell(*waits)
     assert len(told_lines) == 2
@@ -118,7 +120,7 @@ def test_a_wait_is_told_once_until_its_subject_changes_or_time_passes(lines):
     assert len(lines.tell((22.9, event_factories.wait_started(text="replica-b lag 11s > 10s", job="other")))) == 1
 
 
-def test_two_faults_in_turn_do_not_flood(lines):
+def test_two_reasons_in_turn_do_not_flood_the_log(lines):
     pairs = [
         (at_s / 10, event_factories.wait_started(text=f"replica-{'ab'[at_s % 2]} lag 11s > 10s"))
         for at_s in range(int(QUIET_S * 10))
@@ -129,7 +131,7 @@ def test_two_faults_in_turn_do_not_flood(lines):
 @pytest.mark.parametrize(
     "kind", [WaitKind.WINDOW, WaitKind.WAL_RATE, WaitKind.REST, WaitKind.LOCK, WaitKind.RETRY, WaitKind.CONNECTION]
 )
-def test_the_ordinary_pace_and_what_is_told_already_are_no_news(lines, kind):
+def test_the_ordinary_pace_and_waits_with_their_own_event_are_debug(lines, kind):
     assert (
         lines.tell((0.0, event_factories.started()), *((0.1, event_factories.wait_started(kind)) for _ in range(5)))[1:]
         == []
@@ -150,7 +152,7 @@ def test_a_million_batches_are_a_line_every_ten_seconds(lines):
     }
 
 
-def test_progress_tells_the_time_that_the_pace_took(lines):
+def test_progress_shows_the_time_that_the_pace_took(lines):
     throttle_state = [(5.0, event_factories.wait_started(WaitKind.WINDOW, "window", 0.5))] * 3
     (_, line) = lines.tell(
         (0.0, event_factories.started()), *throttle_state, (10.0, event_factories.batch_done(eta_s=None))

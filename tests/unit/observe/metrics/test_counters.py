@@ -1,3 +1,5 @@
+"""The metrics: their table is the contract, and each is filled by events, never by guesses."""
+
 import math
 import re
 from itertools import product
@@ -165,7 +167,7 @@ def test_retry_reasons_are_bounded(scrape):
     assert scrape.value("retries_total", reason="other") == 10
 
 
-def test_lag_stands_beside_its_budget_where_it_counts(scrape):
+def test_lag_has_its_budget_if_it_counts(scrape):
     scrape.tell(
         event_factories.started(),
         event_factories.signals_read(
@@ -277,7 +279,7 @@ def test_failures_in_a_row_are_those_of_the_worst_lane_until_it_succeeds(scrape)
     assert scrape.value("retries_total", reason="55P03") == 2
 
 
-def test_rows_that_are_set_aside_are_counted_over_all_leaves_and_a_search_counts_as_retries(scrape):
+def test_rejected_rows_are_counted_over_all_leaves_and_a_search_counts_as_retries(scrape):
     scrape.tell(event_factories.started(rows_rejected=2))
     assert scrape.value("rows_rejected") == 2
     scrape.tell(
@@ -305,7 +307,7 @@ def test_exactly_one_state_is_on(scrape):
     assert scrape.value("lock_held") == 0
 
 
-def test_a_standby_tells_its_state_and_nothing_that_it_cannot_know(scrape):
+def test_a_waiting_worker_shows_its_state_and_nothing_that_it_cannot_know(scrape):
     scrape.tell(event_factories.lock_waiting())
     assert scrape.value("job_state", state="waiting_lock") == 1
     assert scrape.value("lock_held") == 0

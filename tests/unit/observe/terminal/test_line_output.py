@@ -96,7 +96,7 @@ def test_before_the_start_there_is_only_what_it_waits_for():
     assert line(view, 70.0) == "  1m10s  waits: lock held by pod-1 (pid 42), for 1m10s"
 
 
-def test_news_come_at_once_and_progress_now_and_then(plain, stream, clock):
+def test_notices_come_at_once_and_progress_now_and_then(plain, stream, clock):
     plain.record(event_factories.started())
     for _ in range(100):
         clock.now_s += 0.11
@@ -113,7 +113,7 @@ def test_every_line_is_out_before_the_next_event(plain, stream):
     assert stream.lines == ["   0.0s  users-handle started on public.users, 1,000 pages"]
 
 
-def test_a_storm_is_told_now_and_then_with_its_count(plain, stream, clock):
+def test_a_storm_is_shown_now_and_then_with_its_count(plain, stream, clock):
     for _ in range(60):
         plain.record(event_factories.retry_scheduled())
         clock.now_s += 0.2

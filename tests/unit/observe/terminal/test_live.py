@@ -65,7 +65,7 @@ def usual(now_s=20.0, **changed):
     return [*pairs, (now_s, "link to replica-b narrowed to 1MB/s")]
 
 
-def test_the_picture():
+def test_the_frame():
     assert drawn(view_of(*usual()), 20.0) == [
         " users-handle  public.users                                                 20s",
         " ━━━━━━━━━━━━━━━━━━━━━━━━━━━━━╸─────────────────────────────────────────  42.0%",
@@ -193,7 +193,7 @@ def estimate(*events, now_s):
     return line_with("rows", drawn(view_of((0.0, event_factories.started()), *events), now_s)).split("ETA")[1].strip()
 
 
-def test_the_estimate_is_the_workers_and_no_more():
+def test_the_estimate_is_the_one_of_the_worker():
     assert estimate(now_s=0.1) == DASH
     assert estimate((1.0, event_factories.batch_done(eta_s=None)), now_s=1.0) == DASH
     assert estimate((1.0, event_factories.batch_done(eta_s=71.6)), now_s=1.0) == "1m12s"
@@ -238,7 +238,7 @@ def test_a_wait_for_the_lock_names_its_holder():
     assert sum("waiting for the lock" in line for line in lines) == 1
 
 
-def test_the_last_picture_stands_still_and_says_how_it_ended():
+def test_the_last_frame_stands_still_and_says_how_it_ended():
     ended = event_factories.finished(
         state="unconverged", why="412 rows still match", rows_total=400_000, elapsed_s=20.0
     )
@@ -318,7 +318,7 @@ anything = st.one_of(
     height=st.integers(5, 60),
     glyphs=st.sampled_from([UNICODE, ASCII]),
 )
-def test_whatever_happens_there_is_a_picture_and_it_fits(steps, width, height, glyphs):
+def test_whatever_happens_there_is_a_frame_and_it_fits(steps, width, height, glyphs):
     view, now_s = TerminalState(began_s=0.0), 0.0
     for step_s, event in steps:
         now_s += step_s
@@ -332,7 +332,7 @@ def terminal(written, **changed):
     return Console(file=written, width=80, height=24, force_terminal=True, color_system="standard", **changed)
 
 
-def test_the_terminal_is_given_back_with_the_last_picture_on_it():
+def test_the_terminal_is_restored_with_the_last_frame_on_it():
     written = io.StringIO()
     with Live(terminal(written), clock=lambda: 0.0) as live:
         live.record(event_factories.started())

@@ -103,7 +103,7 @@ def test_shares_of_time_waited_are_of_the_last_seconds():
     assert wait_shares(view, 100.0) == (("lag bytes", 0.5), ("window", 0.25))
 
 
-def test_waits_and_news_are_bounded():
+def test_waits_and_notices_are_bounded():
     view = TerminalState(began_s=0.0)
     for index in range(WAITS_KEPT * 2):
         view = reduce(view, event_factories.wait_started(WaitKind.WINDOW, "full", 0.001), index / 100)
@@ -124,7 +124,7 @@ def test_a_storm_of_retries_is_one_story_for_each_reason():
     ]
 
 
-def test_the_ordinary_pace_is_no_news_and_a_fault_is_news_once():
+def test_the_ordinary_pace_has_no_notice_and_a_stop_condition_has_one():
     window = [(index / 10, event_factories.wait_started(WaitKind.WINDOW, f"window {index}")) for index in range(5)]
     missing = [
         (1 + index / 4, event_factories.wait_started(WaitKind.MISSING, "replica-a is not connected"))
@@ -253,7 +253,7 @@ def test_one_word_says_how_it_stands(events, word):
     assert activity_of(view_of(*((5.0, event) for event in events)), 5.1).word == word
 
 
-def test_silence_is_told_but_an_announced_wait_is_no_silence():
+def test_silence_is_shown_but_an_announced_wait_is_not_silence():
     view = view_of((0.0, event_factories.started()), (1.0, event_factories.wait_started(delay_s=10.0)))
     assert activity_of(view, 10.9).word == "waits"
     assert activity_of(view, 11.0 + QUIET_S * 0.9).word == "runs"
@@ -298,11 +298,11 @@ def test_progress_is_whole_only_when_nothing_is_left():
         (event_factories.lock_taken(waited_s=12.0), "lock taken after 12s"),
     ],
 )
-def test_news_read_as_sentences(event, text):
+def test_notices_read_as_sentences(event, text):
     assert news(view_of((1.0, event))) == [(text, 1)]
 
 
-def test_a_lock_that_was_free_is_no_news():
+def test_a_lock_that_was_free_has_no_notice():
     assert news(view_of((1.0, event_factories.lock_taken(waited_s=0.01)))) == []
 
 

@@ -6,7 +6,7 @@ from tests.factories import signals
 from tests.unit.throttle.conditions.found import conditions_in, reasons
 
 
-def test_a_probe_over_its_limit_is_a_fault_and_an_unknown_one_is_blindness():
+def test_a_probe_above_its_limit_and_an_unknown_probe_stop_the_job():
     found = conditions_in(
         signals(
             probes=(

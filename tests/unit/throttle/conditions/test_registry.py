@@ -7,7 +7,7 @@ from tests.factories import MB, archiver, replica, signals, slot
 from tests.unit.throttle.conditions.found import NOTHING, conditions_in, keys, window
 
 
-def test_a_healthy_reading_has_no_fault():
+def test_a_healthy_reading_stops_nothing():
     reading = signals(0.0, 0, replica(), slots=(slot(),), archiver=archiver())
     assert conditions_in(reading, window(), expected={"replica-a"}) == ()
 
@@ -32,7 +32,7 @@ def test_once_over_a_signal_has_to_come_back_to_half_of_its_limit(at, kind: str)
     assert seen == [[], [kind], [kind], [kind], [], []]
 
 
-def test_a_fault_does_not_halve_the_limits_of_other_signals():
+def test_a_stop_does_not_halve_the_limits_of_other_signals():
     """A slot that is steadily above half of its limit would hold a job for ever after one moment of lag."""
     kept = (slot("logical", retained_bytes=6 << 30), slot("other", retained_bytes=11 << 30))
     stopped = keys(conditions_in(signals(slots=kept), window(lag_s=20.0)))

@@ -8,7 +8,7 @@ from tests.factories import MB, limits, replica, signals
 from tests.unit.throttle.conditions.found import conditions_in, reasons, window
 
 
-def test_hidden_replication_is_the_only_fault_reasons():
+def test_hidden_replication_is_the_only_reason():
     found = conditions_in(signals(visible=False), window(lag_s=99.0))
     assert reasons(found) == ["replication is hidden from this role: it lacks pg_monitor"]
     assert found[0].reason.kind is WaitKind.BLIND
@@ -53,6 +53,6 @@ def test_nothing_starts_near_the_bytes_budget():
     ]
 
 
-def test_the_worst_replica_is_told_first():
+def test_the_worst_replica_comes_first():
     found = conditions_in(signals(), window("a", 20.0), window("b", 40.0))
     assert [text.split()[0] for text in reasons(found)] == ["b", "a"]

@@ -12,5 +12,5 @@ def test_a_vacuum_that_prevents_wraparound_goes_first():
     assert found[0].reason.kind is WaitKind.VACUUM
 
 
-def test_an_old_snapshot_and_dead_tuples_are_told_and_stop_nothing():
+def test_an_old_snapshot_and_dead_tuples_stop_nothing():
     assert conditions_in(signals(upkeep=Upkeep(dead_tuples=10**9, oldest_snapshot_s=86400.0))) == ()
