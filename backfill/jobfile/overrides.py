@@ -103,7 +103,8 @@ def _put(tree: dict[str, Any], name: str, value: Any) -> None:
 
 
 def _items(text: str) -> list[str]:
-    return [item.strip() for item in text.split(",") if item.strip()]
+    """Return the items of a list; `none` is an empty one, as it is shown."""
+    return [] if text.strip() == "none" else [item.strip() for item in text.split(",") if item.strip()]
 
 
 _NOWHERE = Mark("", 0, 0, 0, "", 0)

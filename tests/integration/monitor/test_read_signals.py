@@ -133,6 +133,16 @@ async def test_a_base_backup_is_no_standby(cluster: Cluster):
         assert set(replayed(await read(cluster.primary.dsn))) == {"replica-a", "replica-b"}
 
 
+async def test_a_base_backup_that_reports_nothing_is_no_standby(cluster: Cluster):
+    arguments = ("-D", str(cluster.sandbox.path / "silent"), "-d", cluster.primary.dsn, "-X", "stream", "-s", "0")
+    with program(cluster.primary, "pg_basebackup", *arguments, "-c", "fast", "--no-sync", "--max-rate", "32k"):
+        both = (
+            "select count(*) from pg_stat_replication where application_name = 'pg_basebackup' and state = 'streaming'"
+        )
+        wait_until(lambda: cluster.primary.query(both) == [(1,)], "its WAL stream is up")
+        assert set(replayed(await read(cluster.primary.dsn))) == {"replica-a", "replica-b"}
+
+
 async def test_a_receiver_that_never_replays_is_no_standby(cluster: Cluster):
     (cluster.sandbox.path / "received").mkdir(mode=0o777)
     (cluster.sandbox.path / "received").chmod(0o777)

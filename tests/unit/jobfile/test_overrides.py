@@ -91,3 +91,11 @@ def test_any_words_are_limits_or_an_error(words: list[str]):
 def test_help_names_every_limit():
     words = set(re.findall(r"[a-z_.]+[a-z]", tune.__doc__ or ""))
     assert set(LIMITS) <= words
+
+
+def test_none_is_an_empty_list_as_it_is_shown():
+    assert with_overrides(job(), {"replicas.require": "none"}).throttle.replicas.require == ()
+    assert with_overrides(job(), {"replicas.require": "none,replica-a"}).throttle.replicas.require == (
+        "none",
+        "replica-a",
+    )

@@ -25,7 +25,9 @@ SELECT
             -- Base backups, and connections that do not stream yet: for hours, when a subscription copies its tables.
             WHERE coalesce(s.state, '') NOT IN ('backup', 'startup')
               -- One that writes and never replays is not a standby: pg_receivewal, and the WAL stream of pg_basebackup.
-              AND (s.write_lsn IS NULL OR s.replay_lsn IS NOT NULL)
+              -- Neither says anything with --status-interval=0, and then it is known by its name.
+              AND (s.replay_lsn IS NOT NULL OR s.write_lsn IS NULL
+                   AND s.application_name NOT IN ('pg_basebackup', 'pg_receivewal'))
               AND NOT EXISTS (SELECT FROM pg_replication_slots l WHERE l.active_pid = s.pid AND l.slot_type = 'logical')
         ) r
     ) AS replicas,
