@@ -67,7 +67,6 @@ async def test_the_state_is_saved_and_a_hanging_session_gives_its_locks_back(
         with pytest.raises(ConnectionLost, match="no answer within 1s"):
             await fill(worker, first.checkpoint, BatchRange(Tid(2), 100))
         waiting = "select count(*) from pg_stat_activity where wait_event = 'SyncRep' and datname = 'sync'"
-        assert users.query(waiting) == [(1,)]
         async with Session(users.dsn, JOB) as successor:
             await take_lock(successor)
             with anyio.fail_after(10):
