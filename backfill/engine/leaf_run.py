@@ -14,10 +14,10 @@ from backfill.events.throttle import WaitStarted
 from backfill.retry.sqlstate import Blame
 from backfill.table.batch import Verification, with_counts
 from backfill.table.checkpoint import Checkpoint
+from backfill.table.pass_progress import PASSES_MAX, PassProgress, Verdict, unreached
 from backfill.throttle.wait_reason import WaitReason
 from backfill.values.errors import BackfillError, StatementRefused, TableRewritten
 
-PASSES_MAX = 50
 GIVE_WAY_S = 0.5
 """How often the final read looks whether those it gave way to are done."""
 
@@ -56,25 +56,21 @@ class LeafRun:
             for session, checkpoint in zip(sessions, self._group.checkpoints, strict=True)
         ]
         await self._begin(self._group.checkpoints)
-        untouched = 0
-        for _ in range(PASSES_MAX):
+        progress, verdict = PassProgress("own-table" in self._control.job.accept), Verdict.GO_ON
+        while verdict is Verdict.GO_ON:
             await self._run_pass()
             rows = sum(checkpoint.rows_pass for checkpoint in self._group.checkpoints)
             self._record(PassDone(self._job, self._group.checkpoints[0].pass_number, rows))
             verification = await self.verify()
-            if verification.rows_fillable == 0:
+            progress, verdict = progress.after(rows, verification)
+            if verdict is Verdict.DONE:
                 return verification
-            if rows == 0 and verification.rows_fillable == untouched:
-                others = "they change while the function works, or " if self._control.job.python else ""
-                raise BackfillError(
-                    f"{untouched:,} rows match 'where' and no UPDATE reaches them: {others}a trigger or a rule"
-                    f" suppresses it; for example {', '.join(verification.samples)}"
-                )
-            untouched = 0 if rows else verification.rows_fillable
+            if verdict is Verdict.UNREACHED:
+                return unreached(verification)
             await self._new_pass()
         raise BackfillError(
-            f"rows matching 'where' still appear after {PASSES_MAX} passes: make the application set the column on"
-            " write, then run again"
+            f"rows matching 'where' still appear after {PASSES_MAX} passes that left no fewer of them: whoever writes"
+            " such rows, the application or a trigger, has to set the column; then run again"
         )
 
     async def _run_pass(self) -> None:

@@ -26,9 +26,16 @@ def rejected_rows(rows: int) -> str:
 
 
 def _cause(job: Job, found: Verification, stuck: int) -> str:
-    alone = found.rows_without_partner
-    if job.using is None or alone == 0:
+    """Return why rows cannot converge: one reason for all, or how many have which."""
+    reasons = [
+        (found.rows_without_partner if job.using else 0, f"have no partner in {job.using.table if job.using else ''}"),
+        (found.rows_unreached, "are reached by no UPDATE (a trigger suppresses it, or they change meanwhile)"),
+    ]
+    told = [(rows, why) for rows, why in reasons if rows]
+    if not told:
         return "'where' stays true for them after the update"
-    if alone == stuck:
-        return f"they have no partner in {job.using.table}"
-    return f"{alone:,} have no partner in {job.using.table}, for the others 'where' stays true after the update"
+    if told[0][0] == stuck:
+        return f"they {told[0][1]}"
+    counted = ", ".join(f"{rows:,} {why}" for rows, why in told)
+    others = stuck - sum(rows for rows, _ in told)
+    return f"{counted}, for the others 'where' stays true after the update" if others > 0 else counted

@@ -113,6 +113,7 @@ class Verification:
     rows_without_partner: int = 0
     rows_rejected: int = 0
     rejected: tuple[str, ...] = ()
+    rows_unreached: int = 0
 
     def of_leaf(self, leaf: str) -> Verification:
         """Return it with samples that say of which leaf they are."""

@@ -100,6 +100,7 @@ def combined(proofs: Iterable[Verification]) -> Verification:
             took_s=told.took_s + one.took_s,
             rows_without_partner=told.rows_without_partner + one.rows_without_partner,
             rows_rejected=told.rows_rejected + one.rows_rejected,
+            rows_unreached=told.rows_unreached + one.rows_unreached,
             rejected=(*told.rejected, *one.rejected)[:SAMPLES_KEPT],
         )
     return told

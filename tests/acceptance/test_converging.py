@@ -113,11 +113,14 @@ def test_a_table_whose_rows_are_all_filled_is_only_read(database, tmp_path):
     assert database.query("select rows_total from backfill.checkpoint") == [(0,)]
 
 
-def test_updates_that_a_trigger_suppresses_end_the_job_with_the_reason(database, tmp_path):
+def test_rows_whose_update_a_trigger_suppresses_are_counted_with_the_reason(database, tmp_path):
     make_users(database, 1000)
     database.query("create function nothing() returns trigger language plpgsql as 'begin return null; end'")
     database.query("create trigger suppress before update on users for each row execute function nothing()")
     with run_job(database.worker_dsn, write_job(tmp_path)) as worker:
-        assert worker.end() == 1
-    assert "1,000 rows match 'where' and no UPDATE reaches them: a trigger or a rule suppresses it" in worker.stderr
+        assert worker.end() == 3
+    [finished] = worker.all_of("Finished")
+    assert finished["why"].startswith(
+        "1,000 rows cannot converge: they are reached by no UPDATE (a trigger suppresses it"
+    )
     assert len(worker.all_of("Verified")) == 2

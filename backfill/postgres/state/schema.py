@@ -14,7 +14,7 @@ from psycopg.sql import SQL, Identifier
 from backfill.postgres.session.connection import INSUFFICIENT_PRIVILEGE, Connection, connect, translated
 from backfill.postgres.session.server import UNDEFINED_OBJECT
 from backfill.postgres.session.sql_files import statement
-from backfill.postgres.state.migrations import FINDING, KEY, latest, lock_step, steps
+from backfill.postgres.state.migrations import FINDING, KEY, latest, steps
 from backfill.values.errors import BackfillError, Halted, JobError, StatementRefused
 from backfill.values.identifier import quote
 
@@ -95,22 +95,6 @@ async def ensure_state(connection: Connection) -> bool:
     if not state.may_use:
         raise _halted(state, f"role {state.role!r} may not use schema backfill")
     return not exists
-
-
-async def withdraw_job(connection: Connection, job: str, *, with_schema: bool) -> None:
-    """Delete what was written of a job that changed no row; `with_schema`: the state schema too if nobody else uses it.
-
-    The lock of migrations keeps others from beginning to use the schema meanwhile.
-    """
-    with translated(connection):
-        async with connection.transaction():
-            await connection.execute(lock_step().encode())
-            await connection.execute(statement("state/delete_job"), {"job": job})
-            if not with_schema:
-                return
-            cursor = await connection.execute(statement("state/read_state_users"), {})
-            if await cursor.fetchone() == (False,):
-                await connection.execute("DROP SCHEMA backfill CASCADE")
 
 
 async def _migrate(connection: Connection, state: StateFacts, number: int) -> None:

@@ -19,6 +19,7 @@ from backfill.postgres.state import checkpoint as stored
 from backfill.postgres.state import job as job_state
 from backfill.postgres.state import locks
 from backfill.postgres.state import schema as state_schema
+from backfill.postgres.state.withdraw import withdraw_job
 from backfill.postgres.work import rejected
 from backfill.postgres.work.compression import read_support, require_right
 from backfill.postgres.work.job_connection import (
@@ -91,7 +92,7 @@ class PgJobSession(PgStatusSession):
 
     async def withdraw(self, start: JobStart) -> None:
         """Leave nothing of a job that this run began and that changed no row."""
-        await state_schema.withdraw_job(self.connection, self.job.name, with_schema=start.schema_is_new)
+        await withdraw_job(self.connection, self.job.name, with_schema=start.schema_is_new)
 
     async def leaves(self) -> tuple[Leaf, ...]:
         """Return the tables to fill. One that cannot be filled, and came after the job was checked, halts it."""
