@@ -12,6 +12,7 @@ from psycopg.rows import TupleRow, class_row, dict_row
 from psycopg.sql import SQL, Literal
 from psycopg.types.json import Jsonb
 
+from backfill.postgres.catalog.row_security import rows_are_hidden
 from backfill.postgres.session.connection import translated
 from backfill.postgres.session.pooler import require_same_process
 from backfill.postgres.session.role_settings import take_our_settings, take_role_settings
@@ -24,7 +25,7 @@ from backfill.postgres.work.batch_statement import BatchStatement
 from backfill.postgres.work.compression import compress
 from backfill.table.batch import BatchResult, TooManyRows
 from backfill.table.checkpoint import Checkpoint, advance
-from backfill.values.errors import Halted, WhereStaysTrue
+from backfill.values.errors import WhereStaysTrue
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,10 +140,7 @@ async def _update(batch: BatchStatement) -> Updated:
     after = await measured.fetchone()
     assert after is not None, "a select without FROM has one row"
     if after.rows_hidden:
-        raise Halted(
-            f"row security now hides rows of '{batch.table.name}' from this role; nothing of this batch was changed;"
-            " let it see all rows (BYPASSRLS, or as the table's owner), and run again"
-        )
+        raise rows_are_hidden(batch.table)
     return Updated(
         rows=row["rows"],
         rows_unconverged=row["rows_unconverged"],

@@ -18,6 +18,7 @@ from typing import Any
 import anyio
 
 from backfill.jobfile.job import Job
+from backfill.postgres.catalog.row_security import require_all_rows
 from backfill.postgres.monitor.lock_sessions import LockSession, is_running, read_owners, read_waiters
 from backfill.postgres.monitor.side_connection import SideConnection
 from backfill.postgres.session.connection import Connection, translated
@@ -69,12 +70,13 @@ class PoliteProof:
         """Return what is left of the table. Raises TableRewritten when its file was replaced between two pieces."""
         side = SideConnection(self.dsn, standby=False)
         try:
-            whole = await self._read_whole(side, rejected)
-            if isinstance(whole, Verification):
-                return whole
-            if whole is not None:
-                await self._wait_for(side, whole)
-            return await self._read_in_pieces(side, rejected)
+            proof = await self._read_whole(side, rejected)
+            if not isinstance(proof, Verification):
+                if proof is not None:
+                    await self._wait_for(side, proof)
+                proof = await self._read_in_pieces(side, rejected)
+            await require_all_rows(self.connection, self.table)
+            return proof
         finally:
             await side.close()
 

@@ -216,6 +216,19 @@ async def test_planner_switches_of_a_role_do_not_make_a_batch_read_the_whole_tab
     assert shop.query(counted)[0][0] == scans
 
 
+async def test_row_security_that_comes_after_the_last_batch_is_no_proof(shop: Database):
+    table(shop, "filled")
+    async with session(shop.worker_dsn, filling(set={"day": "at::date"})) as worker:
+        await open_leaf(worker)
+        run_sql(
+            shop,
+            "alter table shop.filled enable row level security",
+            "create policy part on shop.filled using (id > 1000)",
+        )
+        with pytest.raises(Halted, match="row security now hides rows"):
+            await worker.verify(1)
+
+
 @pytest.mark.parametrize("columns", [51, 200])
 async def test_the_trial_of_the_first_batch_is_there_for_any_number_of_columns(database: Database, columns: int):
     names = [f"c{number}" for number in range(columns)]
