@@ -21,10 +21,23 @@ from backfill.jobfile.job import Job
 from backfill.retry.sqlstate import backoff_s
 from backfill.table.leaves import JobStart
 from backfill.throttle.wait_reason import WaitKind, WaitReason
-from backfill.values.errors import BackfillError, ConnectionLost, DatabaseError, JobError, StatementRefused, Superseded
+from backfill.values.errors import (
+    BackfillError,
+    ConnectionLost,
+    DatabaseError,
+    Halted,
+    JobError,
+    LoginRefused,
+    StatementRefused,
+    Superseded,
+)
+from backfill.values.units import format_duration
 
 FIRST_ATTEMPTS = 4
 """Attempts to reach the server for the first time: a wrong DSN is reported soon, a restart is survived."""
+LOGIN_PATIENCE_S = 180.0
+"""How long a server may refuse a role that it has let in before: a new password reaches a pod's files within a minute
+or two, and its environment never."""
 
 
 class JobSupervisor:
@@ -49,6 +62,7 @@ class JobSupervisor:
         self._start: JobStart | None = None
         self._progressed = False
         self._failures = 0
+        self._refused_since_s: float | None = None
 
     async def run(self) -> Finished:
         """Return how the job ended when it is done; raise what ended it otherwise. Either is recorded as an event."""
@@ -64,6 +78,7 @@ class JobSupervisor:
         while True:
             try:
                 async with self._connect() as session:
+                    self._refused_since_s = None
                     return await self._run_on(session)
             except (ConnectionLost, Superseded) as error:
                 await self._recover(error)
@@ -109,6 +124,7 @@ class JobSupervisor:
         self._failures += 1
         if not self._progressed and self._failures >= FIRST_ATTEMPTS and isinstance(error, ConnectionLost):
             raise error
+        self._check_login(error)
         delay_s = backoff_s(self._failures, self.runtime.jitter())
         kind = "superseded" if isinstance(error, Superseded) else "connection"
         self.runtime.record(
@@ -117,6 +133,16 @@ class JobSupervisor:
         reason = WaitReason(WaitKind.CONNECTION, f"no session: {error}")
         self.runtime.record(WaitStarted(self.job.name, reason, delay_s))
         await self.runtime.sleep(delay_s)
+
+    def _check_login(self, error: BackfillError) -> None:
+        """Raise Halted if the server has refused the role for long."""
+        now_s = self.runtime.now_s()
+        if not isinstance(error, LoginRefused):
+            self._refused_since_s = None
+        elif self._refused_since_s is None:
+            self._refused_since_s = now_s
+        elif (refused_s := now_s - self._refused_since_s) >= LOGIN_PATIENCE_S:
+            raise Halted(f"the server has not let the role in for {format_duration(refused_s)}: {error}") from error
 
     def _failed(self, error: BackfillError) -> Finished:
         group = self._job_run.group if self._job_run else LaneGroup(self.runtime)

@@ -19,6 +19,10 @@ _ADVICE = tuple(
             rf"{_STANDBY}|server is in hot standby mode",
             "it is a standby, or read-only by a setting; give a DSN of the primary, or one that lists all hosts",
         ),
+        (
+            "password authentication failed|no password supplied",
+            "give the role's present password, by DATABASE_URL or PGPASSFILE; a file is read again for each attempt",
+        ),
         (r'role "(?P<role>.+)" is not permitted to log in', "run: ALTER ROLE {role} LOGIN;"),
         (r'permission denied for database "(?P<database>.+)"', "run: GRANT CONNECT ON DATABASE {database} TO {user};"),
         (
@@ -35,6 +39,17 @@ _ADVICE = tuple(
         ),
     )
 )
+
+
+_LOGIN = re.compile(
+    r"password authentication failed|no password supplied|no pg_hba\.conf entry|(?<!pre)authentication failed for user"
+    r'|is not permitted to log in|role ".+" does not exist|database ".+" does not exist'
+)
+
+
+def is_login_refused(message: str) -> bool:
+    """Whether the only server that was asked answered, and does not let the role in."""
+    return _SEVERAL not in message and _LOGIN.search(message) is not None
 
 
 def with_advice(message: str, user: str | None = None) -> str:

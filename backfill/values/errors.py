@@ -47,6 +47,10 @@ class ConnectionLost(DatabaseError):
     """The connection is gone, and it is unknown whether the last commit happened."""
 
 
+class LoginRefused(ConnectionLost):
+    """The server answers and does not let the role in: another attempt helps only after somebody has changed that."""
+
+
 class StatementRefused(DatabaseError):
     """A statement failed: its SQLSTATE decides what is tried next (`retry.sqlstate`); `took_s` is its time."""
 

@@ -10,27 +10,26 @@ import socket
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import psycopg
 from psycopg import AsyncConnection, AsyncCursor, AsyncPipeline, Notify
 from psycopg.abc import PQGen
 from psycopg.conninfo import make_conninfo
-from psycopg.pq import Conninfo
 from psycopg.rows import DictRow, TupleRow, dict_row
 from psycopg.sql import SQL
 from psycopg.types.json import Jsonb
 
 from backfill.jobfile.job import Job
-from backfill.postgres.session.conninfo import InvalidConninfo, mask_values, parse_conninfo
+from backfill.postgres.session.conninfo import InvalidConninfo, mask_values, parse_conninfo, user_of
 from backfill.postgres.session.encoding import escape_unknown
 from backfill.postgres.session.lock_release import release_settings
 from backfill.postgres.session.pipeline import SyncLastPipeline
 from backfill.postgres.session.pooler import require_session_mode
 from backfill.postgres.session.settings import OURS, SESSION, changed
 from backfill.postgres.session.sql_files import statement
-from backfill.retry.connect_advice import with_advice
-from backfill.values.errors import ConnectionLost, JobError, StatementRefused
+from backfill.retry.connect_advice import is_login_refused, with_advice
+from backfill.values.errors import ConnectionLost, JobError, LoginRefused, StatementRefused
 from backfill.values.redact import foreign
 from backfill.values.units import format_duration
 
@@ -171,7 +170,8 @@ async def _open(dsn: str, application_name: str) -> Connection:
                 prepare_threshold=None,
             )
     except ConnectionLost as error:
-        raise ConnectionLost(with_advice(mask_values(str(error), given), _user(given))) from error
+        kind = LoginRefused if is_login_refused(str(error)) else ConnectionLost
+        raise kind(with_advice(mask_values(str(error), given), user_of(given))) from error
     escape_unknown(connection)
     connection.add_notify_handler(_ignore)  # without a handler, the driver keeps every notification
     return connection
@@ -179,13 +179,6 @@ async def _open(dsn: str, application_name: str) -> Connection:
 
 def _ignore(_notification: Notify) -> None:
     """A trigger may LISTEN in our session; nobody here waits for what it hears."""
-
-
-def _user(given: dict[str, Any]) -> str | None:
-    """Return who asks for a session: the conninfo's user, else libpq's own default."""
-    defaults = {one.keyword: one.val for one in Conninfo.get_defaults()}
-    default = defaults.get(b"user")
-    return given.get("user") or (default.decode(errors="replace") if default else None)
 
 
 async def _begin(connection: Connection, job: Job | None, *, told_pid: int | None = None) -> bool:

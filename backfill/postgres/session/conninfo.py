@@ -113,6 +113,13 @@ def _find_remains(text: str, given: dict[str, str]) -> str | None:
     return f"{fault}; {_ENCODE if url else _QUOTES}" if fault else None
 
 
+def user_of(given: dict[str, str]) -> str | None:
+    """Return who asks for a session: the conninfo's user, else libpq's own default."""
+    defaults = {one.keyword: one.val for one in Conninfo.get_defaults()}
+    default = defaults.get(b"user")
+    return given.get("user") or (default.decode(errors="replace") if default else None)
+
+
 def _each(pattern: re.Pattern[str], given: dict[str, str], key: str) -> bool:
     return all(pattern.fullmatch(value) for value in given.get(key, "").split(","))
 

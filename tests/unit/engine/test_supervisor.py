@@ -8,12 +8,20 @@ from typing import Any
 
 import pytest
 
-from backfill.engine.supervisor import FIRST_ATTEMPTS, JobSupervisor
+from backfill.engine.supervisor import FIRST_ATTEMPTS, LOGIN_PATIENCE_S, JobSupervisor
 from backfill.events.batch import BatchDone
 from backfill.events.job import Finished, LockWaiting, RetryScheduled, Started
 from backfill.events.throttle import WaitStarted
 from backfill.throttle.wait_reason import WaitKind
-from backfill.values.errors import ConnectionLost, Halted, LockHeld, StatementRefused, Stopped, WhereStaysTrue
+from backfill.values.errors import (
+    ConnectionLost,
+    Halted,
+    LockHeld,
+    LoginRefused,
+    StatementRefused,
+    Stopped,
+    WhereStaysTrue,
+)
 from tests.factories import job, replica
 from tests.fake_database import Clock, FakeDatabase, users
 
@@ -295,3 +303,23 @@ def test_a_superseded_worker_is_never_given_up():
     run = Run(database)
     assert run.run().state == "done"
     assert len(run.told(RetryScheduled)) == FIRST_ATTEMPTS + 3
+
+
+def refuse_logins(database: FakeDatabase, count: int) -> None:
+    """Lose the session after a batch, and refuse the role so often then."""
+    database.accidents["run_batch"].extend([*skip(2), lost()])
+    database.accidents["connect"].extend([*skip(1), *[LoginRefused("password authentication failed")] * count])
+
+
+def test_a_role_that_the_server_let_in_before_is_refused_for_minutes_at_most():
+    run = Run(made())
+    refuse_logins(run.database, 1000)
+    finished = run.ends(Halted, match="the server has not let the role in for .*: password authentication failed")
+    assert finished.state == "halted"
+    assert LOGIN_PATIENCE_S <= finished.elapsed_s < LOGIN_PATIENCE_S * 1.5
+
+
+def test_a_password_that_arrives_in_time_is_taken():
+    run = Run(made())
+    refuse_logins(run.database, 5)
+    assert run.run().state == "done"

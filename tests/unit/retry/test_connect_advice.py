@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from backfill.retry.connect_advice import with_advice
+from backfill.retry.connect_advice import is_login_refused, with_advice
 
 HERE = 'connection failed: connection to server at "127.0.0.1", port 5432 failed: '
 PRIMARY = "it is a standby, or read-only by a setting; give a DSN of the primary, or one that lists all hosts"
@@ -15,6 +15,10 @@ PRIMARY = "it is a standby, or read-only by a setting; give a DSN of the primary
     [
         ("session is read-only", PRIMARY),
         ("server is in hot standby mode", PRIMARY),
+        (
+            'FATAL:  password authentication failed for user "app"',
+            "give the role's present password, by DATABASE_URL or PGPASSFILE; a file is read again for each attempt",
+        ),
         ('FATAL:  role "A b" is not permitted to log in', 'run: ALTER ROLE "A b" LOGIN;'),
         (
             'FATAL:  permission denied for database "Shop"\nDETAIL:  User does not have CONNECT privilege.',
@@ -37,6 +41,24 @@ PRIMARY = "it is a standby, or read-only by a setting; give a DSN of the primary
 def test_what_is_known_ends_with_what_to_do_in_one_line(said: str, advice: str):
     first = " ".join((HERE + said).partition("\n")[0].split())
     assert with_advice(HERE + said, "o'neil") == f"{first}; {advice}"
+
+
+@pytest.mark.parametrize(
+    ("said", "refused"),
+    [
+        ('FATAL:  password authentication failed for user "app"', True),
+        ("fe_sendauth: no password supplied", True),
+        ('FATAL:  no pg_hba.conf entry for host "10.0.0.7", user "app", database "shop", no encryption', True),
+        ('FATAL:  Peer authentication failed for user "app"', True),
+        ('FATAL:  role "app" does not exist', True),
+        ("Connection refused", False),
+        ("FATAL:  the database system is starting up", False),
+        ('FATAL:  too many connections for role "app"', False),
+        ("Multiple connection attempts failed. All failures were:\n- a: password authentication failed", False),
+    ],
+)
+def test_whether_a_role_is_not_let_in(said: str, refused: bool):
+    assert is_login_refused(HERE + said) == refused
 
 
 def test_of_several_hosts_all_are_told():
