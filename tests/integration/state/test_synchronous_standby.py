@@ -9,7 +9,6 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from backfill.postgres.work.job_session import PgJobSession as Session
 from backfill.sandbox import Sandbox, Server, Standby
 from backfill.sandbox.binaries import find_binaries
 from backfill.table.checkpoint import Tid
@@ -18,6 +17,7 @@ from backfill.throttle.wait_reason import WaitKind, WaitReason
 from backfill.values.errors import ConnectionLost
 from tests.fixtures_postgres import Database
 from tests.integration.jobs import fill, job_file, make_users, open_leaf, session, take_lock
+from tests.integration.worker import Worker as Session
 from tests.majors import binaries, major_of, why_absent
 
 pytestmark = [pytest.mark.anyio, pytest.mark.majors(14, 18)]
