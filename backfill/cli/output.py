@@ -11,17 +11,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from backfill.events.event import Event, to_dict
-from backfill.events.job import Finished, Started
 from backfill.values.errors import BackfillError
 from backfill.values.redact import redact
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from backfill.events.event import Event
+    from backfill.events.job import Finished
+
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
-Reader = Callable[[Event, float], None]
+Reader = Callable[["Event", float], None]
 ReportError = Callable[[BackfillError], None]
 ReportAddress = Callable[[tuple[str, int]], None]
 Output = tuple[list[Reader], ReportError, ReportAddress]
@@ -47,6 +48,8 @@ def print_error(error: BackfillError) -> None:
 
 def print_event(event: Event, _at_s: float) -> None:
     """Print an event as a JSON line, with the time."""
+    from backfill.events.event import to_dict  # noqa: PLC0415 - commands without events start faster
+
     sys.stdout.write(json.dumps({"at": time.time(), **to_dict(event)}) + "\n")
     sys.stdout.flush()
 
@@ -96,6 +99,8 @@ class _FinalTables:
 
     def record(self, event: Event, _at_s: float) -> None:
         """Remember a result and the lag budget that it is measured by."""
+        from backfill.events.job import Finished, Started  # noqa: PLC0415 - commands without events start faster
+
         if isinstance(event, Started):
             self._budget_s = event.max_lag_s
         elif isinstance(event, Finished):

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from backfill.cli.options import Dsn, Json, epilog, resolve_dsn
-from backfill.events.job_outcome import rejected_rows
 from backfill.values.errors import JobError
 from backfill.values.exit_codes import ExitCode, exit_codes
 from backfill.values.units import format_duration, format_rate, format_size
@@ -163,6 +162,8 @@ def _print_table(
 
 def _sentences(job: JobStatus, *, explained: bool) -> Iterator[str]:
     """Yield what else there is to say about a job: what it waits for, its vacuum, its layout, its worker."""
+    from backfill.events.job_outcome import rejected_rows  # noqa: PLC0415 - help starts faster without
+
     yield from filter(None, (job.reason, job.vacuum))
     if job.rows_rejected:
         yield rejected_rows(job.rows_rejected)
