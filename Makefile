@@ -1,6 +1,6 @@
 # Every target makes its own .venv first: with uv where it is, else with python3 and pip. Nothing else is needed.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-majors test-oldest test-docker plants check lint bench bench-throttle sim mutations chaos lock clean
+.PHONY: help demo test test-majors test-oldest test-docker plants canaries check lint bench bench-throttle sim mutations chaos lock clean
 
 # Tests start commands by the hundred: without kept bytecode each compiles all that it imports, which is half its time.
 unexport PYTHONDONTWRITEBYTECODE
@@ -61,6 +61,9 @@ sim: $(STAMPS)/dev ## the throttle in simulated worlds: docs/sim/scenarios.svg a
 
 plants: $(STAMPS)/dev ## the throttle before all 2,000 random plants, of which the tests take a quarter
 	ALL_PLANTS=1 $(BIN)/python -m pytest -q -n 2 tests/sim/test_any_plant.py
+
+canaries: $(STAMPS)/dev ## 10,000 malformed DSNs, none of which may show its password (a minute)
+	CANARIES=10000 $(BIN)/python -m pytest -q -n 2 tests/unit/postgres/session/test_conninfo.py
 
 mutations: $(STAMPS)/dev ## break the throttle on purpose; a test has to notice each (a minute or two)
 	@$(BIN)/python -m tests.sim.mutations
