@@ -29,7 +29,6 @@ BANNED = {
     r"\b(?:rows|leaves) (?:that are )?(?:still )?to do\b": "matching rows",
     r"\bonly where\b": "only if",
     r"\bmay not be had\b|\bis (?:not )?(?:to be )?had\b": "is (not) available",
-    r"\bmeanwhiles?\b": "since, during",
     r"\bwhat stands?\b|\bstands? (?:before|after|there)\b": "is",
 }
 """What must not be written, and what to write instead."""
