@@ -68,7 +68,7 @@ def test_a_slot_that_is_lost(archiving: Server, tmp_path: Path):
             assert time.monotonic() < deadline_s
             archiving.query("select pg_logical_emit_message(false, 'test', repeat('x', 8000000)) from pg_switch_wal()")
             archiving.query("checkpoint")
-        worker.stops("slot", "slot debezium is lost: its consumer must be rebuilt or the slot dropped")
+        worker.stops("slot", "slot debezium is lost: rebuild its consumer or drop the slot")
         archiving.query("select pg_drop_replication_slot('debezium')")
         worker.heals()
 
@@ -88,7 +88,7 @@ def test_an_archiver_that_fails(archiving: Server, tmp_path: Path):
     with pod(archiving.dsn_for(user=WORKER), slow(tmp_path)) as worker:
         archiving.configure({"archive_command": "false"})
         archiving.query("select pg_switch_wal()")
-        worker.stops("archive", "archiver fails: its last try did, 16MB wait for it")
+        worker.stops("archive", "archiver failing: last attempt failed, 16MB of WAL pending")
         assert worker.metric("backfill_archive_failing") == 1
         archiving.configure({"archive_command": "true"})
         archiving.query("select pg_switch_wal()")
@@ -149,7 +149,7 @@ def test_limits_are_tuned_while_it_runs(cluster: Cluster, database: Database, tm
         ended = backfill("tune", "users-handle", *changes, dsn=database.worker_dsn)
         assert ended.code == 0, ended.stderr
         assert "max_wal_rate             16kB/s   (was 512kB/s)   (the job file says 512kB/s)" in ended.stdout
-        worker.until(lambda: any(line["event"] == "tuned" for line in worker.lines()), "the change is told")
+        worker.until(lambda: any(line["event"] == "limits_changed" for line in worker.lines()), "the change is logged")
         [(last,)] = database.query("select max(sequence) from backfill.batch")
         after = "select max(rows) from backfill.batch where sequence > %s + 1 having count(*) > 2"
         worker.until(lambda: database.query(after, last), "three more batches")
@@ -158,7 +158,7 @@ def test_limits_are_tuned_while_it_runs(cluster: Cluster, database: Database, tm
         assert ended.code == 0, ended.stderr
         assert "max_wal_rate            512kB/s   (was 16kB/s)" in ended.stdout
         worker.until(
-            lambda: len([one for one in worker.lines() if one["event"] == "limits_changed"]) == 2, "it is taken back"
+            lambda: len([line for line in worker.lines() if line["event"] == "limits_changed"]) == 2, "it is discarded"
         )
         worker.works()
 
@@ -170,8 +170,8 @@ def test_what_was_tuned_holds_for_the_next_run(cluster: Cluster, database: Datab
         pass
     assert backfill("tune", "users-handle", "max_lag=3s", dsn=database.worker_dsn).code == 0
     with pod(database.worker_dsn, job) as worker:
-        [told] = [line for line in worker.lines() if line["event"] == "limits_changed"]
-    assert (told["changes"], told["max_lag_s"], told["refused"]) == (["max_lag=3s"], 3.0, None)
+        [logged] = [line for line in worker.lines() if line["event"] == "limits_changed"]
+    assert (logged["changes"], logged["max_lag_s"], logged["refused"]) == (["max_lag=3s"], 3.0, None)
 
 
 def test_decisions_are_explained_with_what_they_were_taken_from(cluster: Cluster, database: Database, tmp_path: Path):
@@ -201,6 +201,6 @@ def test_decisions_are_explained_with_what_they_were_taken_from(cluster: Cluster
 def test_what_cannot_be_explained_or_tuned(database: Database):
     assert "no job 'x' in this database" in backfill("tune", "x", "max_lag=5s", dsn=database.worker_dsn).stderr
     ended = backfill("status", "--explain", dsn=database.worker_dsn)
-    assert (ended.code, ended.stderr) == (2, "backfill: --explain is about one job; name it\n")
+    assert (ended.code, ended.stderr) == (2, "backfill: --explain shows one job; name it\n")
     ended = backfill("tune", "x", "max_leg=5s", dsn=database.worker_dsn)
     assert (ended.code, ended.stderr) == (2, "backfill: unknown limit 'max_leg'; did you mean 'max_lag'?\n")

@@ -146,7 +146,7 @@ async def test_a_vacuum_that_prevents_wraparound_is_seen_while_it_runs(decoding:
     async with session(decoding.dsn, job) as worker:
         await open_leaf(worker)
         signals = await until(worker, lambda one: one.upkeep.vacuum)
-        assert signals.upkeep.vacuum == "old"
+        assert signals.upkeep.vacuum == "public.old"
         async with anyio.create_task_group() as tasks:
             # It waits for the vacuum, which yields to nobody, and goes before the next one.
             change = "alter table old reset (autovacuum_freeze_max_age)"
