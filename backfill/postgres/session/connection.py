@@ -21,9 +21,9 @@ from psycopg.sql import SQL
 from psycopg.types.json import Jsonb
 
 from backfill.jobfile.job import Job
+from backfill.postgres.session.bounds import answer_bound_s, bounds_of
 from backfill.postgres.session.conninfo import InvalidConninfo, mask_values, parse_conninfo, user_of
 from backfill.postgres.session.encoding import escape_unknown
-from backfill.postgres.session.lock_release import release_settings
 from backfill.postgres.session.pipeline import SyncLastPipeline
 from backfill.postgres.session.pooler import require_session_mode
 from backfill.postgres.session.settings import OURS, SESSION, changed
@@ -35,8 +35,6 @@ from backfill.values.units import format_duration
 
 INSUFFICIENT_PRIVILEGE = "42501"
 T = TypeVar("T")
-TIMEOUT_S = 15.0
-"""The statement_timeout of a session without a job."""
 
 _BOUNDS = {
     "connect_timeout": "10",
@@ -48,8 +46,6 @@ _BOUNDS = {
     "target_session_attrs": "read-write",
 }
 """A half-open link is noticed within about 20 s, and a multi-host DSN leads to the primary."""
-ANSWER_S = 20.0
-"""What an answer may take beyond two statements that each take all of statement_timeout."""
 CANCEL_S = 2.0
 """What cancelling a statement whose answer does not come may take."""
 WAIT_INTERVAL_S = 0.1
@@ -147,8 +143,8 @@ async def connect(dsn: str, *, application_name: str, job: Job | None = None) ->
 
 async def bound(connection: Connection, job: Job) -> None:
     """Set the timeouts of a session anew."""
-    connection.answer_s = _answer_s(job)
-    await set_settings(connection, _bounds(job))
+    connection.answer_s = answer_bound_s(job.statement_timeout_s)
+    await set_settings(connection, bounds_of(job.statement_timeout_s, job.lock_timeout_s))
 
 
 async def set_settings(connection: Connection, settings: dict[str, str]) -> None:
@@ -183,8 +179,9 @@ def _ignore(_notification: Notify) -> None:
 
 async def _begin(connection: Connection, job: Job | None, *, told_pid: int | None = None) -> bool:
     """Read the role's settings and set ours; return whether that was done, see open_session.sql."""
-    connection.answer_s = _answer_s(job)
-    wanted = {**OURS, **SESSION, **_bounds(job)}
+    connection.answer_s = answer_bound_s(job.statement_timeout_s) if job else answer_bound_s()
+    bounds = bounds_of(job.statement_timeout_s, job.lock_timeout_s) if job else bounds_of()
+    wanted = {**OURS, **SESSION, **bounds}
     parameters = {"told_pid": told_pid, "names": [*OURS, *SESSION], "settings": Jsonb(wanted)}
     cursor = await connection.execute(statement("session/open_session"), parameters)
     row = await cursor.fetchone()
@@ -194,20 +191,6 @@ async def _begin(connection: Connection, job: Job | None, *, told_pid: int | Non
     connection.role_schemas = tuple(schemas)
     connection.role_settings, connection.overridden = changed(before, OURS), changed(before, SESSION)
     return True
-
-
-def _answer_s(job: Job | None) -> float:
-    return 2 * (job.statement_timeout_s if job else TIMEOUT_S) + ANSWER_S
-
-
-def _bounds(job: Job | None) -> dict[str, str]:
-    """Return what bounds our statements: the defaults of a role or a database would cut the final read short."""
-    statement_timeout_s = job.statement_timeout_s if job else TIMEOUT_S
-    return release_settings(statement_timeout_s) | {
-        "statement_timeout": f"{round(statement_timeout_s * 1000)}ms",
-        "lock_timeout": f"{round((job.lock_timeout_s if job else 1.0) * 1000)}ms",
-        "synchronous_commit": "off",  # a batch sets its own: what is kept of it never waits for a standby
-    }
 
 
 @asynccontextmanager

@@ -7,6 +7,7 @@ import pytest
 from psycopg import sql
 
 from backfill.postgres.session import settings
+from backfill.postgres.session.bounds import bounds_of
 from backfill.postgres.session.connection import Connection, connect
 from backfill.postgres.session.role_settings import execute_as_role
 from backfill.sandbox import Server
@@ -103,13 +104,17 @@ async def test_our_settings_come_back_inside_a_transaction_and_after_an_error(se
         assert (await read(connection))["search_path"] == "pg_catalog, pg_temp"
 
 
-async def test_the_bounds_of_a_wait_are_all_set(server: Server):
+async def test_the_environment_s_settings_are_the_role_s(server: Server, monkeypatch: pytest.MonkeyPatch):
+    """As psql would have it, PGDATESTYLE and PGTZ hold for expressions, and for nothing that we read."""
+    monkeypatch.setenv("PGDATESTYLE", "German")
+    monkeypatch.setenv("PGTZ", "Asia/Kathmandu")
     async with await connect(server.dsn_for(user="worker"), application_name="backfill:test", job=job()) as connection:
+        cursor = await execute_as_role(connection, READ)
+        in_role: dict[str, str] = dict(await cursor.fetchall())
         ours = await read(connection)
-    expected = {
-        "statement_timeout": "15000",
-        "client_min_messages": "error",
-        "idle_in_transaction_session_timeout": "5000",
-    }
-    assert {name: ours[name] for name in expected} == expected
-    assert settings.BOUNDS - ours.keys() <= {"transaction_timeout"}
+    assert (in_role["DateStyle"], in_role["TimeZone"]) == ("German, DMY", "Asia/Kathmandu")
+    assert (ours["DateStyle"], ours["TimeZone"]) == ("ISO, MDY", "UTC")
+
+
+def test_the_bounds_of_a_wait_have_their_rule():
+    assert bounds_of().keys() == settings.BOUNDS
