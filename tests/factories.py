@@ -97,7 +97,9 @@ async def run_order(
     Raises what the server refused a row with.
     """
     before = (await session.read_signals()).insert_lsn
-    request = BatchRequest(checkpoint, batch_range, admitted, trial=checkpoint.rows_total == 0)
+    request = BatchRequest(
+        checkpoint=checkpoint, batch_range=batch_range, admission=admitted, trial=checkpoint.rows_total == 0
+    )
     result = await session.run_batch(request, lambda position: position - before)
     if isinstance(result, RowsRefused):
         raise result.error

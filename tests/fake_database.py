@@ -184,8 +184,14 @@ class FakeDatabase:
     def leaves(self) -> tuple[Leaf, ...]:
         """Return the leaves by name, the table that is named as the job's first."""
         proof = self.proof if self.filenode == self.scanned_filenode else None
-        here = [] if self.gone else [Leaf(self.leaf, len(self.pages), 0, proof)]
-        known = [*here, *(Leaf(name, len(one.pages), 0, one.proof) for name, one in self.shelf.items())]
+        here = [] if self.gone else [Leaf(name=self.leaf, pages=len(self.pages), rows_estimated=0, proof=proof)]
+        known = [
+            *here,
+            *(
+                Leaf(name=name, pages=len(one.pages), rows_estimated=0, proof=one.proof)
+                for name, one in self.shelf.items()
+            ),
+        ]
         return tuple(sorted(known, key=lambda leaf: (leaf.name != "public.users", leaf.name)))
 
     def predicates(self, checkpoint: Checkpoint, low: Tid, high: Tid) -> list[Tid]:

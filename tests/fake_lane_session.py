@@ -116,7 +116,11 @@ class FakeLaneSession(FakeStatusSession):
         pages = self.database.pages[checkpoint.window_start : end]
         rows = [row for page in pages for row in page if row is not None]
         due = sum(map(self.database.where, rows))
-        return PageProfile(len(rows) / len(pages), due / len(pages), 120, 160) if due else None
+        return (
+            PageProfile(rows=len(rows) / len(pages), due=due / len(pages), row_bytes=120, updated_bytes=160)
+            if due
+            else None
+        )
 
     async def count_rows(self, checkpoint: Checkpoint, rows: int, pages: int) -> RowCounts:
         self._enter("count_rows")
@@ -159,7 +163,7 @@ class FakeLaneSession(FakeStatusSession):
         self._enter("reject_row")
         data, [tid] = self.database, batch_range.tids
         key = str(self._row(tid)["id"])
-        row = RejectedRow(key, tid, checkpoint.pass_number, str(error))
+        row = RejectedRow(key=key, tid=tid, pass_number=checkpoint.pass_number, message=str(error))
         met = {
             place for place, one in data.rejected.items() if place[0] != data.leaf or one.pass_number == row.pass_number
         }
@@ -239,7 +243,16 @@ class FakeLaneSession(FakeStatusSession):
         data.batches.append(len(tids))
         samples = tuple(str(key) for key in stuck[:5])
         wal_bytes = attribute_wal(data.insert_lsn)
-        batch_result = BatchResult(saved, len(tids), len(stuck), len(tids), wal_bytes, data.insert_lsn, took_s, samples)
+        batch_result = BatchResult(
+            checkpoint=saved,
+            rows=len(tids),
+            rows_unconverged=len(stuck),
+            rows_hot=len(tids),
+            wal_bytes=wal_bytes,
+            insert_lsn=data.insert_lsn,
+            took_s=took_s,
+            samples=samples,
+        )
         self._enter("committed")
         return batch_result
 

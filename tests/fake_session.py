@@ -50,7 +50,9 @@ class FakeJobSession(FakeStatusSession):
             *data.checkpoints,
             *(checkpoint for one in data.shelf.values() for checkpoint in one.checkpoints),
         )
-        return JobStart(data.replicas_seen, Totals().plus(checkpoints), rows_rejected=len(data.rejected))
+        return JobStart(
+            replicas_seen=data.replicas_seen, done=Totals().plus(checkpoints), rows_rejected=len(data.rejected)
+        )
 
     async def leaves(self) -> tuple[Leaf, ...]:
         self._enter("leaves")
@@ -97,7 +99,14 @@ class FakeJobSession(FakeStatusSession):
             data.rejected = {place: row for place, row in data.rejected.items() if place[0] != leaf}
         data.checkpoints = tuple(replace(checkpoint, epoch=checkpoint.epoch + 1) for checkpoint in checkpoints)
         rows = sum(len(page) for page in data.pages)
-        return OpenedLeaf(data.checkpoints, pages, rows, TableTraits(), resumed, why)
+        return OpenedLeaf(
+            checkpoints=data.checkpoints,
+            pages=pages,
+            rows_estimated=rows,
+            traits=TableTraits(),
+            resumed=resumed,
+            rewritten=why,
+        )
 
     async def withdraw(self, start: JobStart) -> None:
         self._enter("withdraw")
@@ -156,7 +165,14 @@ class FakeLeafSession(FakeStatusSession):
         stuck = sum(1 for row in others if data.where(data.assign(row))) if data.foreseen and data.foreseeing else None
         samples = tuple(str(row["id"]) for row in others[:5])
         told = tuple(row.told for row in aside[:5])
-        return Verification(len(left), stuck, samples, 0.0, rows_rejected=len(aside), rejected=told)
+        return Verification(
+            rows_left=len(left),
+            rows_unconverged=stuck,
+            samples=samples,
+            took_s=0.0,
+            rows_rejected=len(aside),
+            rejected=told,
+        )
 
     async def save_proof(self, proof: Verification) -> None:
         self._enter("save_proof")

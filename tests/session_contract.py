@@ -145,7 +145,7 @@ async def a_batch_that_meets_too_many_rows_changes_nothing(connect: Connect) -> 
         checkpoint = await _last_stripe(at)
         left = await at.rows_left()
         assert left > MAX_ROWS
-        assert await run(at.lane, checkpoint, BatchRange(checkpoint.window_limit, 1)) == TooManyRows(left)
+        assert await run(at.lane, checkpoint, BatchRange(end=checkpoint.window_limit, rows=1)) == TooManyRows(left)
         assert await at.rows_left() == left
         await fill(at.lane, checkpoint, MAX_ROWS)
         assert await at.rows_left() == 0
@@ -179,8 +179,8 @@ async def rows_that_are_few_are_found_and_updated_by_address_and_no_others(conne
 
 async def a_rejected_row_is_left_behind_and_counted_until_a_pass_does_not_meet_it(connect: Connect) -> None:
     async with opened(connect) as zombie, opened(connect) as at:
-        found = await at.lane.read_rows(at.checkpoint, BatchRange(Tid(1), 1))
-        batch = BatchRange(Tid(0, 8), 1, tids=found.tids[:1])
+        found = await at.lane.read_rows(at.checkpoint, BatchRange(end=Tid(1), rows=1))
+        batch = BatchRange(end=Tid(0, 8), rows=1, tids=found.tids[:1])
         error = StatementRefused("no: a row\nDETAIL:  this one", "23514")
         moved = await at.lane.reject_row(at.checkpoint, batch, error)
         sequence = at.checkpoint.sequence + 1
@@ -202,8 +202,8 @@ async def a_rejected_row_is_left_behind_and_counted_until_a_pass_does_not_meet_i
 
 async def a_rejected_row_is_found_again_kept_with_a_new_message_and_forgotten(connect: Connect) -> None:
     async with opened(connect) as at:
-        found = await at.lane.read_rows(at.checkpoint, BatchRange(Tid(1), 1))
-        batch = BatchRange(Tid(0, 8), 1, tids=found.tids[:1])
+        found = await at.lane.read_rows(at.checkpoint, BatchRange(end=Tid(1), rows=1))
+        batch = BatchRange(end=Tid(0, 8), rows=1, tids=found.tids[:1])
         moved = await at.lane.reject_row(at.checkpoint, batch, StatementRefused("no", "23514"))
         [row] = await at.leaf.read_rejected()
         assert await at.leaf.find_rejected(row) == row.tid

@@ -62,7 +62,7 @@ class BadRowSearch:
             self._bisection = bisection.refused(self._bisection, len(batch_range.tids))
             return checkpoint
         rows = (
-            RowAddresses(checkpoint.next, batch_range.end, batch_range.tids)
+            RowAddresses(start=checkpoint.next, end=batch_range.end, tids=batch_range.tids)
             if batch_range.tids
             else await self._session.read_rows(checkpoint, batch_range)
         )

@@ -103,7 +103,7 @@ class BatchFinder:
             addresses = None if crowded else await self._find(checkpoint, window)
         self._addresses = addresses
         if addresses is None:
-            return FoundBatch(BatchRange(checkpoint.next, 0), replace(window, density=Density.DENSE))
+            return FoundBatch(BatchRange(end=checkpoint.next, rows=0), replace(window, density=Density.DENSE))
         return FoundBatch(bisection.isolate_known(addresses, checkpoint, rows, known), window)
 
     async def _find(self, checkpoint: Checkpoint, window: WindowState) -> RowAddresses | None:
@@ -167,7 +167,7 @@ class BatchFinder:
         every_stripe = replace(checkpoint, layout=Layout(), stripe=0)
         while (half := bisection.midpoint(low, high)) is not None:
             try:
-                await self._session.read_rows(every_stripe, BatchRange(half, 1, low, half))
+                await self._session.read_rows(every_stripe, BatchRange(end=half, rows=1, low=low, high=half))
             except StatementRefused as narrower:
                 if self._retry_loop.blame(narrower) is not Blame.ROW:
                     raise

@@ -125,7 +125,7 @@ class Lane:
     async def _run(self, batch_range: BatchRange, admission: Admission) -> BatchResult | TooManyRows | RowsRefused:
         # Half of a refused batch may be a single row, which proves nothing about the job.
         trial = not self._group.proven and not self._search.active
-        request = BatchRequest(self.checkpoint, batch_range, admission, trial=trial)
+        request = BatchRequest(checkpoint=self.checkpoint, batch_range=batch_range, admission=admission, trial=trial)
         lane = self.checkpoint.lane
         return await self.session.run_batch(request, lambda position: self._control.attribute_wal(lane, position))
 

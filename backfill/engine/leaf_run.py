@@ -56,7 +56,7 @@ class LeafRun:
             for session, checkpoint in zip(sessions, self._group.checkpoints, strict=True)
         ]
         await self._begin(self._group.checkpoints)
-        progress, verdict = PassProgress("own-table" in self._control.job.accept), Verdict.GO_ON
+        progress, verdict = PassProgress(reads_own_rows="own-table" in self._control.job.accept), Verdict.GO_ON
         while verdict is Verdict.GO_ON:
             await self._run_pass()
             rows = sum(checkpoint.rows_pass for checkpoint in self._group.checkpoints)

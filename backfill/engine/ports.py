@@ -39,7 +39,7 @@ from backfill.values.errors import StatementRefused
 GiveWay = Callable[[WaitReason | None], Awaitable[None]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Runtime:
     """Time in seconds of a monotonic clock, jitter in [0, 1], and a sleep that raises Stopped at once when asked."""
 

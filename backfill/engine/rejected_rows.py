@@ -69,9 +69,9 @@ class RejectedRowRetrier:
         return refused
 
     async def _fill(self, checkpoint: Checkpoint, row: RejectedRow, tid: Tid) -> BatchResult | RowsRefused:
-        batch_range = BatchRange(Tid(tid.page, tid.offset + 1), 1, tids=(tid,))
+        batch_range = BatchRange(end=Tid(tid.page, tid.offset + 1), rows=1, tids=(tid,))
         async with self._control.granted(self._session, checkpoint) as admission:
-            request = BatchRequest(checkpoint, batch_range, admission, again=row)
+            request = BatchRequest(checkpoint=checkpoint, batch_range=batch_range, admission=admission, again=row)
             result = await self._session.run_batch(
                 request, lambda position: self._control.attribute_wal(checkpoint.lane, position)
             )

@@ -12,7 +12,7 @@ from backfill.throttle.decision import Admission
 from backfill.values.errors import StatementRefused
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BatchRequest:
     """A batch to run and why: the place, the cut, and the decision that let it go.
 
@@ -27,7 +27,7 @@ class BatchRequest:
     again: RejectedRow | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BatchResult:
     """A committed batch: the place after it, and what it cost. `insert_lsn` is the primary's position behind it.
 
@@ -71,7 +71,7 @@ class RowDescription:
     unknown: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RejectedRow:
     """A row that the server refuses, as `backfill.rejected` has it: by its key, or by its address without one."""
 
@@ -98,7 +98,7 @@ class RowSetAside:
     rows_rejected: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Verification:
     """One read of the whole table. `rows_unconverged` is None where it cannot be foreseen which rows are stuck.
 
@@ -139,7 +139,7 @@ def with_counts(found: Verification, checkpoints: tuple[Checkpoint, ...]) -> Ver
     return replace(found, rows_unconverged=min(left, found.rows_without_partner + in_vain))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OpenedLeaf:
     """A leaf that is ours: the checkpoints of its lanes, and its table.
 

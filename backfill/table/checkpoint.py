@@ -47,7 +47,7 @@ class Layout:
     why: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
     """The checkpoint of a lane: everything before `next` in this stripe of this window of this pass is done.
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from backfill.values.identifier import TableName
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
     """One column: its type as `format_type` prints it, and what an UPDATE of it means.
 
@@ -33,7 +33,7 @@ class TableIdentity:
     system_identifier: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
     """One ordinary heap table, or the head of a partitioned one, which has no pages.
 

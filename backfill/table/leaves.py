@@ -15,7 +15,7 @@ from backfill.throttle.compression_support import ServerSupport
 SAMPLES_KEPT = 5
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Leaf:
     """One of the tables. `proof` is how it ended for this job, None while that is to do."""
 
@@ -47,7 +47,7 @@ class Totals:
         return self.plus(checkpoints, -1)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LeafPlace:
     """The place of a leaf among all: which one it is, its pages, those of leaves that are done, and of all.
 
@@ -83,14 +83,26 @@ def leaf_places(leaves: tuple[Leaf, ...]) -> list[tuple[Leaf, LeafPlace]]:
     rows = sum(leaf.rows_estimated for leaf in leaves)
     placed = []
     for number, leaf in enumerate(left, 1 + len(leaves) - len(left)):
-        placed.append((leaf, LeafPlace(number, len(leaves), leaf.pages, before, total, rows)))
+        placed.append(
+            (
+                leaf,
+                LeafPlace(
+                    number=number,
+                    count=len(leaves),
+                    pages=leaf.pages,
+                    pages_before=before,
+                    pages_total=total,
+                    rows_estimated=rows,
+                ),
+            )
+        )
         before += leaf.pages
     return placed
 
 
 def combined(proofs: Iterable[Verification]) -> Verification:
     """Return how all leaves ended together."""
-    told = Verification(0, 0, (), 0.0)
+    told = Verification(rows_left=0, rows_unconverged=0, samples=(), took_s=0.0)
     for one in proofs:
         told = replace(
             told,
@@ -106,7 +118,7 @@ def combined(proofs: Iterable[Verification]) -> Verification:
     return told
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobStart:
     """A job that is ours: replicas seen before, what earlier workers did on all leaves, how images are compressed.
 

@@ -25,7 +25,7 @@ class Verdict(Enum):
     GIVE_UP = "give up"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PassProgress:
     """What is remembered of the passes of a run: rows left behind the last one, None before the first."""
 

@@ -37,7 +37,7 @@ class RowCounts:
     counts: tuple[tuple[int, ...], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BatchRange:
     """A batch: all matching rows of the stripe from the place up to `end`, `rows` of them when scouted.
 
@@ -91,8 +91,10 @@ def batch_range(row_counts: RowCounts, checkpoint: Checkpoint, rows: int) -> Bat
 
 def _cut(checkpoint: Checkpoint, end: Tid, rows: int, low: Tid, high: Tid) -> BatchRange:
     if rows == 0:
-        return BatchRange(end, 0)
-    return BatchRange(end, rows, None if low == checkpoint.next else low, None if high == end else high)
+        return BatchRange(end=end, rows=0)
+    return BatchRange(
+        end=end, rows=rows, low=None if low == checkpoint.next else low, high=None if high == end else high
+    )
 
 
 def covers(row_counts: RowCounts | None, checkpoint: Checkpoint) -> bool:

@@ -26,7 +26,7 @@ SPARSE_ROWS_MAX = 2
 """Rows to do on an average page up to which they are found one by one; stripes may pay for more."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RowAddresses:
     """Addresses of all rows to do from `start` up to `end`, in order, as they were when they were read.
 
@@ -53,9 +53,9 @@ def read_end(checkpoint: Checkpoint, pages: int) -> Tid:
 def whole_pages(start: Tid, end: Tid, tids: list[Tid]) -> RowAddresses:
     """Return what a read of at most `TIDS_MAX` + 1 addresses found: where there are more, whole pages of them."""
     if len(tids) <= TIDS_MAX:
-        return RowAddresses(start, end, tuple(tids))
+        return RowAddresses(start=start, end=end, tids=tuple(tids))
     cut_at = Tid(tids[TIDS_MAX].page)
-    return RowAddresses(start, cut_at, tuple(tid for tid in tids if tid < cut_at))
+    return RowAddresses(start=start, end=cut_at, tids=tuple(tid for tid in tids if tid < cut_at))
 
 
 def next_read_pages(pages: int, due: RowAddresses, took_s: float, end_page: int) -> int:
@@ -83,7 +83,7 @@ def before_dense(due: RowAddresses) -> RowAddresses:
     for tid, later in zip(due.tids, due.tids[SPARSE_ROWS_MAX * PROFILE_PAGES :], strict=False):
         if later.page < tid.page + PROFILE_PAGES:
             end = max(due.start, Tid(tid.page))
-            return RowAddresses(due.start, end, due.tids[: bisect_left(due.tids, end)], crowded=True)
+            return RowAddresses(start=due.start, end=end, tids=due.tids[: bisect_left(due.tids, end)], crowded=True)
     return due
 
 
@@ -97,7 +97,7 @@ def next_batch(due: RowAddresses, checkpoint: Checkpoint, rows: int) -> BatchRan
     first = bisect_left(due.tids, checkpoint.next)
     tids = due.tids[first : first + rows]
     if first + rows >= len(due.tids):
-        return BatchRange(due.end, len(tids), tids=tids)
+        return BatchRange(end=due.end, rows=len(tids), tids=tids)
     following = due.tids[first + rows]
     end = Tid(following.page) if following.page > tids[-1].page else following
-    return BatchRange(end, rows, tids=tids)
+    return BatchRange(end=end, rows=rows, tids=tids)

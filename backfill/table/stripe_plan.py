@@ -35,7 +35,7 @@ VISIT_WAL_BYTES = 150
 """What one more visit of a page costs: its prune record (84 bytes seen), and its time as bytes."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PageProfile:
     """An average page: `rows` live tuples of `row_bytes`, `due` of them to be updated to `updated_bytes`."""
 

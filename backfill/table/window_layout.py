@@ -38,7 +38,7 @@ KEPT_SHARE = 0.03
 """Stripes that cost so little more than the best, as a share of a plain UPDATE, are kept: a change costs a scout."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TableTraits:
     """What of a table bears on its layout and stays as it is; `indexed` are columns that are set and in an index.
 
@@ -51,7 +51,7 @@ class TableTraits:
     checkpoint_s: float = float("inf")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StripeHistory:
     """How stripes fared: windows in a row that they did not pay in, and how many to take plainly before another try.
 
@@ -135,7 +135,9 @@ def learn(history: StripeHistory, pages: int, *, paid: bool, why: str = "") -> S
     if paid:
         return history
     failures = history.failures + 1
-    return StripeHistory(failures, min(PLAIN_WINDOWS_MAX, 2 ** (failures - 1)), why, history.wider)
+    return StripeHistory(
+        failures=failures, plain_windows=min(PLAIN_WINDOWS_MAX, 2 ** (failures - 1)), why=why, wider=history.wider
+    )
 
 
 def after_plain_window(history: StripeHistory) -> StripeHistory:

@@ -46,7 +46,9 @@ _USERS = Table(
     identity=TableIdentity(1, 1, 1),
     pages=1,
     rows_estimated=1,
-    columns=tuple(Column(one, "text", generated=False, indexed=False) for one in ("id", "username", "handle")),
+    columns=tuple(
+        Column(name=one, type="text", generated=False, indexed=False) for one in ("id", "username", "handle")
+    ),
     key=("id",),
     before_update_triggers=(),
 )

@@ -39,7 +39,7 @@ class Loop:
 
     def __post_init__(self) -> None:
         plant = self.plant
-        runtime = Runtime(self.events.append, lambda: plant.now_s, plant.sleep, lambda: 0.5)
+        runtime = Runtime(record=self.events.append, now_s=lambda: plant.now_s, sleep=plant.sleep, jitter=lambda: 0.5)
         self.control = AdmissionControl(self.job, runtime, Maintenance(self.job, runtime))
 
     def run(self, until_s: float) -> Loop:

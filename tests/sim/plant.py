@@ -215,4 +215,13 @@ class Plant:
         self.batches.append(Batch(began_s, rows, wal_bytes, stripe))
         self._pass(work.round_trip_s)
         checkpoint = Checkpoint(end_page=1)
-        return BatchResult(checkpoint, rows, 0, 0, wal_bytes, int(self.insert), self.now_s - began_s, ())
+        return BatchResult(
+            checkpoint=checkpoint,
+            rows=rows,
+            rows_unconverged=0,
+            rows_hot=0,
+            wal_bytes=wal_bytes,
+            insert_lsn=int(self.insert),
+            took_s=self.now_s - began_s,
+            samples=(),
+        )

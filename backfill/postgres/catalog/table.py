@@ -48,7 +48,7 @@ async def read_table(connection: Connection, job_file: JobFile, role: str, leaf:
         pages=row["pages"],
         rows_estimated=row["rows_estimated"],
         columns=tuple(
-            Column(one["name"], one["type"], generated=one["generated"], indexed=one["indexed"])
+            Column(name=one["name"], type=one["type"], generated=one["generated"], indexed=one["indexed"])
             for one in row["columns"]
         ),
         key=tuple(row["key"]),

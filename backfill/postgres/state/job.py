@@ -92,7 +92,7 @@ async def _begin(cursor: AsyncCursor[DictRow], job: Job, *, worker: str, restart
     assert done is not None, "an aggregate has one row"
     totals = Totals(done["rows_total"], done["rows_unconverged"], done["wal_bytes"])
     replicas = tuple(row["replicas_seen"]) if row else ()
-    return JobStart(replicas, totals, rows_rejected=done["rows_rejected"], is_new=known is None)
+    return JobStart(replicas_seen=replicas, done=totals, rows_rejected=done["rows_rejected"], is_new=known is None)
 
 
 async def _forget(cursor: AsyncCursor[DictRow], job: str) -> None:

@@ -146,4 +146,10 @@ def _extent(leaves: int, pages: int, told: list[tuple[bool, Checkpoint]], at_wor
     here = at_work[0].leaf if at_work else ""
     before = {checkpoint.leaf: checkpoint.end_page for done, checkpoint in told if done and checkpoint.leaf != here}
     ends = max((checkpoint.end_page for checkpoint in at_work), default=0)
-    return LeafPlace(min(len(before) + 1, leaves), leaves, ends, sum(before.values()), pages)
+    return LeafPlace(
+        number=min(len(before) + 1, leaves),
+        count=leaves,
+        pages=ends,
+        pages_before=sum(before.values()),
+        pages_total=pages,
+    )

@@ -105,7 +105,13 @@ class PgJobSession(PgStatusSession):
         await job_state.save_leaves(connection, job, len(listed), sum(leaf.pages for leaf in listed))
         await rejected.delete_of_other_leaves(connection, job, [str(leaf.name) for leaf in listed])
         return tuple(
-            Leaf(str(leaf.name), leaf.pages, leaf.rows_estimated, proofs.get(leaf.identity)) for leaf in listed
+            Leaf(
+                name=str(leaf.name),
+                pages=leaf.pages,
+                rows_estimated=leaf.rows_estimated,
+                proof=proofs.get(leaf.identity),
+            )
+            for leaf in listed
         )
 
     async def try_leaf(self, leaf: str) -> str | None:

@@ -137,7 +137,7 @@ async def open_leaf(connections: JobConnections, shared: SharedJob, server: Serv
             why = "its checkpoint was changed by hand to a position that cannot be"
     if not claimed or why is not None:
         last = await stored.read_sequence(connection, job)
-        before = checkpoints or (Checkpoint(table.pages, leaf=leaf, sequence=last),)
+        before = checkpoints or (Checkpoint(end_page=table.pages, leaf=leaf, sequence=last),)
         checkpoints = await stored.create(connection, job, table, begin_lanes(table.pages, lanes, before))
     opened = OpenedLeaf(
         checkpoints=checkpoints,

@@ -78,7 +78,12 @@ async def read_page_profile(
     if not due:
         return None
     pages = end - checkpoint.window_start
-    return PageProfile(rows / pages, due / pages, _aligned(row_bytes), _aligned(row_bytes + (grown_bytes or 0)))
+    return PageProfile(
+        rows=rows / pages,
+        due=due / pages,
+        row_bytes=_aligned(row_bytes),
+        updated_bytes=_aligned(row_bytes + (grown_bytes or 0)),
+    )
 
 
 def _aligned(row_bytes: Decimal) -> int:

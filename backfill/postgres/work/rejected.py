@@ -49,7 +49,11 @@ async def reject(
             placed = moved(after, await cursor.fetchone())
             if key is not None:
                 rows_rejected = await _save(
-                    cursor, job, checkpoint, RejectedRow(key, tid, checkpoint.pass_number, str(error)), error
+                    cursor,
+                    job,
+                    checkpoint,
+                    RejectedRow(key=key, tid=tid, pass_number=checkpoint.pass_number, message=str(error)),
+                    error,
                 )
     except Fenced:
         raise await blame(connection, job.name, checkpoint) from None
@@ -124,7 +128,7 @@ async def prune(
 async def _read(cursor: AsyncCursor[DictRow], job: str, leaf: str) -> tuple[RejectedRow, ...]:
     await cursor.execute(statement("work/read_rejected"), {"job": job, "leaf": leaf})
     return tuple(
-        RejectedRow(row["key"], Tid.parse(row["tid"]), row["pass_number"], row["message"])
+        RejectedRow(key=row["key"], tid=Tid.parse(row["tid"]), pass_number=row["pass_number"], message=row["message"])
         for row in await cursor.fetchall()
     )
 

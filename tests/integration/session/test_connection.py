@@ -72,7 +72,7 @@ async def test_whatever_the_defaults_of_the_database_are_ours_hold(database: Dat
         assert dict(await cursor.fetchall()) == {name: (OURS | on_a_socket)[name] for name in known}
     async with session(database.dsn, job) as worker:
         checkpoint = (await open_leaf(worker)).checkpoints[0]
-        assert (await fill(worker, checkpoint, BatchRange(checkpoint.window_limit, 1))).rows == 500
+        assert (await fill(worker, checkpoint, BatchRange(end=checkpoint.window_limit, rows=1))).rows == 500
         assert (await worker.verify(1)).rows_left == 0
 
 
@@ -83,7 +83,7 @@ async def test_a_serializable_default_does_not_make_batches_fail(database: Datab
         checkpoint = (await open_leaf(worker)).checkpoints[0]
         with psycopg.connect(database.dsn) as other:
             other.execute("update users set handle = 'theirs' where id = 77")
-            batch = asyncio.ensure_future(fill(worker, checkpoint, BatchRange(checkpoint.window_limit, 1)))
+            batch = asyncio.ensure_future(fill(worker, checkpoint, BatchRange(end=checkpoint.window_limit, rows=1)))
             await asleep(database, "transactionid")
             other.commit()
             assert (await batch).rows == 499

@@ -66,7 +66,7 @@ async def first_batch(worker: Session) -> Checkpoint:
     """Open the job and fill a little of it, so that its place is inside a page."""
     opened = await open_leaf(worker)
     batch_range = await next_cut(worker, opened.checkpoints[0], 10)
-    done = await fill(worker, opened.checkpoints[0], BatchRange(Tid(2, 20), batch_range.rows))
+    done = await fill(worker, opened.checkpoints[0], BatchRange(end=Tid(2, 20), rows=batch_range.rows))
     assert 0 < done.rows < 100
     return done.checkpoint
 
@@ -102,7 +102,7 @@ async def test_a_worker_that_was_overtaken_changes_nothing(users: Database):
         rows, place = batch_result(users), state(users)
         opened = await open_leaf(worker)
         for attempt in (
-            lambda: fill(zombie, old, BatchRange(old.window_limit, 1)),
+            lambda: fill(zombie, old, BatchRange(end=old.window_limit, rows=1)),
             lambda: zombie.save_checkpoint(old),
             lambda: next_pass(zombie, old),
             lambda: start_again(zombie, old),
@@ -113,7 +113,7 @@ async def test_a_worker_that_was_overtaken_changes_nothing(users: Database):
         run_sql(users, "update backfill.checkpoint set epoch = epoch - 1")
         assert state(users) == place
         run_sql(users, "update backfill.checkpoint set epoch = epoch + 1")
-        done = await fill(worker, opened.checkpoints[0], BatchRange(opened.checkpoints[0].window_limit, 1))
+        done = await fill(worker, opened.checkpoints[0], BatchRange(end=opened.checkpoints[0].window_limit, rows=1))
         assert batch_result(users) == rows + done.rows
 
 
@@ -127,7 +127,7 @@ async def test_a_worker_of_before_a_restart_changes_nothing(users: Database):
         assert checkpoint.sequence == old.sequence
         rows = batch_result(users)
         with pytest.raises(Superseded):
-            await fill(zombie, old, BatchRange(old.window_limit, 1))
+            await fill(zombie, old, BatchRange(end=old.window_limit, rows=1))
         assert batch_result(users) == rows
 
 
@@ -145,7 +145,7 @@ async def test_a_checkpoint_that_was_edited_is_not_written_over(users: Database,
         run_sql(users, by_hand)
         rows, place = batch_result(users), state(users)
         with pytest.raises(Superseded, match="our batch changed nothing"):
-            await fill(worker, checkpoint, BatchRange(checkpoint.window_limit, 1))
+            await fill(worker, checkpoint, BatchRange(end=checkpoint.window_limit, rows=1))
         with pytest.raises(Superseded):
             await worker.save_checkpoint(checkpoint)
     assert batch_result(users) == rows
@@ -182,7 +182,7 @@ async def test_on_a_table_that_was_rewritten_nothing_is_changed_and_the_scan_beg
         place = state(users)
         message = "table 'public.users' was rewritten; our batch changed nothing"
         with pytest.raises(TableRewritten, match=message):
-            await fill(worker, checkpoint, BatchRange(checkpoint.window_limit, 1))
+            await fill(worker, checkpoint, BatchRange(end=checkpoint.window_limit, rows=1))
         with pytest.raises(TableRewritten, match=message):
             await worker.save_checkpoint(checkpoint)
         assert batch_result(users) == rows
@@ -196,7 +196,7 @@ async def test_on_a_table_that_was_rewritten_nothing_is_changed_and_the_scan_beg
             rows_total=checkpoint.rows_total,
             wal_bytes=checkpoint.wal_bytes,
         )
-        done = await fill(worker, fresh, BatchRange(fresh.window_limit, 1))
+        done = await fill(worker, fresh, BatchRange(end=fresh.window_limit, rows=1))
         assert batch_result(users) == rows + done.rows > rows
 
 
@@ -222,7 +222,7 @@ async def test_a_rewrite_between_two_workers_is_told_when_the_second_opens(users
             left.rows_total,
             True,
         )
-        await fill(worker, opened.checkpoints[0], BatchRange(opened.checkpoints[0].window_limit, 1))
+        await fill(worker, opened.checkpoints[0], BatchRange(end=opened.checkpoints[0].window_limit, rows=1))
 
 
 @pytest.mark.parametrize("edit", ["sizes = '{}'", "window_end = window_start", "stripe = 12", "next_tid = '(9999,0)'"])
@@ -238,7 +238,7 @@ async def test_a_checkpoint_that_was_edited_to_no_place_at_all_begins_anew(users
             left.rows_total,
             True,
         )
-        await fill(worker, opened.checkpoints[0], BatchRange(opened.checkpoints[0].window_limit, 1))
+        await fill(worker, opened.checkpoints[0], BatchRange(end=opened.checkpoints[0].window_limit, rows=1))
 
 
 async def test_what_happened_during_the_wait_for_the_lock_is_known_when_it_is_ours(users: Database):
@@ -248,7 +248,7 @@ async def test_what_happened_during_the_wait_for_the_lock_is_known_when_it_is_ou
             checkpoint = await first_batch(first)
             run_sql(users, "vacuum full users")
             fresh, _ = await start_again(first, checkpoint)
-            left = (await fill(first, fresh, BatchRange(Tid(1), 1))).checkpoint
+            left = (await fill(first, fresh, BatchRange(end=Tid(1), rows=1))).checkpoint
             assert await second.try_lock() is not None
         await take_lock(second)
         opened = await open_leaf(second)
@@ -277,7 +277,7 @@ async def test_a_checkpoint_of_another_table_is_not_believed(users: Database, co
             1,
             left.rows_total,
         )
-        await fill(worker, opened.checkpoints[0], BatchRange(opened.checkpoints[0].window_limit, 1))
+        await fill(worker, opened.checkpoints[0], BatchRange(end=opened.checkpoints[0].window_limit, rows=1))
 
 
 CHANGES: dict[str, tuple[dict[str, Any], str]] = {
@@ -342,7 +342,7 @@ async def test_a_restart_is_one_also_without_a_change_and_happens_once(users: Da
     async with session(users.dsn, JOB, restart=True) as worker:
         opened = await open_leaf(worker)
         assert (opened.checkpoints[0].rows_total, opened.checkpoints[0].next, opened.resumed) == (0, Tid(0), False)
-        checkpoint = (await fill(worker, opened.checkpoints[0], BatchRange(Tid(1), 1))).checkpoint
+        checkpoint = (await fill(worker, opened.checkpoints[0], BatchRange(end=Tid(1), rows=1))).checkpoint
         assert (await open_leaf(worker)).checkpoints[0] == replace(checkpoint, epoch=checkpoint.epoch + 1)
 
 
@@ -440,7 +440,7 @@ async def test_other_lanes_begin_the_pass_again_and_keep_what_was_counted(users:
         opened = await open_leaf(worker)
         assert [checkpoint.lane for checkpoint in opened.checkpoints] == list(range(before))
         done = [
-            await fill(worker, checkpoint, BatchRange(Tid(checkpoint.next.page, 30), 1))
+            await fill(worker, checkpoint, BatchRange(end=Tid(checkpoint.next.page, 30), rows=1))
             for checkpoint in opened.checkpoints
         ]
     rows = sum(one.rows for one in done)

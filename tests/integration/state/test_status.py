@@ -86,7 +86,7 @@ async def test_a_job_at_work_tells_its_place_its_pace_and_its_worker(users: Data
             samples=(),
         )
         assert 0 <= status.idle_s < 30
-        done = await fill(worker, checkpoint, BatchRange(Tid(4), 1))
+        done = await fill(worker, checkpoint, BatchRange(end=Tid(4), rows=1))
         done = await fill(worker, done.checkpoint, await next_cut(worker, done.checkpoint))
         await worker.save_wait(WaitReason(WaitKind.LAG, "replica-a lag 12.4s > 10s"), frozenset())
         status = await only(users)

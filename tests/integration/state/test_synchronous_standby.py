@@ -58,14 +58,14 @@ async def test_the_state_is_saved_and_a_hanging_session_gives_its_locks_back(
     _, standby = pair
     async with session(users.dsn, JOB) as worker:
         checkpoint = (await open_leaf(worker)).checkpoints[0]
-        first = await fill(worker, checkpoint, BatchRange(Tid(1), 100))
+        first = await fill(worker, checkpoint, BatchRange(end=Tid(1), rows=100))
         standby.stop(immediate=True)
         with anyio.fail_after(10):
             await worker.save_wait(REASON, frozenset({"replica-a"}))
         assert users.query("select reason from backfill.job") == [(str(REASON),)]
         worker.connection.answer_s = 1.0
         with pytest.raises(ConnectionLost, match="no answer within 1s"):
-            await fill(worker, first.checkpoint, BatchRange(Tid(2), 100))
+            await fill(worker, first.checkpoint, BatchRange(end=Tid(2), rows=100))
         waiting = "select count(*) from pg_stat_activity where wait_event = 'SyncRep' and datname = 'sync'"
         async with Session(users.dsn, JOB) as successor:
             await take_lock(successor)

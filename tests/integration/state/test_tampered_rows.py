@@ -163,7 +163,7 @@ async def test_a_job_that_is_deleted_under_its_worker_is_the_cause(users: Databa
         checkpoint = (await open_leaf(worker)).checkpoints[0]
         run_sql(users, "delete from backfill.job")
         attempts: tuple[Any, ...] = (
-            lambda: fill(worker, checkpoint, BatchRange(checkpoint.window_limit, 1)),
+            lambda: fill(worker, checkpoint, BatchRange(end=checkpoint.window_limit, rows=1)),
             lambda: worker.save_checkpoint(checkpoint),
             lambda: worker.new_pass((checkpoint,)),
         )
@@ -180,5 +180,5 @@ async def test_a_spec_that_is_changed_under_its_worker_is_the_cause(users: Datab
         checkpoint = (await open_leaf(worker)).checkpoints[0]
         run_sql(users, "update backfill.job set spec = '{}'")
         with pytest.raises(Halted, match=r"in backfill\.job was changed by hand: spec names no table"):
-            await fill(worker, checkpoint, BatchRange(checkpoint.window_limit, 1))
+            await fill(worker, checkpoint, BatchRange(end=checkpoint.window_limit, rows=1))
     assert users.query("select count(handle) from users") == [(0,)]

@@ -47,7 +47,7 @@ def rejected(database: Database) -> list[tuple[Any, ...]]:
 
 async def aside(worker: Session, checkpoint: Checkpoint, tid: Tid, end: Tid | None = None) -> Checkpoint:
     """Set the row at an address aside."""
-    batch_range = BatchRange(end or Tid(tid.page, tid.offset + 1), 1, tids=(tid,))
+    batch_range = BatchRange(end=end or Tid(tid.page, tid.offset + 1), rows=1, tids=(tid,))
     return (await worker.lane.reject_row(checkpoint, batch_range, WORDS)).checkpoint
 
 

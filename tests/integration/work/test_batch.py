@@ -85,7 +85,7 @@ async def test_a_batch_fills_its_range_and_stripe_and_no_other_row(users: Databa
             users, f"ctid >= '{low}' and ctid < '{high}' and get_byte(tidsend(ctid), 5) & 3 = 2 and handle is null"
         )
         untouched = users.query("select id, xmin::text from users where handle is not null")
-        done = await fill(worker, place, BatchRange(Tid(6, 9), len(wanted)))
+        done = await fill(worker, place, BatchRange(end=Tid(6, 9), rows=len(wanted)))
     assert done.rows == len(wanted) > 20
     assert ids(users, "handle = username") == wanted
     assert users.query("select id, xmin::text from users where handle = 'kept'") == untouched
@@ -140,12 +140,12 @@ async def test_a_batch_that_meets_more_rows_than_the_limit_changes_nothing(users
     async with session(users.dsn, job_file(batch={"max_rows": 500, "stripes": 1})) as worker:
         checkpoint = (await open_leaf(worker)).checkpoints[0]
         before = everything(users)
-        done = await run_order(worker.lane, checkpoint, BatchRange(checkpoint.window_limit, 3), admission(3))
+        done = await run_order(worker.lane, checkpoint, BatchRange(end=checkpoint.window_limit, rows=3), admission(3))
         assert done == TooManyRows(ROWS)
         assert everything(users) == before
         [(high,)] = users.query("select ctid::text as tid from users order by ctid offset 500 limit 1")
         page, offset = map(int, high.strip("()").split(","))
-        assert (await fill(worker, checkpoint, BatchRange(Tid(page, offset), 500))).rows == 500
+        assert (await fill(worker, checkpoint, BatchRange(end=Tid(page, offset), rows=500))).rows == 500
 
 
 async def test_a_first_batch_of_which_no_row_converges_is_rolled_back_and_shown(users: Database):
@@ -154,7 +154,7 @@ async def test_a_first_batch_of_which_no_row_converges_is_rolled_back_and_shown(
         checkpoint = (await open_leaf(worker)).checkpoints[0]
         before = everything(users)
         with pytest.raises(WhereStaysTrue) as caught:
-            await run_order(worker.lane, checkpoint, BatchRange(Tid(3), 1), admission(1))
+            await run_order(worker.lane, checkpoint, BatchRange(end=Tid(3), rows=1), admission(1))
         assert everything(users) == before
     words = "'where' stays true for every row of the first batch, which was rolled back; for example row "
     assert str(caught.value).startswith(words)
@@ -167,7 +167,7 @@ async def test_a_row_without_a_key_is_shown_by_its_address(users: Database):
     async with session(users.dsn, job) as worker:
         checkpoint = (await open_leaf(worker)).checkpoints[0]
         with pytest.raises(WhereStaysTrue) as caught:
-            await run_order(worker.lane, checkpoint, BatchRange(Tid(1), 1), admission(1))
+            await run_order(worker.lane, checkpoint, BatchRange(end=Tid(1), rows=1), admission(1))
     assert str(caught.value).endswith('for example row (0,1): {"handle": null} → {"handle": "é%suser1"}')
 
 
@@ -177,7 +177,7 @@ async def test_a_condition_on_the_table_itself_is_seen_as_it_was_before_the_batc
     async with session(users.dsn, job) as worker:
         checkpoint = (await open_leaf(worker)).checkpoints[0]
         with pytest.raises(WhereStaysTrue, match="user1"):
-            await run_order(worker.lane, checkpoint, BatchRange(Tid(1), 1), admission(1))
+            await run_order(worker.lane, checkpoint, BatchRange(end=Tid(1), rows=1), admission(1))
     assert ids(users, DONE) == set()
 
 
@@ -288,7 +288,7 @@ async def test_a_batch_and_its_checkpoint_are_one_transaction(users: Database, f
         checkpoint = (await open_leaf(worker)).checkpoints[0]
         run_sql(users, *statements)
         with pytest.raises(StatementRefused) as caught:
-            await fill(worker, checkpoint, BatchRange(checkpoint.window_limit, 1))
+            await fill(worker, checkpoint, BatchRange(end=checkpoint.window_limit, rows=1))
         assert caught.value.sqlstate == sqlstate
         assert ids(users, DONE) == set()
         if "gone" not in failure:
@@ -306,10 +306,10 @@ async def test_a_row_that_is_locked_is_waited_for_no_longer_than_allowed(users: 
         with psycopg.connect(users.dsn) as other:
             other.execute("select from users where id = 77 for update")
             with pytest.raises(StatementRefused) as caught:
-                await fill(worker, checkpoint, BatchRange(checkpoint.window_limit, 1))
+                await fill(worker, checkpoint, BatchRange(end=checkpoint.window_limit, rows=1))
         assert caught.value.sqlstate == "55P03"
         assert everything(users) == before
-        assert (await fill(worker, checkpoint, BatchRange(checkpoint.window_limit, 1))).rows == ROWS
+        assert (await fill(worker, checkpoint, BatchRange(end=checkpoint.window_limit, rows=1))).rows == ROWS
 
 
 async def test_a_table_that_is_locked_is_not_waited_for_either(users: Database):
@@ -318,7 +318,7 @@ async def test_a_table_that_is_locked_is_not_waited_for_either(users: Database):
         with psycopg.connect(users.dsn) as other:
             other.execute("lock table users in share row exclusive mode")
             with pytest.raises(StatementRefused) as caught:
-                await fill(worker, checkpoint, BatchRange(checkpoint.window_limit, 1))
+                await fill(worker, checkpoint, BatchRange(end=checkpoint.window_limit, rows=1))
         assert caught.value.sqlstate == "55P03"
     assert ids(users, DONE) == set()
 
@@ -329,7 +329,7 @@ async def test_a_batch_that_takes_too_long_or_is_cancelled_changes_nothing(users
         checkpoint = (await open_leaf(worker)).checkpoints[0]
         before = everything(users)
         for stop in (None, worker.cancel):
-            batch = asyncio.ensure_future(fill(worker, checkpoint, BatchRange(Tid(1), 1)))
+            batch = asyncio.ensure_future(fill(worker, checkpoint, BatchRange(end=Tid(1), rows=1)))
             if stop:
                 await asleep(users)
                 await stop()
@@ -344,7 +344,7 @@ async def test_a_batch_whose_session_is_ended_changes_nothing(users: Database):
     async with session(users.dsn, slow) as worker:
         checkpoint = (await open_leaf(worker)).checkpoints[0]
         before = everything(users)
-        batch = asyncio.ensure_future(fill(worker, checkpoint, BatchRange(Tid(1), 1)))
+        batch = asyncio.ensure_future(fill(worker, checkpoint, BatchRange(end=Tid(1), rows=1)))
         pid = await asleep(users)
         users.query("select pg_terminate_backend(%s::int, 10000)", pid)
         with pytest.raises(ConnectionLost):
@@ -358,7 +358,7 @@ async def test_what_another_session_writes_meanwhile_is_not_overwritten(users: D
         with psycopg.connect(users.dsn) as other:
             other.execute("update users set handle = 'theirs' where id = 77")
             other.execute("delete from users where id = 78")
-            batch = asyncio.ensure_future(fill(worker, checkpoint, BatchRange(checkpoint.window_limit, 1)))
+            batch = asyncio.ensure_future(fill(worker, checkpoint, BatchRange(end=checkpoint.window_limit, rows=1)))
             await asleep(users, "transactionid")
             other.commit()
             done = await batch
@@ -372,7 +372,7 @@ async def test_a_row_that_another_session_moves_meanwhile_is_found_by_the_next_p
         checkpoint = (await open_leaf(worker)).checkpoints[0]
         with psycopg.connect(users.dsn) as other:
             other.execute("update users set email = repeat('y', 5000) where id = 77")
-            batch = asyncio.ensure_future(fill(worker, checkpoint, BatchRange(checkpoint.window_limit, 1)))
+            batch = asyncio.ensure_future(fill(worker, checkpoint, BatchRange(end=checkpoint.window_limit, rows=1)))
             await asleep(users, "transactionid")
             other.commit()
             first = await batch

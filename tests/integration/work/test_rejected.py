@@ -38,7 +38,7 @@ async def test_a_row_that_is_gone_by_then_is_left_behind_and_not_kept(rejecting_
     async with session(rejecting_users.dsn, job_file()) as worker:
         checkpoint = (await open_leaf(worker)).checkpoints[0]
         run_sql(rejecting_users, "delete from users where id = 3")
-        moved = await worker.reject_row(checkpoint, BatchRange(Tid(0, 4), 1, tids=(Tid(0, 3),)), WORDS)
+        moved = await worker.reject_row(checkpoint, BatchRange(end=Tid(0, 4), rows=1, tids=(Tid(0, 3),)), WORDS)
         assert (moved.key, moved.checkpoint.next, rejected(rejecting_users)) == (None, Tid(0, 4), [])
 
 
@@ -80,7 +80,7 @@ async def test_rows_of_an_earlier_pass_do_not_count_against_the_bound_until_they
     async with session(rejecting_users.dsn, job_file(max_rejected=1)) as worker:
         checkpoint = (await open_leaf(worker)).checkpoints[0]
         checkpoint = await next_pass(worker, await aside(worker, checkpoint, Tid(0, 1)))
-        moved = await worker.reject_row(checkpoint, BatchRange(Tid(0, 3), 1, tids=(Tid(0, 2),)), WORDS)
+        moved = await worker.reject_row(checkpoint, BatchRange(end=Tid(0, 3), rows=1, tids=(Tid(0, 2),)), WORDS)
         assert moved.rows_rejected == 1
         assert [row[2] for row in rejected(rejecting_users)] == [1, 2]
 

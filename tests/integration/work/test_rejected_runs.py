@@ -167,12 +167,12 @@ async def test_the_time_tells_a_timeout_from_a_person(rejecting_users: Database)
     async with session(rejecting_users.dsn, job) as worker:
         checkpoint = (await open_leaf(worker)).checkpoints[0]
         with pytest.raises(StatementRefused) as raised:
-            await fill(worker, checkpoint, BatchRange(Tid(0, 3), 1, tids=(Tid(0, 1),)))
+            await fill(worker, checkpoint, BatchRange(end=Tid(0, 3), rows=1, tids=(Tid(0, 1),)))
         assert timed_out(raised.value.sqlstate, raised.value.took_s, 1.0)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(cancel, rejecting_users)
             with pytest.raises(StatementRefused) as raised:
-                await fill(worker, checkpoint, BatchRange(Tid(0, 3), 1, tids=(Tid(0, 1),)))
+                await fill(worker, checkpoint, BatchRange(end=Tid(0, 3), rows=1, tids=(Tid(0, 1),)))
         assert raised.value.sqlstate == "57014"
         assert not timed_out(raised.value.sqlstate, raised.value.took_s, 1.0)
 
@@ -200,4 +200,6 @@ async def test_events_of_a_search_tell_its_first_batch_and_the_row(rejecting_use
     [row] = told(events, RowRejected)
     assert (row.key, row.reason, row.rows_rejected) == ('{"id": 900}', "23514", 1)
     assert sum(event.rows for event in told(events, BatchDone)) == ROWS - 1
-    assert RejectedRow(row.key, Tid(0, 1), 1, row.message).told.endswith('"users_handle_check"')
+    assert RejectedRow(key=row.key, tid=Tid(0, 1), pass_number=1, message=row.message).told.endswith(
+        '"users_handle_check"'
+    )

@@ -68,7 +68,7 @@ async def test_the_read_returns_every_row_to_do_in_its_range_in_order(users: Dat
         [checkpoint] = (await open_leaf(worker)).checkpoints
         found = await worker.find_rows(checkpoint, 400)
     expected = users.query("select ctid::text from users where handle is null and ctid < '(400,0)' order by users.ctid")
-    assert found == RowAddresses(Tid(0), Tid(400), tuple(Tid.parse(tid) for (tid,) in expected))
+    assert found == RowAddresses(start=Tid(0), end=Tid(400), tids=tuple(Tid.parse(tid) for (tid,) in expected))
     assert found.tids
 
 

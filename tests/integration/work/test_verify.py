@@ -87,7 +87,7 @@ async def test_the_proof_may_take_longer_than_a_statement(users: Database):
         assert found.took_s > 1.2
         checkpoint = (await open_leaf(worker)).checkpoints[0]
         with pytest.raises(StatementRefused) as caught:  # a batch may not
-            await fill(worker, checkpoint, BatchRange(Tid(1), 1))
+            await fill(worker, checkpoint, BatchRange(end=Tid(1), rows=1))
         assert caught.value.sqlstate == "57014"
 
 
@@ -100,7 +100,9 @@ async def test_the_proof_is_interrupted_and_a_batch_is_not(users: Database):
             await proof
         assert caught.value.sqlstate == "57014"
     async with session(users.dsn, job_file(where=SLOWLY.format(0.3), name="other", batch={"stripes": 1})) as worker:
-        batch = asyncio.ensure_future(fill(worker, (await open_leaf(worker)).checkpoints[0], BatchRange(Tid(1), 1)))
+        batch = asyncio.ensure_future(
+            fill(worker, (await open_leaf(worker)).checkpoints[0], BatchRange(end=Tid(1), rows=1))
+        )
         await asleep(users)
         await worker.interrupt()
         assert (await batch).rows > 0

@@ -160,7 +160,19 @@ def test_replicas_that_earlier_workers_saw_are_missed_from_the_start():
 def test_a_new_session_forgets_positions_and_keeps_costs():
     door = Door(healthy)
     door.admit()
-    door.control.record_cost(BatchResult(Checkpoint(1), 100, 0, 0, 50_000, (1 << 30) + 50_000, 0.01, ()), 0)
+    door.control.record_cost(
+        BatchResult(
+            checkpoint=Checkpoint(end_page=1),
+            rows=100,
+            rows_unconverged=0,
+            rows_hot=0,
+            wal_bytes=50_000,
+            insert_lsn=(1 << 30) + 50_000,
+            took_s=0.01,
+            samples=(),
+        ),
+        0,
+    )
     learnt = door.control.throttle_state
     door.control.begin(("replica-a",))
     throttle_state = door.control.throttle_state
@@ -176,7 +188,19 @@ def test_a_batch_is_learnt_with_the_position_behind_it():
     door = Door(healthy)
     door.admit()
     door.clock.now_s += 1
-    door.control.record_cost(BatchResult(Checkpoint(1), 100, 0, 0, 200_000, (1 << 30) + 200_000, 0.01, ()), 0)
+    door.control.record_cost(
+        BatchResult(
+            checkpoint=Checkpoint(end_page=1),
+            rows=100,
+            rows_unconverged=0,
+            rows_hot=0,
+            wal_bytes=200_000,
+            insert_lsn=(1 << 30) + 200_000,
+            took_s=0.01,
+            samples=(),
+        ),
+        0,
+    )
     assert door.control.throttle_state.cost.wal_bytes(0) == 2000
     assert door.control.throttle_state.clock.lsn[-1] == (1 << 30) + 200_000
 
@@ -253,7 +277,19 @@ def test_batches_that_wait_for_their_pace_begin_to_compress_and_the_next_ones_sa
     admitted = []
     for _ in range(START_AFTER + 1):
         admitted.append(door.admit())
-        door.control.record_cost(BatchResult(Checkpoint(1), 10, 0, 0, 20_000, 1 << 30, 0.01, ()), 0)
+        door.control.record_cost(
+            BatchResult(
+                checkpoint=Checkpoint(end_page=1),
+                rows=10,
+                rows_unconverged=0,
+                rows_hot=0,
+                wal_bytes=20_000,
+                insert_lsn=1 << 30,
+                took_s=0.01,
+                samples=(),
+            ),
+            0,
+        )
         door.control.release(0)
         door.clock.now_s += 0.1
     assert [one.compression for one in admitted] == [None] * START_AFTER + ["zstd"]
@@ -266,7 +302,20 @@ def test_a_batch_whose_compression_was_refused_is_the_last_that_asks_for_it():
     door.use(job(wal_compression="on"))
     door.maintenance.begin(door.control.job, ServerSupport("lz4"))
     assert door.admit().compression == "lz4"
-    door.control.record_cost(BatchResult(Checkpoint(1), 10, 0, 0, 2000, 1 << 30, 0.01, (), compression_refused=True), 0)
+    door.control.record_cost(
+        BatchResult(
+            checkpoint=Checkpoint(end_page=1),
+            rows=10,
+            rows_unconverged=0,
+            rows_hot=0,
+            wal_bytes=2000,
+            insert_lsn=1 << 30,
+            took_s=0.01,
+            samples=(),
+            compression_refused=True,
+        ),
+        0,
+    )
     assert door.admit().compression is None
     assert [one.method for one in door.told(CompressionChanged)] == ["lz4", None]
 

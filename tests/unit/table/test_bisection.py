@@ -35,7 +35,9 @@ class Search:
         numbers = {tid: number for number, tid in enumerate(tids)}
         checkpoint = begin(self.rows // PAGE + 2, Layout())
 
-        suspects = start(RowAddresses(checkpoint.next, Tid(self.rows // PAGE + 1), tids), deducing=self.deducing)
+        suspects = start(
+            RowAddresses(start=checkpoint.next, end=Tid(self.rows // PAGE + 1), tids=tids), deducing=self.deducing
+        )
 
         going = True
         while going:
@@ -112,13 +114,19 @@ def test_a_half_that_is_to_blame_is_not_tried_as_a_whole():
 
 def test_rows_that_were_refused_before_cost_an_attempt_each():
     tids = tuple(Tid(0, row) for row in range(1, 101))
-    found = start(RowAddresses(Tid(0), Tid(9), tids), deducing=True, known=frozenset({Tid(0, 10), Tid(0, 11), Tid(5)}))
+    found = start(
+        RowAddresses(start=Tid(0), end=Tid(9), tids=tids),
+        deducing=True,
+        known=frozenset({Tid(0, 10), Tid(0, 11), Tid(5)}),
+    )
     assert [group.rows for group in found.groups] == [9, 1, 1, 89]
     assert not any(group.blamed for group in found.groups)
 
 
 def test_where_rows_only_take_too_long_together_nothing_is_deduced():
-    found = start(RowAddresses(Tid(0), Tid(9), tuple(Tid(0, row) for row in range(1, 9))), deducing=False)
+    found = start(
+        RowAddresses(start=Tid(0), end=Tid(9), tids=tuple(Tid(0, row) for row in range(1, 9))), deducing=False
+    )
     after = taken(found, 4)
     assert after is not None
     assert [group.rows for group in after.groups] == [4]
@@ -126,7 +134,7 @@ def test_where_rows_only_take_too_long_together_nothing_is_deduced():
 
 
 def test_a_row_that_is_not_refused_any_more_ends_the_search_there():
-    found = start(RowAddresses(Tid(0), Tid(9), (Tid(0, 1), Tid(0, 2))), deducing=True)
+    found = start(RowAddresses(start=Tid(0), end=Tid(9), tids=(Tid(0, 1), Tid(0, 2))), deducing=True)
     after = taken(found, 1)
     assert after is not None
     assert after.groups[0].blamed
@@ -137,7 +145,7 @@ def test_a_row_that_is_not_refused_any_more_ends_the_search_there():
 def test_a_row_that_was_refused_before_stands_alone(due: set[int], known: set[int], rows: int):
     tids = tuple(Tid(number // PAGE, number % PAGE + 1) for number in sorted(due))
     before = frozenset(Tid(number // PAGE, number % PAGE + 1) for number in known)
-    found, checkpoint = RowAddresses(Tid(0), Tid(10), tids), begin(10, Layout())
+    found, checkpoint = RowAddresses(start=Tid(0), end=Tid(10), tids=tids), begin(10, Layout())
     seen: list[Tid] = []
     while checkpoint.next < found.end:
         batch = isolate_known(found, checkpoint, rows, before)

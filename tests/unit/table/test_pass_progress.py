@@ -7,12 +7,12 @@ from backfill.table.pass_progress import PASSES_MAX, PassProgress, Verdict, unre
 
 
 def left(rows: int, unconverged: int = 0) -> Verification:
-    return Verification(rows, unconverged, (), 0.1)
+    return Verification(rows_left=rows, rows_unconverged=unconverged, samples=(), took_s=0.1)
 
 
 def verdicts(passes: list[tuple[int, int]], *, reads_own_rows: bool = False) -> list[Verdict]:
     """Return what follows each pass, given as rows updated and rows left."""
-    progress, found = PassProgress(reads_own_rows), []
+    progress, found = PassProgress(reads_own_rows=reads_own_rows), []
     for rows, remaining in passes:
         progress, verdict = progress.after(rows, left(remaining))
         found.append(verdict)

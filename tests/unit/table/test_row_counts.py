@@ -81,18 +81,20 @@ def test_a_large_wish_covers_the_window_in_a_few_pages_a_slice():
 
 
 def test_a_cut_takes_as_many_slices_as_the_cap_allows():
-    assert batch_range(row_counts([[3], [4], [5], [6]]), begin(4, 1), 12) == BatchRange(Tid(3), 12)
-    assert batch_range(row_counts([[3], [4], [5], [6]]), begin(4, 1), 11) == BatchRange(Tid(2), 7)
+    assert batch_range(row_counts([[3], [4], [5], [6]]), begin(4, 1), 12) == BatchRange(end=Tid(3), rows=12)
+    assert batch_range(row_counts([[3], [4], [5], [6]]), begin(4, 1), 11) == BatchRange(end=Tid(2), rows=7)
 
 
 def test_the_place_moves_on_over_empty_slices_which_the_batch_does_not_read():
-    assert batch_range(row_counts([[3], [0], [0], [9]]), begin(4, 1), 3) == BatchRange(Tid(3), 3, high=Tid(1))
-    assert batch_range(row_counts([[3], [0], [0], [0]]), begin(4, 1), 3) == BatchRange(Tid(4), 3, high=Tid(1))
-    assert batch_range(row_counts([[0], [3], [0], [4], [9]]), begin(5, 1), 7) == BatchRange(Tid(4), 7, low=Tid(1))
+    assert batch_range(row_counts([[3], [0], [0], [9]]), begin(4, 1), 3) == BatchRange(end=Tid(3), rows=3, high=Tid(1))
+    assert batch_range(row_counts([[3], [0], [0], [0]]), begin(4, 1), 3) == BatchRange(end=Tid(4), rows=3, high=Tid(1))
+    assert batch_range(row_counts([[0], [3], [0], [4], [9]]), begin(5, 1), 7) == BatchRange(
+        end=Tid(4), rows=7, low=Tid(1)
+    )
 
 
 def test_a_stretch_without_rows_is_one_empty_cut():
-    assert batch_range(row_counts([[0], [0]]), begin(2, 1), 1) == BatchRange(Tid(2), 0)
+    assert batch_range(row_counts([[0], [0]]), begin(2, 1), 1) == BatchRange(end=Tid(2), rows=0)
 
 
 def test_an_occupied_slice_above_the_cap_is_looked_at_closer():
@@ -101,19 +103,19 @@ def test_an_occupied_slice_above_the_cap_is_looked_at_closer():
 
 def test_a_cut_goes_on_from_the_place():
     checkpoint = advance(begin(3, 1), Tid(1))
-    assert batch_range(row_counts([[9], [4], [5]]), checkpoint, 9) == BatchRange(Tid(3), 9)
+    assert batch_range(row_counts([[9], [4], [5]]), checkpoint, 9) == BatchRange(end=Tid(3), rows=9)
 
 
 def test_a_stripe_counts_its_own_rows():
     checkpoint = begin(2, 2)
-    assert batch_range(row_counts([[3, 4], [5, 6]]), checkpoint, 8) == BatchRange(Tid(2), 8)
+    assert batch_range(row_counts([[3, 4], [5, 6]]), checkpoint, 8) == BatchRange(end=Tid(2), rows=8)
 
 
 def test_the_last_stripe_scouted_afresh_counts_all_that_is_left():
     checkpoint = advance(begin(2, 2), Tid(2))
     assert checkpoint.last_stripe
-    assert batch_range(row_counts([[3, 4], [5, 6]], stripe=1), checkpoint, 18) == BatchRange(Tid(2), 18)
-    assert batch_range(row_counts([[3, 4], [5, 6]], stripe=0), checkpoint, 18) == BatchRange(Tid(2), 10)
+    assert batch_range(row_counts([[3, 4], [5, 6]], stripe=1), checkpoint, 18) == BatchRange(end=Tid(2), rows=18)
+    assert batch_range(row_counts([[3, 4], [5, 6]], stripe=0), checkpoint, 18) == BatchRange(end=Tid(2), rows=10)
 
 
 def test_a_scout_covers_the_place_only_where_a_slice_begins():

@@ -34,23 +34,23 @@ def begin(end_page: int = TABLE, *, lane: int = 0, lanes: int = 1) -> Checkpoint
 
 
 def found(*tids: Tid, end: int = 100, crowded: bool = False) -> RowAddresses:
-    return RowAddresses(Tid(0), Tid(end), tids, crowded=crowded)
+    return RowAddresses(start=Tid(0), end=Tid(end), tids=tids, crowded=crowded)
 
 
 def test_a_batch_has_the_next_rows_and_the_place_behind_it_is_the_page_of_the_next_one():
     due = found(Tid(3, 1), Tid(3, 2), Tid(9, 5))
-    assert next_batch(due, begin(), 2) == BatchRange(Tid(9), 2, tids=(Tid(3, 1), Tid(3, 2)))
-    assert next_batch(due, begin(), 1) == BatchRange(Tid(3, 2), 1, tids=(Tid(3, 1),))
+    assert next_batch(due, begin(), 2) == BatchRange(end=Tid(9), rows=2, tids=(Tid(3, 1), Tid(3, 2)))
+    assert next_batch(due, begin(), 1) == BatchRange(end=Tid(3, 2), rows=1, tids=(Tid(3, 1),))
 
 
 def test_a_batch_of_all_rows_ends_where_the_read_ended():
-    assert next_batch(found(Tid(3, 1)), begin(), 1) == BatchRange(Tid(100), 1, tids=(Tid(3, 1),))
-    assert next_batch(found(), begin(), 1) == BatchRange(Tid(100), 0)
+    assert next_batch(found(Tid(3, 1)), begin(), 1) == BatchRange(end=Tid(100), rows=1, tids=(Tid(3, 1),))
+    assert next_batch(found(), begin(), 1) == BatchRange(end=Tid(100), rows=0)
 
 
 @given(TIDS, st.integers(1, 50))
 def test_batches_have_every_row_once_and_none_too_many(tids: list[Tid], rows: int):
-    due, checkpoint = RowAddresses(Tid(0), Tid(301), tuple(tids)), begin()
+    due, checkpoint = RowAddresses(start=Tid(0), end=Tid(301), tids=tuple(tids)), begin()
     taken: list[Tid] = []
     while covers(due, checkpoint):
         batch_range = next_batch(due, checkpoint, rows)
@@ -65,7 +65,7 @@ def test_a_read_that_found_more_than_it_may_keeps_whole_pages():
     many = [Tid(page, offset) for page in range(200) for offset in range(1, 101)][: TIDS_MAX + 1]
     due = whole_pages(Tid(0), Tid(4096), many)
     assert (due.end, len(due.tids)) == (Tid(81), 8100)
-    assert whole_pages(Tid(0), Tid(4096), many[:-1]) == RowAddresses(Tid(0), Tid(4096), tuple(many[:-1]))
+    assert whole_pages(Tid(0), Tid(4096), many[:-1]) == RowAddresses(start=Tid(0), end=Tid(4096), tids=tuple(many[:-1]))
 
 
 def test_a_read_stays_in_the_lanes_own_pages_and_before_the_end():
@@ -111,21 +111,21 @@ def test_a_reach_that_timeouts_made_short_grows_again_by_quick_reads_alone():
 def test_a_crowd_is_left_to_stripes_from_its_first_page_on():
     singles = [Tid(page, 1) for page in range(0, 1000, 100)]
     crowd = [Tid(page, offset) for page in range(1000, 1010) for offset in range(1, 31)]
-    due = RowAddresses(Tid(0), Tid(4096), (*singles, *crowd))
-    assert before_dense(due) == RowAddresses(Tid(0), Tid(1000), tuple(singles), crowded=True)
+    due = RowAddresses(start=Tid(0), end=Tid(4096), tids=(*singles, *crowd))
+    assert before_dense(due) == RowAddresses(start=Tid(0), end=Tid(1000), tids=tuple(singles), crowded=True)
 
 
 def test_a_crowd_right_here_leaves_nothing():
     crowd = tuple(Tid(7, offset) for offset in range(3, 103))
-    assert before_dense(RowAddresses(Tid(7, 2), Tid(4096), crowd)) == RowAddresses(
-        Tid(7, 2), Tid(7, 2), (), crowded=True
+    assert before_dense(RowAddresses(start=Tid(7, 2), end=Tid(4096), tids=crowd)) == RowAddresses(
+        start=Tid(7, 2), end=Tid(7, 2), tids=(), crowded=True
     )
 
 
 @pytest.mark.parametrize(("on_a_page", "crowded"), [(1, False), (2, False), (3, True)])
 def test_two_rows_a_page_are_few_and_three_are_a_crowd(on_a_page: int, crowded: bool):
     tids = tuple(Tid(page, offset) for page in range(100) for offset in range(1, on_a_page + 1))
-    assert before_dense(RowAddresses(Tid(0), Tid(100), tids)).crowded is crowded
+    assert before_dense(RowAddresses(start=Tid(0), end=Tid(100), tids=tids)).crowded is crowded
 
 
 def test_full_pages_far_from_each_other_are_no_crowd():

@@ -31,7 +31,12 @@ sizes = st.lists(st.integers(1, 40), min_size=1, max_size=12).map(tuple)
 def shapes(draw: st.DrawFn) -> PageProfile:
     row_bytes = draw(st.integers(24, 2000))
     rows = draw(st.integers(1, min(200, USABLE_BYTES // (row_bytes + POINTER_BYTES))))
-    return PageProfile(rows, draw(st.integers(1, rows)), row_bytes, row_bytes + draw(st.integers(0, 500)))
+    return PageProfile(
+        rows=rows,
+        due=draw(st.integers(1, rows)),
+        row_bytes=row_bytes,
+        updated_bytes=row_bytes + draw(st.integers(0, 500)),
+    )
 
 
 def updated_in_place(profile: PageProfile, stripes: tuple[int, ...]) -> int:
@@ -113,12 +118,12 @@ def test_equal_stripes_keep_fewer_rows():
 
 def test_a_page_with_room_for_all_is_taken_at_once():
     roomy = PageProfile(rows=25, due=25, row_bytes=128, updated_bytes=168)
-    assert best_plan(PageProfile(10, 10, 128, 168), 2).sizes == (10,)
+    assert best_plan(PageProfile(rows=10, due=10, row_bytes=128, updated_bytes=168), 2).sizes == (10,)
     assert best_plan(roomy, 2).hot_share == 1
 
 
 def test_a_page_with_one_row_to_do_has_one_stripe():
-    assert best_plan(PageProfile(61, 1, 128, 168), 2).sizes == (1,)
+    assert best_plan(PageProfile(rows=61, due=1, row_bytes=128, updated_bytes=168), 2).sizes == (1,)
 
 
 @given(sizes)

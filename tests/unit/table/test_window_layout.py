@@ -61,7 +61,7 @@ def test_a_window_writes_at_most_a_part_of_what_lies_between_two_checkpoints(
     checkpoint_bytes: float, row_wal_bytes: float, due: float
 ):
     traits = TableTraits(indexes=2, checkpoint_bytes=checkpoint_bytes)
-    found = chosen(PageProfile(due, due, 24, 24), traits, row_wal_bytes=row_wal_bytes)
+    found = chosen(PageProfile(rows=due, due=due, row_bytes=24, updated_bytes=24), traits, row_wal_bytes=row_wal_bytes)
     if len(found.sizes) == 1:
         return
     wal_bytes = found.window_pages * due * row_wal_bytes

@@ -57,7 +57,17 @@ class Run:
         self.clock.now_s += 0.1
         checkpoint = Checkpoint(end_page=100)
         self.vacuum_supervisor.on_committed(
-            BatchResult(checkpoint, rows, 0, hot, 1000, 9 * MB, 0.1, ()), unfilled_share
+            BatchResult(
+                checkpoint=checkpoint,
+                rows=rows,
+                rows_unconverged=0,
+                rows_hot=hot,
+                wal_bytes=1000,
+                insert_lsn=9 * MB,
+                took_s=0.1,
+                samples=(),
+            ),
+            unfilled_share,
         )
 
     def update(

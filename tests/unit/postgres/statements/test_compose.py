@@ -28,7 +28,7 @@ def table(name: TableName, columns: dict[str, str], key: tuple[str, ...], alias:
         identity=TableIdentity(16385, 16385, 1),
         pages=100,
         rows_estimated=6000,
-        columns=tuple(Column(one, kind, generated=False, indexed=False) for one, kind in columns.items()),
+        columns=tuple(Column(name=one, type=kind, generated=False, indexed=False) for one, kind in columns.items()),
         key=key,
         before_update_triggers=(),
         alias=alias,
