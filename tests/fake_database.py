@@ -22,6 +22,7 @@ from backfill.table.batch import (
 )
 from backfill.table.checkpoint import Checkpoint, Tid
 from backfill.table.leaves import Leaf
+from backfill.throttle.seen_replicas import SeenReplica
 from backfill.throttle.signals import Replica, Upkeep
 from backfill.values.errors import (
     StatementRefused,
@@ -117,7 +118,7 @@ class FakeDatabase:
     scanned_filenode: int = 1
     holder: str | None = None
     insert_lsn: int = 1 << 30
-    replicas_seen: tuple[str, ...] = ()
+    replicas_seen: tuple[SeenReplica, ...] = ()
     replicas: Callable[[FakeDatabase], tuple[Replica, ...]] = lambda _: ()
     upkeep: Upkeep = Upkeep()
     accidents: defaultdict[str, deque[Exception | Callable[[], None]]] = field(

@@ -21,6 +21,7 @@ from backfill.table.checkpoint import Checkpoint, Tid, advance
 from backfill.table.row_counts import BatchRange, RowCounts, make_slices
 from backfill.table.sparse_rows import RowAddresses, read_end, whole_pages
 from backfill.table.stripe_plan import PageProfile, residues
+from backfill.throttle.seen_replicas import SeenReplica
 from backfill.throttle.signals import Signals, VacuumResult
 from backfill.throttle.wait_reason import WaitReason
 from backfill.upkeep.vacuum_choice import VacuumCost
@@ -67,10 +68,10 @@ class FakeStatusSession:
             self.connection.lost = True
             raise
 
-    async def save_wait(self, reason: WaitReason | None, replicas_seen: frozenset[str]) -> None:
+    async def save_wait(self, reason: WaitReason | None, replicas_seen: tuple[SeenReplica, ...]) -> None:
         self._enter("save_wait")
         self.database.waits.append(str(reason) if reason else None)
-        self.database.replicas_seen = tuple(sorted(replicas_seen))
+        self.database.replicas_seen = replicas_seen
 
     async def stop_vacuum(self, why: str) -> VacuumResult | None:
         if not self.database.vacuuming:

@@ -18,6 +18,7 @@ from backfill.table.batch import BatchResult, TooManyRows
 from backfill.table.checkpoint import Checkpoint, Layout, Tid, advance, lay_out
 from backfill.table.row_counts import BatchRange, batch_range
 from backfill.table.sparse_rows import next_batch
+from backfill.throttle.seen_replicas import SeenReplica
 from backfill.throttle.wait_reason import WaitKind, WaitReason
 from backfill.upkeep.vacuum_choice import VacuumCost
 from backfill.values.errors import StatementRefused, Superseded
@@ -53,6 +54,9 @@ async def opened(connect: Connect) -> AsyncGenerator[Opened, None]:
             if checkpoint.window_untouched:
                 checkpoint = lay_out(checkpoint, Layout((4, 3, 2, 1)))
             yield Opened(session, leaf, lane, checkpoint)
+
+
+SEEN = (SeenReplica(name="replica-a"), SeenReplica(name="replica-b", address="10.0.0.5", since="2026-11-29 10:02 UTC"))
 
 
 async def stay(reason: WaitReason | None) -> None:
@@ -270,10 +274,10 @@ async def signals_are_seen_by_a_role_that_may(connect: Connect) -> None:
 
 async def replicas_that_were_seen_are_known_to_the_next_session(connect: Connect) -> None:
     async with opened(connect) as at:
-        await at.lane.save_wait(WaitReason(WaitKind.LAG, "replica-a lag 12s > 9s"), frozenset({"replica-a"}))
-        await at.job.save_wait(None, frozenset({"replica-a", "replica-b"}))
+        await at.lane.save_wait(WaitReason(WaitKind.LAG, "replica-a lag 12s > 9s"), SEEN[:1])
+        await at.job.save_wait(None, SEEN)
     async with connect() as session:
-        assert (await session.begin()).replicas_seen == ("replica-a", "replica-b")
+        assert (await session.begin()).replicas_seen == SEEN
 
 
 async def a_vacuum_that_is_stopped_says_why_unless_it_was_done(connect: Connect) -> None:

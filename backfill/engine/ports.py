@@ -31,6 +31,7 @@ from backfill.table.leaves import JobStart, Leaf
 from backfill.table.row_counts import BatchRange, RowCounts
 from backfill.table.sparse_rows import RowAddresses
 from backfill.table.stripe_plan import PageProfile
+from backfill.throttle.seen_replicas import SeenReplica
 from backfill.throttle.signals import Signals, VacuumResult
 from backfill.throttle.wait_reason import WaitReason
 from backfill.upkeep.vacuum_choice import VacuumCost
@@ -56,7 +57,7 @@ class Runtime:
 class StatusSession(Protocol):
     """Any session of a job: it writes what `status` shows, and can end the VACUUM that runs alongside."""
 
-    async def save_wait(self, reason: WaitReason | None, replicas_seen: frozenset[str]) -> None:
+    async def save_wait(self, reason: WaitReason | None, replicas_seen: tuple[SeenReplica, ...]) -> None:
         """Save what the job waits for."""
 
     async def stop_vacuum(self, why: str) -> VacuumResult | None:

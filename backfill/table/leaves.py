@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from backfill.table.batch import Verification
 from backfill.table.checkpoint import Checkpoint, progress_ratio
 from backfill.throttle.compression_support import ServerSupport
+from backfill.throttle.seen_replicas import SeenReplica
 
 SAMPLES_KEPT = 5
 
@@ -125,7 +126,7 @@ class JobStart:
     `is_new` says whether nobody knew the job before, `schema_is_new` whether there was no state schema.
     """
 
-    replicas_seen: tuple[str, ...]
+    replicas_seen: tuple[SeenReplica, ...]
     done: Totals
     compression: ServerSupport = ServerSupport()
     rows_rejected: int = 0

@@ -16,7 +16,7 @@ from math import inf
 from operator import itemgetter
 
 from backfill.jobfile.limits import BatchLimits, ThrottleLimits
-from backfill.throttle import batch_size, replica_window, wal_rate
+from backfill.throttle import batch_size, replica_window, seen_replicas, wal_rate
 from backfill.throttle.conditions.registry import find_stop_conditions
 from backfill.throttle.conditions.replication import counted
 from backfill.throttle.decision import Decision, Run, Wait
@@ -83,14 +83,17 @@ def after_reading(limits: ThrottleLimits, throttle_state: ThrottleState, signals
         replica_windows.append(
             replica_window.adapt(window, now_s, ceiling_bytes=limits.max_lag_bytes / 2, limited=limited)
         )
-    seen = {*throttle_state.expected, *(window.name for window in replica_windows)}
+    in_view = {window.name for window in replica_windows}
+    seen, absent = seen_replicas.after_reading(throttle_state.seen, signals.replicas, in_view, signals.at)
+    absent_names = {replica.name for replica in absent if counted(limits, replica.name)}
     return replace(
         throttle_state,
         clock=clock,
         round_trip_s=round_trip_s,
         wal_debt=wal_rate.pass_time(throttle_state.wal_debt, now_s, limits.max_wal_rate_bytes_s),
         replica_windows=tuple(replica_windows),
-        expected=frozenset({*limits.replicas.require, *(name for name in seen if counted(limits, name))}),
+        expected=frozenset({*limits.replicas.require, *in_view, *absent_names}),
+        seen=seen,
         history=(
             *(pair for pair in throttle_state.history if now_s - pair[0] < RATE_SPAN_S),
             (now_s, signals.insert_lsn),

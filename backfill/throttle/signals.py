@@ -17,7 +17,7 @@ class Replica:
     """One standby, as the primary or the standby itself reports it.
 
     The application's commits wait for a `sync` one. `lag_s` is set by Aurora, whose readers have no replay position.
-    `state` says why a position is missing.
+    `state` says why a position is missing. Several may share an `application_name`; `name` tells them apart.
     """
 
     name: str
@@ -25,6 +25,8 @@ class Replica:
     replay_lsn: int | None
     sync: bool = False
     lag_s: float | None = None
+    application_name: str = ""
+    address: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +134,8 @@ class Signals:
     No replica can have WAL that is inserted and not flushed: the walwriter is up to `wal_writer_delay` behind
     asynchronous commits. `round_trip_s` is how long the reading itself took. `tuned` are limits that somebody changed
     since the job file was read, as key and text. `vacuumed` is how our last vacuum ended, None before, and while one
-    runs. `query_values` are the rows of the conditions' own statements, by statement.
+    runs. `query_values` are the rows of the conditions' own statements, by statement. `at` is the server's time, for
+    people.
     """
 
     at_s: float
@@ -148,6 +151,7 @@ class Signals:
     tuned: tuple[tuple[str, str], ...] = ()
     vacuumed: VacuumResult | None = None
     query_values: Mapping[str, tuple[SignalValue, ...]] = field(default_factory=dict)
+    at: str | None = None
 
 
 def lag_s(replica: Replica, clock: LsnClock, now_s: float) -> float | None:

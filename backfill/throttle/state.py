@@ -10,6 +10,7 @@ from backfill.throttle.lock_backoff import LockBackoff
 from backfill.throttle.lsn_clock import LsnClock
 from backfill.throttle.replica_window import ReplicaWindow
 from backfill.throttle.row_cost import RowCost
+from backfill.throttle.seen_replicas import SeenReplica
 from backfill.throttle.wait_reason import ConditionKey
 from backfill.throttle.wal_rate import WalDebt
 
@@ -23,9 +24,9 @@ WORKED_SHARE_MIN = 0.1
 class ThrottleState:
     """What the throttle remembers between readings.
 
-    `expected` names replicas that must be in view, `stopped` the conditions that held at the last reading.
-    `wanted_bytes` is what the last batch was expected to write, admitted or not; `pending_bytes` what the batches of
-    other lanes may still write; `held` whether a batch has to wait for the window or its rate.
+    `expected` names replicas that must be in view: required, or `seen` by the job. `stopped` are the conditions of the
+    last reading. `wanted_bytes` is what the last batch was expected to write, admitted or not; `pending_bytes` what the
+    batches of other lanes may still write; `held` whether a batch has to wait for the window or its rate.
     """
 
     cost: RowCost = RowCost()
@@ -34,6 +35,7 @@ class ThrottleState:
     clock: LsnClock = LsnClock()
     replica_windows: tuple[ReplicaWindow, ...] = ()
     expected: frozenset[str] = frozenset()
+    seen: tuple[SeenReplica, ...] = ()
     stopped: frozenset[ConditionKey] = frozenset()
     wanted_bytes: float = 0.0
     pending_bytes: float = 0.0

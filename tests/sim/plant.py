@@ -12,6 +12,7 @@ from random import Random
 
 from backfill.table.batch import BatchResult
 from backfill.table.checkpoint import Checkpoint
+from backfill.throttle.seen_replicas import SeenReplica
 from backfill.throttle.signals import Replica, Signals
 from backfill.throttle.wait_reason import WaitReason
 from tests.sim.path import MB, Path
@@ -195,7 +196,7 @@ class Plant:
         stall_s = self.work.stall_s
         return stall_s * self.random.random() if stall_s and self.random.random() < 0.05 else 0.0
 
-    async def save_wait(self, reason: WaitReason | None, replicas_seen: frozenset[str]) -> None:
+    async def save_wait(self, reason: WaitReason | None, replicas_seen: tuple[SeenReplica, ...]) -> None:
         self.waits.append((self.now_s, reason))
         self._pass(self.work.round_trip_s)
 

@@ -38,7 +38,7 @@ def test_nothing_goes_while_a_replica_is_out_of_view():
     went = [one.at_s for one in run.plant.batches]
     assert not [at_s for at_s in went if 10.1 < at_s < 20.0]
     assert max(went) > 29.0
-    assert "replica-a is not connected (missing from pg_stat_replication)" in {str(one.reason) for one in run.waits}
+    assert any(str(one.reason).startswith("replica-a is not connected") for one in run.waits)
 
 
 def test_a_replica_that_returns_far_behind_is_waited_for():

@@ -25,6 +25,7 @@ from backfill.table.checkpoint import Checkpoint
 from backfill.table.snapshot_ages import SnapshotAges
 from backfill.throttle import controller, state, wal_attribution
 from backfill.throttle.decision import Admission, Decision, Run, Wait
+from backfill.throttle.seen_replicas import SeenReplica
 from backfill.throttle.signals import Signals, located
 from backfill.throttle.state import ThrottleState
 from backfill.throttle.wait_reason import PACE_KINDS, WaitReason
@@ -77,10 +78,10 @@ class AdmissionControl:
         """The job under the limits that hold now."""
         return self.limits.job
 
-    def begin(self, replicas_seen: tuple[str, ...]) -> None:
+    def begin(self, replicas_seen: tuple[SeenReplica, ...]) -> None:
         """Start anew on a session: positions of another server mean nothing, what a batch costs still does."""
         kept = self.throttle_state
-        self.throttle_state = ThrottleState(cost=kept.cost, wal_debt=kept.wal_debt, expected=frozenset(replicas_seen))
+        self.throttle_state = ThrottleState(cost=kept.cost, wal_debt=kept.wal_debt, seen=replicas_seen)
         self._attribution, self._expected_wal_bytes = WalAttribution(), {}
         self.limits.reset()
 
@@ -162,7 +163,7 @@ class AdmissionControl:
 
     async def save_wait(self, session: StatusSession, reason: WaitReason | None) -> None:
         """Keep what the job waits for where `status` finds it."""
-        await self._waits.save(session, reason, self.throttle_state.expected)
+        await self._waits.save(session, reason, self.throttle_state.seen)
 
     async def _read(self, session: LaneSession) -> Signals:
         """Read the signals; limits that were changed hold at once."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from backfill.engine.ports import Runtime, StatusSession
+from backfill.throttle.seen_replicas import SeenReplica
 from backfill.throttle.wait_reason import PACE_KINDS, WaitKind, WaitReason
 
 SAVE_SPACING_S = 1.0
@@ -13,10 +14,12 @@ class WaitPersistence:
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
-        self._saved: tuple[WaitKind | None, frozenset[str]] = (None, frozenset())
+        self._saved: tuple[WaitKind | None, tuple[SeenReplica, ...]] = (None, ())
         self._saved_s = float("-inf")
 
-    async def save(self, session: StatusSession, reason: WaitReason | None, replicas_seen: frozenset[str]) -> None:
+    async def save(
+        self, session: StatusSession, reason: WaitReason | None, replicas_seen: tuple[SeenReplica, ...]
+    ) -> None:
         """Save why the next batch waits, None when it does not, and the replicas that were seen."""
         kind = None if reason is None or reason.kind in PACE_KINDS else reason.kind
         current = (kind, replicas_seen)

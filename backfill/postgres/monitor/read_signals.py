@@ -59,6 +59,7 @@ async def read_signals(
         insert_lsn=row["insert_lsn"],
         flush_lsn=row["flush_lsn"],
         visible=row["visible"],
+        at=row["at"],
         replicas=(*(Replica(**replica) for replica in row["replicas"]), *readers),
         slots=tuple(ReplicationSlot(**slot) for slot in row["slots"]),
         archiver=Archiver(**row["archiver"]) if row["archiver"] else None,

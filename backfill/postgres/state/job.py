@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import asdict
 from typing import Any
 
 from psycopg import AsyncCursor
@@ -12,8 +14,9 @@ from backfill.events.job import Finished
 from backfill.jobfile.job import Job
 from backfill.postgres.session.connection import Connection, dict_rows, translated
 from backfill.postgres.session.sql_files import statement
-from backfill.postgres.state.stored_values import object_in, reading
+from backfill.postgres.state.stored_values import UnreadableValue, object_in, reading, value_of
 from backfill.table.leaves import JobStart, Totals
+from backfill.throttle.seen_replicas import SeenReplica
 from backfill.values.errors import JobError
 
 
@@ -77,12 +80,14 @@ async def _begin(cursor: AsyncCursor[DictRow], job: Job, *, worker: str, restart
     elif known and not again and known["state"] in ("done", "unconverged"):
         await cursor.execute(statement("state/delete_proofs"), {"job": job.name})
     await cursor.execute(statement("state/read_timeline"))
-    timeline = await cursor.fetchone()
+    server = await cursor.fetchone()
+    assert server is not None, "a select without FROM has one row"
     values = {
         "job": job.name,
         "spec": Jsonb(spec),
         "limits": Jsonb(limits_of(job)),
-        "timeline": timeline["timeline"] if timeline else None,
+        "system_identifier": server["system_identifier"],
+        "timeline": server["timeline"],
         "worker": worker,
     }
     await cursor.execute(statement("state/save_job"), values)
@@ -91,8 +96,15 @@ async def _begin(cursor: AsyncCursor[DictRow], job: Job, *, worker: str, restart
     done = await cursor.fetchone()
     assert done is not None, "an aggregate has one row"
     totals = Totals(done["rows_total"], done["rows_unconverged"], done["wal_bytes"])
-    replicas = tuple(row["replicas_seen"]) if row else ()
+    replicas = _seen_in(row) if row else ()
     return JobStart(replicas_seen=replicas, done=totals, rows_rejected=done["rows_rejected"], is_new=known is None)
+
+
+def _seen_in(row: DictRow) -> tuple[SeenReplica, ...]:
+    stored = row["replicas_seen"]
+    if not isinstance(stored, list):
+        raise UnreadableValue("replicas_seen is not a list")
+    return tuple(value_of(SeenReplica, replica, "replicas_seen") for replica in stored)
 
 
 async def _forget(cursor: AsyncCursor[DictRow], job: str) -> None:
@@ -120,9 +132,11 @@ async def save_end(connection: Connection, finished: Finished) -> None:
         await connection.execute(statement("state/save_end"), values)
 
 
-async def save_reason(connection: Connection, job: str, reason: str | None, replicas_seen: frozenset[str]) -> None:
+async def save_reason(
+    connection: Connection, job: str, reason: str | None, replicas_seen: Iterable[SeenReplica]
+) -> None:
     """Write what the job waits for, where `status` finds it, and the replicas that it will miss."""
-    values = {"job": job, "reason": reason, "replicas_seen": sorted(replicas_seen)}
+    values = {"job": job, "reason": reason, "replicas_seen": Jsonb([asdict(replica) for replica in replicas_seen])}
     with translated(connection):
         await connection.execute(statement("state/save_reason"), values)
 

@@ -11,6 +11,7 @@ from backfill.postgres.monitor.side_connection import replica_name
 from backfill.postgres.session.connection import Connection, bound, connect, translated, worker_name
 from backfill.postgres.state import job as job_state
 from backfill.postgres.work.signal_reader import SignalReader
+from backfill.throttle.seen_replicas import SeenReplica
 from backfill.throttle.signals import VacuumResult
 from backfill.throttle.wait_reason import WaitReason
 
@@ -107,11 +108,12 @@ class PgStatusSession:
         """The job under the limits that hold now."""
         return self._shared.job
 
-    async def save_wait(self, reason: WaitReason | None, replicas_seen: frozenset[str]) -> None:
+    async def save_wait(self, reason: WaitReason | None, replicas_seen: tuple[SeenReplica, ...]) -> None:
         """Save what the job waits for, also among the events."""
         text = str(reason) if reason else None
         asked = frozenset(map(replica_name, self.job.throttle.replicas.direct))  # never out of view, only unknown
-        await job_state.save_reason(self.connection, self.job.name, text, replicas_seen - asked)
+        seen = [replica for replica in replicas_seen if replica.name not in asked]
+        await job_state.save_reason(self.connection, self.job.name, text, seen)
         if reason is not None:
             await job_state.save_event(self.connection, self.job.name, reason.kind, str(reason))
 

@@ -54,7 +54,8 @@ def readings(limits: ThrottleLimits, signals: Signals, state: ThrottleState) -> 
 def _out_of_view(limits: ThrottleLimits, signals: Signals, state: ThrottleState) -> Iterator[StopCondition]:
     present = {replica.name for replica in signals.replicas}
     for name in sorted(state.expected - present):
-        yield stop(WaitKind.MISSING, name, f"{name} is not connected (missing from pg_stat_replication)")
+        text = f"{name} is not connected (missing from pg_stat_replication){_origin(limits, state, name)}"
+        yield stop(WaitKind.MISSING, name, text)
     seen = sum(1 for replica in signals.replicas if counted(limits, replica.name))
     if seen < limits.replicas.min_count:
         text = f"replicas {seen} < {limits.replicas.min_count} (throttle.replicas.min)"
@@ -63,6 +64,17 @@ def _out_of_view(limits: ThrottleLimits, signals: Signals, state: ThrottleState)
         if counted(limits, replica.name) and replica.replay_lsn is None:
             text = f"{replica.name} replay position unknown (state {replica.state or 'unknown'})"
             yield stop(WaitKind.BLIND, replica.name, text)
+
+
+def _origin(limits: ThrottleLimits, state: ThrottleState, name: str) -> str:
+    """Return why a replica is expected, and what to do if it is gone for good."""
+    if name in limits.replicas.require:
+        return "; it is in replicas.require"
+    for replica in state.seen:
+        if name == replica.name:
+            ignored = ",".join((*limits.replicas.ignore, name))
+            return f"; {replica.origin}; if it is gone for good, run: backfill tune JOB replicas.ignore={ignored}"
+    return ""
 
 
 def _behind(limits: ThrottleLimits, state: ThrottleState) -> Iterator[StopCondition]:

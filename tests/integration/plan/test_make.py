@@ -142,7 +142,9 @@ async def test_a_row_that_the_update_would_break_is_told_before_the_run(users: D
 async def test_a_fault_that_would_stop_a_run_stops_the_measurement(users: Database):
     plan = await plan_of(users, throttle={"replicas": {"require": ["replica-z"]}})
     assert plan.costs.plain is None
-    assert plan.costs.unmeasured == "replica-z is not connected (missing from pg_stat_replication)"
+    assert plan.costs.unmeasured == (
+        "replica-z is not connected (missing from pg_stat_replication); it is in replicas.require"
+    )
 
 
 async def test_rows_that_cannot_converge_are_noticed(users: Database):

@@ -358,24 +358,6 @@ async def test_limits_may_change_and_layout_is_no_change(users: Database):
         assert opened.checkpoints[0] == replace(left, epoch=left.epoch + 1)
 
 
-async def test_replicas_that_were_seen_are_missed_on_the_same_timeline_only(users: Database):
-    seen = frozenset({"replica-b", "replica-a"})
-    async with session(users.dsn, JOB) as worker:
-        assert (await worker.begin()).replicas_seen == ()
-        await worker.save_wait(WaitReason(WaitKind.LAG, "replica-a lag 12.4s > 10s"), seen)
-        assert users.query("select reason, replicas_seen from backfill.job") == [
-            ("replica-a lag 12.4s > 10s", ["replica-a", "replica-b"])
-        ]
-    async with session(users.dsn, JOB) as worker:
-        assert frozenset((await worker.begin()).replicas_seen) == seen
-        await worker.save_wait(None, seen)
-    assert users.query("select kind, text from backfill.event") == [("lag", "replica-a lag 12.4s > 10s")]
-    run_sql(users, "update backfill.job set timeline = timeline - 1")
-    for _ in range(2):
-        async with session(users.dsn, JOB) as worker:
-            assert (await worker.begin()).replicas_seen == ()
-
-
 def finished(state: str) -> Finished:
     return Finished(
         job="users-handle",

@@ -13,6 +13,7 @@ from backfill.sandbox import Sandbox, Server, Standby
 from backfill.sandbox.binaries import find_binaries
 from backfill.table.checkpoint import Tid
 from backfill.table.row_counts import BatchRange
+from backfill.throttle.seen_replicas import SeenReplica
 from backfill.throttle.wait_reason import WaitKind, WaitReason
 from backfill.values.errors import ConnectionLost
 from tests.fixtures_postgres import Database
@@ -61,7 +62,7 @@ async def test_the_state_is_saved_and_a_hanging_session_gives_its_locks_back(
         first = await fill(worker, checkpoint, BatchRange(end=Tid(1), rows=100))
         standby.stop(immediate=True)
         with anyio.fail_after(10):
-            await worker.save_wait(REASON, frozenset({"replica-a"}))
+            await worker.save_wait(REASON, (SeenReplica(name="replica-a"),))
         assert users.query("select reason from backfill.job") == [(str(REASON),)]
         worker.connection.answer_s = 1.0
         with pytest.raises(ConnectionLost, match="no answer within 1s"):

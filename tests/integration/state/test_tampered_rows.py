@@ -11,6 +11,7 @@ from backfill.postgres.state.decisions import read_decisions
 from backfill.postgres.state.overrides import tune
 from backfill.postgres.state.status import read_status
 from backfill.table.row_counts import BatchRange
+from backfill.throttle.seen_replicas import SeenReplica
 from backfill.throttle.wait_reason import WaitKind, WaitReason
 from backfill.values.errors import BackfillError, Halted
 from tests.fixtures_postgres import Database
@@ -170,7 +171,7 @@ async def test_a_job_that_is_deleted_under_its_worker_is_the_cause(users: Databa
         for attempt in attempts:
             with pytest.raises(Halted, match=DELETED):
                 await attempt()
-        await worker.save_wait(WaitReason(WaitKind.LAG, "replica-a lag 12s > 10s"), frozenset({"replica-a"}))
+        await worker.save_wait(WaitReason(WaitKind.LAG, "replica-a lag 12s > 10s"), (SeenReplica(name="replica-a"),))
     assert users.query("select count(handle) from users") == [(0,)]
 
 

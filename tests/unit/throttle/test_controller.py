@@ -21,6 +21,7 @@ from backfill.throttle.decision import Run, Wait
 from backfill.throttle.lsn_clock import LsnClock
 from backfill.throttle.replica_window import TRAVEL_MAX_S, WINDOW_START_BYTES, ReplicaWindow
 from backfill.throttle.row_cost import WAL_BYTES_PRIOR, RowCost
+from backfill.throttle.seen_replicas import SeenReplica
 from backfill.throttle.state import ThrottleState
 from backfill.throttle.wait_reason import WaitKind
 from backfill.throttle.wal_rate import WalDebt
@@ -44,8 +45,8 @@ def path(**changed) -> ReplicaWindow:
 
 
 def paced(*replica_windows: ReplicaWindow, **changed) -> ThrottleState:
-    names = frozenset(one.name for one in replica_windows)
-    return ThrottleState(**{"cost": CHEAP, "replica_windows": replica_windows, "expected": names, **changed})
+    seen = tuple(SeenReplica(name=one.name) for one in replica_windows)
+    return ThrottleState(**{"cost": CHEAP, "replica_windows": replica_windows, "seen": seen, **changed})
 
 
 def decide(throttle_state: ThrottleState, reading, *, stripe: int = 0, rows: dict[str, int] | None = None, **changed):
@@ -90,7 +91,10 @@ def test_a_replica_that_was_seen_once_is_missed():
     _, throttle_state = decide(ThrottleState(), behind(0))
     decision, throttle_state = decide(throttle_state, signals(101.0, 1 << 30))
     assert isinstance(decision, Wait)
-    assert str(decision.reason) == "replica-a is not connected (missing from pg_stat_replication)"
+    assert str(decision.reason) == (
+        "replica-a is not connected (missing from pg_stat_replication); seen by this job;"
+        " if it is gone for good, run: backfill tune JOB replicas.ignore=replica-a"
+    )
     decision, _ = decide(throttle_state, signals(102.0, 1 << 30))
     assert isinstance(decision, Wait)
 
@@ -99,6 +103,14 @@ def test_a_required_replica_that_was_never_seen_is_missed():
     decision, _ = decide(ThrottleState(), signals(), replicas={"require": ["replica-a"]})
     assert isinstance(decision, Wait)
     assert decision.reason.kind is WaitKind.MISSING
+
+
+def test_a_name_that_is_required_no_longer_is_no_longer_missed():
+    _, throttle_state = decide(ThrottleState(), behind(0), replicas={"require": ["replica-A"]})
+    assert throttle_state.expected == {"replica-A", "replica-a"}
+    assert [replica.name for replica in throttle_state.seen] == ["replica-a"]
+    decision, _ = decide(throttle_state, behind(0), replicas={"require": ["replica-a"]})
+    assert isinstance(decision, Run)
 
 
 def test_an_ignored_replica_is_neither_waited_for_nor_missed():

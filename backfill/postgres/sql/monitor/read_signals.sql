@@ -6,6 +6,7 @@ SELECT
     pg_wal_lsn_diff(here.insert_lsn, '0/0')::bigint AS insert_lsn,
     pg_wal_lsn_diff(here.flush_lsn, '0/0')::bigint AS flush_lsn,
     pg_has_role('pg_read_all_stats', 'USAGE') AS visible,
+    to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI') || ' UTC' AS at,
     (
         -- Standbys with the same name are distinguished by their address; the first keeps the plain name, else that name
         -- would be missed as soon as a second standby comes with it.
@@ -13,6 +14,8 @@ SELECT
             'name', r.application_name
                 || CASE WHEN r.of_name > 1 THEN '@' || coalesce(host(r.client_addr), 'local') ELSE '' END
                 || CASE WHEN r.of_address > 1 THEN '#' || r.of_address ELSE '' END,
+            'application_name', r.application_name,
+            'address', coalesce(host(r.client_addr), 'local'),
             'state', r.state,
             'replay_lsn', pg_wal_lsn_diff(r.replay_lsn, '0/0')::bigint,
             'sync', coalesce(r.sync_state IN ('sync', 'quorum'), false)
