@@ -16,6 +16,7 @@ from psycopg.sql import SQL, Composed
 from backfill.jobfile.load import JobFile
 from backfill.postgres.session.connection import Connection, translated
 from backfill.postgres.session.role_settings import execute_as_role
+from backfill.postgres.session.settings import PLAN_TEXTS
 from backfill.postgres.session.sql_files import statement
 from backfill.postgres.statements.fragments import expression, joined_of, target_of
 from backfill.table.definition import Table
@@ -149,7 +150,7 @@ async def _plan(connection: Connection, job_file: JobFile, table: Table, text: s
         expression(text), target_of(table), joined
     )
     with translated(connection):
-        cursor = await execute_as_role(connection, asked)
+        cursor = await execute_as_role(connection, asked, keep=PLAN_TEXTS)
         row = await cursor.fetchone()
     assert row is not None, "a plan is one row"
     return list(_below(row[0][0]["Plan"]))

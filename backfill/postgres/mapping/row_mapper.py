@@ -16,6 +16,7 @@ from backfill.postgres.mapping.encode import keep_exact_values, text_of
 from backfill.postgres.mapping.mapped_rows import MappedRows, SourceRow, Values, stripe_of
 from backfill.postgres.session.connection import Connection, translated
 from backfill.postgres.session.role_settings import execute_as_role
+from backfill.postgres.session.settings import FUNCTION_TEXTS
 from backfill.postgres.statements.batch_parameters import Scope
 from backfill.postgres.statements.compose import Statements
 from backfill.postgres.statements.function_values import FunctionValues
@@ -158,7 +159,7 @@ class RowMapper:
             "mask": mask(checkpoint.layout.sizes, checkpoint.stripe),
         }
         with translated(connection):
-            found = await execute_as_role(connection, query, parameters, function=True)
+            found = await execute_as_role(connection, query, parameters, keep=FUNCTION_TEXTS)
             versions = await (found.fetchall() if limit is None else found.fetchmany(limit))
             async with connection.cursor() as cursor:
                 keep_exact_values(cursor)

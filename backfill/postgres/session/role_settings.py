@@ -5,7 +5,7 @@ Between two statements of ours the session has our settings again, whatever a fu
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from psycopg import AsyncCursor
@@ -15,18 +15,16 @@ from psycopg.sql import Composed
 from psycopg.types.json import Jsonb
 
 from backfill.postgres.session.connection import Connection
-from backfill.postgres.session.settings import FUNCTION_TEXTS, OURS
+from backfill.postgres.session.settings import OURS
 from backfill.postgres.session.sql_files import statement
 
 Parameters = Mapping[str, Any]
 NO_PARAMETERS: Parameters = {}
 
 
-async def take_role_settings(connection: Connection, *, function: bool = False) -> None:
-    """Let the rest of the transaction run under the role's settings, but for those that a row function's texts need."""
-    settings = {
-        name: value for name, value in connection.role_settings.items() if not (function and name in FUNCTION_TEXTS)
-    }
+async def take_role_settings(connection: Connection, *, keep: Collection[str] = ()) -> None:
+    """Let the rest of the transaction run under the role's settings, but for some of ours that are kept."""
+    settings = {name: value for name, value in connection.role_settings.items() if name not in keep}
     await _change(connection, settings, local=True)
 
 
@@ -36,7 +34,7 @@ async def take_our_settings(connection: Connection) -> None:
 
 
 async def execute_as_role(
-    connection: Connection, query: Composed, parameters: Parameters = NO_PARAMETERS, *, function: bool = False
+    connection: Connection, query: Composed, parameters: Parameters = NO_PARAMETERS, *, keep: Collection[str] = ()
 ) -> AsyncCursor[TupleRow]:
     """Execute a statement that has expressions of the job.
 
@@ -44,7 +42,7 @@ async def execute_as_role(
     """
     cursor = connection.cursor()
     async with connection.pipeline():
-        await take_role_settings(connection, function=function)
+        await take_role_settings(connection, keep=keep)
         await cursor.execute(query, parameters)
     if connection.info.transaction_status != TransactionStatus.IDLE:
         await take_our_settings(connection)

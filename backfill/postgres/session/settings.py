@@ -64,6 +64,9 @@ BOUNDS = frozenset({
 FUNCTION_TEXTS = frozenset({"array_nulls", "lc_monetary", "xmloption"})
 """Settings by which the server reads a row function's texts. They stay ours in the UPDATE of a job that has one."""
 
+PLAN_TEXTS = frozenset({"quote_all_identifiers"})
+"""Settings that change how a plan's texts look, which we search for names."""
+
 ROLES = frozenset({
     # They change what the role's statements do and nothing of ours.
     "backslash_quote", "check_function_bodies", "createrole_self_grant", "default_text_search_config",

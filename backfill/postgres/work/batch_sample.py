@@ -21,14 +21,13 @@ async def read_sample(batch: BatchStatement) -> str:
 
 async def _sample_row(batch: BatchStatement) -> str:
     connection, statements = batch.connection, batch.statements
-    function = statements.mapped is not None
     found = range_of(batch.checkpoint, batch.batch_range)
-    cursor = await execute_as_role(connection, statements.sample_before, found, function=function)
+    cursor = await execute_as_role(connection, statements.sample_before, found, keep=batch.kept_settings)
     row = await cursor.fetchone()
     if row is None:
         return "none: the rows are gone"
     tid, key, before = row
     values = {"tid": tid} | batch.values
-    cursor = await execute_as_role(connection, statements.sample_after, values, function=function)
+    cursor = await execute_as_role(connection, statements.sample_after, values, keep=batch.kept_settings)
     after = await cursor.fetchone()
     return f"row {key}: {before} → {after[0] if after else 'not updated (a trigger or rule suppressed it)'}"

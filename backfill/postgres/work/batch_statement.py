@@ -10,6 +10,7 @@ from psycopg.sql import Composed
 
 from backfill.jobfile.job import Job
 from backfill.postgres.session.connection import Connection
+from backfill.postgres.session.settings import FUNCTION_TEXTS
 from backfill.postgres.statements.batch_parameters import Pass, Scope, range_of, scope_of, untried
 from backfill.postgres.statements.compose import Statements
 from backfill.table.batch import BatchRequest
@@ -50,6 +51,11 @@ class BatchStatement:
         first = untried(self.checkpoint) or self.request.again is not None
         scope = Scope.ADDRESSES if self.batch_range.tids else scope_of(self.checkpoint)
         return self.statements.update[scope, Pass.FIRST if first else Pass.LATER]
+
+    @property
+    def kept_settings(self) -> frozenset[str]:
+        """Settings of ours by which the server reads its function's texts."""
+        return FUNCTION_TEXTS if self.statements.mapped else frozenset()
 
     @property
     def parameters(self) -> dict[str, Any]:
