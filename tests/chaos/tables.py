@@ -41,7 +41,7 @@ begin
     perform pg_advisory_xact_lock_shared({COMMIT_KEY});
     return null;
 end $$;
-create constraint trigger committing after insert or update on backfill.batch
+create constraint trigger committing after insert on public.audit
     deferrable initially deferred for each row execute function public.committing();
 grant select on public.brake to public;
 """
