@@ -8,7 +8,7 @@ from typing import Any
 from backfill.engine.ports import LaneSession
 from backfill.jobfile.job import Job
 from backfill.jobfile.limits import BatchLimits, ThrottleLimits
-from backfill.table.batch import BatchRequest, BatchResult, RowsRefused, TooManyRows
+from backfill.table.batch import BatchRequest, Committed, RowsRefused, TooManyRows
 from backfill.table.checkpoint import Checkpoint
 from backfill.table.row_counts import BatchRange
 from backfill.throttle.decision import Admission, Inputs
@@ -91,7 +91,7 @@ def admission(
 
 async def run_order(
     session: LaneSession, checkpoint: Checkpoint, batch_range: BatchRange, admitted: Admission
-) -> BatchResult | TooManyRows:
+) -> Committed | TooManyRows:
     """Run one batch as a lane does that is alone: all WAL is its own, and a job's first batch is its trial.
 
     Raises what the server refused a row with.

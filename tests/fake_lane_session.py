@@ -10,10 +10,10 @@ from backfill.jobfile.job import Job
 from backfill.retry import sqlstate
 from backfill.table.batch import (
     BatchRequest,
-    BatchResult,
+    Committed,
     RejectedRow,
     RowDescription,
-    RowSetAside,
+    RowRejection,
     RowsRefused,
     TooManyRows,
 )
@@ -160,7 +160,9 @@ class FakeLaneSession(FakeStatusSession):
             return None
         return RowDescription(str(row["id"]), str(self.database.assign(row)["handle"]) if values else None)
 
-    async def reject_row(self, checkpoint: Checkpoint, batch_range: BatchRange, error: StatementRefused) -> RowSetAside:
+    async def reject_row(
+        self, checkpoint: Checkpoint, batch_range: BatchRange, error: StatementRefused
+    ) -> RowRejection:
         self._enter("reject_row")
         data, [tid] = self.database, batch_range.tids
         key = str(self._row(tid)["id"])
@@ -173,7 +175,7 @@ class FakeLaneSession(FakeStatusSession):
         saved = self._move(checkpoint, advance(checkpoint, batch_range.end))
         data.rejected[data.leaf, key] = row
         self._enter("rejected")
-        return RowSetAside(saved, key, len(met | {(data.leaf, key)}))
+        return RowRejection(saved, key, len(met | {(data.leaf, key)}))
 
     @property
     def rows_at_once(self) -> int:
@@ -188,7 +190,7 @@ class FakeLaneSession(FakeStatusSession):
 
     async def run_batch(
         self, request: BatchRequest, attribute_wal: Callable[[int], int]
-    ) -> BatchResult | TooManyRows | RowsRefused:
+    ) -> Committed | TooManyRows | RowsRefused:
         try:
             return self._run_batch(request, attribute_wal)
         except StatementRefused as error:
@@ -196,7 +198,7 @@ class FakeLaneSession(FakeStatusSession):
                 raise
             return RowsRefused(error, blame)
 
-    def _run_batch(self, request: BatchRequest, attribute_wal: Callable[[int], int]) -> BatchResult | TooManyRows:
+    def _run_batch(self, request: BatchRequest, attribute_wal: Callable[[int], int]) -> Committed | TooManyRows:
         self._enter("run_batch")
         data, checkpoint, batch_range = self.database, request.checkpoint, request.batch_range
         tids = [
@@ -244,7 +246,7 @@ class FakeLaneSession(FakeStatusSession):
         data.batches.append(len(tids))
         samples = tuple(str(key) for key in stuck[:5])
         wal_bytes = attribute_wal(data.insert_lsn)
-        batch_result = BatchResult(
+        batch_result = Committed(
             checkpoint=saved,
             rows=len(tids),
             rows_unconverged=len(stuck),

@@ -164,7 +164,7 @@ class FakeLeafSession(FakeStatusSession):
         others = [row for row in left if str(row["id"]) not in keys]
         stuck = sum(1 for row in others if data.where(data.assign(row))) if data.foreseen and data.foreseeing else None
         samples = tuple(str(row["id"]) for row in others[:5])
-        told = tuple(row.told for row in aside[:5])
+        told = tuple(row.summary for row in aside[:5])
         return Verification(
             rows_left=len(left),
             rows_unconverged=stuck,

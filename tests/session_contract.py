@@ -14,7 +14,7 @@ import pytest
 
 from backfill.engine.ports import JobSession, LaneSession, LeafSession
 from backfill.events.job import Finished
-from backfill.table.batch import BatchResult, TooManyRows
+from backfill.table.batch import Committed, TooManyRows
 from backfill.table.checkpoint import Checkpoint, Layout, Tid, advance, lay_out
 from backfill.table.row_counts import BatchRange, batch_range
 from backfill.table.sparse_rows import next_batch
@@ -71,7 +71,7 @@ async def fill(lane: LaneSession, checkpoint: Checkpoint, rows: int) -> tuple[Ch
         assert len(taken) < 100 * ROWS, "a pass that does not end"
         batch = await next_counted(lane, checkpoint, rows)
         done = await run(lane, checkpoint, batch)
-        assert isinstance(done, BatchResult)
+        assert isinstance(done, Committed)
         assert done.rows == batch.rows <= rows
         assert done.checkpoint.sequence == checkpoint.sequence + 1
         checkpoint, taken = done.checkpoint, [*taken, done.rows]
@@ -84,7 +84,7 @@ async def next_counted(lane: LaneSession, checkpoint: Checkpoint, rows: int) -> 
     return batch
 
 
-async def run(lane: LaneSession, checkpoint: Checkpoint, batch: BatchRange) -> BatchResult | TooManyRows:
+async def run(lane: LaneSession, checkpoint: Checkpoint, batch: BatchRange) -> Committed | TooManyRows:
     return await run_order(lane, checkpoint, batch, admission(MAX_ROWS))
 
 
@@ -115,7 +115,7 @@ async def the_first_to_open_begins_and_the_next_continues(connect: Connect) -> N
     async with opened(connect) as first:
         assert (first.leaf.opened.resumed, first.leaf.opened.rewritten, first.checkpoint.rows_total) == (False, None, 0)
         done = await run(first.lane, first.checkpoint, await next_counted(first.lane, first.checkpoint, 5))
-        assert isinstance(done, BatchResult)
+        assert isinstance(done, Committed)
     async with opened(connect) as second:
         after = second.checkpoint
         assert second.leaf.opened.resumed
@@ -172,7 +172,7 @@ async def rows_that_are_few_are_found_and_updated_by_address_and_no_others(conne
         assert list(found.tids) == sorted(found.tids)
         batch = next_batch(found, checkpoint, 7)
         done = await run(at.lane, checkpoint, batch)
-        assert isinstance(done, BatchResult)
+        assert isinstance(done, Committed)
         assert (done.rows, done.checkpoint.next) == (7, batch.end)
         left = await at.lane.find_rows(done.checkpoint, 4096)
         assert left.tids == found.tids[7:]
@@ -222,7 +222,7 @@ async def a_rejected_row_is_found_again_kept_with_a_new_message_and_forgotten(co
 async def a_pass_that_starts_again_meets_the_rows_that_are_left(connect: Connect) -> None:
     async with opened(connect) as at:
         done = await run(at.lane, at.checkpoint, await next_counted(at.lane, at.checkpoint, 5))
-        assert isinstance(done, BatchResult)
+        assert isinstance(done, Committed)
         [fresh], why = await at.leaf.reopen((done.checkpoint,))
         assert why
         assert (fresh.next, fresh.stripe, fresh.pass_number, fresh.rows_total) == (Tid(0), 0, 1, done.rows)

@@ -14,7 +14,7 @@ from backfill.engine.ports import LaneSession
 from backfill.engine.retry_loop import RetryLoop
 from backfill.engine.window_planner import WindowPlanner
 from backfill.events.batch import BatchDone
-from backfill.table.batch import BatchRequest, BatchResult, RowsRefused, TooManyRows
+from backfill.table.batch import BatchRequest, Committed, RowsRefused, TooManyRows
 from backfill.table.checkpoint import Checkpoint, Tid, advance, begin_window
 from backfill.table.row_counts import BatchRange
 from backfill.table.window_layout import TableTraits
@@ -73,7 +73,7 @@ class Lane:
             if batch_range.rows == 0:
                 return
             result = await self._run(batch_range, admission)
-            if isinstance(result, BatchResult):
+            if isinstance(result, Committed):
                 self._on_committed(batch_range, result)
         match result:
             case TooManyRows():
@@ -122,14 +122,14 @@ class Lane:
             await self._control.refresh(self.session)
         self._group.update(self.checkpoint)
 
-    async def _run(self, batch_range: BatchRange, admission: Admission) -> BatchResult | TooManyRows | RowsRefused:
+    async def _run(self, batch_range: BatchRange, admission: Admission) -> Committed | TooManyRows | RowsRefused:
         # Half of a refused batch may be a single row, which proves nothing about the job.
         trial = not self._group.proven and not self._search.active
         request = BatchRequest(checkpoint=self.checkpoint, batch_range=batch_range, admission=admission, trial=trial)
         lane = self.checkpoint.lane
         return await self.session.run_batch(request, lambda position: self._control.attribute_wal(lane, position))
 
-    def _on_committed(self, batch_range: BatchRange, batch: BatchResult) -> None:
+    def _on_committed(self, batch_range: BatchRange, batch: Committed) -> None:
         before, self.checkpoint = self.checkpoint, batch.checkpoint
         self._group.on_committed(batch, proves=not self._search.active)
         self._finder.on_committed(batch_range)
@@ -149,7 +149,7 @@ class Lane:
     def _halve_rows(self) -> None:
         self._rows_cap = max(1, min(self._rows_cap, self._throttled_rows()) // 2)
 
-    def _record(self, before: Checkpoint, batch_range: BatchRange, batch: BatchResult) -> None:
+    def _record(self, before: Checkpoint, batch_range: BatchRange, batch: Committed) -> None:
         self._group.runtime.record(
             BatchDone(
                 job=self._control.job.name,

@@ -9,7 +9,7 @@ from dataclasses import replace
 import anyio
 
 from backfill.engine.ports import Runtime
-from backfill.table.batch import BatchResult
+from backfill.table.batch import Committed
 from backfill.table.checkpoint import Checkpoint
 from backfill.table.leaves import SAMPLES_KEPT, LeafPlace, Totals
 from backfill.table.progress import Progress
@@ -69,7 +69,7 @@ class LaneGroup:
         """Keep where a lane is now."""
         self.checkpoints = tuple(checkpoint if kept.lane == checkpoint.lane else kept for kept in self.checkpoints)
 
-    def on_committed(self, batch: BatchResult, *, proves: bool) -> None:
+    def on_committed(self, batch: Committed, *, proves: bool) -> None:
         """Keep where a batch has moved its lane; one that `proves` was large enough to be the job's trial."""
         self.update(batch.checkpoint)
         self.samples = (*self.samples, *batch.samples)[:SAMPLES_KEPT]

@@ -120,7 +120,7 @@ class LeafRun:
         except StatementRefused as error:
             if self._retry_loop.blame(error) is not Blame.ROW or not self._session.disable_prediction():
                 raise
-            # `set` fails on a row: it is not foreseen then
+            # `set` fails on a row: the read goes without it
             found = await self._session.verify(checkpoints[0].pass_number, self._give_way)
         found = with_counts(found, checkpoints)
         verified = Verified(

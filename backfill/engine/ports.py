@@ -17,11 +17,11 @@ from backfill.events.job import Finished
 from backfill.jobfile.job import Job
 from backfill.table.batch import (
     BatchRequest,
-    BatchResult,
+    Committed,
     OpenedLeaf,
     RejectedRow,
     RowDescription,
-    RowSetAside,
+    RowRejection,
     RowsRefused,
     TooManyRows,
     Verification,
@@ -175,7 +175,7 @@ class LaneSession(StatusSession, Protocol):
 
     async def run_batch(
         self, request: BatchRequest, attribute_wal: Callable[[int], int]
-    ) -> BatchResult | TooManyRows | RowsRefused:
+    ) -> Committed | TooManyRows | RowsRefused:
         """Run one batch and its checkpoint in one transaction; raises Superseded, TableRewritten, WhereStaysTrue.
 
         `attribute_wal` turns the primary's position behind the UPDATE into the WAL bytes that are the batch's own.
@@ -184,7 +184,9 @@ class LaneSession(StatusSession, Protocol):
     async def describe(self, tid: Tid, *, values: bool) -> RowDescription | None:
         """Return a row's key, and with `values` what it would be set to; None if the row is gone."""
 
-    async def reject_row(self, checkpoint: Checkpoint, batch_range: BatchRange, error: StatementRefused) -> RowSetAside:
+    async def reject_row(
+        self, checkpoint: Checkpoint, batch_range: BatchRange, error: StatementRefused
+    ) -> RowRejection:
         """Record the one row of a batch as rejected and move the checkpoint behind it, in one transaction.
 
         Raises as `run_batch`, and Halted if more rows are rejected than the job allows.

@@ -9,7 +9,7 @@ from backfill.engine.ports import LaneSession, LeafSession
 from backfill.engine.retry_loop import RetryLoop
 from backfill.events.batch import RowRetried
 from backfill.retry.sqlstate import TIMEOUT_TRIES, Blame
-from backfill.table.batch import BatchRequest, BatchResult, RejectedRow, RowsRefused, TooManyRows
+from backfill.table.batch import BatchRequest, Committed, RejectedRow, RowsRefused, TooManyRows
 from backfill.table.checkpoint import Checkpoint, Tid
 from backfill.table.row_counts import BatchRange
 from backfill.values.errors import StatementRefused
@@ -37,7 +37,7 @@ class RejectedRowRetrier:
         self._timeouts = 0
         result, message = "gone", ""
         match await self._retry_loop.run(lambda: self._attempt(checkpoint, row)):
-            case BatchResult() as batch:
+            case Committed() as batch:
                 checkpoint, result = batch.checkpoint, "filled" if batch.rows else "gone"
             case RowsRefused(error):
                 result, message = "refused", str(error)
@@ -48,7 +48,7 @@ class RejectedRowRetrier:
         await runtime.check_stop()
         return checkpoint
 
-    async def _attempt(self, checkpoint: Checkpoint, row: RejectedRow) -> BatchResult | RowsRefused | None:
+    async def _attempt(self, checkpoint: Checkpoint, row: RejectedRow) -> Committed | RowsRefused | None:
         """Try one row; return None if it is gone. Raises StatementRefused if the row is not to blame, or not yet."""
         try:
             tid = await self._leaf_session.find_rejected(row)
@@ -68,7 +68,7 @@ class RejectedRowRetrier:
             raise refused.error
         return refused
 
-    async def _fill(self, checkpoint: Checkpoint, row: RejectedRow, tid: Tid) -> BatchResult | RowsRefused:
+    async def _fill(self, checkpoint: Checkpoint, row: RejectedRow, tid: Tid) -> Committed | RowsRefused:
         batch_range = BatchRange(end=Tid(tid.page, tid.offset + 1), rows=1, tids=(tid,))
         async with self._control.granted(self._session, checkpoint) as admission:
             request = BatchRequest(checkpoint=checkpoint, batch_range=batch_range, admission=admission, again=row)
@@ -76,7 +76,7 @@ class RejectedRowRetrier:
                 request, lambda position: self._control.attribute_wal(checkpoint.lane, position)
             )
             assert not isinstance(result, TooManyRows), "one row is never too many"
-            if isinstance(result, BatchResult):
+            if isinstance(result, Committed):
                 self._control.record_cost(result, checkpoint.stripe)
                 self._retry_loop.reset()
         return result

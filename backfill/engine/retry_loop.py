@@ -73,7 +73,7 @@ class RetryLoop:
         self._failures += 1
         if remedy is Remedy.SHRINK:
             shrink()
-        if remedy is not Remedy.SPLIT:  # timeouts are counted by whoever splits the batch or the read
+        if remedy is not Remedy.SPLIT_ON_TIMEOUT:  # timeouts are counted by whoever splits the batch or the read
             remedy = sqlstate.remedy(error.sqlstate, self._failures, timeout=timeout)
         delay_s = backoff_s(self._failures, runtime.jitter(), remedy)
         runtime.record(
@@ -100,7 +100,7 @@ def final_error(error: StatementRefused, remedy: Remedy | None = None) -> Backfi
             return ConnectionLost(str(error))
         case Remedy.HALT:
             return Halted(str(error))
-        case Remedy.FAIL | Remedy.ROW:
+        case Remedy.FAIL | Remedy.ISOLATE_ROW:
             return error
         case _:
             return None

@@ -9,7 +9,7 @@ from backfill.engine.ports import LaneSession, Runtime
 from backfill.events.batch import LayoutChanged
 from backfill.events.throttle import WaitStarted
 from backfill.table import window_layout
-from backfill.table.batch import BatchResult
+from backfill.table.batch import Committed
 from backfill.table.checkpoint import Checkpoint, lay_out, skip_to_last_stripe
 from backfill.table.snapshot_ages import SnapshotAges
 from backfill.table.sparse_rows import SPARSE_ROWS_MAX
@@ -103,7 +103,7 @@ class WindowPlanner:
         return WindowPlan(checkpoint, replace(window, density=Density.SPARSE if sparse else Density.DENSE))
 
     def review(
-        self, before: Checkpoint, checkpoint: Checkpoint, batch: BatchResult, snapshots: SnapshotAges
+        self, before: Checkpoint, checkpoint: Checkpoint, batch: Committed, snapshots: SnapshotAges
     ) -> Checkpoint:
         """Return the position after a batch; skip to the last stripe of the window if stripes do not pay."""
         self._window_rows += batch.rows

@@ -19,7 +19,7 @@ LOCK_NOT_AVAILABLE = "55P03"
 TIMER_SHARE = 0.99
 """Of statement_timeout: the server's clock and ours do not run exactly alike."""
 RETRIES_LOUD = 3
-"""Failures in a row from which on each is told as a warning."""
+"""Failures in a row from which on each is reported as a warning."""
 TIMEOUT_TRIES = 3
 """Timeouts of a statement on one row alone, after which the row is to blame."""
 READ_TRIES = 10
@@ -35,10 +35,10 @@ class Remedy(Enum):
 
     RETRY = "retry"  # the same again, a little later
     SHRINK = "shrink"  # a smaller batch, a little later
-    SPLIT = "split"  # it took too long: each half by itself, down to one row or one page
-    ROW = "row"  # a row that the server does not take may be in it: each half by itself, down to that row
+    SPLIT_ON_TIMEOUT = "split_on_timeout"  # it took too long: each half by itself, down to one row or one page
+    ISOLATE_ROW = "isolate_row"  # a row that the server refuses may be in it: each half by itself, down to that row
     WAIT = "wait"  # the same again, much later
-    RECONNECT = "reconnect"  # a new session, then the checkpoint tells where we are
+    RECONNECT = "reconnect"  # a new session, which continues from the checkpoint
     HALT = "halt"  # a person must look
     FAIL = "fail"  # it would fail again
 
@@ -55,8 +55,10 @@ class Bound:
 BOUNDS = {
     Remedy.RETRY: Bound(10, Remedy.WAIT),
     Remedy.SHRINK: Bound(20, Remedy.WAIT),  # a million rows are one after so many
-    Remedy.SPLIT: Bound(TIMEOUT_TRIES, Remedy.ROW),  # of one row alone; a larger batch is halved each time
-    Remedy.ROW: Bound(1, Remedy.FAIL),  # of one row alone, where the job does not set such rows aside
+    Remedy.SPLIT_ON_TIMEOUT: Bound(
+        TIMEOUT_TRIES, Remedy.ISOLATE_ROW
+    ),  # of one row alone; a larger batch is halved each time
+    Remedy.ISOLATE_ROW: Bound(1, Remedy.FAIL),  # of one row alone, if the job does not skip such rows
     Remedy.WAIT: Bound(None, Remedy.WAIT, PATIENT_MAX_S),
     Remedy.RECONNECT: Bound(None, Remedy.RECONNECT),
     Remedy.HALT: Bound(0, Remedy.HALT),
@@ -71,7 +73,7 @@ _REMEDIES = {
     FUNCTION_DIED: Remedy.SHRINK,
     "53": Remedy.SHRINK,  # insufficient resources: out of memory, configuration limits
     "57": Remedy.RETRY,  # operator intervention
-    CANCELED: Remedy.SPLIT,  # unless a person did it
+    CANCELED: Remedy.SPLIT_ON_TIMEOUT,  # unless a person did it
     "72": Remedy.RETRY,  # snapshot_too_old
     "53300": Remedy.WAIT,  # too_many_connections
     "55006": Remedy.WAIT,  # object_in_use
@@ -84,7 +86,7 @@ _REMEDIES = {
     "57P01": Remedy.RECONNECT,  # admin_shutdown
     "57P02": Remedy.RECONNECT,  # crash_shutdown
     "57P05": Remedy.RECONNECT,  # idle_session_timeout
-    # What a person has to mend.
+    # What a person has to fix.
     "25006": Remedy.HALT,  # read_only_sql_transaction
     "28": Remedy.HALT,  # invalid authorization
     "3D": Remedy.HALT,  # invalid catalog name: the database is gone
@@ -95,23 +97,23 @@ _REMEDIES = {
     "F0": Remedy.HALT,  # configuration file
     "XX": Remedy.HALT,  # data_corrupted, index_corrupted
     # What one row may have brought about: its data, a constraint, a trigger, a function.
-    "09": Remedy.ROW,  # triggered action
-    "0A": Remedy.ROW,  # feature not supported: some values have none, such as infinity as a number
-    "0Z": Remedy.ROW,  # diagnostics
-    "10": Remedy.ROW,  # XQuery
-    "20": Remedy.ROW,  # case_not_found of PL/pgSQL
-    "21": Remedy.ROW,  # cardinality: a sub-select gave several rows
-    "22": Remedy.ROW,  # data: casts, division by zero, too long
-    "23": Remedy.ROW,  # integrity constraints
-    "27": Remedy.ROW,  # triggered data change
-    "2F": Remedy.ROW,  # SQL routine
-    "38": Remedy.ROW,  # external routine
-    "39": Remedy.ROW,  # external routine invocation: a trigger's protocol among them
-    "40002": Remedy.ROW,  # transaction_integrity_constraint_violation
-    "44": Remedy.ROW,  # WITH CHECK OPTION
-    "54": Remedy.ROW,  # program limits: an index entry that is too large, a recursion that is too deep
-    "P0": Remedy.ROW,  # PL/pgSQL: RAISE, ASSERT, STRICT
-    "XX000": Remedy.ROW,  # internal_error: what extensions raise by elog for a value that they cannot read
+    "09": Remedy.ISOLATE_ROW,  # triggered action
+    "0A": Remedy.ISOLATE_ROW,  # feature not supported: some values have none, such as infinity as a number
+    "0Z": Remedy.ISOLATE_ROW,  # diagnostics
+    "10": Remedy.ISOLATE_ROW,  # XQuery
+    "20": Remedy.ISOLATE_ROW,  # case_not_found of PL/pgSQL
+    "21": Remedy.ISOLATE_ROW,  # cardinality: a sub-select gave several rows
+    "22": Remedy.ISOLATE_ROW,  # data: casts, division by zero, too long
+    "23": Remedy.ISOLATE_ROW,  # integrity constraints
+    "27": Remedy.ISOLATE_ROW,  # triggered data change
+    "2F": Remedy.ISOLATE_ROW,  # SQL routine
+    "38": Remedy.ISOLATE_ROW,  # external routine
+    "39": Remedy.ISOLATE_ROW,  # external routine invocation: a trigger's protocol among them
+    "40002": Remedy.ISOLATE_ROW,  # transaction_integrity_constraint_violation
+    "44": Remedy.ISOLATE_ROW,  # WITH CHECK OPTION
+    "54": Remedy.ISOLATE_ROW,  # program limits: an index entry that is too large, a recursion that is too deep
+    "P0": Remedy.ISOLATE_ROW,  # PL/pgSQL: RAISE, ASSERT, STRICT
+    "XX000": Remedy.ISOLATE_ROW,  # internal_error: what extensions raise by elog for a value that they cannot read
     # What the statement or the session is wrong in, whatever the rows.
     **dict.fromkeys(("00", "01", "02", "03", "0B", "0F", "0L", "0P", "24", "25", "26", "2B", "2D"), Remedy.FAIL),
     **dict.fromkeys(("34", "3B", "3F", "42", "55"), Remedy.FAIL),
@@ -122,7 +124,7 @@ def classify(sqlstate: str) -> Remedy:
     """Return the remedy of a SQLSTATE; what is none is our own word for a failure, and fails."""
     if len(sqlstate) != 5 and sqlstate not in _REMEDIES:
         return Remedy.FAIL
-    return _REMEDIES.get(sqlstate) or _REMEDIES.get(sqlstate[:2], Remedy.ROW)
+    return _REMEDIES.get(sqlstate) or _REMEDIES.get(sqlstate[:2], Remedy.ISOLATE_ROW)
 
 
 def timed_out(sqlstate: str, took_s: float, statement_timeout_s: float) -> bool:
@@ -140,7 +142,7 @@ class Blame(Enum):
 def blame(sqlstate: str, took_s: float, statement_timeout_s: float) -> Blame | None:
     """Return what to search a refused statement for; None if its rows have no part in it."""
     found = remedy(sqlstate, timeout=timed_out(sqlstate, took_s, statement_timeout_s))
-    return {Remedy.ROW: Blame.ROW, Remedy.SPLIT: Blame.TIME}.get(found)
+    return {Remedy.ISOLATE_ROW: Blame.ROW, Remedy.SPLIT_ON_TIMEOUT: Blame.TIME}.get(found)
 
 
 def remedy(sqlstate: str, failures: int = 1, *, timeout: bool = True) -> Remedy:

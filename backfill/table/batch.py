@@ -1,4 +1,4 @@
-"""What the database answers: a job opened, a batch done or rolled back, a row set aside, the final read."""
+"""What the database answers: a leaf opened, a batch committed or rolled back, a row rejected, the final read."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from backfill.values.errors import StatementRefused
 class BatchRequest:
     """A batch to run and why: the place, the cut, and the decision that let it go.
 
-    A `trial` is the first batch of a job: where every row of it matches `where` still, it is rolled back. `again` is a
-    row that was set aside and is set aside no more when this batch commits.
+    A `trial` is the first batch of a job: it is rolled back if all of its rows still match `where`. `again` is a
+    rejected row that is retried: it leaves backfill.rejected when this batch commits.
     """
 
     checkpoint: Checkpoint
@@ -28,11 +28,11 @@ class BatchRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BatchResult:
+class Committed:
     """A committed batch: the place after it, and what it cost. `insert_lsn` is the primary's position behind it.
 
     `blocked_sessions` waited for its locks just before it committed. `compression_refused`: its full-page images were
-    to be compressed, and the role may not any more.
+    to be compressed, and the role no longer may.
     """
 
     checkpoint: Checkpoint
@@ -49,7 +49,7 @@ class BatchResult:
 
 @dataclass(frozen=True, slots=True)
 class TooManyRows:
-    """A batch that met more rows than `max_rows` allows and was rolled back: the scouted counts were too old."""
+    """A batch that met more rows than `max_rows` allows and was rolled back: the counts were too old."""
 
     rows: int
 
@@ -64,7 +64,7 @@ class RowsRefused:
 
 @dataclass(frozen=True, slots=True)
 class RowDescription:
-    """A row that is told to a person: its key or address, and what it would be set to, or why that is not known."""
+    """A row as a person finds it: its key or address, and what it would be set to, or why that is not known."""
 
     key: str
     values: str | None = None
@@ -81,16 +81,16 @@ class RejectedRow:
     message: str
 
     @property
-    def told(self) -> str:
+    def summary(self) -> str:
         """The row and the first of the server's words."""
         return f"{self.key}: {self.message.splitlines()[0]}"
 
 
 @dataclass(frozen=True, slots=True)
-class RowSetAside:
-    """The place behind a row that was set aside. `key` is None where the row was gone by then.
+class RowRejection:
+    """The position behind a rejected row. `key` is None if the row was gone by then.
 
-    `rows_rejected` are set aside in all, of the whole job.
+    `rows_rejected` counts the rejected rows of the whole job.
     """
 
     checkpoint: Checkpoint
@@ -100,10 +100,10 @@ class RowSetAside:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verification:
-    """One read of the whole table. `rows_unconverged` is None where it cannot be foreseen which rows are stuck.
+    """One read of the whole table. `rows_unconverged` is None if it cannot be predicted which rows are stuck.
 
-    Rows that match and have no partner in the joined table are among either. `rows_rejected` match, too, and are set
-    aside; `samples` are of the others, `rejected` of these.
+    Rows that match and have no partner in the joined table are among either. `rows_rejected` match, too, and were
+    rejected; `samples` are of the others, `rejected` of these.
     """
 
     rows_left: int
@@ -115,9 +115,14 @@ class Verification:
     rejected: tuple[str, ...] = ()
     rows_unreached: int = 0
 
+    @classmethod
+    def none(cls) -> Verification:
+        """Return that of no table."""
+        return cls(rows_left=0, rows_unconverged=0, samples=(), took_s=0.0)
+
     def of_leaf(self, leaf: str) -> Verification:
         """Return it with samples that say of which leaf they are."""
-        samples, rejected = (tuple(f"{leaf} {one}" for one in told) for told in (self.samples, self.rejected))
+        samples, rejected = (tuple(f"{leaf} {row}" for row in rows) for rows in (self.samples, self.rejected))
         return replace(self, samples=samples, rejected=rejected)
 
     @property
@@ -127,9 +132,9 @@ class Verification:
 
 
 def with_counts(found: Verification, checkpoints: tuple[Checkpoint, ...]) -> Verification:
-    """Return it with the rows that are stuck, also where they are not foreseen, from what the pass before it did.
+    """Return it with the rows that are stuck: if they were not predicted, those that the pass updated in vain.
 
-    Stuck are then those that it updated in vain; a pass that mended rows, too, may have met some twice.
+    A pass that also filled rows may have met some of them twice.
     """
     if found.rows_unconverged is not None:
         return found

@@ -1,6 +1,6 @@
 """The tables that hold a job's rows: its own, or that one's partitions and children; and what is done of them all.
 
-A leaf is filled by passes of its own and ends with a proof of its own. Progress is told over the pages of all of them.
+A leaf is filled by passes of its own and ends with a proof of its own. Progress is that over the pages of all of them.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ class Totals:
 
     def plus(self, checkpoints: Iterable[Checkpoint], times: int = 1) -> Totals:
         """Return the sum with what these lanes have done."""
-        told = tuple(checkpoints)
+        lanes = tuple(checkpoints)
         return Totals(
-            self.rows_total + times * sum(one.rows_total for one in told),
-            self.rows_unconverged + times * sum(one.rows_unconverged for one in told),
-            self.wal_bytes + times * sum(one.wal_bytes for one in told),
+            self.rows_total + times * sum(lane.rows_total for lane in lanes),
+            self.rows_unconverged + times * sum(lane.rows_unconverged for lane in lanes),
+            self.wal_bytes + times * sum(lane.wal_bytes for lane in lanes),
         )
 
     def minus(self, checkpoints: Iterable[Checkpoint]) -> Totals:
@@ -70,7 +70,7 @@ class LeafPlace:
         share = progress_ratio(checkpoints)
         if self.count <= 1:
             return share
-        if any(one.pass_number > 1 for one in checkpoints):
+        if any(lane.pass_number > 1 for lane in checkpoints):
             share = 1.0
         total = max(self.pages_total, self.pages_before + self.pages)
         return min(1.0, (self.pages_before + share * self.pages) / total) if total else 1.0
@@ -103,20 +103,20 @@ def leaf_places(leaves: tuple[Leaf, ...]) -> list[tuple[Leaf, LeafPlace]]:
 
 def combined(proofs: Iterable[Verification]) -> Verification:
     """Return how all leaves ended together."""
-    told = Verification(rows_left=0, rows_unconverged=0, samples=(), took_s=0.0)
-    for one in proofs:
-        told = replace(
-            told,
-            rows_left=told.rows_left + one.rows_left,
-            rows_unconverged=(told.rows_unconverged or 0) + (one.rows_unconverged or 0),
-            samples=(*told.samples, *one.samples)[:SAMPLES_KEPT],
-            took_s=told.took_s + one.took_s,
-            rows_without_partner=told.rows_without_partner + one.rows_without_partner,
-            rows_rejected=told.rows_rejected + one.rows_rejected,
-            rows_unreached=told.rows_unreached + one.rows_unreached,
-            rejected=(*told.rejected, *one.rejected)[:SAMPLES_KEPT],
+    total = Verification.none()
+    for proof in proofs:
+        total = replace(
+            total,
+            rows_left=total.rows_left + proof.rows_left,
+            rows_unconverged=(total.rows_unconverged or 0) + (proof.rows_unconverged or 0),
+            samples=(*total.samples, *proof.samples)[:SAMPLES_KEPT],
+            took_s=total.took_s + proof.took_s,
+            rows_without_partner=total.rows_without_partner + proof.rows_without_partner,
+            rows_rejected=total.rows_rejected + proof.rows_rejected,
+            rows_unreached=total.rows_unreached + proof.rows_unreached,
+            rejected=(*total.rejected, *proof.rejected)[:SAMPLES_KEPT],
         )
-    return told
+    return total
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

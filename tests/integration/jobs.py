@@ -27,7 +27,7 @@ from backfill.postgres.session.connection import Connection, connect
 from backfill.postgres.statements.compose import Statements, compose
 from backfill.postgres.statements.predicates import RowPredicates
 from backfill.postgres.work.job_session import open_job
-from backfill.table.batch import BatchResult, OpenedLeaf
+from backfill.table.batch import Committed, OpenedLeaf
 from backfill.table.checkpoint import Checkpoint, Layout, lay_out
 from backfill.table.definition import Column, Table, TableIdentity
 from backfill.table.row_counts import BatchRange, batch_range
@@ -160,10 +160,10 @@ async def start_again(worker: Session, checkpoint: Checkpoint) -> tuple[Checkpoi
     return fresh, why
 
 
-async def fill(worker: Session, checkpoint: Checkpoint, batch_range: BatchRange) -> BatchResult:
+async def fill(worker: Session, checkpoint: Checkpoint, batch_range: BatchRange) -> Committed:
     """Run one batch that must be committed."""
     done = await run_order(worker.lane, checkpoint, batch_range, admission(batch_range.rows))
-    assert isinstance(done, BatchResult), done
+    assert isinstance(done, Committed), done
     return done
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, MutableSequence
 from dataclasses import dataclass
 from random import Random
 
-from backfill.table.batch import BatchResult
+from backfill.table.batch import Committed
 from backfill.table.checkpoint import Checkpoint
 from backfill.throttle.seen_replicas import SeenReplica
 from backfill.throttle.signals import Replica, Signals
@@ -200,7 +200,7 @@ class Plant:
         self.waits.append((self.now_s, reason))
         self._pass(self.work.round_trip_s)
 
-    def fill(self, rows: int, stripe: int, *, flush: bool = False) -> BatchResult:
+    def fill(self, rows: int, stripe: int, *, flush: bool = False) -> Committed:
         """Run one batch: its WAL appears evenly while it runs, and is flushed at its end where that is asked for."""
         work, began_s = self.work, self.now_s
         noise = 1.0 + work.noise * (2 * self.random.random() - 1)
@@ -216,7 +216,7 @@ class Plant:
         self.batches.append(Batch(began_s, rows, wal_bytes, stripe))
         self._pass(work.round_trip_s)
         checkpoint = Checkpoint(end_page=1)
-        return BatchResult(
+        return Committed(
             checkpoint=checkpoint,
             rows=rows,
             rows_unconverged=0,

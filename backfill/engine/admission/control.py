@@ -20,7 +20,7 @@ from backfill.engine.ports import LaneSession, Runtime, StatusSession
 from backfill.events.build import limits_changed, throttle_decision
 from backfill.events.throttle import ThrottleDecision, WaitStarted
 from backfill.jobfile.job import Job
-from backfill.table.batch import BatchResult
+from backfill.table.batch import Committed
 from backfill.table.checkpoint import Checkpoint
 from backfill.table.snapshot_ages import SnapshotAges
 from backfill.throttle import controller, state, wal_attribution
@@ -54,7 +54,7 @@ class Companion(Protocol):
     def after_admission(self, throttle_state: ThrottleState, limited_by: str, *, paced: bool) -> ThrottleState:
         """Return the throttle's memory after a batch was admitted; `paced` is whether it waited for its pace."""
 
-    def on_committed(self, throttle_state: ThrottleState, batch: BatchResult, unfilled_share: float) -> ThrottleState:
+    def on_committed(self, throttle_state: ThrottleState, batch: Committed, unfilled_share: float) -> ThrottleState:
         """Return the throttle's memory after a batch, before it learns what the batch cost."""
 
 
@@ -146,7 +146,7 @@ class AdmissionControl:
                 session, self.job, self.throttle_state, signals, None, window_begins=False
             )
 
-    def record_cost(self, batch: BatchResult, stripe: int, unfilled_share: float = 1.0) -> None:
+    def record_cost(self, batch: Committed, stripe: int, unfilled_share: float = 1.0) -> None:
         """Learn what a batch cost, us and those who waited for its locks.
 
         `unfilled_share` is how much of the room of its rows that left their pages stays empty.

@@ -6,7 +6,7 @@ from backfill.engine.ports import LaneSession, Runtime, StatusSession
 from backfill.engine.upkeep.compression import CompressionSwitch
 from backfill.engine.upkeep.vacuum import VacuumSupervisor
 from backfill.jobfile.job import Job
-from backfill.table.batch import BatchResult
+from backfill.table.batch import Committed
 from backfill.throttle.compression_support import ServerSupport
 from backfill.throttle.decision import Decision, Wait
 from backfill.throttle.signals import Signals
@@ -58,7 +58,7 @@ class Maintenance:
         """Decide whether the batches after the one that was admitted are compressed."""
         return self._compression.after_admission(throttle_state, limited_by, paced=paced)
 
-    def on_committed(self, throttle_state: ThrottleState, batch: BatchResult, unfilled_share: float) -> ThrottleState:
+    def on_committed(self, throttle_state: ThrottleState, batch: Committed, unfilled_share: float) -> ThrottleState:
         """Learn from a batch how much room it left behind, and whether it could be compressed."""
         self._vacuum.on_committed(batch, unfilled_share)
         return self._compression.on_refused(throttle_state) if batch.compression_refused else throttle_state

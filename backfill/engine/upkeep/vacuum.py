@@ -7,7 +7,7 @@ from contextlib import suppress
 from backfill.engine.ports import LaneSession, Runtime, StatusSession
 from backfill.events.vacuum import VacuumDone, VacuumNotPermitted, VacuumStarted
 from backfill.jobfile.job import Job
-from backfill.table.batch import BatchResult
+from backfill.table.batch import Committed
 from backfill.throttle.signals import Signals, VacuumResult
 from backfill.throttle.state import ThrottleState
 from backfill.throttle.wait_reason import WaitReason
@@ -32,7 +32,7 @@ class VacuumSupervisor:
             self._done(job, VacuumResult(took_s=self.runtime.now_s() - began_s, stopped="the session ended"))
         self._memory = VacuumHistory(paused_until_s=self._memory.paused_until_s, fruitless=self._memory.fruitless)
 
-    def on_committed(self, batch: BatchResult, unfilled_share: float) -> None:
+    def on_committed(self, batch: Committed, unfilled_share: float) -> None:
         """Count the row versions of a batch that left room on their page which nothing else fills."""
         moved = round((batch.rows - batch.rows_hot) * unfilled_share)
         self._memory = vacuum_history.after_batch(

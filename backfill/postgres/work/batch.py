@@ -23,7 +23,7 @@ from backfill.postgres.statements.compose import lock_of
 from backfill.postgres.work.batch_sample import read_sample
 from backfill.postgres.work.batch_statement import BatchStatement
 from backfill.postgres.work.compression import compress
-from backfill.table.batch import BatchResult, TooManyRows
+from backfill.table.batch import Committed, TooManyRows
 from backfill.table.checkpoint import Checkpoint, advance
 from backfill.values.errors import WhereStaysTrue
 
@@ -64,7 +64,7 @@ class RollBack(Exception):
         self.outcome = outcome
 
 
-async def run_batch(batch: BatchStatement) -> BatchResult | TooManyRows:
+async def run_batch(batch: BatchStatement) -> Committed | TooManyRows:
     """Update and checkpoint; return what was committed, or TooManyRows.
 
     Raises Superseded or TableRewritten when the checkpoint would not move, WhereStaysTrue when `where` stays true for
@@ -91,7 +91,7 @@ async def run_batch(batch: BatchStatement) -> BatchResult | TooManyRows:
     return outcome
 
 
-async def _fill(batch: BatchStatement) -> BatchResult:
+async def _fill(batch: BatchStatement) -> Committed:
     updated = await _update(batch)
     if updated.rows > batch.job.batch.max_rows:
         raise RollBack(TooManyRows(updated.rows))
@@ -107,7 +107,7 @@ async def _fill(batch: BatchStatement) -> BatchResult:
     moved_row, saved_row = await moved.fetchone(), await saved.fetchone()
     if moved_row is None:
         raise RollBack(Undone.CHECKPOINT_MOVED)
-    return BatchResult(
+    return Committed(
         checkpoint=replace(after, wal_bytes=moved_row[0]),
         rows=updated.rows,
         rows_unconverged=updated.rows_unconverged,

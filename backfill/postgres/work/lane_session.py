@@ -19,9 +19,9 @@ from backfill.postgres.work.job_connection import JobConnection, PgStatusSession
 from backfill.retry import sqlstate
 from backfill.table.batch import (
     BatchRequest,
-    BatchResult,
+    Committed,
     RowDescription,
-    RowSetAside,
+    RowRejection,
     RowsRefused,
     TooManyRows,
 )
@@ -84,17 +84,17 @@ class PgLaneSession(PgStatusSession):
         return await self._shared.signals.read(self.connection, self._table.identity.oid)
 
     async def read_page_profile(self, checkpoint: Checkpoint) -> PageProfile | None:
-        """Look at the first pages of the scan's window; None where no row there is due."""
+        """Read the first pages of the window; None if no row there matches."""
         async with self._granting():
             return await reads.read_page_profile(self.connection, self._statements, checkpoint)
 
     async def count_rows(self, checkpoint: Checkpoint, rows: int, pages: int) -> RowCounts:
-        """Count matching rows from the scan's place on, in slices that hold at most `rows`, of so many pages."""
+        """Count matching rows from the position on, in slices that hold at most `rows`, over at most `pages`."""
         async with self._granting(), compressing(self.connection, self._own.compression):
             return await reads.count_rows(self.connection, self._statements, checkpoint, rows, pages)
 
     async def find_rows(self, checkpoint: Checkpoint, pages: int) -> RowAddresses:
-        """Find the rows to do from the scan's place on, in at most so many pages of the lane's own."""
+        """Find the matching rows from the position on, in at most `pages` of the lane's own pages."""
         async with self._granting():
             return await reads.find_rows(self.connection, self._statements, checkpoint, read_end(checkpoint, pages))
 
@@ -108,18 +108,18 @@ class PgLaneSession(PgStatusSession):
         return self._leaf_table.disable_prediction()
 
     async def map_rows(self, checkpoint: Checkpoint, batch_range: BatchRange) -> None:
-        """Let the job's function work, where it has one, before the batch is let through."""
+        """Let the job's function map the rows, if it has one, before the batch is admitted."""
         if self._mapper:
             await self._mapper.hold(self.connection, self._statements, checkpoint, batch_range)
 
     async def run_batch(
         self, request: BatchRequest, attribute_wal: Callable[[int], int]
-    ) -> BatchResult | TooManyRows | RowsRefused:
+    ) -> Committed | TooManyRows | RowsRefused:
         """Run one batch and its checkpoint in one transaction."""
         connection, statements, values = self.connection, self._statements, {}
         if self._mapper:
             checkpoint = request.checkpoint
-            if request.again is not None:  # that row alone, wherever the place is
+            if request.again is not None:  # that row alone, wherever the checkpoint is
                 checkpoint = replace(checkpoint, layout=Layout(), stripe=0, next=request.batch_range.tids[0])
             values = await self._mapper.values(connection, statements, checkpoint, request.batch_range)
         self._own.compression = request.admission.compression
@@ -142,7 +142,7 @@ class PgLaneSession(PgStatusSession):
             return RowsRefused(error, blame)
 
     async def describe(self, tid: Tid, *, values: bool) -> RowDescription | None:
-        """Return a row's key, and with `values` what it would be set to; None where there is no row any more."""
+        """Return a row's key, and with `values` what it would be set to; None if the row is gone."""
         asked = values and self._mapper is None
         described = await reads.describe(self.connection, self._statements, tid, values=asked)
         if described is None or asked or not values:
@@ -150,8 +150,10 @@ class PgLaneSession(PgStatusSession):
         assert self._mapper is not None, "a function gives the values"
         return replace(described, values=self._mapper.given(tid), unknown="the function was not asked about it")
 
-    async def reject_row(self, checkpoint: Checkpoint, batch_range: BatchRange, error: StatementRefused) -> RowSetAside:
-        """Set the one row of a batch aside and move the checkpoint behind it, in one transaction."""
+    async def reject_row(
+        self, checkpoint: Checkpoint, batch_range: BatchRange, error: StatementRefused
+    ) -> RowRejection:
+        """Record the one row of a batch as rejected and move the checkpoint behind it, in one transaction."""
         return await rejected.reject(self.connection, self._statements, self.job, checkpoint, batch_range, error)
 
     async def save_checkpoint(self, checkpoint: Checkpoint) -> Checkpoint:
@@ -171,7 +173,7 @@ class PgLaneSession(PgStatusSession):
 
     @asynccontextmanager
     async def _granting(self) -> AsyncGenerator[None, None]:
-        """Let what the role may not do any more be told with the GRANT."""
+        """Add the GRANT to the error if the role no longer has a right."""
         try:
             yield
         except StatementRefused as error:

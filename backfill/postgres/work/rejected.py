@@ -20,7 +20,7 @@ from backfill.postgres.state.checkpoint import Fenced, blame, moved
 from backfill.postgres.state.checkpoint_columns import checkpoint_statement, values_of
 from backfill.postgres.statements.compose import Statements
 from backfill.postgres.work.reads import read_key
-from backfill.table.batch import RejectedRow, RowSetAside
+from backfill.table.batch import RejectedRow, RowRejection
 from backfill.table.checkpoint import Checkpoint, Tid, advance
 from backfill.table.row_counts import BatchRange
 from backfill.values.errors import Halted, StatementRefused
@@ -33,7 +33,7 @@ async def reject(
     checkpoint: Checkpoint,
     batch_range: BatchRange,
     error: StatementRefused,
-) -> RowSetAside:
+) -> RowRejection:
     """Set the one row of a batch aside and move the checkpoint behind it; raises as a batch does, and Halted.
 
     The row is read in the same transaction, so the table cannot be rewritten before it commits.
@@ -57,7 +57,7 @@ async def reject(
                 )
     except Fenced:
         raise await blame(connection, job.name, checkpoint) from None
-    return RowSetAside(placed, key, rows_rejected)
+    return RowRejection(placed, key, rows_rejected)
 
 
 def _digest(key: str) -> bytes:

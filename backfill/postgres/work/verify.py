@@ -41,5 +41,5 @@ def verification_of(
         took_s=took_s,
         rows_without_partner=rows_without_partner,
         rows_rejected=rows_rejected,
-        rejected=tuple(one.told for one in rejected[:SAMPLES_KEPT]),
+        rejected=tuple(one.summary for one in rejected[:SAMPLES_KEPT]),
     )

@@ -11,7 +11,7 @@ import pytest
 
 from backfill.events.job import PassDone
 from backfill.postgres.plan.make import make_plan
-from backfill.table.batch import BatchResult
+from backfill.table.batch import Committed
 from backfill.values.errors import BackfillError, JobError, RowRefused, WhereStaysTrue
 from tests.fixtures_postgres import Database
 from tests.integration.jobs import (
@@ -83,7 +83,7 @@ async def test_a_row_that_another_transaction_changes_during_the_update_is_left(
             other.execute("update users set username = 'late' where id in (3, 500)")
             other.execute("select from users where id = 400 for update")
             async with anyio.create_task_group() as tasks:
-                done: list[BatchResult] = []
+                done: list[Committed] = []
 
                 async def update() -> None:
                     done.append(await fill(worker, checkpoint, batch_range))

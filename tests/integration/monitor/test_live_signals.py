@@ -14,7 +14,7 @@ from backfill.postgres.session.connection import connect
 from backfill.postgres.session.server import read_server
 from backfill.sandbox import Sandbox, Server
 from backfill.sandbox.wait import wait_until
-from backfill.table.batch import BatchResult
+from backfill.table.batch import Committed
 from backfill.throttle.signals import ProbeAnswer, Replica, Signals
 from tests.factories import admission, run_order
 from tests.fixtures_postgres import Cluster, Database
@@ -288,7 +288,7 @@ async def test_sessions_that_wait_for_our_locks_are_counted_and_those_behind_the
 
         async def fill() -> None:
             done = await run_order(worker.lane, checkpoint, batch_range, admission(10))
-            assert isinstance(done, BatchResult)
+            assert isinstance(done, Committed)
             assert done.blocked_sessions == 2
 
         async with anyio.create_task_group() as tasks:
@@ -319,7 +319,7 @@ async def test_a_flushed_batch_is_on_disk_when_it_is_committed(database: Databas
         done = await run_order(
             worker.lane, checkpoint, await next_cut(worker, checkpoint, 500), admission(500, flush=True)
         )
-        assert isinstance(done, BatchResult)
+        assert isinstance(done, Committed)
         signals = await worker.read_signals()
         assert signals.flush_lsn >= done.insert_lsn
         assert database.query(behind)[0][0] >= 0

@@ -11,7 +11,7 @@ import pytest
 
 from backfill.jobfile.load import JobFile
 from backfill.sandbox.wait import wait_until
-from backfill.table.batch import BatchResult, TooManyRows
+from backfill.table.batch import Committed, TooManyRows
 from backfill.table.checkpoint import Checkpoint, Tid
 from backfill.table.row_counts import BatchRange
 from backfill.values.errors import ConnectionLost, StatementRefused, WhereStaysTrue
@@ -66,7 +66,7 @@ def everything(database: Database) -> list[tuple[Any, ...]]:
     )
 
 
-async def fill_window(worker: Session, checkpoint: Checkpoint, rows: int = 1_000_000) -> list[BatchResult]:
+async def fill_window(worker: Session, checkpoint: Checkpoint, rows: int = 1_000_000) -> list[Committed]:
     """Run batches to the end of the pass."""
     batches = []
     while not checkpoint.pass_done:
@@ -233,7 +233,7 @@ async def test_a_batch_tells_what_it_cost(users: Database):
         admitted = admission(777, waited_s=1.5, waited_for="replica-a lag 12s > 10s")
         done = await run_order(worker.lane, checkpoint, await next_cut(worker, checkpoint), admitted)
         [(after,)] = users.query(position)
-    assert isinstance(done, BatchResult)
+    assert isinstance(done, Committed)
     assert before < done.insert_lsn <= after
     assert done.rows * 50 < done.wal_bytes <= after - before
     assert 0 < done.took_s < 30

@@ -19,7 +19,7 @@ from backfill.postgres.state.schema import init_script
 from backfill.postgres.work.compression import read_support
 from backfill.postgres.work.job_session import open_job
 from backfill.sandbox import Server
-from backfill.table.batch import BatchResult
+from backfill.table.batch import Committed
 from backfill.throttle.compression_support import ServerSupport
 from backfill.upkeep.compression import METHODS
 from backfill.upkeep.vacuum_choice import VacuumCost
@@ -152,7 +152,7 @@ async def test_a_batch_that_compresses_writes_less_and_its_session_does_not_go_o
             done = await run_order(
                 worker.lane, checkpoint, batch_range, admission(batch_range.rows, compression=compression)
             )
-            assert isinstance(done, BatchResult)
+            assert isinstance(done, Committed)
             assert not done.compression_refused
             row_bytes.append(done.wal_bytes / done.rows)
             checkpoint = done.checkpoint
@@ -175,7 +175,7 @@ async def test_a_vacuum_of_ours_compresses_as_the_batches_before_it_do(users: Da
             done = await run_order(
                 worker.lane, checkpoint, batch_range, admission(batch_range.rows, compression=compression)
             )
-            assert isinstance(done, BatchResult)
+            assert isinstance(done, Committed)
             checkpoint = done.checkpoint
             run_sql(users, "update users set email = email where id % 2 = 0", "checkpoint")
             [(before,)] = users.query(lsn)
@@ -200,7 +200,7 @@ async def test_a_right_that_is_gone_costs_the_compression_and_not_the_batch(user
         run_sql(users, may_not(users, worker))
         batch_range = await next_cut(one, checkpoint, 1000)
         done = await run_order(one.lane, checkpoint, batch_range, admission(batch_range.rows, compression=method))
-    assert isinstance(done, BatchResult)
+    assert isinstance(done, Committed)
     assert (done.rows, done.compression_refused) == (batch_range.rows, True)
     assert users.query("select count(*) from users where handle is not null") == [(done.rows,)]
     assert users.query("select inputs ->> 'compression' from backfill.batch") == [(None,)]

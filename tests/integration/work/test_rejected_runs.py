@@ -200,6 +200,6 @@ async def test_events_of_a_search_tell_its_first_batch_and_the_row(rejecting_use
     [row] = told(events, RowRejected)
     assert (row.key, row.reason, row.rows_rejected) == ('{"id": 900}', "23514", 1)
     assert sum(event.rows for event in told(events, BatchDone)) == ROWS - 1
-    assert RejectedRow(key=row.key, tid=Tid(0, 1), pass_number=1, message=row.message).told.endswith(
+    assert RejectedRow(key=row.key, tid=Tid(0, 1), pass_number=1, message=row.message).summary.endswith(
         '"users_handle_check"'
     )

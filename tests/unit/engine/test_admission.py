@@ -15,7 +15,7 @@ from backfill.engine.upkeep.maintenance import Maintenance
 from backfill.events.batch import CompressionChanged
 from backfill.events.throttle import NoReplicas, SignalsRead, WaitStarted
 from backfill.jobfile.job import Job
-from backfill.table.batch import BatchResult
+from backfill.table.batch import Committed
 from backfill.table.checkpoint import Checkpoint
 from backfill.throttle.compression_support import ServerSupport
 from backfill.throttle.controller import STOPPED_POLL_S
@@ -166,7 +166,7 @@ def test_a_new_session_forgets_positions_and_keeps_costs():
     door = Door(healthy)
     door.admit()
     door.control.record_cost(
-        BatchResult(
+        Committed(
             checkpoint=Checkpoint(end_page=1),
             rows=100,
             rows_unconverged=0,
@@ -194,7 +194,7 @@ def test_a_batch_is_learnt_with_the_position_behind_it():
     door.admit()
     door.clock.now_s += 1
     door.control.record_cost(
-        BatchResult(
+        Committed(
             checkpoint=Checkpoint(end_page=1),
             rows=100,
             rows_unconverged=0,
@@ -283,7 +283,7 @@ def test_batches_that_wait_for_their_pace_begin_to_compress_and_the_next_ones_sa
     for _ in range(START_AFTER + 1):
         admitted.append(door.admit())
         door.control.record_cost(
-            BatchResult(
+            Committed(
                 checkpoint=Checkpoint(end_page=1),
                 rows=10,
                 rows_unconverged=0,
@@ -308,7 +308,7 @@ def test_a_batch_whose_compression_was_refused_is_the_last_that_asks_for_it():
     door.maintenance.begin(door.control.job, ServerSupport("lz4"))
     assert door.admit().compression == "lz4"
     door.control.record_cost(
-        BatchResult(
+        Committed(
             checkpoint=Checkpoint(end_page=1),
             rows=10,
             rows_unconverged=0,

@@ -21,7 +21,7 @@ from tests.unit.engine.rejecting import CANCEL, TIMEOUT, Run, aside, made
 
 def test_a_row_that_is_too_slow_is_tried_three_times_alone_and_then_named():
     run = Run(made(bad=(37,), error=TIMEOUT), "fail")
-    tries = BOUNDS[Remedy.SPLIT].tries
+    tries = BOUNDS[Remedy.SPLIT_ON_TIMEOUT].tries
     words = f"row 37 of public.users takes longer than statement_timeout 15s, {tries} times alone: canceling"
     with pytest.raises(RowRefused, match=words):
         run.run()

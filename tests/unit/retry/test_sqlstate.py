@@ -34,7 +34,7 @@ POLICY = [
     ("53200", Remedy.SHRINK),
     ("53400", Remedy.SHRINK),
     (FUNCTION_DIED, Remedy.SHRINK),
-    ("57014", Remedy.SPLIT),
+    ("57014", Remedy.SPLIT_ON_TIMEOUT),
     ("53300", Remedy.WAIT),
     ("57P03", Remedy.WAIT),
     ("55006", Remedy.WAIT),
@@ -53,26 +53,26 @@ POLICY = [
     ("58030", Remedy.HALT),
     ("XX001", Remedy.HALT),
     ("XX002", Remedy.HALT),
-    ("0A000", Remedy.ROW),
-    ("20000", Remedy.ROW),
-    ("21000", Remedy.ROW),
-    ("22001", Remedy.ROW),
-    ("22012", Remedy.ROW),
-    ("22P02", Remedy.ROW),
-    ("23503", Remedy.ROW),
-    ("23505", Remedy.ROW),
-    ("23514", Remedy.ROW),
-    ("27000", Remedy.ROW),
-    ("38000", Remedy.ROW),
-    ("39P01", Remedy.ROW),
-    ("40002", Remedy.ROW),
-    ("44000", Remedy.ROW),
-    ("54000", Remedy.ROW),
-    ("54001", Remedy.ROW),
-    ("P0001", Remedy.ROW),
-    ("P0004", Remedy.ROW),
-    ("XX000", Remedy.ROW),
-    ("AB123", Remedy.ROW),
+    ("0A000", Remedy.ISOLATE_ROW),
+    ("20000", Remedy.ISOLATE_ROW),
+    ("21000", Remedy.ISOLATE_ROW),
+    ("22001", Remedy.ISOLATE_ROW),
+    ("22012", Remedy.ISOLATE_ROW),
+    ("22P02", Remedy.ISOLATE_ROW),
+    ("23503", Remedy.ISOLATE_ROW),
+    ("23505", Remedy.ISOLATE_ROW),
+    ("23514", Remedy.ISOLATE_ROW),
+    ("27000", Remedy.ISOLATE_ROW),
+    ("38000", Remedy.ISOLATE_ROW),
+    ("39P01", Remedy.ISOLATE_ROW),
+    ("40002", Remedy.ISOLATE_ROW),
+    ("44000", Remedy.ISOLATE_ROW),
+    ("54000", Remedy.ISOLATE_ROW),
+    ("54001", Remedy.ISOLATE_ROW),
+    ("P0001", Remedy.ISOLATE_ROW),
+    ("P0004", Remedy.ISOLATE_ROW),
+    ("XX000", Remedy.ISOLATE_ROW),
+    ("AB123", Remedy.ISOLATE_ROW),
     ("42703", Remedy.FAIL),
     ("42P01", Remedy.FAIL),
     ("25P02", Remedy.FAIL),
@@ -131,8 +131,10 @@ def test_what_shrinks_has_come_to_one_row_before_it_only_waits():
 
 
 def test_a_row_alone_that_is_too_slow_is_refused_after_some_tries_and_one_that_breaks_a_constraint_at_once():
-    assert [remedy(CANCELED, failures) for failures in range(1, 5)] == [Remedy.SPLIT] * 3 + [Remedy.ROW]
-    assert [remedy("23514", failures) for failures in (1, 2)] == [Remedy.ROW, Remedy.FAIL]
+    assert [remedy(CANCELED, failures) for failures in range(1, 5)] == [Remedy.SPLIT_ON_TIMEOUT] * 3 + [
+        Remedy.ISOLATE_ROW
+    ]
+    assert [remedy("23514", failures) for failures in (1, 2)] == [Remedy.ISOLATE_ROW, Remedy.FAIL]
 
 
 def test_a_statement_that_a_person_cancels_is_tried_again():

@@ -8,7 +8,7 @@ from typing import Any
 
 from backfill.engine.upkeep.vacuum import VacuumSupervisor
 from backfill.events.vacuum import VacuumDone, VacuumNotPermitted, VacuumStarted
-from backfill.table.batch import BatchResult
+from backfill.table.batch import Committed
 from backfill.table.checkpoint import Checkpoint
 from backfill.throttle.signals import Upkeep, VacuumResult
 from backfill.throttle.state import ThrottleState
@@ -57,7 +57,7 @@ class Run:
         self.clock.now_s += 0.1
         checkpoint = Checkpoint(end_page=100)
         self.vacuum_supervisor.on_committed(
-            BatchResult(
+            Committed(
                 checkpoint=checkpoint,
                 rows=rows,
                 rows_unconverged=0,
