@@ -14,9 +14,10 @@ import psycopg
 import pytest
 
 from backfill.postgres.monitor.side_connection import SideConnection
+from backfill.postgres.work import polite_proof
 from backfill.postgres.work.polite_proof import GiveWay, stand_still
 from backfill.throttle.wait_reason import WaitReason
-from backfill.values.errors import Stopped
+from backfill.values.errors import ConnectionLost, Stopped
 from tests.fixtures_postgres import Database
 from tests.integration.jobs import asleep, job_file, make_users, run_sql, session
 from tests.integration.worker import Worker as Session
@@ -189,6 +190,20 @@ async def test_a_stop_between_two_pieces_leaves_nothing_behind(users: Database):
         sessions = "select count(*) from pg_stat_activity where application_name like 'backfill:snapshot%%' and state <> 'idle'"
         assert users.query(sessions) == [(0,)]
         assert (await worker.verify(1)).rows_left == ROWS
+
+
+async def test_a_read_that_nobody_can_watch_is_ended(users: Database, monkeypatch: pytest.MonkeyPatch):
+    """Blind means stop: nobody would see who waits."""
+    monkeypatch.setattr(polite_proof, "BLIND_MAX_S", 0.5)
+    run_sql(users, f"alter role {users.worker} connection limit 1")
+    try:
+        async with session(users.worker_dsn, job_file(where=SLOWLY)) as worker:
+            began_s = time.monotonic()
+            with pytest.raises(ConnectionLost, match="too many connections for role"):
+                await worker.verify(1)
+            assert time.monotonic() - began_s < ROWS * ROW_S
+    finally:
+        run_sql(users, f"alter role {users.worker} connection limit -1")
 
 
 JOBS: dict[str, dict[str, Any]] = {
