@@ -70,7 +70,7 @@ MUTATIONS = (
     ),
     Mutation(
         "no hysteresis",
-        "stop_condition",
+        "conditions.stop_condition",
         "return RESUME_SHARE if",
         "return 1.0 if",
         (

@@ -6,8 +6,8 @@ from backfill.engine import job_run
 from backfill.engine.admission import readings, wait_persistence
 from backfill.retry import sqlstate
 from backfill.table import checkpoint, row_counts
-from backfill.throttle import batch_size, controller, lsn_clock, replica_window, row_cost, stop_condition, wal_rate
-from backfill.throttle.conditions import replication
+from backfill.throttle import batch_size, controller, lsn_clock, replica_window, row_cost, wal_rate
+from backfill.throttle.conditions import replication, stop_condition
 from tests.factories import batch, limits
 
 

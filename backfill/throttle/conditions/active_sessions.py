@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from backfill.jobfile.limits import ThrottleLimits
+from backfill.throttle.conditions.stop_condition import StopCondition, stop
 from backfill.throttle.reading import Reading
 from backfill.throttle.signals import SignalQuery, Signals, SignalValue
 from backfill.throttle.state import ThrottleState
-from backfill.throttle.stop_condition import StopCondition, stop
 from backfill.throttle.wait_reason import WaitKind
 
 STATEMENT = "read_active_sessions"

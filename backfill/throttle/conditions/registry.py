@@ -7,10 +7,10 @@ from typing import Protocol
 
 from backfill.jobfile.limits import ThrottleLimits
 from backfill.throttle.conditions import active_sessions, archiver, locks, probes, replication, slots, table
+from backfill.throttle.conditions.stop_condition import StopCondition
 from backfill.throttle.reading import Reading
 from backfill.throttle.signals import SignalQuery, Signals
 from backfill.throttle.state import ThrottleState
-from backfill.throttle.stop_condition import StopCondition
 
 
 class Condition(Protocol):

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 
 from backfill.jobfile.limits import ThrottleLimits
+from backfill.throttle.conditions.stop_condition import StopCondition, limit_share, stop
 from backfill.throttle.reading import Reading, Unit
 from backfill.throttle.signals import Signals, lag_s
 from backfill.throttle.state import ThrottleState
-from backfill.throttle.stop_condition import StopCondition, limit_share, stop
 from backfill.throttle.wait_reason import WaitKind
 from backfill.values.units import format_duration, format_size
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from backfill.jobfile.limits import ThrottleLimits
+from backfill.throttle.conditions.stop_condition import StopCondition, limit_share, stop
 from backfill.throttle.reading import Reading, Unit
 from backfill.throttle.signals import ReplicationSlot, Signals
 from backfill.throttle.state import ThrottleState
-from backfill.throttle.stop_condition import StopCondition, limit_share, stop
 from backfill.throttle.wait_reason import WaitKind
 from backfill.values.units import format_size
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from backfill.throttle.stop_condition import RESUME_SHARE
+from backfill.throttle.conditions.stop_condition import RESUME_SHARE
 from tests.factories import MB, archiver, replica, signals, slot
 from tests.unit.throttle.conditions.found import NOTHING, conditions_in, keys, window
 
