@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 
 from backfill.table.batch import Verification
 from backfill.table.checkpoint import Checkpoint, progress_ratio
-from backfill.throttle.compression_support import ServerSupport
 from backfill.throttle.seen_replicas import SeenReplica
+from backfill.values.compression_support import ServerSupport
 
 SAMPLES_KEPT = 5
 

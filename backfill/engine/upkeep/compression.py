@@ -8,10 +8,10 @@ from dataclasses import replace
 from backfill.events.batch import CompressionChanged
 from backfill.events.event import Event
 from backfill.jobfile.job import Job
-from backfill.throttle.compression_support import ServerSupport
 from backfill.throttle.state import ThrottleState
 from backfill.upkeep import compression
 from backfill.upkeep.compression import CompressionState
+from backfill.values.compression_support import ServerSupport
 
 REVOKED = "the role may no longer set wal_compression"
 

@@ -25,7 +25,7 @@ from backfill.postgres.work.reads import count_rows
 from backfill.table.checkpoint import Checkpoint, Layout, advance, begin
 from backfill.table.definition import Table
 from backfill.table.row_counts import BatchRange, batch_range, covers
-from backfill.throttle.compression_support import ServerSupport
+from backfill.values.compression_support import ServerSupport
 from backfill.values.errors import StatementRefused
 from backfill.values.units import format_duration
 

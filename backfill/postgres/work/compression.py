@@ -18,8 +18,8 @@ from backfill.jobfile.load import JobFile
 from backfill.postgres.session.connection import Connection, translated
 from backfill.postgres.session.server import ServerFacts
 from backfill.postgres.session.sql_files import statement
-from backfill.throttle.compression_support import ServerSupport
 from backfill.upkeep.compression import METHODS, best_method
+from backfill.values.compression_support import ServerSupport
 from backfill.values.errors import JobError
 from backfill.values.identifier import quote
 

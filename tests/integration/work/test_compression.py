@@ -20,9 +20,9 @@ from backfill.postgres.work.compression import read_support
 from backfill.postgres.work.job_session import open_job
 from backfill.sandbox import Server
 from backfill.table.batch import Committed
-from backfill.throttle.compression_support import ServerSupport
 from backfill.upkeep.compression import METHODS
 from backfill.upkeep.vacuum_choice import VacuumCost
+from backfill.values.compression_support import ServerSupport
 from backfill.values.errors import JobError
 from tests.factories import admission, run_order
 from tests.fixtures_postgres import Database

@@ -17,13 +17,13 @@ from backfill.events.throttle import NoReplicas, SignalsRead, WaitStarted
 from backfill.jobfile.job import Job
 from backfill.table.batch import Committed
 from backfill.table.checkpoint import Checkpoint
-from backfill.throttle.compression_support import ServerSupport
 from backfill.throttle.controller import STOPPED_POLL_S
 from backfill.throttle.decision import Admission
 from backfill.throttle.seen_replicas import SeenReplica
 from backfill.throttle.signals import Upkeep
 from backfill.throttle.wait_reason import WaitKind
 from backfill.upkeep.compression import START_AFTER
+from backfill.values.compression_support import ServerSupport
 from backfill.values.errors import Stopped
 from tests.factories import MB, archiver, job, replica, signals, slot
 from tests.fake_database import Clock

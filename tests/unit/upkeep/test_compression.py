@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from backfill.engine.upkeep.compression import REVOKED, CompressionSwitch
 from backfill.events.batch import CompressionChanged
-from backfill.throttle.compression_support import ServerSupport
 from backfill.throttle.row_cost import RowCost
 from backfill.throttle.state import ThrottleState
 from backfill.upkeep.compression import (
@@ -23,6 +22,7 @@ from backfill.upkeep.compression import (
     best_method,
     limited_by_wal,
 )
+from backfill.values.compression_support import ServerSupport
 from tests.factories import job
 
 COST = RowCost(first_wal_bytes=600.0, later_wal_bytes=400.0, row_s=1e-5)
