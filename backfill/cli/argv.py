@@ -12,7 +12,7 @@ import re
 import sys
 from urllib.parse import unquote
 
-_PASSWORD = re.compile(r"://.*:.*@|password", re.IGNORECASE | re.DOTALL)
+_PASSWORD = re.compile(r":(?!//).*@|pass|pwd", re.IGNORECASE | re.DOTALL)
 """Rather too much than too little: a password may hold '/', '#' and '?', and hiding a port does no harm."""
 
 

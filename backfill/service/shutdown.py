@@ -1,4 +1,4 @@
-"""When to stop: the first signal lets the batch in flight end, the second cancels it on the server."""
+"""Shutdown on signals: the first lets the batch in flight finish, the second cancels it on the server."""
 
 from __future__ import annotations
 

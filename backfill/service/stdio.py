@@ -1,4 +1,4 @@
-"""The standard streams as a worker may find them: closed from the start, or gone while it works."""
+"""Standard streams that are closed from the start, or break while the process works."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import os
 import sys
 
 OUTPUT_LOST = frozenset({errno.EPIPE, errno.EIO, errno.ENOSPC, errno.EDQUOT})
-"""What a write to a stream raises whose reader has ended, or whose disk is full."""
+"""Errors of a write to a stream whose reader is gone or whose disk is full."""
 
 
 def open_closed_streams() -> None:
-    """Open what is closed, lest a socket become file 1, and let any text be written whatever the locale."""
+    """Reopen closed standard streams, so that a socket never gets fd 0, 1 or 2, and accept any text in any locale."""
     while (file := os.open(os.devnull, os.O_RDWR)) <= 2:
         pass
     os.close(file)
@@ -25,7 +25,7 @@ def open_closed_streams() -> None:
 
 
 def mute_broken_streams() -> None:
-    """Lead streams that cannot be written any more nowhere, so that nothing fails at them a second time."""
+    """Redirect broken output streams to /dev/null, so that later writes do not fail again."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()

@@ -1,7 +1,7 @@
-"""Names of tables and columns, read and written by PostgreSQL's rules.
+"""Names of tables and columns, by PostgreSQL's rules.
 
-An unquoted name folds to lower case (ASCII only, as the server does in UTF-8), a quoted one is kept as it is, `""` in
-it is one quote. A name is at most 63 bytes: the server would cut a longer one silently, so it is an error here.
+An unquoted name folds to lower case (ASCII only, as the server does in UTF-8). A quoted name stays as it is, and `""`
+in it is one quote. A name has at most 63 bytes: the server would cut a longer one silently, so it is an error here.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def parse_column(text: str) -> str:
 
 
 def parse_alias(text: str) -> str:
-    """Return the name that a table is to have in the expressions; raise ValueError for anything but one plain name."""
+    """Return a table's alias; raise ValueError for anything but one plain name."""
     return _parse_one(text, "name for a table")
 
 
@@ -85,7 +85,7 @@ def _parse_one(text: str, what: str) -> str:
 
 
 def _parse(text: str) -> tuple[str, ...] | None:
-    """Split `a."B"` at its dots and unfold each name; None where the text is not such a list."""
+    """Split `a."B"` at its dots and fold or unquote each name; None if the text is not such a list."""
     names: list[str] = []
     position = 0
     while match := _NAME.match(text, position):
@@ -101,7 +101,7 @@ def _parse(text: str) -> tuple[str, ...] | None:
 
 
 def storable(text: str) -> bool:
-    """Whether PostgreSQL can hold every character: all but NUL and half of a surrogate pair."""
+    """Whether PostgreSQL can store every character: all but NUL and half of a surrogate pair."""
     return not any(character == "\0" or "\ud800" <= character <= "\udfff" for character in text)
 
 

@@ -1,7 +1,7 @@
-"""Durations, sizes and rates: the text a person writes, and the shortest text that tells a person.
+"""Durations, sizes and rates: the text that a person writes, and the shortest text for a person to read.
 
-Sizes are PostgreSQL's: `1MB` is 1024² bytes, as in postgresql.conf.
-Durations are seconds as floats inside, and `250ms`, `10s`, `1m30s`, `2h` outside; a bare number is refused.
+Sizes are PostgreSQL's: `1MB` is 1024² bytes, as in postgresql.conf. Durations are seconds inside, and `250ms`, `10s`,
+`1m30s`, `2h` outside; a bare number is refused.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def parse_rate(text: str) -> int:
 
 
 def format_duration(seconds: float) -> str:
-    """Return `12.4s`, `250ms`, `3m20s` or `2h05m`: what a person would say, within five per cent."""
+    """Return `12.4s`, `250ms`, `3m20s` or `2h05m`: within five percent."""
     if seconds < 0:
         return "-" + format_duration(-seconds)
     if seconds < 59.95:

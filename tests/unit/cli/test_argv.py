@@ -21,6 +21,10 @@ URL = "postgresql://user:secret@host/db"
         "host=h password=secret",
         "host=h PASSWORD\t=\n'sec ret'",
         "host=h sslpassword=secret",
+        "user:secret@host/db",
+        "postgress://user:secret@host/db",
+        "host=h;pwd=secret",
+        "host=h passwort=secret",
     ],
 )
 def test_a_dsn_with_a_password_leaves_the_arguments_whole(dsn):

@@ -1,3 +1,5 @@
+"""A job made in Python meets the same limits as a file, and derives the same defaults."""
+
 from __future__ import annotations
 
 from typing import Any

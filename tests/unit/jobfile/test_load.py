@@ -1,3 +1,5 @@
+"""A job file becomes a job that knows the position of each value, and a hash of what it asks for."""
+
 from __future__ import annotations
 
 import pickle

@@ -1,3 +1,5 @@
+"""Limits of a job are changed by name, alone, and never into a contradiction."""
+
 from __future__ import annotations
 
 import re

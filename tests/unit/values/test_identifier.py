@@ -1,3 +1,5 @@
+"""Names are read and written by the rules of PostgreSQL."""
+
 from __future__ import annotations
 
 import re

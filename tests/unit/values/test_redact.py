@@ -1,3 +1,5 @@
+"""No password passes, in any notation, and no text of others passes without end."""
+
 from urllib.parse import quote
 
 import pytest

@@ -1,3 +1,5 @@
+"""Durations, sizes and rates are read as a person writes them, and written as a person reads them."""
+
 from __future__ import annotations
 
 import re
