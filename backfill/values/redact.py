@@ -12,7 +12,7 @@ MASK = "***"
 MESSAGE_BYTES_MAX = 4096
 
 # A raw password may hold what a URL forbids, so the mask runs to the last @ of the word; a postgres URL may
-# even hold spaces, and there a port is told from a password by what follows its digits.
+# even hold spaces, and there a port is recognized by what follows its digits.
 _WORDS, _LINES = re.compile(r"\S+"), re.compile(r"[^\n]+")
 _URL = re.compile(r"(?<![a-z0-9+.-])[a-z0-9+.-]++://[^\s:/@?#]*:", re.IGNORECASE)
 _POSTGRES = re.compile(r"postgres(?:ql)?://[^\s:/@?#]*:(?!\d+(?:[/?,;\s]|$))(?!\*\*\*@)", re.IGNORECASE)

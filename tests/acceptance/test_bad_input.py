@@ -284,7 +284,7 @@ def test_unknown_words_of_the_command_line_end_with_2_and_say_which(tmp_path):
         ("run", "--frobnicate", path): "--frobnicate",
         ("run", path, "--http"): "--http",
         ("run", ""): "cannot be read: is a directory",
-        ("serve", ""): "'' is no directory",
+        ("serve", ""): "'' is not a directory",
         ("serve", tmp_path / "nodir"): "nodir: cannot be read: no such file or directory",
         ("serve", path): "job.yaml: cannot be read: not a directory",
     }
