@@ -22,7 +22,7 @@ from backfill.table.batch import (
 )
 from backfill.table.checkpoint import Checkpoint, Tid
 from backfill.table.leaves import Leaf
-from backfill.throttle.seen_replicas import SeenReplica
+from backfill.throttle.conditions.seen_replicas import SeenReplica
 from backfill.throttle.signals import Replica, Upkeep
 from backfill.values.errors import (
     StatementRefused,

@@ -21,7 +21,7 @@ from backfill.table.checkpoint import Checkpoint, Tid, advance
 from backfill.table.row_counts import BatchRange, RowCounts, make_slices
 from backfill.table.sparse_rows import RowAddresses, read_end, whole_pages
 from backfill.table.stripe_plan import PageProfile, residues
-from backfill.throttle.seen_replicas import SeenReplica
+from backfill.throttle.conditions.seen_replicas import SeenReplica
 from backfill.throttle.signals import Signals, VacuumResult
 from backfill.throttle.wait_reason import WaitReason
 from backfill.upkeep.vacuum_choice import VacuumCost

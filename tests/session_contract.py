@@ -18,7 +18,7 @@ from backfill.table.batch import Committed, TooManyRows
 from backfill.table.checkpoint import Checkpoint, Layout, Tid, advance, lay_out
 from backfill.table.row_counts import BatchRange, batch_range
 from backfill.table.sparse_rows import next_batch
-from backfill.throttle.seen_replicas import SeenReplica
+from backfill.throttle.conditions.seen_replicas import SeenReplica
 from backfill.throttle.wait_reason import WaitKind, WaitReason
 from backfill.upkeep.vacuum_choice import VacuumCost
 from backfill.values.errors import StatementRefused, Superseded

@@ -31,7 +31,7 @@ from backfill.table.leaves import JobStart, Leaf
 from backfill.table.row_counts import BatchRange, RowCounts
 from backfill.table.sparse_rows import RowAddresses
 from backfill.table.stripe_plan import PageProfile
-from backfill.throttle.seen_replicas import SeenReplica
+from backfill.throttle.conditions.seen_replicas import SeenReplica
 from backfill.throttle.signals import Signals, VacuumResult
 from backfill.throttle.wait_reason import WaitReason
 from backfill.upkeep.vacuum_choice import VacuumCost

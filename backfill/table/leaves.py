@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from backfill.table.batch import Verification
 from backfill.table.checkpoint import Checkpoint, progress_ratio
-from backfill.throttle.seen_replicas import SeenReplica
+from backfill.throttle.conditions.seen_replicas import SeenReplica
 from backfill.values.compression_support import ServerSupport
 
 SAMPLES_KEPT = 5

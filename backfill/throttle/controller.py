@@ -16,7 +16,8 @@ from math import inf
 from operator import itemgetter
 
 from backfill.jobfile.limits import BatchLimits, ThrottleLimits
-from backfill.throttle import batch_size, replica_window, seen_replicas, wal_rate
+from backfill.throttle import batch_size, replica_window, wal_rate
+from backfill.throttle.conditions import seen_replicas
 from backfill.throttle.conditions.registry import find_stop_conditions
 from backfill.throttle.conditions.replication import counted
 from backfill.throttle.decision import Decision, Run, Wait

@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 
 from backfill.throttle import lock_backoff, wal_rate
 from backfill.throttle import row_cost as costs
+from backfill.throttle.conditions.seen_replicas import SeenReplica
 from backfill.throttle.lock_backoff import LockBackoff
 from backfill.throttle.lsn_clock import LsnClock
 from backfill.throttle.replica_window import ReplicaWindow
 from backfill.throttle.row_cost import RowCost
-from backfill.throttle.seen_replicas import SeenReplica
 from backfill.throttle.wait_reason import ConditionKey
 from backfill.throttle.wal_rate import WalDebt
 

@@ -12,7 +12,7 @@ from random import Random
 
 from backfill.table.batch import Committed
 from backfill.table.checkpoint import Checkpoint
-from backfill.throttle.seen_replicas import SeenReplica
+from backfill.throttle.conditions.seen_replicas import SeenReplica
 from backfill.throttle.signals import Replica, Signals
 from backfill.throttle.wait_reason import WaitReason
 from tests.sim.path import MB, Path

@@ -24,8 +24,8 @@ from backfill.table.batch import Committed
 from backfill.table.checkpoint import Checkpoint
 from backfill.table.snapshot_ages import SnapshotAges
 from backfill.throttle import controller, state, wal_attribution
+from backfill.throttle.conditions.seen_replicas import SeenReplica
 from backfill.throttle.decision import Admission, Decision, Run, Wait
-from backfill.throttle.seen_replicas import SeenReplica
 from backfill.throttle.signals import Signals, located
 from backfill.throttle.state import ThrottleState
 from backfill.throttle.wait_reason import PACE_KINDS, WaitReason

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from backfill.engine.ports import Runtime, StatusSession
-from backfill.throttle.seen_replicas import SeenReplica
+from backfill.throttle.conditions.seen_replicas import SeenReplica
 from backfill.throttle.wait_reason import PACE_KINDS, WaitKind, WaitReason
 
 SAVE_SPACING_S = 1.0

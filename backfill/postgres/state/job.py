@@ -16,7 +16,7 @@ from backfill.postgres.session.connection import Connection, dict_rows, translat
 from backfill.postgres.session.sql_files import statement
 from backfill.postgres.state.stored_values import UnreadableValue, object_in, reading, value_of
 from backfill.table.leaves import JobStart, Totals
-from backfill.throttle.seen_replicas import SeenReplica
+from backfill.throttle.conditions.seen_replicas import SeenReplica
 from backfill.values.errors import JobError
 
 

@@ -11,7 +11,7 @@ from backfill.postgres.monitor.side_connection import replica_name
 from backfill.postgres.session.connection import Connection, bound, connect, translated, worker_name
 from backfill.postgres.state import job as job_state
 from backfill.postgres.work.signal_reader import SignalReader
-from backfill.throttle.seen_replicas import SeenReplica
+from backfill.throttle.conditions.seen_replicas import SeenReplica
 from backfill.throttle.signals import VacuumResult
 from backfill.throttle.wait_reason import WaitReason
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from backfill.throttle.seen_replicas import SeenReplica
+from backfill.throttle.conditions.seen_replicas import SeenReplica
 from backfill.throttle.wait_reason import WaitKind, WaitReason
 from tests.fixtures_postgres import Cluster, Database
 from tests.integration.jobs import job_file, make_users, run, run_sql, session

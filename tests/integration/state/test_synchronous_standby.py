@@ -13,7 +13,7 @@ from backfill.sandbox import Sandbox, Server, Standby
 from backfill.sandbox.binaries import find_binaries
 from backfill.table.checkpoint import Tid
 from backfill.table.row_counts import BatchRange
-from backfill.throttle.seen_replicas import SeenReplica
+from backfill.throttle.conditions.seen_replicas import SeenReplica
 from backfill.throttle.wait_reason import WaitKind, WaitReason
 from backfill.values.errors import ConnectionLost
 from tests.fixtures_postgres import Database

@@ -11,7 +11,7 @@ from backfill.postgres.state.decisions import read_decisions
 from backfill.postgres.state.overrides import tune
 from backfill.postgres.state.status import read_status
 from backfill.table.row_counts import BatchRange
-from backfill.throttle.seen_replicas import SeenReplica
+from backfill.throttle.conditions.seen_replicas import SeenReplica
 from backfill.throttle.wait_reason import WaitKind, WaitReason
 from backfill.values.errors import BackfillError, Halted
 from tests.fixtures_postgres import Database

@@ -17,9 +17,9 @@ from backfill.events.throttle import NoReplicas, SignalsRead, WaitStarted
 from backfill.jobfile.job import Job
 from backfill.table.batch import Committed
 from backfill.table.checkpoint import Checkpoint
+from backfill.throttle.conditions.seen_replicas import SeenReplica
 from backfill.throttle.controller import STOPPED_POLL_S
 from backfill.throttle.decision import Admission
-from backfill.throttle.seen_replicas import SeenReplica
 from backfill.throttle.signals import Upkeep
 from backfill.throttle.wait_reason import WaitKind
 from backfill.upkeep.compression import START_AFTER

@@ -16,12 +16,12 @@ from backfill.throttle.batch_size import (
     TARGET_S,
     TARGET_SYNC_S,
 )
+from backfill.throttle.conditions.seen_replicas import SeenReplica
 from backfill.throttle.controller import PATIENCE_S, POLL_MIN_S, POLL_S, STOPPED_POLL_S
 from backfill.throttle.decision import Run, Wait
 from backfill.throttle.lsn_clock import LsnClock
 from backfill.throttle.replica_window import TRAVEL_MAX_S, WINDOW_START_BYTES, ReplicaWindow
 from backfill.throttle.row_cost import WAL_BYTES_PRIOR, RowCost
-from backfill.throttle.seen_replicas import SeenReplica
 from backfill.throttle.state import ThrottleState
 from backfill.throttle.wait_reason import WaitKind
 from backfill.throttle.wal_rate import WalDebt

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backfill.throttle.seen_replicas import SeenReplica, after_reading
+from backfill.throttle.conditions.seen_replicas import SeenReplica, after_reading
 from backfill.throttle.signals import Replica
 
 NOW, LATER = "2026-11-29 10:02 UTC", "2026-11-29 11:00 UTC"
