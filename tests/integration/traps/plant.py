@@ -18,7 +18,19 @@ SCHEMA = "traps"
 SPRUNG = "a trap was sprung: "
 _TYPES = ("text", "name", "int8", "int4", "int2", "oid", "regclass", "xid", "tid", "bool", "numeric", "float8", "jsonb")
 """Types that our statements compare and add: an operator for each pair, a function for each one and for each pair."""
-_RESULTS = {"=": "bool", "<>": "bool", "<": "bool", ">": "bool", "<=": "bool", ">=": "bool", "~": "bool", "!~": "bool"}
+_RESULTS = {
+    "<@": "bool",
+    "@>": "bool",
+    "~*": "bool",
+    "=": "bool",
+    "<>": "bool",
+    "<": "bool",
+    ">": "bool",
+    "<=": "bool",
+    ">=": "bool",
+    "~": "bool",
+    "!~": "bool",
+}
 _SHADOWED = ("text", "tid", "xid", "jsonb", "oid", "regclass", "name", "bytea")
 
 _BASE = f"""
@@ -26,6 +38,24 @@ create schema {SCHEMA};
 grant usage on schema {SCHEMA} to public;
 create function {SCHEMA}.spring(what pg_catalog.text) returns pg_catalog.bool language plpgsql as
     $$ begin raise log '{SPRUNG}%', what; return true; end $$;
+create procedure {SCHEMA}.plant(statements text[]) language plpgsql as $$
+declare statement text;
+begin
+    foreach statement in array statements loop
+        begin
+            execute statement;
+        exception when duplicate_function or duplicate_object or invalid_function_definition then null;
+        end;
+    end loop;
+end $$;
+"""
+CHUNK = 300
+
+_COUNTS = """
+select 'function', count(*) from pg_proc where pronamespace = to_regnamespace(%(schema)s)
+union all select 'operator', count(*) from pg_operator where oprnamespace = to_regnamespace(%(schema)s)
+union all select 'relation', count(*) from pg_class where relnamespace = to_regnamespace(%(schema)s)
+union all select 'type', count(*) from pg_type where typnamespace = to_regnamespace(%(schema)s) and typtype = 'd'
 """
 
 _OVERLOADS = """
@@ -71,42 +101,30 @@ def _below(folder: Traversable, suffix: str = ".sql") -> Iterator[Traversable]:
 
 def plant(dsn: str, database: str) -> dict[str, int]:
     """Plant all traps, and put their schema before PostgreSQL's own; return how many there are of each kind."""
-    words, counts = sorted(our_words()), dict.fromkeys(("function", "operator", "relation", "type"), 0)
+    words = sorted(our_words())
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute(
             "set search_path = pg_catalog; set check_function_bodies = off; set client_min_messages = error"
         )
         connection.execute(_BASE.encode())
-        for kind, statement in (
-            *_functions(connection, words),
-            *_operators(),
-            *_relations(connection, words),
-            *_types(),
-        ):
-            try:
-                connection.execute(statement.encode())
-            except (
-                psycopg.errors.DuplicateFunction,
-                psycopg.errors.DuplicateObject,
-                psycopg.errors.InvalidFunctionDefinition,
-            ):
-                continue
-            counts[kind] += 1
+        statements = [*_functions(connection, words), *_operators(), *_relations(connection, words), *_types()]
+        for start in range(0, len(statements), CHUNK):
+            connection.execute(
+                sql.SQL("call {}.plant(%s)").format(sql.Identifier(SCHEMA)), [statements[start : start + CHUNK]]
+            )
+        counts: dict[str, int] = dict(connection.execute(_COUNTS, {"schema": SCHEMA}).fetchall())
         path = sql.SQL("alter database {} set search_path = traps, pg_catalog, public").format(sql.Identifier(database))
         connection.execute(path)
     return counts
 
 
-def _functions(connection: psycopg.Connection, words: list[str]) -> Iterator[tuple[str, str]]:
+def _functions(connection: psycopg.Connection, words: list[str]) -> Iterator[str]:
     step = f"perform {SCHEMA}.spring('count(*)'); return $1;"
-    yield "function", _function("count_step", "int8", "int8", step)
-    yield "function", f"create aggregate {SCHEMA}.count(*) (sfunc = {SCHEMA}.count_step, stype = int8)"
+    yield _function("count_step", "int8", "int8", step)
+    yield f"create aggregate {SCHEMA}.count(*) (sfunc = {SCHEMA}.count_step, stype = int8)"
     for signature, name, _, arguments, result, is_set in connection.execute(_OVERLOADS, [words]).fetchall():
         returned = "return;" if is_set else "return null;"
-        yield (
-            "function",
-            _function(name, arguments, result, f"perform {SCHEMA}.spring({_quoted(signature)}); {returned}"),
-        )
+        yield _function(name, arguments, result, f"perform {SCHEMA}.spring({_quoted(signature)}); {returned}")
     results: dict[str, str] = dict(connection.execute(_RESULT_TYPES, [words]).fetchall())
     for name, result in sorted(results.items()):
         for arguments in (
@@ -116,50 +134,61 @@ def _functions(connection: psycopg.Connection, words: list[str]) -> Iterator[tup
             *(("text", one) for one in _TYPES),
         ):
             signature = f"{name}({', '.join(arguments)})"
-            yield (
-                "function",
-                _function(
-                    name, ", ".join(arguments), result, f"perform {SCHEMA}.spring({_quoted(signature)}); return null;"
-                ),
+            yield _function(
+                name, ", ".join(arguments), result, f"perform {SCHEMA}.spring({_quoted(signature)}); return null;"
             )
 
 
-def _operators() -> Iterator[tuple[str, str]]:
-    signs = ("=", "<>", "<", ">", "<=", ">=", "+", "-", "*", "/", "&", "|", "||", ">>", "<<", "->", "->>", "~", "!~")
+def _operators() -> Iterator[str]:
+    signs = (
+        "=",
+        "<>",
+        "<",
+        ">",
+        "<=",
+        ">=",
+        "+",
+        "-",
+        "*",
+        "/",
+        "&",
+        "|",
+        "||",
+        ">>",
+        "<<",
+        "->",
+        "->>",
+        "~",
+        "~*",
+        "!~",
+        "<@",
+        "@>",
+    )
     for left in _TYPES:
         for right in _TYPES:
             for sign in signs:
                 result, name = _RESULTS.get(sign, left), f"trap_{left}_{right}_{_RESULTS.get(sign, 'left')}"
-                yield (
-                    "function",
-                    _function(
-                        name,
-                        f"{left}, {right}",
-                        result,
-                        f"perform {SCHEMA}.spring('{left} {sign} {right}'); return null;",
-                    ),
+                yield _function(
+                    name,
+                    f"{left}, {right}",
+                    result,
+                    f"perform {SCHEMA}.spring('{left} {sign} {right}'); return null;",
                 )
                 yield (
-                    "operator",
-                    (
-                        f"create operator {SCHEMA}.{sign} (leftarg = {left}, rightarg = {right}, function = {SCHEMA}.{name})"
-                    ),
+                    f"create operator {SCHEMA}.{sign} (leftarg = {left}, rightarg = {right}, function = {SCHEMA}.{name})"
                 )
 
 
-def _relations(connection: psycopg.Connection, words: list[str]) -> Iterator[tuple[str, str]]:
+def _relations(connection: psycopg.Connection, words: list[str]) -> Iterator[str]:
     for name, columns in connection.execute(_RELATIONS, [words]).fetchall():
         yield (
-            "relation",
-            (
-                f"create view {SCHEMA}.{name} as select {columns} from pg_catalog.{name} where {SCHEMA}.spring('relation {name}')"
-            ),
+            f"create view {SCHEMA}.{name} as select {columns} from pg_catalog.{name} where {SCHEMA}.spring('relation {name}')"
         )
 
 
-def _types() -> Iterator[tuple[str, str]]:
+def _types() -> Iterator[str]:
     for name in _SHADOWED:
-        yield "type", f"create domain {SCHEMA}.{name} as pg_catalog.{name} check ({SCHEMA}.spring('type {name}'))"
+        yield f"create domain {SCHEMA}.{name} as pg_catalog.{name} check ({SCHEMA}.spring('type {name}'))"
 
 
 def _function(name: str, arguments: str, result: str, body: str) -> str:

@@ -26,8 +26,12 @@ FUNCTION = "def f(rows):\n    return [row['username'] for row in rows]\n"
 @pytest.fixture(scope="module")
 def trapped(cluster: Cluster) -> Iterator[Database]:
     database = create_database(cluster.primary)
-    assert all(plant(database.dsn, database.name).values())
+    planted = plant(database.dsn, database.name)
+    assert planted["function"] > 4000, planted
+    assert planted["operator"] > 2000, planted
+    assert min(planted["relation"], planted["type"]) > 5, planted
     yield database
+    run_sql(cluster.primary, f"alter database {database.name} reset search_path")
     drop_database(database)
 
 
@@ -89,6 +93,7 @@ def commands(database: Database, dsn: str, role: str, directory: Path) -> Iterat
     yield "tune", backfill("tune", "users-handle", "max_lag=5s", dsn=dsn)
 
 
+@pytest.mark.timeout(240)  # a dozen commands, one after the other
 @pytest.mark.parametrize("superuser", [False, True])
 def test_no_command_springs_a_trap(users: Database, tmp_path: Path, *, superuser: bool):
     dsn, since = users.dsn if superuser else users.worker_dsn, log_of(users).stat().st_size
