@@ -19,6 +19,7 @@ from backfill.values.errors import BackfillError, Halted, JobError, StatementRef
 from backfill.values.identifier import quote
 
 LOCK_NOT_AVAILABLE = "55P03"
+MISSING = ("42P01", "42703")  # undefined_table, undefined_column
 
 SCRIPT_SETTINGS = """\
 -- Names mean PostgreSQL's own objects and literals are read as the standard says, whatever this database has set.
@@ -69,6 +70,12 @@ async def has_state(connection: Connection) -> bool:
         )
     _refuse_incomplete(state)
     return True
+
+
+async def check_version(connection: Connection, error: StatementRefused) -> None:
+    """Raise Halted if a table or column is not there because the schema is no longer that of this version."""
+    if error.sqlstate in MISSING:
+        await has_state(connection)
 
 
 async def ensure_state(connection: Connection) -> bool:

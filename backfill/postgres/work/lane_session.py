@@ -10,6 +10,7 @@ from backfill.jobfile.job import Job
 from backfill.postgres.mapping.row_mapper import RowMapper
 from backfill.postgres.session.missing_rights import with_grant
 from backfill.postgres.state import checkpoint as stored
+from backfill.postgres.state.schema import check_version
 from backfill.postgres.statements.compose import Statements, vacuum_of
 from backfill.postgres.work import reads, rejected
 from backfill.postgres.work.batch import run_batch
@@ -173,8 +174,9 @@ class PgLaneSession(PgStatusSession):
 
     @asynccontextmanager
     async def _granting(self) -> AsyncGenerator[None, None]:
-        """Add the GRANT to the error if the role no longer has a right."""
+        """Add the GRANT to the error if the role no longer has a right; name a newer state schema."""
         try:
             yield
         except StatementRefused as error:
+            await check_version(self.connection, error)
             raise await with_grant(self.connection, error, self._table.name.name) from None

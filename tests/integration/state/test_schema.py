@@ -18,10 +18,11 @@ from backfill.postgres.session.connection import connect
 from backfill.postgres.session.server import ServerFacts, check_server, read_server
 from backfill.postgres.state.schema import StateFacts, create_state, init, init_script, read_state
 from backfill.postgres.state.status import read_status
+from backfill.table.row_counts import BatchRange
 from backfill.values.errors import ConnectionLost, Halted, JobError
 from backfill.values.identifier import quote
 from tests.fixtures_postgres import Cluster, Database
-from tests.integration.jobs import job_file, make_users, run, run_sql
+from tests.integration.jobs import fill, job_file, make_users, open_leaf, run, run_sql, session
 from tests.integration.worker import Worker as Session
 
 pytestmark = pytest.mark.anyio
@@ -218,6 +219,26 @@ async def test_a_schema_that_has_lost_a_table_is_reported(users: Database):
     for command in (read_status(users.dsn, None), run(users.dsn, job_file())):
         with pytest.raises(Halted, match=r"schema backfill has lost a table .* DROP SCHEMA backfill CASCADE;"):
             await command
+
+
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [
+        ("alter table backfill.batch rename to was_batch", "schema backfill has lost a table"),
+        ("alter table backfill.checkpoint rename to was_scan", "schema backfill has lost a table"),
+        (
+            "update backfill.version set number = 99; alter table backfill.checkpoint rename column stripe to was_stripe",
+            "schema backfill has version 99, and this backfill works with version",
+        ),
+    ],
+)
+async def test_a_schema_that_is_changed_under_a_worker_is_the_cause(users: Database, changed: str, why: str):
+    async with session(users.dsn, job_file()) as worker:
+        checkpoint = (await open_leaf(worker)).checkpoints[0]
+        run_sql(users, changed)
+        with pytest.raises(Halted, match=why):
+            await fill(worker, checkpoint, BatchRange(end=checkpoint.window_limit, rows=1))
+        assert users.query("select count(handle) from users") == [(0,)]
 
 
 def least(database: Database, role: str) -> JobFile:
