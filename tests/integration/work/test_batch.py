@@ -156,7 +156,7 @@ async def test_a_first_batch_of_which_no_row_converges_is_rolled_back_and_shown(
         with pytest.raises(WhereStaysTrue) as caught:
             await run_order(worker.lane, checkpoint, BatchRange(end=Tid(3), rows=1), admission(1))
         assert everything(users) == before
-    words = "'where' stays true for every row of the first batch, which was rolled back; for example row "
+    words = "job.yaml:4:9: 'where' stays true for every row of the first batch, which was rolled back; for example row "
     assert str(caught.value).startswith(words)
     assert str(caught.value).removeprefix(words) == '{"id": 1}: {"handle": null} → {"handle": null}'
 
