@@ -204,9 +204,10 @@ def lay_out(checkpoint: Checkpoint, layout: Layout) -> Checkpoint:
 
 
 def skip_to_last_stripe(checkpoint: Checkpoint, why: str) -> Checkpoint:
-    """Return the place at the start of the window's last stripe, which takes all that is left."""
-    layout = replace(checkpoint.layout, why=why)
-    return replace(checkpoint, layout=layout, stripe=checkpoint.stripes - 1, next=Tid(checkpoint.window_start))
+    """Return the place at the start of a stripe that takes all that is left of the window: it is the last one now."""
+    sizes, stripe = checkpoint.layout.sizes, checkpoint.stripe
+    layout = replace(checkpoint.layout, sizes=(*sizes[:stripe], sum(sizes[stripe:])), why=why)
+    return replace(checkpoint, layout=layout, next=Tid(checkpoint.window_start))
 
 
 def progress_ratio(checkpoints: tuple[Checkpoint, ...]) -> float:

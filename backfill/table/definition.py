@@ -58,6 +58,11 @@ class Table:
         """Whether the row after an UPDATE follows from the row before it and the `set` expressions alone."""
         return not self.before_update_triggers and not any(column.generated for column in self.columns)
 
+    @property
+    def columns_indexed(self) -> tuple[Column, ...]:
+        """Columns whose UPDATE cannot be HOT."""
+        return tuple(column for column in self.columns if column.indexed)
+
 
 def difference(before: TableIdentity, now: TableIdentity) -> str | None:
     """Return why row addresses recorded under `before` mean nothing now, or None while they still do."""

@@ -17,7 +17,8 @@ from backfill.values.exit_codes import ExitCode, exit_codes
 from backfill.values.units import format_duration, format_rate, format_size
 
 if TYPE_CHECKING:
-    from backfill.events.plan import Costs, Forecast, Measurement, Plan
+    from backfill.events.plan import Costs, Plan, PlannedTable, RowsToDo
+    from backfill.events.wal_forecast import Forecast, Measurement
 
 EPILOG = epilog(
     "Next: backfill run JOB.yaml",
@@ -41,8 +42,9 @@ def plan(
 ) -> None:
     """Check a job against the database, measure a sample batch, show layout, cost and SQL. Nothing is committed.
 
-    The sample is up to three times 1,000 rows, and is rolled back. Triggers fire for these rows, sequences that they
-    use stay advanced, and dead row versions remain for VACUUM.
+    Matching rows are counted for up to 5 s. The sample is up to five batches of 250 rows, the first of them twice, and
+    one row if a BEFORE trigger may change indexed columns; all are rolled back. Triggers fire for these rows, sequences
+    that they use stay advanced, and dead row versions remain for VACUUM.
     """
     import anyio  # noqa: PLC0415 - help starts faster without what follows
 
@@ -65,78 +67,85 @@ def plan_text(plan: Plan, columns: int | None = None) -> str:
     for label, text in _described(plan):
         lines += _wrapped("" if label == before else label, text, columns)
         before = label
-    for title, statement in plan.statements:
+    for title, statement in plan.sql.statements:
         lines += ["", f"-- {title}", f"{statement};"]
-    lines += ["", "-- the server's plan of a batch", *(f"-- {line}" for line in plan.explained.splitlines())]
+    lines += ["", "-- the server's plan of a batch", *(f"-- {line}" for line in plan.sql.explained.splitlines())]
     return "\n".join(lines)
 
 
 def _described(plan: Plan) -> Iterator[tuple[str, str]]:
-    size, key = format_size(plan.size_bytes), f"key ({', '.join(plan.key)})" if plan.key else "no key"
+    table = plan.table
+    size, key = format_size(table.size_bytes), f"key ({', '.join(table.key)})" if table.key else "no key"
     yield "job", plan.job
-    yield "table", f"{plan.table}: {plan.pages:,} pages ({size}), about {plan.rows_estimated:,} rows, {key}"
-    yield from _leaves(plan)
-    if plan.rows_to_do is not None:
-        yield "to do", f"about {plan.rows_to_do:,} rows, as the server's planner estimates"
+    yield "table", f"{table.name}: {table.pages:,} pages ({size}), about {table.rows:,} rows, {key}"
+    yield from _leaves(table)
+    yield "matching", rows_text(plan.to_do)
     yield "replicas", ", ".join(plan.replicas) or "none"
-    for why in plan.layouts:
+    for why in plan.layout.why:
         yield "layout", why
     yield from _costs(plan.costs)
-    yield from _whole(plan)
+    if plan.forecast is not None:
+        yield "in all", _forecast(plan.forecast, plan.max_wal_rate_bytes_s)
     for notice in plan.notices:
         yield "notice", notice
     for sample in plan.samples:
         yield "function", sample
 
 
-def _leaves(plan: Plan) -> Iterator[tuple[str, str]]:
-    if plan.leaf_count == 1 and plan.shown == plan.table:
+def rows_text(to_do: RowsToDo) -> str:
+    """Return how many rows are to do, and how far that is known."""
+    found, ended = to_do.estimate, f"; the count ended early: {to_do.why}" if to_do.why else ""
+    if found is None:
+        return f"unknown: {to_do.why or 'no page was read in time'}"
+    if found.exact:
+        return f"{found.rows:,} rows, counted"
+    return (
+        f"about {found.rows:,} rows ({found.low:,} to {found.high:,}), at most {found.most:,}:"
+        f" {to_do.pages_read:,} of {to_do.pages:,} pages were read{ended}"
+    )
+
+
+def _leaves(table: PlannedTable) -> Iterator[tuple[str, str]]:
+    if table.leaf_count == 1 and table.shown == table.name:
         return
-    yield "leaves", f"{plan.leaf_count:,}; key, layout, figures, notices and SQL are those of {plan.shown}"
-    for name, size_bytes in plan.leaves:
+    yield "leaves", f"{table.leaf_count:,}; key, layout, costs, notices and SQL are those of {table.shown}"
+    for name, size_bytes in table.leaves:
         yield "leaf", f"{name} ({format_size(size_bytes)})"
-    more = plan.leaf_count - len(plan.leaves)
+    more = table.leaf_count - len(table.leaves)
     if more:
         yield "leaf", f"and {more:,} more"
 
 
 def _costs(costs: Costs) -> Iterator[tuple[str, str]]:
-    if costs.plain is None:
+    if not costs.places:
         yield "measured", f"nothing: {costs.unmeasured}"
         return
-    yield "measured", f"{_measurement(costs.plain)}; rolled back"
+    for place in costs.places:
+        yield "measured", f"{_measurement(place.measured)}; rolled back"
     if costs.compressed is not None:
-        yield "measured", f"{_measurement(costs.compressed)}; rolled back"
+        smaller = f", {costs.image_ratio:.2f} times their size" if costs.image_ratio is not None else ""
+        yield "measured", f"{_measurement(costs.compressed, smaller)}; rolled back"
     elif costs.uncompressed:
         yield "measured", f"nothing compressed: {costs.uncompressed}"
 
 
-def _measurement(measured: Measurement) -> str:
-    how = f" with {measured.compression}" if measured.compression else ""
-    images = "no full-page image, as these pages had theirs since the last checkpoint"
-    if measured.image_bytes is not None:
-        images = f"{measured.images:,} full-page images of {format_size(measured.image_bytes)}"
-    pages = f"pages {measured.first_page:,} to {measured.last_page:,}"
-    return (
-        f"{measured.rows:,} rows of {pages} at once{how} in {format_duration(measured.took_s)},"
-        f" {measured.rows_hot / max(1, measured.rows):.0%} HOT: {measured.row_records_bytes:,.0f} B of WAL a row,"
-        f" and {images}"
+def _measurement(measured: Measurement, smaller: str = "") -> str:
+    done = (
+        f"{measured.rows:,} rows of pages {measured.first_page:,} to {measured.last_page:,}"
+        f" in {format_duration(measured.took_s)}, {measured.hot_share:.0%} HOT"
     )
-
-
-def _whole(plan: Plan) -> Iterator[tuple[str, str]]:
-    if plan.forecast is None:
-        return
-    least = "at most about" if plan.stripes > 1 else "about"
-    yield "in all", f"{least} {_forecast(plan.forecast, plan.max_wal_rate_bytes_s)}"
-    if plan.forecast_compressed is not None and plan.image_ratio is not None:
-        small = _forecast(plan.forecast_compressed, plan.max_wal_rate_bytes_s)
-        yield "in all", f"{least} {small}, with images of {plan.image_ratio:.2f} times their size"
+    if measured.compression:
+        return f"{done}, with {measured.heap_images:,} full-page images by {measured.compression}{smaller}"
+    images = "no full-page image, as these pages had theirs since the last checkpoint"
+    if measured.images:
+        images = f"{measured.images:,} full-page images, {measured.index_images:,} of them of index pages"
+    return f"{done}: {measured.row_wal_bytes:,.0f} B of WAL a row, and {images}"
 
 
 def _forecast(forecast: Forecast, rate_bytes_s: int) -> str:
+    least, high, most = map(format_size, (forecast.low_bytes, forecast.high_bytes, forecast.most_bytes))
     time = f"{format_duration(forecast.at_max_wal_rate_s)} at max_wal_rate {format_rate(rate_bytes_s)}"
-    return f"{format_size(forecast.wal_bytes)} of WAL, {time}"
+    return f"about {format_size(forecast.wal_bytes)} of WAL ({least} to {high}), at most {most}; {time}"
 
 
 def _wrapped(label: str, text: str, columns: int | None) -> list[str]:

@@ -1,125 +1,189 @@
-"""What `backfill plan` measures: a real batch, and another whose full-page images are compressed; both rolled back."""
+"""What `backfill plan` measures: batches here and there in the table, one of them compressed; all rolled back."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import AsyncGenerator
-from contextlib import aclosing, asynccontextmanager
-from dataclasses import replace
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
 from psycopg.rows import DictRow, dict_row
 from psycopg.sql import SQL, Composed
 
-from backfill.events.plan import Costs, Measurement
+from backfill.events.plan import Costs
+from backfill.events.wal_forecast import COMPRESSED_SHARE, Measurement, Place, heap_image_bytes, image_ratio
 from backfill.jobfile.job import Job
 from backfill.postgres.catalog.check_expressions import below
+from backfill.postgres.plan.layout import layout_of, window_at
 from backfill.postgres.session.connection import Connection, translated
 from backfill.postgres.session.missing_rights import with_grant
 from backfill.postgres.session.role_settings import execute_as_role
 from backfill.postgres.session.sql_files import statement
 from backfill.postgres.statements.batch_parameters import Pass, Scope
 from backfill.postgres.statements.compose import Statements
+from backfill.postgres.statements.row_statements import lock_rows_of
 from backfill.postgres.work.compression import compress
-from backfill.postgres.work.reads import count_rows
-from backfill.table.checkpoint import Checkpoint, Layout, advance, begin
+from backfill.postgres.work.reads import find_rows, read_page_profile
+from backfill.table.checkpoint import Tid
 from backfill.table.definition import Table
-from backfill.table.row_counts import BatchRange, batch_range, covers
+from backfill.table.row_map import RowMap
+from backfill.table.stripe_plan import PageProfile
+from backfill.table.window_layout import TableTraits
 from backfill.values.compression_support import ServerSupport
 from backfill.values.errors import StatementRefused
 from backfill.values.units import format_duration
 
-ROWS_MAX = 1000
+PLACES = 4
+ROWS_MIN, ROWS_MAX = 20, 250
 """Rows of a batch that is measured: enough to tell, little to throw away."""
+MEASURED_SHARE = 0.1
+"""Of the rows to do that are measured: the pages of more would have their images by the time that a run comes."""
 SEARCH_S = 5.0
-"""A row to do is looked for no longer."""
+"""Rows to do are looked for no longer."""
+SEARCH_PAGES = 32
+COMPRESSED_PLACE = 1
 _EXPLAIN = SQL("EXPLAIN (ANALYZE, WAL, COSTS OFF, TIMING OFF, SUMMARY OFF, FORMAT json) ")
 
 
-async def measure(
-    connection: Connection, job: Job, table: Table, statements: Statements, support: ServerSupport
-) -> Costs:
-    """Return what a batch costs, plainly and where the role may compress; nothing of it is committed.
+@dataclass(frozen=True, slots=True)
+class FoundRows:
+    """Rows to do, all that lie from `low` up to `high`, on so many pages."""
 
-    They are on different pages, so that both pay for their full-page images. The first is run twice: the second time
-    its pages have their images, so that what it writes are its records alone.
-    """
-    plain = compressed = None
-    began_s = time.monotonic()
-    try:
-        async with aclosing(_batches(connection, job, table, statements)) as batches:
-            async for checkpoint, found in batches:
-                if plain is None:
-                    plain = await _explained(connection, statements, table, checkpoint, found)
-                    again = await _run(connection, statements, table, checkpoint, found)
-                    plain = replace(_apart(plain, again), rows_unconverged=again.rows_unconverged)
-                elif support.method and checkpoint.next.page > plain.last_page:
-                    explained = await _explained(connection, statements, table, checkpoint, found, support.method)
-                    compressed = _apart(explained, plain)
-                if compressed or not support.method:
-                    break
-    except StatementRefused as error:
-        why = str(await with_grant(connection, error, table.name.name)).splitlines()[0]
-        return Costs(plain=plain, uncompressed=why) if plain else Costs(unmeasured=why)
-    if plain is None:
-        over = time.monotonic() - began_s >= SEARCH_S
-        return Costs(unmeasured="no row to do was found" + (f" in {format_duration(SEARCH_S)}" if over else ""))
-    few = "" if compressed or not support.method else "too few rows for another batch"
-    return Costs(plain=plain, compressed=compressed, uncompressed=support.why or few)
+    low: Tid
+    high: Tid
+    pages: int
+
+    @property
+    def range(self) -> dict[str, Any]:
+        """The parameters of their UPDATE."""
+        return {"low": str(self.low), "high": str(self.high)}
 
 
-def _apart(measured: Measurement, again: Measurement) -> Measurement:
-    """Return a measurement with its images told apart: what a batch wrote that has paid for them is without."""
-    images_bytes = measured.wal_bytes - measured.rows * again.row_records_bytes
-    return replace(measured, images_bytes=max(0, round(images_bytes)))
+class DryRun:
+    """A leaf of a job, of which batches are run and rolled back."""
 
+    def __init__(
+        self,
+        connection: Connection,
+        job: Job,
+        table: Table,
+        statements: Statements,
+        traits: TableTraits,
+        support: ServerSupport,
+    ) -> None:
+        self._connection = connection
+        self._job = job
+        self._table = table
+        self._statements = statements
+        self._traits = traits
+        self._support = support
+        self._update = statements.update[Scope.LAST_STRIPE, Pass.FIRST]
+        self._lock = statements.find[Scope.LAST_STRIPE, Pass.FIRST] + lock_rows_of(table)
+        self._until_s = time.monotonic() + SEARCH_S
 
-async def _batches(
-    connection: Connection, job: Job, table: Table, statements: Statements
-) -> AsyncGenerator[tuple[Checkpoint, BatchRange], None]:
-    """Yield batches of whole pages that have rows to do, from the start of the table on."""
-    rows, until_s = min(job.batch.rows, ROWS_MAX), time.monotonic() + SEARCH_S
-    checkpoint = begin(table.pages, Layout())
-    while not checkpoint.pass_done and time.monotonic() < until_s:
-        row_counts = await count_rows(connection, statements, checkpoint, rows)
-        while covers(row_counts, checkpoint):
-            found = batch_range(row_counts, checkpoint, rows)
-            assert found is not None, f"a slice made for {rows} rows has more"
-            if found.rows:
-                yield checkpoint, found
-            checkpoint = advance(checkpoint, found.end)
-
-
-async def _run(
-    connection: Connection, statements: Statements, table: Table, checkpoint: Checkpoint, found: BatchRange
-) -> Measurement:
-    """Run the UPDATE of a batch as a run does, and roll it back."""
-    async with _rolled_back(connection):
-        measured, row = await _update(
-            connection, statements.update[Scope.LAST_STRIPE, Pass.FIRST], table, checkpoint, found
+    async def measure(self, known: RowMap, rows_to_do: int) -> Costs:
+        """Return what batches cost where the rows to do are, plainly and if the role may compress; nothing stays."""
+        self._until_s = time.monotonic() + SEARCH_S
+        rows = max(ROWS_MIN, min(ROWS_MAX, self._job.batch.rows, int(rows_to_do * MEASURED_SHARE / PLACES)))
+        costs, page = Costs(), 0
+        try:
+            for number in range(PLACES):
+                page = max(page, known.page_at((number + 0.5) / PLACES))
+                found = await self._find(page, rows)
+                if found is None:
+                    continue
+                place = await self._measure(found, first=not costs.places)
+                costs, page = replace(costs, places=(*costs.places, place)), place.measured.last_page + 1
+                if self._support.method and number == COMPRESSED_PLACE and (found := await self._find(page, rows)):
+                    compressed = await self._run(found, place.profile, self._support.method)
+                    costs, page = replace(costs, compressed=compressed), compressed.last_page + 1
+        except StatementRefused as error:
+            why = str(await with_grant(self._connection, error, self._table.name.name)).splitlines()[0]
+            return replace(costs, uncompressed=why) if costs.places else Costs(unmeasured=why)
+        if not costs.places:
+            over = time.monotonic() >= self._until_s
+            return Costs(unmeasured="no row to do was found" + (f" in {format_duration(SEARCH_S)}" if over else ""))
+        few = "" if costs.compressed or not self._support.method else "too few rows for another batch"
+        return replace(
+            costs, image_ratio=image_ratio(costs.places, costs.compressed), uncompressed=self._support.why or few
         )
-    rows, unconverged, _ = row
-    return replace(measured, rows=rows, rows_unconverged=unconverged)
 
+    async def _find(self, page: int, rows: int) -> FoundRows | None:
+        """Return the first rows to do from a page on, whole pages of them if they are on several."""
+        low, end, pages = page, self._table.pages, SEARCH_PAGES
+        tids: list[Tid] = []
+        while len(tids) <= rows and low < end and time.monotonic() < self._until_s:
+            high = min(low + pages, end)
+            found = await find_rows(self._connection, self._statements, window_at(self._table, low), Tid(high))
+            tids += found.tids
+            low, pages = found.end.page, 2 * pages
+        if not tids:
+            return None
+        taken = tids[:rows]
+        if len(tids) > rows and tids[rows].page == taken[-1].page and taken[0].page < taken[-1].page:
+            taken = [tid for tid in taken if tid.page < taken[-1].page]
+        last = taken[-1]
+        return FoundRows(taken[0], last._replace(offset=last.offset + 1), len({tid.page for tid in taken}))
 
-async def _explained(
-    connection: Connection,
-    statements: Statements,
-    table: Table,
-    checkpoint: Checkpoint,
-    found: BatchRange,
-    method: str | None = None,
-) -> Measurement:
-    """Run it by EXPLAIN ANALYZE, which counts its full-page images, and roll it back."""
-    async with _rolled_back(connection):
-        compressing = await compress(connection, method)
-        if compressing is not None and await compressing.fetchone() is None:
-            method = None
-        measured, row = await _update(
-            connection, _EXPLAIN + statements.update[Scope.LAST_STRIPE, Pass.FIRST], table, checkpoint, found
+    async def _measure(self, found: FoundRows, *, first: bool) -> Place:
+        window = window_at(self._table, found.low.page)
+        profile = await read_page_profile(self._connection, self._statements, window)
+        layout = layout_of(self._job, self._traits, profile)
+        measured = await self._run(found, profile)
+        if first:
+            measured = replace(measured, rows_unconverged=await self._unconverged(found))
+        return Place(measured, profile, layout)
+
+    async def _unconverged(self, found: FoundRows) -> int:
+        """Run the UPDATE of a batch as a run does; return the rows that match `where` after it."""
+        async with _rolled_back(self._connection):
+            cursor = await execute_as_role(self._connection, self._update, found.range)
+            row = await cursor.fetchone()
+        assert row is not None, "an aggregate is one row"
+        return int(row[1])
+
+    async def _run(self, found: FoundRows, profile: PageProfile | None, method: str | None = None) -> Measurement:
+        """Lock and update a batch by EXPLAIN ANALYZE, which counts its full-page images, and roll it back."""
+        async with _rolled_back(self._connection):
+            compressing = await compress(self._connection, method)
+            if compressing is not None and await compressing.fetchone() is None:
+                method = None
+            before, locked = await self._cost(), await self._explained(self._lock, found)
+            between, started_s = await self._cost(), time.monotonic()
+            updated = await self._explained(self._update, found)
+            took_s, after = time.monotonic() - started_s, await self._cost()
+        image_bytes = heap_image_bytes(profile) * (COMPRESSED_SHARE if self._support.already else 1)
+        return Measurement(
+            first_page=found.low.page,
+            last_page=found.high.page,
+            pages=found.pages,
+            rows=int(updated["Actual Rows"]),
+            rows_unconverged=0,
+            rows_hot=after["rows_hot"] - before["rows_hot"],
+            wal_bytes=int(after["position"] - between["position"]),
+            locks_wal_bytes=int(between["position"] - before["position"]),
+            took_s=took_s,
+            heap_images=min(found.pages, int(locked["WAL FPI"])),
+            heap_image_bytes=image_bytes,
+            index_images=int(updated["WAL FPI"]),
+            compression=method,
         )
-    [update] = [node for node in below(row[0][0]["Plan"]) if node["Node Type"] == "ModifyTable"]
-    return replace(measured, rows=int(update["Actual Rows"]), images=update["WAL FPI"], compression=method)
+
+    async def _explained(self, query: Composed, found: FoundRows) -> dict[str, Any]:
+        """Run a statement by EXPLAIN ANALYZE; return the node that changes rows or locks them."""
+        cursor = await execute_as_role(self._connection, _EXPLAIN + query, found.range)
+        row = await cursor.fetchone()
+        assert row is not None, "a plan is one row"
+        [node] = [one for one in below(row[0][0]["Plan"]) if one["Node Type"] in ("ModifyTable", "LockRows")]
+        return node
+
+    async def _cost(self) -> DictRow:
+        cursor = self._connection.cursor(row_factory=dict_row)
+        await cursor.execute(statement("work/read_batch_cost"), {"table_oid": self._table.identity.oid})
+        row = await cursor.fetchone()
+        assert row is not None, "a select without FROM has one row"
+        return row
 
 
 @asynccontextmanager
@@ -129,33 +193,3 @@ async def _rolled_back(connection: Connection) -> AsyncGenerator[None, None]:
         async with connection.transaction(force_rollback=True):
             await connection.execute("SET LOCAL transaction_read_only = off")
             yield
-
-
-async def _update(
-    connection: Connection, update: Composed, table: Table, checkpoint: Checkpoint, found: BatchRange
-) -> tuple[Measurement, tuple[Any, ...]]:
-    before = await _measured(connection, table)
-    started_s = time.monotonic()
-    cursor = await execute_as_role(connection, update, {"low": str(checkpoint.next), "high": str(found.end)})
-    row = await cursor.fetchone()
-    took_s = time.monotonic() - started_s
-    after = await _measured(connection, table)
-    assert row is not None, "an aggregate, or a plan, is one row"
-    measured = Measurement(
-        first_page=checkpoint.next.page,
-        last_page=max(checkpoint.next.page, found.end.page - (found.end.offset == 0)),
-        rows=0,
-        rows_unconverged=0,
-        rows_hot=after["rows_hot"] - before["rows_hot"],
-        wal_bytes=after["position"] - before["position"],
-        took_s=took_s,
-    )
-    return measured, row
-
-
-async def _measured(connection: Connection, table: Table) -> DictRow:
-    cursor = connection.cursor(row_factory=dict_row)
-    await cursor.execute(statement("work/read_batch_cost"), {"table_oid": table.identity.oid})
-    row = await cursor.fetchone()
-    assert row is not None, "a select without FROM has one row"
-    return row

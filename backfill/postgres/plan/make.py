@@ -1,45 +1,37 @@
-"""`backfill plan`: every check of a run, its SQL, its layout, and a batch measured and rolled back.
+"""`backfill plan`: every check of a run, its SQL, its layout, its rows to do, and batches measured and rolled back.
 
 The session is read-only but for what is rolled back.
 """
 
 from __future__ import annotations
 
+import random
+from dataclasses import replace
+
 from psycopg.sql import Composed
 
-from backfill.events.plan import Costs, ForecastInputs, Plan, forecast, image_ratio
+from backfill.events.plan import Costs, Plan, PlannedSql, PlannedTable, RowsToDo
+from backfill.events.wal_forecast import ForecastInputs, forecast
 from backfill.jobfile.job import Job
 from backfill.jobfile.load import JobFile
-from backfill.postgres.catalog import check_expressions
-from backfill.postgres.catalog import table as catalog_table
-from backfill.postgres.catalog.leaves import read_leaves
 from backfill.postgres.catalog.table_traits import traits_of
-from backfill.postgres.catalog.update_effects import check_effects, check_own_rows
 from backfill.postgres.mapping.row_mapper import RowMapper
 from backfill.postgres.monitor import read_signals
 from backfill.postgres.monitor.side_connection import replica_name
-from backfill.postgres.plan.dry_run import measure
-from backfill.postgres.plan.notices import (
-    about_batch,
-    about_functions,
-    about_others,
-    about_replicas,
-    about_settings,
-    about_table,
-    about_upkeep,
-)
-from backfill.postgres.plan.sample_layouts import read_layouts
+from backfill.postgres.plan import notices
+from backfill.postgres.plan.check import CheckedJob, check
+from backfill.postgres.plan.dry_run import DryRun
+from backfill.postgres.plan.indexes_touched import indexes_touched
+from backfill.postgres.plan.layout import read_layout
 from backfill.postgres.plan.statement_titles import titled
 from backfill.postgres.session.connection import Connection, connect, translated, worker_name
-from backfill.postgres.session.server import PAGE_BYTES, check_server, read_server
+from backfill.postgres.session.server import PAGE_BYTES
 from backfill.postgres.session.sql_files import statement
 from backfill.postgres.state.schema import read_state
-from backfill.postgres.statements.batch_parameters import Pass, Scope
-from backfill.postgres.statements.compose import Statements
-from backfill.postgres.statements.predicates import RowPredicates
-from backfill.postgres.work import compression
-from backfill.table.checkpoint import Layout, begin
-from backfill.table.definition import Table
+from backfill.postgres.work.row_sampler import sample_rows
+from backfill.table.checkpoint import WINDOW_PAGES, Layout, begin
+from backfill.table.row_map import row_map
+from backfill.table.row_sample import RowSample
 from backfill.throttle.conditions.registry import find_stop_conditions
 from backfill.throttle.conditions.replication import counted
 from backfill.throttle.signals import Signals
@@ -48,6 +40,8 @@ from backfill.throttle.state import ThrottleState
 LEAVES_TOLD = 20
 SAMPLES = 3
 SAMPLED_PAGES = 1000
+SEARCH_S = 5.0
+"""Rows to do are counted no longer; a table that is read in this time is counted whole."""
 
 
 async def make_plan(dsn: str, job_file: JobFile, *, measuring: bool = True) -> Plan:
@@ -64,117 +58,121 @@ async def make_plan(dsn: str, job_file: JobFile, *, measuring: bool = True) -> P
 async def _plan(connection: Connection, job_file: JobFile, *, measuring: bool) -> Plan:
     job = job_file.job
     await connection.set_read_only(True)
-    server = await read_server(connection)
-    check_server(server)
-    root = await catalog_table.read_table(connection, job_file, server.role)
-    support = await compression.read_support(connection, job, server)
-    compression.require_right(job_file, support)
-    async with connection.transaction(force_rollback=True):
-        await connection.execute("SET LOCAL transaction_read_only = off")  # EXPLAIN of an UPDATE asks for it
-        await check_effects(connection, job_file)
-        statements, table = await check_expressions.prepare(connection, job_file, root), root
-        listed = await read_leaves(connection, job_file, server.role)
-        largest = max(listed, key=lambda leaf: leaf.pages, default=None)
-        for leaf in listed:
-            if leaf.name != job.table and (leaf.differs or leaf is largest):
-                one = await catalog_table.read_table(connection, job_file, server.role, leaf.name)
-                prepared = await check_expressions.prepare(connection, job_file, one)
-                table, statements = (one, prepared) if leaf is largest else (table, statements)
-        await check_expressions.accept_sources(connection, job_file)
-        if listed:
-            await check_own_rows(connection, job_file, table, frozenset(str(leaf.name) for leaf in listed))
-        explained = await check_expressions.explain(
-            connection, statements.update[Scope.STRIPE, Pass.FIRST], statements.no_values
-        )
-        notices_of_others = await about_others(connection, job_file, table, statements)
-        searched = await check_expressions.nodes(connection, RowPredicates(job, table, foreseen=False).searching())
+    checked = await check(connection, job_file)
+    table, statements = checked.table, checked.statements
     signals = await read_signals.read_signals(
-        connection, table_oid=table.identity.oid, aurora=server.aurora, limits=job.throttle
+        connection, table_oid=table.identity.oid, aurora=checked.server.aurora, limits=job.throttle
     )
-    costs = Costs(unmeasured=_unmeasured(job, signals, table, measuring=measuring))
-    if not costs.unmeasured:
-        costs = await measure(connection, job, table, statements, support)
-    traits = traits_of(job, table, server)
-    layouts = await read_layouts(connection, job, table, statements, traits)
-    # Of several leaves the others are taken to be as the largest one.
-    leaves = sum(leaf.pages for leaf in listed) / table.pages if table.pages and listed else 1.0
-    rows_to_do = round(searched[0]["Plan Rows"] * leaves) if table.rows_estimated else None
+    sample, to_do = await _rows_to_do(connection, job, checked)
+    known = row_map(sample.leaf(str(table.name), table.pages).read, table.pages)
+    traits = traits_of(job, table, checked.server)
+    unmeasured = _unmeasured(checked, job, signals, measuring=measuring)
+    touched = () if unmeasured else await indexes_touched(connection, job, table, statements)
+    traits = replace(traits, indexed=(*traits.indexed, *touched))
+    layout = await read_layout(connection, job, table, statements, traits, known)  # before its pages are dirtied
+    costs = Costs(unmeasured=unmeasured)
+    if not unmeasured:
+        dry_run = DryRun(connection, job, table, statements, traits, checked.support)
+        costs = await dry_run.measure(known, sample.due.rows)
+    total_bytes, index_pages = await _sizes(connection, checked)
     rate_bytes_s = job.throttle.max_wal_rate_bytes_s
-    total_bytes = round(await _total_bytes(connection, table) * leaves)
-    checkpoint_bytes = min(traits.checkpoint_bytes, traits.checkpoint_s * rate_bytes_s)
-    ratio = image_ratio(costs.plain, costs.compressed)
-    ground = (
-        ForecastInputs(
-            rows=rows_to_do,
-            total_bytes=total_bytes,
-            checkpoint_bytes=checkpoint_bytes,
-            max_wal_rate_bytes_s=rate_bytes_s,
-        )
-        if rows_to_do is not None
-        else None
+    inputs = ForecastInputs(
+        rows=sample.due,
+        due_pages=sample.due_pages,
+        heap_pages=checked.pages,
+        window_rows=_window_rows(checked, sample),
+        table_rows=sample.rows.rows,
+        index_pages=index_pages,
+        indexes=table.indexes,
+        checkpoint_bytes=max(1.0, min(traits.checkpoint_bytes, traits.checkpoint_s * rate_bytes_s)),
+        max_wal_rate_bytes_s=rate_bytes_s,
+        image_ratio=costs.image_ratio,
+        compression=job.wal_compression,
+        images_paid=costs.images,
     )
-    notices = [
-        *about_batch(costs),
-        *about_table(job_file, table, statements),
-        *notices_of_others,
-        *await about_functions(connection, job_file),
-        *about_settings(connection.overridden),
-        *about_replicas(job_file, signals),
-        *about_upkeep(job_file, signals),
-    ]
-    state = await read_state(connection)
-    if not state.exists and not state.may_create:
-        notices.append("schema backfill is missing and this role may not create it: see backfill init --print")
     return Plan(
         job=job.name,
-        table=str(job.table),
-        pages=sum(leaf.pages for leaf in listed),
-        size_bytes=sum(leaf.pages for leaf in listed) * PAGE_BYTES,
-        rows_estimated=sum(leaf.rows_estimated for leaf in listed),
-        total_bytes=total_bytes,
-        rows_to_do=rows_to_do,
-        key=table.key,
+        table=_table(job, checked, sample, total_bytes),
+        to_do=to_do,
         foreseen=statements.foreseen,
         replicas=(
             *(one.name for one in signals.replicas if counted(job.throttle, one.name)),
             *map(replica_name, job.throttle.replicas.direct),
         ),
-        stripes=max((len(one.sizes) for one in layouts), default=1),
-        layouts=tuple(one.why for one in layouts),
+        layout=layout,
         costs=costs,
-        forecast=forecast(ground, costs.plain),
-        forecast_compressed=None if ratio is None else forecast(ground, costs.plain, ratio),
-        image_ratio=ratio,
+        forecast=None if to_do.estimate is None else forecast(inputs, costs.places),
         max_wal_rate_bytes_s=rate_bytes_s,
-        notices=tuple(notices),
-        samples=tuple(await _samples(connection, job_file, table, statements)),
-        statements=tuple((title, _text(connection, composed)) for title, composed in titled(statements)),
-        explained=explained,
-        shown=str(table.name),
-        leaf_count=len(listed),
-        leaves=tuple((str(leaf.name), leaf.pages * PAGE_BYTES) for leaf in listed[:LEAVES_TOLD]),
+        notices=tuple(await _notices(connection, job_file, checked, signals, costs, touched)),
+        samples=tuple(await _samples(connection, job_file, checked)),
+        sql=PlannedSql(
+            tuple((title, _text(connection, composed)) for title, composed in titled(statements)), checked.explained
+        ),
     )
 
 
-async def _samples(connection: Connection, job_file: JobFile, table: Table, statements: Statements) -> list[str]:
+async def _rows_to_do(connection: Connection, job: Job, checked: CheckedJob) -> tuple[RowSample, RowsToDo]:
+    """Return what was read of all leaves, and the rows to do by that; none if no chunk could be read."""
+    sample, error = await sample_rows(
+        connection,
+        job,
+        checked.table,
+        checked.leaves,
+        jitter=random.random(),  # noqa: S311 - it spreads reads
+        search_s=SEARCH_S,
+    )
+    why = str(error).splitlines()[0] if error else ""
+    known = sample.read or not sample.pages
+    return sample, RowsToDo(sample.due if known else None, sample.pages_read, sample.pages, why)
+
+
+def _window_rows(checked: CheckedJob, sample: RowSample) -> float:
+    """Return the rows to do of the window that a run begins with."""
+    for leaf in checked.leaves:
+        due = sample.leaf(str(leaf.name), leaf.pages).due.rows
+        if due:
+            return due * min(1.0, WINDOW_PAGES / max(1, leaf.pages))
+    return 0.0
+
+
+async def _sizes(connection: Connection, checked: CheckedJob) -> tuple[int, int]:
+    """Return the bytes of all leaves with their indexes, and the pages of these."""
+    oids = [leaf.identity.oid for leaf in checked.leaves]
+    with translated(connection):
+        cursor = await connection.execute(statement("plan/read_size"), {"oids": oids})
+        row = await cursor.fetchone()
+    assert row is not None, "an aggregate has one row"
+    return row[0], row[1]
+
+
+def _table(job: Job, checked: CheckedJob, sample: RowSample, total_bytes: int) -> PlannedTable:
+    leaves = checked.leaves
+    return PlannedTable(
+        name=str(job.table),
+        pages=checked.pages,
+        size_bytes=checked.pages * PAGE_BYTES,
+        total_bytes=total_bytes,
+        rows=sample.rows.rows if sample.read else sum(leaf.rows_estimated for leaf in leaves),
+        key=checked.table.key,
+        shown=str(checked.table.name),
+        leaf_count=len(leaves),
+        leaves=tuple((str(leaf.name), leaf.pages * PAGE_BYTES) for leaf in leaves[:LEAVES_TOLD]),
+    )
+
+
+async def _samples(connection: Connection, job_file: JobFile, checked: CheckedJob) -> list[str]:
     """Return what the job's function makes of a few rows near the table's beginning."""
     if job_file.job.python is None:
         return []
     mapper = RowMapper(job_file)
     try:
-        return await mapper.shown(connection, statements, begin(min(table.pages, SAMPLED_PAGES), Layout()), SAMPLES)
+        pages = min(checked.table.pages, SAMPLED_PAGES)
+        return await mapper.shown(connection, checked.statements, begin(pages, Layout()), SAMPLES)
     finally:
         await mapper.close()
 
 
-async def _total_bytes(connection: Connection, table: Table) -> int:
-    with translated(connection):
-        cursor = await connection.execute(statement("plan/read_size"), {"table_oid": table.identity.oid})
-        row = await cursor.fetchone()
-    return int(row[0]) if row and row[0] is not None else 0
-
-
-def _unmeasured(job: Job, signals: Signals, table: Table, *, measuring: bool) -> str:
+def _unmeasured(checked: CheckedJob, job: Job, signals: Signals, *, measuring: bool) -> str:
     """Return why no batch is measured: what would keep a run from its first batch does so here."""
     if not measuring:
         return "--no-measure was given"
@@ -182,8 +180,31 @@ def _unmeasured(job: Job, signals: Signals, table: Table, *, measuring: bool) ->
         return "its rows would have to go through the function first"
     limits = job.throttle
     found = find_stop_conditions(limits, signals, ThrottleState(expected=frozenset(limits.replicas.require)))
-    return str(found[0].reason) if found else "" if table.pages else "the table is empty"
+    return str(found[0].reason) if found else "" if checked.table.pages else "the table is empty"
 
 
-def _text(connection: Connection, statement: Composed) -> str:
-    return statement.as_string(connection).replace("%%", "%")
+async def _notices(
+    connection: Connection,
+    job_file: JobFile,
+    checked: CheckedJob,
+    signals: Signals,
+    costs: Costs,
+    touched: tuple[str, ...],
+) -> list[str]:
+    told = [
+        *notices.about_batch(costs),
+        *notices.about_table(job_file, checked.table, checked.statements, touched),
+        *checked.others,
+        *await notices.about_functions(connection, job_file),
+        *notices.about_settings(connection.overridden),
+        *notices.about_replicas(job_file, signals),
+        *notices.about_upkeep(job_file, signals),
+    ]
+    state = await read_state(connection)
+    if not state.exists and not state.may_create:
+        told.append("schema backfill is missing and this role may not create it: see backfill init --print")
+    return told
+
+
+def _text(connection: Connection, composed: Composed) -> str:
+    return composed.as_string(connection).replace("%%", "%")

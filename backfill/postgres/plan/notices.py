@@ -23,18 +23,17 @@ ROWS_READ_WHOLE = 10_000
 
 def about_batch(costs: Costs) -> list[str]:
     """Return what the measured batch shows of `where`."""
-    measured = costs.plain
-    if measured is None or not measured.rows_unconverged:
+    rows = costs.places[0].measured.rows if costs.places else 0
+    unconverged = costs.places[0].measured.rows_unconverged if costs.places else 0
+    if not unconverged:
         return []
-    if measured.rows_unconverged == measured.rows:
+    if unconverged == rows:
         return ["'where' stays true for every row of the measured batch: a run would roll back such a first batch"]
-    return [
-        f"'where' stays true for {measured.rows_unconverged:,} of {measured.rows:,} measured rows: they cannot converge"
-    ]
+    return [f"'where' stays true for {unconverged:,} of {rows:,} measured rows: they cannot converge"]
 
 
-def about_table(job_file: JobFile, table: Table, statements: Statements) -> list[str]:
-    """Return what there is to say of the table."""
+def about_table(job_file: JobFile, table: Table, statements: Statements, touched: tuple[str, ...] = ()) -> list[str]:
+    """Return what there is to say of the table; `touched` are indexed columns that a trigger changes."""
     notices = []
     assigned = {one.column for one in job_file.job.assignments}
     indexed = [column.name for column in table.columns if column.name in assigned and column.indexed]
@@ -43,12 +42,13 @@ def about_table(job_file: JobFile, table: Table, statements: Statements) -> list
     if table.before_update_triggers:
         names = ", ".join(table.before_update_triggers)
         notices.append(f"BEFORE UPDATE triggers run for every row and may change it: {names}")
+    if touched:
+        columns = ", ".join(touched)
+        notices.append(f"a BEFORE UPDATE trigger changes {columns}, which an index has: no update can be HOT")
     if not statements.foreseen:
         notices.append("which rows cannot converge is not foreseen: they are updated once in every pass")
     if not table.key:
         notices.append("the table has no primary key: samples are shown by row address")
-    if table.rows_estimated == 0 and table.pages > 0:
-        notices.append("the table was never analysed: its rows are not estimated")
     return notices
 
 

@@ -5,7 +5,7 @@ Between two statements of ours the session has our settings again, whatever a fu
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from psycopg import AsyncCursor
@@ -47,6 +47,21 @@ async def execute_as_role(
     if connection.info.transaction_status != TransactionStatus.IDLE:
         await take_our_settings(connection)
     return cursor
+
+
+async def execute_all_as_role(
+    connection: Connection, queries: Iterable[tuple[Composed, Parameters]]
+) -> list[AsyncCursor[TupleRow]]:
+    """Execute several such statements in one round trip."""
+    cursors = []
+    async with connection.pipeline():
+        await take_role_settings(connection)
+        for query, parameters in queries:
+            cursors.append(connection.cursor())
+            await cursors[-1].execute(query, parameters)
+    if connection.info.transaction_status != TransactionStatus.IDLE:
+        await take_our_settings(connection)
+    return cursors
 
 
 async def _change(connection: Connection, settings: Mapping[str, str], *, local: bool) -> None:

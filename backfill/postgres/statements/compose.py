@@ -12,6 +12,7 @@ from backfill.postgres.statements.fragments import cast_of, range_of, residue_of
 from backfill.postgres.statements.function_values import FunctionValues
 from backfill.postgres.statements.page_profile import compose_profile
 from backfill.postgres.statements.predicates import RowPredicates
+from backfill.postgres.statements.row_sample import compose_row_sample
 from backfill.postgres.statements.row_statements import (
     addresses_of,
     compose_find_rejected,
@@ -19,7 +20,13 @@ from backfill.postgres.statements.row_statements import (
     compose_still_matching,
     compose_values,
 )
-from backfill.postgres.statements.update import compose_sample_after, compose_sample_before, compose_update
+from backfill.postgres.statements.update import (
+    compose_indexed_after,
+    compose_indexed_before,
+    compose_sample_after,
+    compose_sample_before,
+    compose_update,
+)
 from backfill.postgres.statements.verification import compose_proof
 from backfill.table.definition import Table
 from backfill.table.sparse_rows import TIDS_MAX
@@ -39,6 +46,7 @@ class Statements:
 
     foreseen: bool
     profile: Composed
+    row_sample: Composed
     count: Mapping[Pass, Composed]
     find: Mapping[tuple[Scope, Pass], Composed]
     update: Mapping[tuple[Scope, Pass], Composed]
@@ -46,6 +54,8 @@ class Statements:
     verify_piece: Composed
     sample_before: Composed
     sample_after: Composed
+    indexed_before: Composed | None = None
+    indexed_after: Composed | None = None
     row_key: Composed
     find_rejected: Composed
     still_matching: Composed
@@ -63,6 +73,7 @@ class Statements:
     def named(self) -> Iterator[tuple[str, Composed]]:
         """Yield each statement with its name, for a person to read."""
         yield "profile", self.profile
+        yield "row_sample", self.row_sample
         for which_pass, statement in self.count.items():
             yield f"count, {which_pass}", statement
         for (scope, which_pass), statement in self.find.items():
@@ -72,6 +83,9 @@ class Statements:
         samples = ("sample_before", "sample_after", "row_key", "find_rejected", "still_matching")
         for name in ("verify", "verify_piece", *samples):
             yield name, getattr(self, name)
+        if self.indexed_before is not None and self.indexed_after is not None:
+            yield "indexed_before", self.indexed_before
+            yield "indexed_after", self.indexed_after
         if self.row_values is not None:
             yield "row_values", self.row_values
         for scope, statement in self.find_inputs.items():
@@ -88,9 +102,11 @@ def compose(predicates: RowPredicates, *, stable: bool = True, mapped: FunctionV
         Scope.ADDRESSES: addresses_of(predicates),
     }
     passes = (Pass.FIRST, Pass.LATER)
+    watched = predicates.table.before_update_triggers and predicates.table.columns_indexed and mapped is None
     return Statements(
         foreseen=predicates.foreseen,
         profile=compose_profile(predicates, stable=stable and mapped is None),
+        row_sample=compose_row_sample(predicates),
         count={one: _count(predicates, again=one is Pass.LATER) for one in passes},
         find={
             # One stripe is searched for a row that was refused, perhaps for what `set` makes of it: `set` is not asked.
@@ -109,6 +125,8 @@ def compose(predicates: RowPredicates, *, stable: bool = True, mapped: FunctionV
         verify_piece=compose_proof(predicates, piece=True),
         sample_before=compose_sample_before(predicates),
         sample_after=compose_sample_after(predicates, mapped),
+        indexed_before=compose_indexed_before(predicates) if watched else None,
+        indexed_after=compose_indexed_after(predicates) if watched else None,
         row_key=compose_key(predicates),
         find_rejected=compose_find_rejected(predicates),
         still_matching=compose_still_matching(predicates),

@@ -82,10 +82,6 @@ class RowPredicates:
             expression(self.job.where) if self.alone else self._holds(),
         )
 
-    def searching(self) -> Composed:
-        """Return a select of the rows to do, whose plan estimates how many there are."""
-        return SQL("SELECT FROM {} WHERE {}").format(target_of(self.table), self.found(again=False))
-
     def partnering(self) -> Composed:
         """Return a select from which the server leaves the join out when no row can have two partners."""
         assert self.job.using is not None, "no table is joined"

@@ -18,6 +18,7 @@ from backfill.postgres.statements.fragments import (
     verbatim,
 )
 from backfill.postgres.statements.predicates import RowPredicates
+from backfill.table.definition import Table
 
 EQUAL = "OPERATOR(pg_catalog.=)"
 
@@ -25,6 +26,11 @@ EQUAL = "OPERATOR(pg_catalog.=)"
 def addresses_of(predicates: RowPredicates) -> Composed:
     """Return the condition of the rows at many addresses."""
     return SQL("{}.ctid OPERATOR(pg_catalog.=) ANY ({})").format(row_of(predicates.table), cast_of("tids", "tid[]"))
+
+
+def lock_rows_of(table: Table) -> Composed:
+    """Return what a read of rows ends with that locks them as an UPDATE does."""
+    return SQL("\nFOR NO KEY UPDATE OF {}").format(row_of(table))
 
 
 def compose_key(predicates: RowPredicates) -> Composed:

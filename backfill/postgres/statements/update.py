@@ -72,6 +72,33 @@ def compose_sample_after(predicates: RowPredicates, mapped: FunctionValues | Non
     )
 
 
+def compose_indexed_before(predicates: RowPredicates) -> Composed:
+    """Return the read of one row of a range: its address, and its indexed columns as texts."""
+    table = predicates.table
+    return SQL("SELECT {}.ctid::pg_catalog.text, {}\nFROM {}\nWHERE {} AND {}\nLIMIT 1").format(
+        row_of(table), _indexed(predicates), target_of(table), range_of(table), predicates.found(again=False)
+    )
+
+
+def compose_indexed_after(predicates: RowPredicates) -> Composed:
+    """Return the UPDATE of that row, which returns these columns as they are then."""
+    return SQL("UPDATE {} SET {}{}\nWHERE {} AND {}\nRETURNING {}").format(
+        target_of(predicates.table),
+        _assignments(predicates, None),
+        _source(predicates, None),
+        address_of(predicates.table),
+        predicates.fillable(again=False),
+        _indexed(predicates),
+    )
+
+
+def _indexed(predicates: RowPredicates) -> Composed:
+    return SQL(", ").join(
+        SQL("{}.{}::pg_catalog.text").format(row_of(predicates.table), name_of(column.name))
+        for column in predicates.table.columns_indexed
+    )
+
+
 def _assignments(predicates: RowPredicates, mapped: FunctionValues | None) -> Composed:
     """Return what stands behind SET."""
     return SQL(", ").join(

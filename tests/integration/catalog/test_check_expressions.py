@@ -186,7 +186,7 @@ async def test_only_what_the_row_itself_says_is_foreseen(users: Database, where:
     assert statements.foreseen is foreseen
     plan = await make_plan(users.dsn, job)
     assert plan.foreseen is foreseen
-    assert "Tid Range Scan" in plan.explained or "Seq Scan" in plan.explained
+    assert "Tid Range Scan" in plan.sql.explained or "Seq Scan" in plan.sql.explained
 
 
 async def test_a_row_that_the_server_changes_is_not_foreseen(users: Database):

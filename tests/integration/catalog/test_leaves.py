@@ -243,10 +243,10 @@ async def test_a_table_without_any_partition_is_done_at_once(empty: Database):
 async def test_a_plan_lists_the_leaves_and_shows_the_largest_one(empty: Database):
     partitioned(empty, *ranges(3)[:2], "users_2 partition of users for values from (2001) to (5001)", rows=5000)
     plan = await make_plan(empty.dsn, job_file())
-    assert [name for name, _ in plan.leaves] == ["public.users_0", "public.users_1", "public.users_2"]
-    assert (plan.table, plan.leaf_count) == ("public.users", 3)
-    assert plan.size_bytes == sum(size for _, size in plan.leaves) > 0
-    assert 'ONLY "public"."users_2" AS "users"' in dict(plan.statements)[plan.statements[0][0]]
+    assert [name for name, _ in plan.table.leaves] == ["public.users_0", "public.users_1", "public.users_2"]
+    assert (plan.table.name, plan.table.leaf_count) == ("public.users", 3)
+    assert plan.table.size_bytes == sum(size for _, size in plan.table.leaves) > 0
+    assert 'ONLY "public"."users_2" AS "users"' in dict(plan.sql.statements)[plan.sql.statements[0][0]]
 
 
 async def test_a_leaf_is_read_by_its_row_addresses(empty: Database):

@@ -30,6 +30,7 @@ from tests.integration.jobs import (
 pytestmark = pytest.mark.anyio
 
 NOT_BY_RANGE = {
+    "row_sample": "it reads a range twice",
     "row_key": "it names one row",
     "row_values": "it reads one row",
     "find_rejected": "it finds one row by its key",
@@ -129,6 +130,13 @@ def users(bare: Server) -> Iterator[Database]:
     assert database.query("select pg_relation_size('users') / 8192 > 800") == [(True,)]
     yield database
     drop_database(database)
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_a_sample_reads_its_range_alone(users: Database, mode: str):
+    async with connected(users.dsn, job_file()) as connection:
+        plan = await plan_of(connection, job_file(), "row_sample", RANGE, mode)
+    assert of(plan, "users") == ["Tid Range Scan"] * 2
 
 
 @pytest.mark.parametrize("mode", MODES)

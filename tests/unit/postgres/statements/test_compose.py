@@ -35,6 +35,20 @@ def table(name: TableName, columns: dict[str, str], key: tuple[str, ...], alias:
     )
 
 
+TOUCHED = Table(
+    name=TableName("public", "users"),
+    identity=TableIdentity(16385, 16385, 1),
+    pages=100,
+    rows_estimated=6000,
+    columns=(
+        Column(name="id", type="bigint", generated=False, indexed=True),
+        Column(name="changed_at", type="timestamptz", generated=False, indexed=True),
+        Column(name="username", type="text", generated=False, indexed=False),
+        Column(name="handle", type="text", generated=False, indexed=False),
+    ),
+    key=("id",),
+    before_update_triggers=("touch",),
+)
 USERS = {"id": "bigint", "username": "text", "handle": "character varying(63)"}
 ODD = TableName('We.ird "Schema"', "Tä%ble.%s %(low)s")
 
@@ -87,6 +101,7 @@ def _cases() -> dict[str, RowPredicates]:
         "joined_not_foreseen": RowPredicates(joined, table(users, USERS, ("id",)), foreseen=False),
         "joined_condition": RowPredicates(condition, table(users, USERS, ("id",)), foreseen=True, alone=False),
         "joined_condition_not_foreseen": RowPredicates(condition, table(users, USERS, ()), foreseen=False, alone=False),
+        "trigger": RowPredicates(factories.job(), TOUCHED, foreseen=False),
         "python": RowPredicates(python, table(users, USERS, ("id",)), foreseen=False),
         "python_odd_names": RowPredicates(python_odd, python_odd_table, foreseen=False),
         "joined_itself": RowPredicates(itself, table(users, USERS, ("id",)), foreseen=True),

@@ -1,0 +1,77 @@
+"""Every check of a run before its first batch, and what it learns of the table; what a run would raise is raised."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from backfill.jobfile.load import JobFile
+from backfill.postgres.catalog import check_expressions
+from backfill.postgres.catalog import table as catalog_table
+from backfill.postgres.catalog.leaves import CatalogLeaf, read_leaves
+from backfill.postgres.catalog.update_effects import check_effects, check_own_rows
+from backfill.postgres.plan.notices import about_others
+from backfill.postgres.session.connection import Connection
+from backfill.postgres.session.server import ServerFacts, check_server, read_server
+from backfill.postgres.statements.batch_parameters import Pass, Scope
+from backfill.postgres.statements.compose import Statements
+from backfill.postgres.work import compression
+from backfill.table.definition import Table
+from backfill.values.compression_support import ServerSupport
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckedJob:
+    """A job that a run would begin. `table` is the largest of the `leaves`, and the statements are its own.
+
+    `explained` is the server's plan of a batch; `others` is what there is to say of other tables.
+    """
+
+    server: ServerFacts
+    support: ServerSupport
+    table: Table
+    statements: Statements
+    leaves: tuple[CatalogLeaf, ...]
+    explained: str
+    others: tuple[str, ...]
+
+    @property
+    def pages(self) -> int:
+        """Pages of all leaves."""
+        return sum(leaf.pages for leaf in self.leaves)
+
+
+async def check(connection: Connection, job_file: JobFile) -> CheckedJob:
+    """Return what was found; raise what a run would raise."""
+    job = job_file.job
+    server = await read_server(connection)
+    check_server(server)
+    table = await catalog_table.read_table(connection, job_file, server.role)
+    support = await compression.read_support(connection, job, server)
+    compression.require_right(job_file, support)
+    async with connection.transaction(force_rollback=True):
+        await connection.execute("SET LOCAL transaction_read_only = off")  # EXPLAIN of an UPDATE asks for it
+        await check_effects(connection, job_file)
+        statements = await check_expressions.prepare(connection, job_file, table)
+        leaves = await read_leaves(connection, job_file, server.role)
+        largest = max(leaves, key=lambda leaf: leaf.pages, default=None)
+        for leaf in leaves:
+            if leaf.name != job.table and (leaf.differs or leaf is largest):
+                one = await catalog_table.read_table(connection, job_file, server.role, leaf.name)
+                prepared = await check_expressions.prepare(connection, job_file, one)
+                table, statements = (one, prepared) if leaf is largest else (table, statements)
+        await check_expressions.accept_sources(connection, job_file)
+        if leaves:
+            await check_own_rows(connection, job_file, table, frozenset(str(leaf.name) for leaf in leaves))
+        explained = await check_expressions.explain(
+            connection, statements.update[Scope.STRIPE, Pass.FIRST], statements.no_values
+        )
+        others = await about_others(connection, job_file, table, statements)
+    return CheckedJob(
+        server=server,
+        support=support,
+        table=table,
+        statements=statements,
+        leaves=leaves,
+        explained=explained,
+        others=tuple(others),
+    )

@@ -1,0 +1,63 @@
+"""Counts rows to do in chunks of pages all over the leaves of a table, for as long as there is time."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+from psycopg.sql import Composed
+
+from backfill.jobfile.job import Job
+from backfill.postgres.catalog.leaves import CatalogLeaf
+from backfill.postgres.session.connection import Connection, translated
+from backfill.postgres.session.role_settings import execute_all_as_role
+from backfill.postgres.statements.predicates import RowPredicates
+from backfill.postgres.statements.row_sample import compose_row_sample
+from backfill.table.checkpoint import Tid
+from backfill.table.definition import Table
+from backfill.table.row_sample import Chunk, ReadChunk, RowSample, chunks_to_read
+from backfill.values.errors import StatementRefused
+
+ROUND_TRIP_S = 0.25
+"""Chunks that take so long together are read in one round trip, so that time is looked at often enough."""
+AT_ONCE_MAX = 64
+
+
+async def sample_rows(
+    connection: Connection, job: Job, table: Table, leaves: tuple[CatalogLeaf, ...], *, jitter: float, search_s: float
+) -> tuple[RowSample, StatementRefused | None]:
+    """Return what was counted of the leaves in `search_s`, and the error that ended it, None if none did.
+
+    `table` is one of the leaves, or the table above them: they have the names of their columns in common.
+    """
+    queries = {str(leaf.name): _query(job, table, leaf, several=len(leaves) > 1) for leaf in leaves}
+    chunks = chunks_to_read(((str(leaf.name), leaf.pages) for leaf in leaves), jitter)
+    pages, read = sum(leaf.pages for leaf in leaves), list[ReadChunk]()
+    until_s, at_once = time.monotonic() + search_s, 1
+    while len(read) < len(chunks) and time.monotonic() < until_s:
+        group, began_s = chunks[len(read) : len(read) + at_once], time.monotonic()
+        try:
+            read += await _count(connection, queries, group)
+        except StatementRefused as error:
+            return RowSample(pages, tuple(read)), error
+        took_s = max(1e-4, time.monotonic() - began_s)
+        at_once = max(1, min(AT_ONCE_MAX, int(len(group) * ROUND_TRIP_S / took_s)))
+    return RowSample(pages, tuple(read)), None
+
+
+async def _count(connection: Connection, queries: dict[str, Composed], chunks: tuple[Chunk, ...]) -> list[ReadChunk]:
+    asked = [
+        (queries[one.leaf], {"low": str(Tid(one.first)), "high": str(Tid(one.first + one.pages))}) for one in chunks
+    ]
+    with translated(connection):
+        found = []
+        for chunk, cursor in zip(chunks, await execute_all_as_role(connection, asked), strict=True):
+            row = await cursor.fetchone()
+            assert row is not None, "a select without FROM has one row"
+            found.append(ReadChunk(chunk, *row))
+    return found
+
+
+def _query(job: Job, table: Table, leaf: CatalogLeaf, *, several: bool) -> Composed:
+    alias = job.table.name if several or leaf.name != job.table else table.alias
+    return compose_row_sample(RowPredicates(job, replace(table, name=leaf.name, alias=alias), foreseen=False))
