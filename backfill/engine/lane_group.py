@@ -11,8 +11,8 @@ import anyio
 from backfill.engine.ports import Runtime
 from backfill.table.batch import Committed
 from backfill.table.checkpoint import Checkpoint
+from backfill.table.estimate.progress import Progress
 from backfill.table.leaves import SAMPLES_KEPT, LeafPlace, Totals
-from backfill.table.progress import Progress
 
 SLEEP_SLICE_S = 0.25
 """A lane that sleeps checks this often whether another one has failed."""

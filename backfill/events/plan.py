@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from backfill.events.wal_forecast import Forecast, Measurement, Place
-from backfill.table.row_sample import RowEstimate
+from backfill.events.measurement import Measurement, Place
+from backfill.events.wal_forecast import Forecast
+from backfill.table.estimate.row_sample import RowEstimate
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,9 @@ from backfill.values.exit_codes import ExitCode, exit_codes
 from backfill.values.units import format_duration, format_rate, format_size
 
 if TYPE_CHECKING:
+    from backfill.events.measurement import Measurement
     from backfill.events.plan import Costs, Plan, PlannedTable, RowsToDo
-    from backfill.events.wal_forecast import Forecast, Measurement
+    from backfill.events.wal_forecast import Forecast
 
 EPILOG = epilog(
     "Next: backfill run JOB.yaml",

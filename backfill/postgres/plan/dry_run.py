@@ -11,8 +11,9 @@ from typing import Any
 from psycopg.rows import DictRow, dict_row
 from psycopg.sql import SQL, Composed
 
+from backfill.events.measurement import Measurement, Place, heap_image_bytes
 from backfill.events.plan import Costs
-from backfill.events.wal_forecast import COMPRESSED_SHARE, Measurement, Place, heap_image_bytes, image_ratio
+from backfill.events.wal_forecast import COMPRESSED_SHARE, image_ratio
 from backfill.jobfile.job import Job
 from backfill.postgres.catalog.check_expressions import below
 from backfill.postgres.plan.layout import layout_of, window_at
@@ -27,7 +28,7 @@ from backfill.postgres.work.compression import compress
 from backfill.postgres.work.reads import find_rows, read_page_profile
 from backfill.table.checkpoint import Tid
 from backfill.table.definition import Table
-from backfill.table.row_map import RowMap
+from backfill.table.estimate.row_map import RowMap
 from backfill.table.stripe_plan import PageProfile
 from backfill.table.window_layout import TableTraits
 from backfill.values.compression_support import ServerSupport

@@ -11,7 +11,7 @@ from backfill.postgres.statements.compose import Statements
 from backfill.postgres.work.reads import read_page_profile
 from backfill.table.checkpoint import Checkpoint, Layout, begin, lay_out
 from backfill.table.definition import Table
-from backfill.table.row_map import RowMap
+from backfill.table.estimate.row_map import RowMap
 from backfill.table.stripe_plan import PageProfile
 from backfill.table.window_layout import StripeHistory, TableTraits, choose_layout
 from backfill.throttle.row_cost import WAL_BYTES_PRIOR

@@ -14,6 +14,7 @@ from backfill.events.plan import Costs, Plan, PlannedSql, PlannedTable, RowsToDo
 from backfill.events.wal_forecast import ForecastInputs, forecast
 from backfill.jobfile.job import Job
 from backfill.jobfile.load import JobFile
+from backfill.postgres.catalog.row_sampler import sample_rows
 from backfill.postgres.catalog.table_traits import traits_of
 from backfill.postgres.mapping.row_mapper import RowMapper
 from backfill.postgres.monitor import read_signals
@@ -28,10 +29,9 @@ from backfill.postgres.session.connection import Connection, connect, translated
 from backfill.postgres.session.server import PAGE_BYTES
 from backfill.postgres.session.sql_files import statement
 from backfill.postgres.state.schema import read_state
-from backfill.postgres.work.row_sampler import sample_rows
 from backfill.table.checkpoint import WINDOW_PAGES, Layout, begin
-from backfill.table.row_map import row_map
-from backfill.table.row_sample import RowSample
+from backfill.table.estimate.row_map import row_map
+from backfill.table.estimate.row_sample import RowSample
 from backfill.throttle.conditions.registry import find_stop_conditions
 from backfill.throttle.conditions.replication import counted
 from backfill.throttle.signals import Signals

@@ -12,7 +12,7 @@ import pytest
 from backfill.events.plan import Plan
 from backfill.postgres.plan.dry_run import PLACES, ROWS_MAX
 from backfill.postgres.plan.make import make_plan
-from backfill.table.row_sample import RowEstimate
+from backfill.table.estimate.row_sample import RowEstimate
 from tests.fixtures_postgres import Database
 from tests.integration.jobs import job_file, make_users, run_sql
 

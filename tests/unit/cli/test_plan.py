@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backfill.cli.commands.plan import plan_text, rows_text
+from backfill.events.measurement import Measurement, Place
 from backfill.events.plan import Costs, Plan, PlannedLayout, PlannedSql, PlannedTable, RowsToDo
-from backfill.events.wal_forecast import Forecast, Measurement, Place
-from backfill.table.row_sample import RowEstimate
+from backfill.events.wal_forecast import Forecast
+from backfill.table.estimate.row_sample import RowEstimate
 
 MB = 1024 * 1024
 PLAIN = Measurement(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
 from backfill.table.checkpoint import Checkpoint
-from backfill.table.row_sample import ReadChunk
+from backfill.table.estimate.row_sample import ReadChunk
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backfill.table.progress import SPACING_S, SPAN_MIN_S, SPAN_S, Progress
+from backfill.table.estimate.progress import SPACING_S, SPAN_MIN_S, SPAN_S, Progress
 
 
 def steady(seconds: int, *, per_s: float = 0.001) -> Progress:

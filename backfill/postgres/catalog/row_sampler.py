@@ -15,7 +15,7 @@ from backfill.postgres.statements.predicates import RowPredicates
 from backfill.postgres.statements.row_sample import compose_row_sample
 from backfill.table.checkpoint import Tid
 from backfill.table.definition import Table
-from backfill.table.row_sample import Chunk, ReadChunk, RowSample, chunks_to_read
+from backfill.table.estimate.row_sample import Chunk, ReadChunk, RowSample, chunks_to_read
 from backfill.values.errors import StatementRefused
 
 ROUND_TRIP_S = 0.25

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backfill.table.checkpoint import Checkpoint, Layout, Tid, advance, begin, skip_to_last_stripe
-from backfill.table.row_map import RowMap, even_map, row_map, rows_ahead
-from backfill.table.row_sample import Chunk, ReadChunk
+from backfill.table.estimate.row_map import RowMap, even_map, row_map, rows_ahead
+from backfill.table.estimate.row_sample import Chunk, ReadChunk
 
 STRIPES = Layout((2, 3, 5), 40)
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backfill.table.row_sample import STRATA, WHOLE_PAGES, Chunk, ReadChunk, RowSample, chunks_to_read
+from backfill.table.estimate.row_sample import STRATA, WHOLE_PAGES, Chunk, ReadChunk, RowSample, chunks_to_read
 
 ROWS_A_PAGE = 60
 SIZES = st.lists(st.integers(0, 100_000), min_size=1, max_size=5)
