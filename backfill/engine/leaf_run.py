@@ -97,7 +97,7 @@ class LeafRun:
     async def _begin(self, checkpoints: tuple[Checkpoint, ...]) -> None:
         self._group.move(checkpoints)
         rejected = await self._retry_loop.run(self._session.read_rejected)
-        known = frozenset(one.tid for one in rejected)
+        known = frozenset(row.tid for row in rejected)
         for lane, checkpoint in zip(self._lanes, checkpoints, strict=True):
             lane.begin(checkpoint, known)
 
