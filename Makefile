@@ -44,11 +44,12 @@ test-docker: $(STAMPS)/dev ## what is marked docker, on servers in containers of
 check: lint ## lint, types, direction of imports, unit tests, simulation
 	$(BIN)/python -m pytest -q -n 2 tests/unit tests/sim
 
-lint: $(STAMPS)/dev ## lint, types, direction of imports
+lint: $(STAMPS)/dev ## lint, types, direction of imports, the size of the rooms
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache --no-logo
+	$(BIN)/python -m tests.house
 
 bench: $(STAMPS)/dev ## the engine against others, hours (ROWS=300000); QUICK=--quick: small tables, 2 minutes
 	$(BIN)/python -m bench.engine --rows $(ROWS) $(or $(QUICK),--svg docs/engine.svg)

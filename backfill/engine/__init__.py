@@ -9,7 +9,7 @@
     upkeep/        vacuum and compression alongside the batches
     retry_loop     the one interpreter of what a refused statement means
 
-It knows the protocols in `ports` and pure values; it imports no driver, no clock and no sink. A new step of the loop is
-a module that `Lane` calls. A new question to the database is a method of a session in `ports`, with a check in
-`tests/session_contract.py` that the fake and the real session both keep.
+It knows the protocols in `ports` and pure values; it imports no driver, no clock and no sink. To add a step
+of the loop: a module that `Lane` calls. To add a question to the database: a method of a session in `ports`, with a
+check in `tests/session_contract.py` that the fake and the real session both keep.
 """

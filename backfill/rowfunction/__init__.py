@@ -1,4 +1,6 @@
 """A job's Python function in a process of its own: `process` is our side, `child` and `call` are the function's side.
 
 They exchange the frames of `protocol`. Nothing that the function does can block or end the worker. May import `values`.
+
+Imports nothing else of ours. To add a message: a frame in `protocol`, sent by `process` and answered by `child`.
 """

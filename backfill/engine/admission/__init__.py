@@ -2,6 +2,8 @@
 
 `control` is the loop; beside it stand what it keeps for others: the limits that hold now (`limits`), the events of
 readings (`readings`) and the reason that `status` shows (`wait_persistence`). The law itself is pure and lives in
-`backfill.throttle`: a new reason to wait is a condition there, and nothing changes here.
-May be imported by the lanes and by whoever starts a run; imports ports, events and pure packages only.
+`backfill.throttle`.
+
+To add a reason to wait: a condition in `throttle/conditions`; nothing changes here. May be imported by the lanes and by
+whoever starts a run; imports ports, events and pure packages only.
 """

@@ -2,5 +2,6 @@
 
 `reduce` turns events into a `TerminalState`; `layout` draws it from gauges, sparklines and fields; `activity` says in a
 word and a sentence what the worker does. All of it is pure except `live` and `line_output`. Imports rich.
-To show one more thing: a field in `summary_fields`, or a block of lines in `layout.render`.
+
+To add something to show: a field in `summary_fields`, or a block of lines in `layout.render`.
 """
