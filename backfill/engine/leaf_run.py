@@ -14,7 +14,8 @@ from backfill.events.throttle import WaitStarted
 from backfill.retry.sqlstate import Blame
 from backfill.table.batch import Verification, with_counts
 from backfill.table.checkpoint import Checkpoint
-from backfill.table.pass_progress import PASSES_MAX, PassProgress, Verdict, unreached
+from backfill.table.pass_progress import PASSES_MAX, PassProgress, Verdict, counted
+from backfill.table.unconverged_xids import is_full
 from backfill.throttle.wait_reason import WaitReason
 from backfill.values.errors import BackfillError, StatementRefused, TableRewritten
 
@@ -62,11 +63,10 @@ class LeafRun:
             rows = sum(checkpoint.rows_pass for checkpoint in self._group.checkpoints)
             self._record(PassDone(self._job, self._group.checkpoints[0].pass_number, rows))
             verification = await self.verify()
-            progress, verdict = progress.after(rows, verification)
-            if verdict is Verdict.DONE:
-                return verification
-            if verdict is Verdict.UNREACHED:
-                return unreached(verification)
+            forgetful = is_full(self._group.checkpoints)
+            progress, verdict = progress.after(rows, verification, forgetful=forgetful)
+            if verdict in (Verdict.DONE, Verdict.UNREACHED, Verdict.UNTOLD):
+                return counted(verification, verdict)
             await self._new_pass()
         raise BackfillError(
             f"rows matching 'where' still appear after {PASSES_MAX} passes that left no fewer of them: whoever writes"

@@ -29,6 +29,7 @@ def _cause(job: Job, found: Verification, stuck: int) -> str:
     """Return why rows cannot converge: one reason for all, or how many have which."""
     reasons = [
         (found.rows_without_partner if job.using else 0, f"have no partner in {job.using.table if job.using else ''}"),
+        (found.rows_untold, "match still, and which of them the job has updated before is no longer known"),
         (found.rows_unreached, "are reached by no UPDATE (a trigger suppresses it, or they change meanwhile)"),
     ]
     told = [(rows, why) for rows, why in reasons if rows]

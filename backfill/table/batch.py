@@ -45,6 +45,7 @@ class Committed:
     samples: tuple[str, ...]
     blocked_sessions: int = 0
     compression_refused: bool = False
+    returning: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +115,7 @@ class Verification:
     rows_rejected: int = 0
     rejected: tuple[str, ...] = ()
     rows_unreached: int = 0
+    rows_untold: int = 0
 
     @classmethod
     def none(cls) -> Verification:

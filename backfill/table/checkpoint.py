@@ -51,6 +51,7 @@ class Layout:
 class Checkpoint:
     """The checkpoint of a lane: everything before `next` in this stripe of this window of this pass is done.
 
+    `unconverged_xids` are the lane's last transactions that left rows matching.
     `window_end` and `end_page` are exclusive. `rows_converged_pass` counts the updates of this pass that made
     `where` false. `epoch` and `sequence` fence: a batch commits only where both are still the same.
     """
@@ -69,6 +70,7 @@ class Checkpoint:
     rows_converged_pass: int = 0
     rows_total: int = 0
     rows_unconverged: int = 0
+    unconverged_xids: tuple[int, ...] = ()
     wal_bytes: int = 0
     epoch: int = 0
     sequence: int = 0
@@ -172,6 +174,7 @@ def begin_lanes(pages: int, lanes: int, before: tuple[Checkpoint, ...]) -> tuple
             kept[0],
             rows_total=kept[0].rows_total + gone.rows_total,
             rows_unconverged=kept[0].rows_unconverged + gone.rows_unconverged,
+            unconverged_xids=(*kept[0].unconverged_xids, *gone.unconverged_xids),
             wal_bytes=kept[0].wal_bytes + gone.wal_bytes,
         )
     epoch = max(checkpoint.epoch for checkpoint in kept)

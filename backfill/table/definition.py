@@ -39,6 +39,8 @@ class Table:
 
     `pages` is its size now; `rows_estimated` is the planner's, 0 when never analysed. `alias` is what expressions
     call a row where several tables are filled: the name of the job's table; None where that is this one's own.
+    `row_update_triggers` fire for each row, before or after it. `deferrable` are constraints and constraint triggers
+    that may be checked behind the UPDATE.
     `key_operators` are the equality operators of the key's columns, with their schemas; PostgreSQL's own if empty.
     """
 
@@ -52,6 +54,8 @@ class Table:
     indexes: int = 0
     alias: str | None = None
     key_operators: tuple[str, ...] = ()
+    row_update_triggers: tuple[str, ...] = ()
+    deferrable: tuple[str, ...] = ()
 
     @property
     def foreseeable(self) -> bool:

@@ -114,6 +114,7 @@ def combined(proofs: Iterable[Verification]) -> Verification:
             rows_without_partner=total.rows_without_partner + proof.rows_without_partner,
             rows_rejected=total.rows_rejected + proof.rows_rejected,
             rows_unreached=total.rows_unreached + proof.rows_unreached,
+            rows_untold=total.rows_untold + proof.rows_untold,
             rejected=(*total.rejected, *proof.rejected)[:SAMPLES_KEPT],
         )
     return total

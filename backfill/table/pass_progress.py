@@ -21,6 +21,7 @@ class Verdict(Enum):
 
     DONE = "done"  # whatever is left cannot converge, or is rejected
     UNREACHED = "unreached"  # no UPDATE reaches the rows that are left
+    UNTOLD = "untold"  # which of the rows that are left were updated before is no longer known
     GO_ON = "go on"
     GIVE_UP = "give up"
 
@@ -34,11 +35,16 @@ class PassProgress:
     untouched: bool = False
     counted: int = 0
 
-    def after(self, rows: int, found: Verification) -> tuple[PassProgress, Verdict]:
-        """Return what to remember after a pass that updated so many rows and its final read, and what follows."""
+    def after(self, rows: int, found: Verification, *, forgetful: bool = False) -> tuple[PassProgress, Verdict]:
+        """Return what to remember after a pass that updated so many rows and its final read, and what follows.
+
+        `forgetful`: another pass might update a row a second time that a transaction of ours has left matching.
+        """
         fillable = found.rows_fillable
         if fillable == 0:
             return self, Verdict.DONE
+        if forgetful:
+            return self, Verdict.UNTOLD
         if rows == 0 and self.untouched and fillable == self.fillable:
             return self, Verdict.UNREACHED
         fewer = self.fillable is not None and fillable < self.fillable
@@ -47,8 +53,12 @@ class PassProgress:
         return now, Verdict.GIVE_UP if now.counted >= PASSES_MAX else Verdict.GO_ON
 
 
-def unreached(found: Verification) -> Verification:
-    """Return it with the rows that no UPDATE reaches among those that cannot converge."""
+def counted(found: Verification, verdict: Verdict) -> Verification:
+    """Return it with the rows that no further pass is for among those that cannot converge."""
+    rows = found.rows_fillable
     return replace(
-        found, rows_unreached=found.rows_fillable, rows_unconverged=(found.rows_unconverged or 0) + found.rows_fillable
+        found,
+        rows_unconverged=(found.rows_unconverged or 0) + rows,
+        rows_unreached=rows if verdict is Verdict.UNREACHED else 0,
+        rows_untold=rows if verdict is Verdict.UNTOLD else 0,
     )

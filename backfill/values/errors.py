@@ -2,7 +2,9 @@
 
     BackfillError
     ├── JobError               the job file or the command line; no row was touched            exit 2
-    │   └── WhereStaysTrue     `where` stays true for every row of the first batch             exit 2
+    │   ├── WhereStaysTrue     `where` stays true for every row of the first batch             exit 2
+    │   └── WhereFails         `where` fails on a row of the first batch as `set` leaves it    exit 2
+    ├── WhereRefused           it fails so on a row of a later batch; earlier batches stay     exit 1
     ├── DatabaseError          the database could not do it; safe to run again                 exit 1
     │   ├── ConnectionLost     the connection is gone; reconnect and read the checkpoint
     │   └── StatementRefused   a statement failed, with its SQLSTATE
@@ -37,6 +39,14 @@ class JobError(BackfillError):
 
 class WhereStaysTrue(JobError):
     """`where` stayed true for every row of the first batch, which was rolled back."""
+
+
+class WhereFails(JobError):
+    """`where` fails on a row of the first batch as `set` leaves it; the batch was rolled back."""
+
+
+class WhereRefused(BackfillError):
+    """`where` fails on a row as `set` leaves it; earlier batches stay."""
 
 
 class DatabaseError(BackfillError):

@@ -14,6 +14,7 @@ from psycopg.sql import SQL, Composed
 
 from backfill.jobfile.load import JobFile
 from backfill.postgres.catalog.output_types import read_output_types
+from backfill.postgres.catalog.repeatable import is_repeatable
 from backfill.postgres.catalog.using_table import check_joined
 from backfill.postgres.session.connection import INSUFFICIENT_PRIVILEGE, Connection, translated
 from backfill.postgres.session.conninfo import InvalidConninfo, parse_conninfo
@@ -30,7 +31,15 @@ from backfill.values.redact import foreign
 
 Path = tuple[str | int, ...]
 
-_ANYWHERE = {"low": "(0,0)", "high": "(1,0)", "mask": 0, "stripes": [0], "bounds": ["(0,0)"], "rejected": []}
+_ANYWHERE = {
+    "low": "(0,0)",
+    "high": "(1,0)",
+    "mask": 0,
+    "stripes": [0],
+    "bounds": ["(0,0)"],
+    "rejected": [],
+    "xids": [],
+}
 NO_VALUES: dict[str, Any] = {}
 UNDEFINED_TABLE, QUERY_CANCELED = "42P01", "57014"
 _OURS_TO_SAY = ("42", "22", "0A", "54", "2F", "P0")
@@ -60,10 +69,12 @@ async def prepare(connection: Connection, job_file: JobFile, table: Table) -> St
         await _accept(connection, job_file, ("set", one.column), head, one.expression, updated)
     await _accept(connection, job_file, ("where",), read, job.where)
     mapped = await read_output_types(connection, job_file, table)
-    predicates = RowPredicates(job, table, foreseen=table.foreseeable and mapped is None)
+    stable = not [name for one in job.assignments for name in await volatile_functions(connection, one.expression)]
+    # Who accepts that batches read what earlier ones left wants rows to be tried again.
+    once = "own-table" not in job.accept and not await is_repeatable(connection, job, table, stable=stable)
+    predicates = RowPredicates(job, table, foreseen=table.foreseeable and mapped is None, once=once)
     if job.using is not None and await _refused(connection, alone + expression(job.where)):
         predicates = replace(predicates, alone=False)
-    stable = not [name for one in job.assignments for name in await volatile_functions(connection, one.expression)]
     statements = compose(predicates, stable=stable, mapped=mapped)
     if predicates.foreseen:
         for foreseen in (predicates.foreseeing(), statements.verify):

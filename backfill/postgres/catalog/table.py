@@ -54,6 +54,8 @@ async def read_table(connection: Connection, job_file: JobFile, role: str, leaf:
         key=tuple(row["key"]),
         key_operators=tuple(row["key_operators"]),
         before_update_triggers=tuple(row["before_update_triggers"]),
+        row_update_triggers=tuple(row["row_update_triggers"]),
+        deferrable=tuple(row["deferrable"]),
         indexes=row["indexes"],
         alias=root.name if leaf or row["has_children"] or row["kind"] == "p" else None,
     )

@@ -58,7 +58,7 @@ class FoundRows:
     @property
     def range(self) -> dict[str, Any]:
         """The parameters of their UPDATE."""
-        return {"low": str(self.low), "high": str(self.high)}
+        return {"low": str(self.low), "high": str(self.high), "xids": []}
 
 
 class DryRun:

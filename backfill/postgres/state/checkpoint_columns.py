@@ -16,7 +16,11 @@ from psycopg.sql import SQL, Composable, Identifier, Placeholder
 from backfill.postgres.session.sql_files import statement
 from backfill.table.checkpoint import Checkpoint, Layout, Tid
 
-_SPLIT = {"layout": ("sizes", "window_pages", "layout"), "next": ("next_tid",)}
+_SPLIT = {
+    "layout": ("sizes", "window_pages", "layout"),
+    "next": ("next_tid",),
+    "unconverged_xids": ("unconverged_xids",),
+}
 """Fields whose columns are not of their name, because their values have parts or are no numbers."""
 _SAME = tuple(field.name for field in fields(Checkpoint) if field.name not in _SPLIT)
 COLUMNS = (*_SAME, *(column for columns in _SPLIT.values() for column in columns))
@@ -32,6 +36,7 @@ def values_of(checkpoint: Checkpoint) -> dict[str, Any]:
         "window_pages": checkpoint.layout.window_pages,
         "layout": checkpoint.layout.why,
         "next_tid": str(checkpoint.next),
+        "unconverged_xids": list(checkpoint.unconverged_xids),
     }
 
 
@@ -39,6 +44,7 @@ def checkpoint_of(row: Mapping[str, Any]) -> Checkpoint:
     """Return the checkpoint that a row of `backfill.checkpoint` holds."""
     return Checkpoint(
         next=Tid.parse(row["next_tid"]),
+        unconverged_xids=tuple(row["unconverged_xids"]),
         layout=Layout(_sizes(row["sizes"]), row["window_pages"], row["layout"]),
         **{name: row[name] for name in _SAME},
     )

@@ -26,6 +26,7 @@ from backfill.postgres.statements.update import (
     compose_sample_after,
     compose_sample_before,
     compose_update,
+    compose_update_alone,
 )
 from backfill.postgres.statements.verification import compose_proof
 from backfill.table.definition import Table
@@ -39,17 +40,21 @@ SKIP_DATABASE_STATS_FROM = 160000
 class Statements:
     """What the engine may send for one job on one table.
 
-    `verify` reads the whole table, `verify_piece` a range of its pages. `read_inputs` reads what a row function is
-    given; it is empty without one. `row_values` is what a row would be set to, None if that cannot be asked.
+    `once`: rows that a transaction of ours left matching are not updated again. `update_alone` asks nothing of the rows
+    that it has updated. `verify` reads the whole table, `verify_piece` a range of its pages. `read_inputs` reads what a
+    row function is given; it is empty without one. `row_values` is what a row would be set to, None if that cannot be
+    asked.
     `unforeseen` are the same statements for when `set` cannot be asked of every row; None if it is not asked.
     """
 
     foreseen: bool
+    once: bool
     profile: Composed
     row_sample: Composed
     count: Mapping[Pass, Composed]
     find: Mapping[tuple[Scope, Pass], Composed]
     update: Mapping[tuple[Scope, Pass], Composed]
+    update_alone: Mapping[Scope, Composed]
     verify: Composed
     verify_piece: Composed
     sample_before: Composed
@@ -64,6 +69,11 @@ class Statements:
     find_inputs: Mapping[Scope, Composed]
     read_inputs: Composed | None = None
     unforeseen: Statements | None = None
+
+    @property
+    def counts_unconverged(self) -> bool:
+        """Whether the proof can tell which rows no further UPDATE of ours would mend."""
+        return self.foreseen or self.once
 
     @property
     def no_values(self) -> dict[str, list[str]]:
@@ -81,6 +91,8 @@ class Statements:
         for (scope, which_pass), statement in self.update.items():
             yield f"update, {scope}, {which_pass}", statement
         samples = ("sample_before", "sample_after", "row_key", "find_rejected", "still_matching")
+        for scope, statement in self.update_alone.items():
+            yield f"update alone, {scope}", statement
         for name in ("verify", "verify_piece", *samples):
             yield name, getattr(self, name)
         if self.indexed_before is not None and self.indexed_after is not None:
@@ -105,6 +117,7 @@ def compose(predicates: RowPredicates, *, stable: bool = True, mapped: FunctionV
     watched = predicates.table.before_update_triggers and predicates.table.columns_indexed and mapped is None
     return Statements(
         foreseen=predicates.foreseen,
+        once=predicates.once,
         profile=compose_profile(predicates, stable=stable and mapped is None),
         row_sample=compose_row_sample(predicates),
         count={one: _count(predicates, again=one is Pass.LATER) for one in passes},
@@ -121,6 +134,7 @@ def compose(predicates: RowPredicates, *, stable: bool = True, mapped: FunctionV
             for one in passes
             for scope in Scope
         },
+        update_alone={scope: compose_update_alone(predicates, which[scope], mapped) for scope in Scope},
         verify=compose_proof(predicates),
         verify_piece=compose_proof(predicates, piece=True),
         sample_before=compose_sample_before(predicates),
@@ -133,9 +147,7 @@ def compose(predicates: RowPredicates, *, stable: bool = True, mapped: FunctionV
         row_values=compose_values(predicates) if stable and mapped is None else None,
         mapped=mapped,
         find_inputs={
-            scope: mapped.versions(
-                predicates.table, SQL("{} AND {}").format(which[scope], predicates.fillable(again=False))
-            )
+            scope: mapped.versions(predicates.table, SQL("{} AND {}").format(which[scope], predicates.matching()))
             for scope in (Scope.STRIPE, Scope.LAST_STRIPE)
         }
         if mapped

@@ -13,7 +13,7 @@ def compose_profile(predicates: RowPredicates, *, stable: bool) -> Composed:
 
     A value above 2 kB lies in TOAST, and its row has a pointer of 18 bytes.
     """
-    table, due = predicates.table, predicates.found(again=False)
+    table, due = predicates.table, predicates.partnered()
     size = (
         "CASE WHEN pg_catalog.pg_column_size({one}) OPERATOR(pg_catalog.>) 2000 THEN 18"
         " ELSE coalesce(pg_catalog.pg_column_size({one}), 0) END"

@@ -12,7 +12,16 @@ from dataclasses import dataclass
 from psycopg.sql import SQL, Composed
 
 from backfill.jobfile.job import Job
-from backfill.postgres.statements.fragments import NOTHING, expression, joined_of, name_of, row_of, target_of, verbatim
+from backfill.postgres.statements.fragments import (
+    NOTHING,
+    cast_of,
+    expression,
+    joined_of,
+    name_of,
+    row_of,
+    target_of,
+    verbatim,
+)
 from backfill.table.definition import Table
 
 
@@ -22,24 +31,26 @@ class RowPredicates:
 
     `alone`: it can be asked of the table's rows without the joined table, so a row without a partner may match.
     `foreseen`: it can be asked of the row as the UPDATE would leave it (see `Table.foreseeable`).
+    `once`: a row that a transaction of ours has left matching is not updated again (`xids`).
     """
 
     job: Job
     table: Table
     foreseen: bool
     alone: bool = True
+    once: bool = False
 
     def fillable(self, *, again: bool) -> Composed:
         """Return the condition of an UPDATE; `again`: where a pass has tried all rows, only what it would mend."""
         if not (again and self.foreseen):
-            return self._holds()
+            return self._untouched(self._holds())
         still = self.still_matches()
         if self.job.using is not None:
             # Naming the row keeps the server from asking this of a partner by itself, which `set` may not bear.
             still = SQL("CASE WHEN {}.ctid OPERATOR(pg_catalog.>=) '(0,0)'::pg_catalog.tid THEN {} END").format(
                 row_of(self.table), still
             )
-        return SQL("{} AND {} IS NOT TRUE").format(self._holds(), still)
+        return self._untouched(SQL("{} AND {} IS NOT TRUE").format(self._holds(), still))
 
     def found(self, *, again: bool) -> Composed:
         """Return the same as the condition of a row by itself, for reads."""
@@ -47,7 +58,24 @@ class RowPredicates:
 
     def left(self) -> Composed:
         """Return the condition of a row that is still to do, whether or not an UPDATE reaches it."""
-        return expression(self.job.where) if self.alone else self.found(again=False)
+        return expression(self.job.where) if self.alone else self._partnered(self._holds())
+
+    @property
+    def counts_unconverged(self) -> bool:
+        """Whether a read can tell which rows no further UPDATE of ours would mend."""
+        return self.foreseen or self.once
+
+    def matching(self) -> Composed:
+        """Return the condition of a row, with a partner that an UPDATE joins, that is to do."""
+        return self._holds()
+
+    def partnered(self) -> Composed:
+        """Return the condition of a row that is to do and has a partner."""
+        return self._partnered(self._holds())
+
+    def ours(self) -> Composed:
+        """Return the condition of a row that a transaction of ours has left matching."""
+        return SQL("{}.xmin OPERATOR(pg_catalog.=) ANY ({})").format(row_of(self.table), cast_of("xids", "xid[]"))
 
     def updated_still(self) -> Composed:
         """Return, for RETURNING, whether the updated row matches still.
@@ -88,6 +116,9 @@ class RowPredicates:
         return SQL("SELECT FROM {} LEFT JOIN {} ON {}").format(
             target_of(self.table), joined_of(self.job.using), self._holds()
         )
+
+    def _untouched(self, condition: Composed) -> Composed:
+        return SQL("{} AND NOT {}").format(condition, self.ours()) if self.once else condition
 
     def _holds(self) -> Composed:
         where = expression(self.job.where)

@@ -16,5 +16,5 @@ def compose_row_sample(predicates: RowPredicates) -> Composed:
     ).format(
         target=target_of(predicates.table),
         range=range_of(predicates.table),
-        found=predicates.found(again=False),
+        found=predicates.partnered(),
     )

@@ -52,7 +52,7 @@ def compose_values(predicates: RowPredicates) -> Composed:
         target_of(predicates.table),
         SQL(", {}").format(joined_of(predicates.job.using)) if predicates.job.using else NOTHING,
         address_of(predicates.table),
-        predicates.fillable(again=False),
+        predicates.matching(),
     )
 
 
@@ -73,7 +73,7 @@ def compose_find_rejected(predicates: RowPredicates) -> Composed:
             for one, same in zip(table.key, operators, strict=True)
         )
     return SQL("SELECT {}.ctid::pg_catalog.text\nFROM {}\nWHERE {} AND {}").format(
-        row, target_of(table), which, predicates.found(again=False)
+        row, target_of(table), which, predicates.partnered()
     )
 
 

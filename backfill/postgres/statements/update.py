@@ -30,9 +30,10 @@ def compose_update(
     table = predicates.table
     return SQL(
         "WITH filled AS (\nUPDATE {target} SET {assignments}{source}\nWHERE {guard}{which} AND {fillable}\n"
-        "RETURNING CASE WHEN {still} THEN {key} END AS unconverged\n)\n"
+        "RETURNING CASE WHEN {still} THEN {key} END AS unconverged, {row}.ctid AS tid\n)\n"
         "SELECT pg_catalog.count(*) AS rows, pg_catalog.count(unconverged) AS rows_unconverged,\n"
-        "(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples\nFROM filled"
+        "(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples,\n"
+        "pg_catalog.array_agg(tid::pg_catalog.text) FILTER (WHERE unconverged IS NOT NULL) AS tids\nFROM filled"
     ).format(
         target=target_of(table),
         assignments=_assignments(predicates, mapped),
@@ -42,6 +43,19 @@ def compose_update(
         fillable=predicates.fillable(again=again),
         still=predicates.updated_still(),
         key=key_of(table, row_of(table)),
+        row=row_of(table),
+    )
+
+
+def compose_update_alone(predicates: RowPredicates, which: Composed, mapped: FunctionValues | None) -> Composed:
+    """Return the UPDATE of a batch as the job means it: nothing is asked of the rows that it leaves."""
+    return SQL("UPDATE {} SET {}{}\nWHERE {}{} AND {}").format(
+        target_of(predicates.table),
+        _assignments(predicates, mapped),
+        _source(predicates, mapped),
+        _guard(predicates, mapped),
+        which,
+        predicates.matching(),
     )
 
 
@@ -54,7 +68,7 @@ def compose_sample_before(predicates: RowPredicates) -> Composed:
         _values(predicates),
         target_of(table),
         range_of(table),
-        predicates.found(again=False),
+        predicates.partnered(),
     )
 
 
@@ -67,7 +81,7 @@ def compose_sample_after(predicates: RowPredicates, mapped: FunctionValues | Non
         _source(predicates, mapped),
         _guard(predicates, mapped),
         address_of(predicates.table),
-        predicates.fillable(again=False),
+        predicates.matching(),
         _values(predicates),
     )
 
@@ -76,7 +90,7 @@ def compose_indexed_before(predicates: RowPredicates) -> Composed:
     """Return the read of one row of a range: its address, and its indexed columns as texts."""
     table = predicates.table
     return SQL("SELECT {}.ctid::pg_catalog.text, {}\nFROM {}\nWHERE {} AND {}\nLIMIT 1").format(
-        row_of(table), _indexed(predicates), target_of(table), range_of(table), predicates.found(again=False)
+        row_of(table), _indexed(predicates), target_of(table), range_of(table), predicates.partnered()
     )
 
 
@@ -87,7 +101,7 @@ def compose_indexed_after(predicates: RowPredicates) -> Composed:
         _assignments(predicates, None),
         _source(predicates, None),
         address_of(predicates.table),
-        predicates.fillable(again=False),
+        predicates.matching(),
         _indexed(predicates),
     )
 

@@ -38,6 +38,8 @@ def compose_proof(predicates: RowPredicates, *, piece: bool = False) -> Composed
 
 def _of_one_table(predicates: RowPredicates, within: Composed) -> Composed:
     stuck = SQL("{} IS TRUE").format(predicates.still_matches()) if predicates.foreseen else _UNKNOWN
+    if predicates.once:
+        stuck = SQL("{} OR {}").format(predicates.ours(), stuck) if predicates.foreseen else predicates.ours()
     return SQL(
         "SELECT found.rows_left, found.rows_rejected, found.rows_unconverged, 0 AS rows_without_partner,\n{samples}\n"
         "FROM (\n"
@@ -62,13 +64,13 @@ def _of_one_table(predicates: RowPredicates, within: Composed) -> Composed:
 def _of_joined(predicates: RowPredicates, within: Composed) -> Composed:
     # Reads of their own for what is left, if anything is: within one read each row would look for its partners alone.
     unconverged, alone = _UNKNOWN, SQL("0").format()
-    if predicates.foreseen:
+    if predicates.counts_unconverged:
         others = SQL("{}NOT {} AND {}").format(within, _REJECTED, predicates.found(again=True))
         unconverged = _left_but(
             others, SQL("(found.rows_left OPERATOR(pg_catalog.-) found.rows_rejected)").format(), predicates
         )
     if predicates.alone:
-        partnered = SQL("{}{}").format(within, predicates.found(again=False))
+        partnered = SQL("{}{}").format(within, predicates.partnered())
         alone = _left_but(partnered, SQL("found.rows_left").format(), predicates)
     return SQL(
         "SELECT found.rows_left, found.rows_rejected, {unconverged} AS rows_unconverged,\n"

@@ -15,7 +15,7 @@ from psycopg.types.json import Jsonb
 from backfill.postgres.catalog.row_security import rows_are_hidden
 from backfill.postgres.session.connection import translated
 from backfill.postgres.session.pooler import require_same_process
-from backfill.postgres.session.role_settings import take_our_settings, take_role_settings
+from backfill.postgres.session.role_settings import execute_as_role, take_our_settings, take_role_settings
 from backfill.postgres.session.sql_files import statement
 from backfill.postgres.state.checkpoint import blame
 from backfill.postgres.state.checkpoint_columns import checkpoint_statement, values_of
@@ -25,6 +25,7 @@ from backfill.postgres.work.batch_statement import BatchStatement
 from backfill.postgres.work.compression import compress
 from backfill.table.batch import Committed, TooManyRows
 from backfill.table.checkpoint import Checkpoint, advance
+from backfill.table.unconverged_xids import remember
 from backfill.values.errors import WhereStaysTrue
 
 
@@ -33,6 +34,7 @@ class BatchCost:
     """What a batch is measured by, before and after its UPDATE; `rows_hidden` is whether row security hides any."""
 
     pid: int
+    xid: int | None
     position: int
     rows_hot: int
     rows_hidden: bool
@@ -47,7 +49,10 @@ class Updated:
     rows_hot: int
     insert_lsn: int
     samples: tuple[str, ...]
+    unconverged: tuple[str, ...]
     compression_refused: bool
+    xid: int | None
+    returning: bool | None
 
 
 class Undone(Enum):
@@ -92,7 +97,7 @@ async def run_batch(batch: BatchStatement) -> Committed | TooManyRows:
 
 
 async def _fill(batch: BatchStatement) -> Committed:
-    updated = await _update(batch)
+    updated = await _check_returning(batch, await _update(batch))
     if updated.rows > batch.job.batch.max_rows:
         raise RollBack(TooManyRows(updated.rows))
     if updated.rows and updated.rows == updated.rows_unconverged and batch.request.trial:
@@ -118,6 +123,7 @@ async def _fill(batch: BatchStatement) -> Committed:
         samples=updated.samples,
         blocked_sessions=saved_row[0] if saved_row else 0,
         compression_refused=updated.compression_refused,
+        returning=updated.returning,
     )
 
 
@@ -147,7 +153,32 @@ async def _update(batch: BatchStatement) -> Updated:
         rows_hot=after.rows_hot - before.rows_hot,
         insert_lsn=after.position,
         samples=tuple(row["samples"] or ()),
+        unconverged=tuple(row["tids"] or ()),
         compression_refused=compressing is not None and await compressing.fetchone() is None,
+        xid=after.xid,
+        returning=batch.returning,
+    )
+
+
+async def _check_returning(batch: BatchStatement, updated: Updated) -> Updated:
+    """Ask `where` once more of the rows that match still, in a statement of its own, until both agree.
+
+    RETURNING sees the own table as it was before the UPDATE, and values as they were before they were compressed.
+    """
+    if not updated.unconverged or batch.returning:
+        return updated
+    await batch.connection.execute("SET LOCAL enable_seqscan = off")
+    found = await execute_as_role(
+        batch.connection, batch.statements.still_matching, {"tids": list(updated.unconverged)}
+    )
+    matching = {row[0] for row in await found.fetchall()}
+    if len(matching) == len(updated.unconverged):
+        return updated if batch.returning is False else replace(updated, returning=True)
+    return replace(
+        updated,
+        rows_unconverged=len(matching),
+        samples=updated.samples if matching else (),
+        returning=False,
     )
 
 
@@ -185,7 +216,12 @@ def _after(batch: BatchStatement, updated: Updated) -> Checkpoint:
     """Return the place behind the batch; a row that is tried again lies anywhere, and the place stays."""
     checkpoint, rows, unconverged = batch.checkpoint, updated.rows, updated.rows_unconverged
     if batch.request.again:  # it is of no pass: what one did in vain is counted behind it
-        return replace(checkpoint, sequence=checkpoint.sequence + 1, rows_total=checkpoint.rows_total + rows)
+        return replace(
+            checkpoint,
+            sequence=checkpoint.sequence + 1,
+            rows_total=checkpoint.rows_total + rows,
+            unconverged_xids=_xids_after(batch, updated),
+        )
     return replace(
         advance(checkpoint, batch.batch_range.end),
         sequence=checkpoint.sequence + 1,
@@ -193,7 +229,15 @@ def _after(batch: BatchStatement, updated: Updated) -> Checkpoint:
         rows_converged_pass=checkpoint.rows_converged_pass + rows - unconverged,
         rows_total=checkpoint.rows_total + rows,
         rows_unconverged=checkpoint.rows_unconverged + unconverged,
+        unconverged_xids=_xids_after(batch, updated),
     )
+
+
+def _xids_after(batch: BatchStatement, updated: Updated) -> tuple[int, ...]:
+    """Return the lane's transactions whose rows are not updated again, with this one if it left rows matching."""
+    if not (batch.statements.once and updated.rows_unconverged) or updated.xid is None:
+        return batch.checkpoint.unconverged_xids
+    return remember(batch.checkpoint, updated.xid)
 
 
 def _fields(batch: BatchStatement, after: Checkpoint, updated: Updated, wal_bytes: int) -> dict[str, Any]:

@@ -17,13 +17,15 @@ from backfill.table.batch import BatchRequest
 from backfill.table.checkpoint import Checkpoint
 from backfill.table.definition import Table
 from backfill.table.row_counts import BatchRange
+from backfill.table.unconverged_xids import parameter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchStatement:
     """An order on a session. `charge` returns what it wrote, by the position behind it; `values` are a function's.
 
-    `where_at` is the position of `where` in the job file.
+    `where_at` is the position of `where` in the job file. Rows of `xids` are not updated again. `returning` is whether
+    RETURNING is known to see what `where` sees of the rows that were updated.
     """
 
     connection: Connection
@@ -34,6 +36,8 @@ class BatchStatement:
     charge: Callable[[int], int]
     values: dict[str, Any]
     where_at: str
+    xids: tuple[int, ...]
+    returning: bool | None
 
     @property
     def checkpoint(self) -> Checkpoint:
@@ -49,8 +53,12 @@ class BatchStatement:
     def update(self) -> Composed:
         """Its UPDATE; a row that is tried again is updated whatever an earlier pass made of it."""
         first = untried(self.checkpoint) or self.request.again is not None
-        scope = Scope.ADDRESSES if self.batch_range.tids else scope_of(self.checkpoint)
-        return self.statements.update[scope, Pass.FIRST if first else Pass.LATER]
+        return self.statements.update[self.scope, Pass.FIRST if first else Pass.LATER]
+
+    @property
+    def scope(self) -> Scope:
+        """Which rows of its range are its own."""
+        return Scope.ADDRESSES if self.batch_range.tids else scope_of(self.checkpoint)
 
     @property
     def kept_settings(self) -> frozenset[str]:
@@ -60,4 +68,4 @@ class BatchStatement:
     @property
     def parameters(self) -> dict[str, Any]:
         """The values of its UPDATE; those of a function name the rows that it has values for."""
-        return range_of(self.checkpoint, self.batch_range) | self.values
+        return range_of(self.checkpoint, self.batch_range) | self.values | {"xids": parameter(self.xids)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from backfill.jobfile.job import Job
 from backfill.postgres.mapping.row_mapper import RowMapper
@@ -16,6 +16,7 @@ from backfill.postgres.work import reads, rejected
 from backfill.postgres.work.batch import run_batch
 from backfill.postgres.work.batch_statement import BatchStatement
 from backfill.postgres.work.compression import compressing
+from backfill.postgres.work.failing_where import raise_if_where_fails
 from backfill.postgres.work.job_connection import JobConnection, PgStatusSession, SharedJob
 from backfill.retry import sqlstate
 from backfill.table.batch import (
@@ -38,11 +39,22 @@ from backfill.values.errors import StatementRefused
 
 @dataclass(slots=True)
 class LeafTable:
-    """The table of the leaf that is open, as all its lanes see it; `predicting` asks rows what the UPDATE would do."""
+    """The table of the leaf that is open, as all its lanes see it; `predicting` asks rows what the UPDATE would do.
+
+    `own_xids` are the transactions of each lane that left rows matching. `returning` is whether RETURNING sees what
+    `where` sees of the same rows in a statement of its own; None while that was not tried.
+    """
 
     table: Table
     statements: Statements
+    own_xids: dict[int, tuple[int, ...]] = field(default_factory=dict)
     predicting: bool = True
+    returning: bool | None = None
+
+    @property
+    def xids(self) -> tuple[int, ...]:
+        """The transactions whose rows are not updated again."""
+        return tuple(xid for xids in self.own_xids.values() for xid in xids) if self.statements.once else ()
 
     def turn_to(self, table: Table, statements: Statements) -> None:
         """Work on what has become of the table."""
@@ -53,6 +65,11 @@ class LeafTable:
         unforeseen, self.predicting = self.statements.unforeseen, False
         self.statements = unforeseen or self.statements
         return unforeseen is not None
+
+
+def own_xids(checkpoints: tuple[Checkpoint, ...]) -> dict[int, tuple[int, ...]]:
+    """Return what the lanes remember, by lane."""
+    return {checkpoint.lane: checkpoint.unconverged_xids for checkpoint in checkpoints}
 
 
 class PgLaneSession(PgStatusSession):
@@ -92,17 +109,23 @@ class PgLaneSession(PgStatusSession):
     async def count_rows(self, checkpoint: Checkpoint, rows: int, pages: int) -> RowCounts:
         """Count matching rows from the position on, in slices that hold at most `rows`, over at most `pages`."""
         async with self._granting(), compressing(self.connection, self._own.compression):
-            return await reads.count_rows(self.connection, self._statements, checkpoint, rows, pages)
+            return await reads.count_rows(
+                self.connection, self._statements, checkpoint, rows, pages, self._leaf_table.xids
+            )
 
     async def find_rows(self, checkpoint: Checkpoint, pages: int) -> RowAddresses:
         """Find the matching rows from the position on, in at most `pages` of the lane's own pages."""
         async with self._granting():
-            return await reads.find_rows(self.connection, self._statements, checkpoint, read_end(checkpoint, pages))
+            return await reads.find_rows(
+                self.connection, self._statements, checkpoint, read_end(checkpoint, pages), self._leaf_table.xids
+            )
 
     async def read_rows(self, checkpoint: Checkpoint, batch_range: BatchRange) -> RowAddresses:
         """Find the rows of a batch, or the first of very many."""
         async with self._granting():
-            return await reads.read_rows(self.connection, self._statements, checkpoint, batch_range)
+            return await reads.read_rows(
+                self.connection, self._statements, checkpoint, batch_range, self._leaf_table.xids
+            )
 
     def disable_prediction(self) -> bool:
         """Stop asking of a row what the UPDATE would make of it, in any lane; return whether that was asked."""
@@ -133,14 +156,24 @@ class PgLaneSession(PgStatusSession):
             charge=attribute_wal,
             values=values,
             where_at=self._own.job_file.at("where"),
+            xids=self._leaf_table.xids,
+            returning=self._leaf_table.returning,
         )
         try:
             async with self._granting():
-                return await run_batch(batch)
+                done = await run_batch(batch)
         except StatementRefused as error:
             if (blame := sqlstate.blame(error.sqlstate, error.took_s, self.job.statement_timeout_s)) is None:
                 raise
+            if blame is sqlstate.Blame.ROW:
+                await raise_if_where_fails(batch, error)
             return RowsRefused(error, blame)
+        if isinstance(done, BatchResult):
+            self._leaf_table.own_xids[request.checkpoint.lane] = done.checkpoint.unconverged_xids
+            if done.returning is False and self._leaf_table.returning is not False:
+                self.disable_prediction()
+            self._leaf_table.returning = done.returning
+        return done
 
     async def describe(self, tid: Tid, *, values: bool) -> RowDescription | None:
         """Return a row's key, and with `values` what it would be set to; None if the row is gone."""

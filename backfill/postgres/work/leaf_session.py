@@ -15,7 +15,7 @@ from backfill.postgres.state import checkpoint as stored
 from backfill.postgres.statements.compose import Statements
 from backfill.postgres.work import rejected
 from backfill.postgres.work.job_connection import JobConnections, PgStatusSession, SharedJob
-from backfill.postgres.work.lane_session import LeafTable, PgLaneSession
+from backfill.postgres.work.lane_session import LeafTable, PgLaneSession, own_xids
 from backfill.postgres.work.polite_proof import GiveWay, PoliteProof, stand_still
 from backfill.table.batch import OpenedLeaf, RejectedRow, Verification
 from backfill.table.checkpoint import Checkpoint, Layout, Tid, begin_lanes, begin_pass, restart
@@ -87,6 +87,7 @@ class PgLeafSession(PgStatusSession):
             table=self._table,
             statements=self._leaf_table.statements,
             compression=self._own.compression,
+            xids=self._leaf_table.xids,
             give_way=give_way,
         )
 
@@ -147,7 +148,7 @@ async def open_leaf(connections: JobConnections, shared: SharedJob, server: Serv
         resumed=bool(claimed),
         rewritten=why,
     )
-    return PgLeafSession(connections, shared, server, LeafTable(table, statements), opened)
+    return PgLeafSession(connections, shared, server, LeafTable(table, statements, own_xids(checkpoints)), opened)
 
 
 async def read_leaf(connection: Connection, job_file: JobFile, role: str, leaf: TableName) -> tuple[Table, Statements]:

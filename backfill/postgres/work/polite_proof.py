@@ -34,6 +34,7 @@ from backfill.table.checkpoint import Tid
 from backfill.table.definition import Table
 from backfill.table.leaves import combined
 from backfill.table.proof_pieces import PAGES_FIRST, PieceTime, fewer_pages, next_pages
+from backfill.table.unconverged_xids import parameter
 from backfill.throttle.wait_reason import WaitKind, WaitReason
 from backfill.values.errors import DatabaseError, StatementRefused, TableRewritten
 
@@ -64,6 +65,7 @@ class PoliteProof:
     table: Table
     statements: Statements
     compression: str | None
+    xids: tuple[int, ...]
     give_way: GiveWay
 
     async def read(self, rejected: tuple[RejectedRow, ...]) -> Verification:
@@ -111,7 +113,9 @@ class PoliteProof:
     async def _read_compressed(self, rejected: tuple[RejectedRow, ...]) -> Verification:
         async with compressing(self.connection, self.compression):
             limit_s = self._whole_max_s
-            return await verify.read_verification(self.connection, self.statements, rejected, limit_s=limit_s)
+            return await verify.read_verification(
+                self.connection, self.statements, rejected, limit_s=limit_s, xids=self.xids
+            )
 
     @property
     def _whole_max_s(self) -> float:
@@ -150,7 +154,7 @@ class PoliteProof:
                 found = combined((found, piece) if found else (piece,))
                 last = PieceTime(end - page, piece.took_s)
                 pages, before, page = next_pages(before, last, self.job.statement_timeout_s), last, end
-        return replace(found, rows_unconverged=found.rows_unconverged if self.statements.foreseen else None)
+        return replace(found, rows_unconverged=found.rows_unconverged if self.statements.counts_unconverged else None)
 
     async def _smaller(self, side: SideConnection, error: StatementRefused, pages: int) -> int:
         """Return the pages to try next after the server ended a piece; raises what another attempt does not help."""
@@ -173,6 +177,7 @@ class PoliteProof:
         """Count a range of pages. A rewritten table looks empty to the snapshot: its file is compared under lock."""
         began_s, connection = time.monotonic(), self.connection
         parameters: dict[str, Any] = {"low": str(Tid(first)), "high": str(Tid(end))}
+        parameters["xids"] = parameter(self.xids)
         parameters["rejected"] = [str(row.tid) for row in rejected]
         with translated(connection):
             async with connection.transaction(), connection.pipeline():

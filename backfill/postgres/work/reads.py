@@ -17,11 +17,19 @@ from backfill.table.checkpoint import Checkpoint, Tid
 from backfill.table.row_counts import BatchRange, RowCounts, make_slices
 from backfill.table.sparse_rows import RowAddresses, whole_pages
 from backfill.table.stripe_plan import PROFILE_PAGES, PageProfile, residues
+from backfill.table.unconverged_xids import parameter
 from backfill.values.errors import StatementRefused
+
+Xids = tuple[int, ...]
 
 
 async def count_rows(
-    connection: Connection, statements: Statements, checkpoint: Checkpoint, rows: int, pages: int | None = None
+    connection: Connection,
+    statements: Statements,
+    checkpoint: Checkpoint,
+    rows: int,
+    pages: int | None = None,
+    xids: Xids = (),
 ) -> RowCounts:
     """Count matching rows from the scan's place on, in slices that hold at most `rows` line pointers."""
     grid = make_slices(checkpoint, rows) if pages is None else make_slices(checkpoint, rows, pages)
@@ -31,6 +39,7 @@ async def count_rows(
         "low": str(checkpoint.next),
         "high": str(grid.end),
         "stripes": list(residues(checkpoint.layout.sizes)),
+        "xids": parameter(xids),
     }
     with translated(connection):
         cursor = await execute_as_role(connection, statements.count[pass_of(checkpoint)], parameters)
@@ -40,21 +49,27 @@ async def count_rows(
     return RowCounts(grid, checkpoint.stripe, tuple(map(tuple, counts)))
 
 
-async def find_rows(connection: Connection, statements: Statements, checkpoint: Checkpoint, end: Tid) -> RowAddresses:
+async def find_rows(
+    connection: Connection, statements: Statements, checkpoint: Checkpoint, end: Tid, xids: Xids = ()
+) -> RowAddresses:
     """Return the addresses of rows to do from the scan's place up to `end`, or as far as the first of them reach."""
     query = statements.find[Scope.LAST_STRIPE, pass_of(checkpoint)]
     return whole_pages(
-        checkpoint.next, end, await _tids(connection, query, {"low": str(checkpoint.next), "high": str(end)})
+        checkpoint.next,
+        end,
+        await _tids(connection, query, {"low": str(checkpoint.next), "high": str(end), "xids": parameter(xids)}),
     )
 
 
 async def read_rows(
-    connection: Connection, statements: Statements, checkpoint: Checkpoint, batch_range: BatchRange
+    connection: Connection, statements: Statements, checkpoint: Checkpoint, batch_range: BatchRange, xids: Xids = ()
 ) -> RowAddresses:
     """Return the addresses of a batch's rows, or of the first of very many."""
     query = statements.find[scope_of(checkpoint), pass_of(checkpoint)]
     return whole_pages(
-        checkpoint.next, batch_range.end, await _tids(connection, query, range_of(checkpoint, batch_range))
+        checkpoint.next,
+        batch_range.end,
+        await _tids(connection, query, range_of(checkpoint, batch_range) | {"xids": parameter(xids)}),
     )
 
 

@@ -10,10 +10,16 @@ from backfill.postgres.session.role_settings import execute_as_role
 from backfill.postgres.statements.compose import Statements
 from backfill.table.batch import RejectedRow, Verification
 from backfill.table.leaves import SAMPLES_KEPT
+from backfill.table.unconverged_xids import parameter
 
 
 async def read_verification(
-    connection: Connection, statements: Statements, rejected: tuple[RejectedRow, ...] = (), *, limit_s: float = 0.0
+    connection: Connection,
+    statements: Statements,
+    rejected: tuple[RejectedRow, ...] = (),
+    *,
+    limit_s: float = 0.0,
+    xids: tuple[int, ...] = (),
 ) -> Verification:
     """Return how many rows match `where` still, how many of them no UPDATE would mend, and a few of their keys.
 
@@ -23,7 +29,9 @@ async def read_verification(
     with translated(connection):
         async with connection.transaction(), untimed(connection, limit_s=limit_s):
             addresses = [str(one.tid) for one in rejected]
-            cursor = await execute_as_role(connection, statements.verify, {"rejected": addresses})
+            cursor = await execute_as_role(
+                connection, statements.verify, {"rejected": addresses, "xids": parameter(xids)}
+            )
             row = await cursor.fetchone()
     assert row is not None, "an aggregate has one row"
     return verification_of(row, statements, rejected, time.monotonic() - began_s)
@@ -36,7 +44,7 @@ def verification_of(
     rows_left, rows_rejected, rows_unconverged, rows_without_partner, samples = row
     return Verification(
         rows_left=rows_left,
-        rows_unconverged=rows_unconverged if statements.foreseen else None,
+        rows_unconverged=rows_unconverged if statements.counts_unconverged else None,
         samples=tuple(samples or ()),
         took_s=took_s,
         rows_without_partner=rows_without_partner,

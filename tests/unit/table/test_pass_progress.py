@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from backfill.table.batch import Verification
-from backfill.table.pass_progress import PASSES_MAX, PassProgress, Verdict, unreached
+from backfill.table.pass_progress import PASSES_MAX, PassProgress, Verdict, counted
 
 
 def left(rows: int, unconverged: int = 0) -> Verification:
@@ -49,5 +49,11 @@ def test_a_job_that_reads_its_own_rows_goes_on_while_it_fills_rows():
 
 
 def test_unreached_rows_are_counted_among_those_that_cannot_converge():
-    found = unreached(left(7, 3))
-    assert (found.rows_unconverged, found.rows_unreached, found.rows_fillable) == (7, 4, 0)
+    found = counted(left(7, 3), Verdict.UNREACHED)
+    assert (found.rows_unconverged, found.rows_unreached, found.rows_untold, found.rows_fillable) == (7, 4, 0, 0)
+
+
+def test_no_pass_follows_that_might_update_a_row_a_second_time():
+    assert PassProgress().after(10, left(7, 3), forgetful=True)[1] is Verdict.UNTOLD
+    assert PassProgress().after(10, left(3, 3), forgetful=True)[1] is Verdict.DONE
+    assert counted(left(7, 3), Verdict.UNTOLD).rows_untold == 4

@@ -76,7 +76,18 @@ SELECT
         FROM pg_trigger t
         WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgenabled IN ('O', 'A')
           AND t.tgtype & 1 = 1 AND t.tgtype & 2 = 2 AND t.tgtype & 16 = 16
-    ) AS before_update_triggers
+    ) AS before_update_triggers,
+    (
+        SELECT coalesce(jsonb_agg(t.tgname ORDER BY t.tgname), '[]')
+        FROM pg_trigger t
+        WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgenabled <> 'D'
+          AND t.tgtype & 1 = 1 AND t.tgtype & 16 = 16
+    ) AS row_update_triggers,
+    (
+        SELECT coalesce(jsonb_agg(DISTINCT coalesce(k.conname, t.tgname)), '[]')
+        FROM pg_trigger t LEFT JOIN pg_constraint k ON k.oid = t.tgconstraint
+        WHERE t.tgrelid = c.oid AND t.tgdeferrable AND t.tgenabled <> 'D' AND t.tgtype & 16 = 16
+    ) AS deferrable
 FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_am am ON am.oid = c.relam

@@ -18,7 +18,21 @@ from backfill.values.identifier import BYTES_MAX, TableName, storable
 from tests import factories
 
 GOLDEN = Path(__file__).with_name("golden")
-NAMES = ("low", "high", "mask", "stripes", "bounds", "tid", "tids", "xmins", "out_0", "out_1", "key", "rejected")
+NAMES = (
+    "low",
+    "high",
+    "mask",
+    "stripes",
+    "bounds",
+    "tid",
+    "tids",
+    "xmins",
+    "out_0",
+    "out_1",
+    "key",
+    "rejected",
+    "xids",
+)
 RANGE = {name: f"${name}" for name in NAMES}
 
 
@@ -84,6 +98,9 @@ def _cases() -> dict[str, RowPredicates]:
     return {
         "plain": RowPredicates(factories.job(), table(users, USERS, ("id",)), foreseen=True),
         "not_foreseen": RowPredicates(factories.job(), table(users, USERS, ("id",)), foreseen=False),
+        "once": RowPredicates(factories.job(), table(users, USERS, ("id",)), foreseen=True, once=True),
+        "once_not_foreseen": RowPredicates(factories.job(), table(users, USERS, ()), foreseen=False, once=True),
+        "once_joined": RowPredicates(joined, table(users, USERS, ("id",)), foreseen=True, once=True),
         "odd_names": RowPredicates(odd_job, table(ODD, odd_columns, ("O'Key\"s", "Üser %")), foreseen=True),
         "composite_key": RowPredicates(
             factories.job(set={"handle": "lower(username)", "username": "NULL"}, where="handle IS NULL OR handle = ''"),

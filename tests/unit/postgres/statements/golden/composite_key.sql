@@ -99,10 +99,11 @@ handle IS NULL OR handle = ''
 )
 RETURNING CASE WHEN (
 handle IS NULL OR handle = ''
-) THEN (pg_catalog.jsonb_build_object('tenant', "users"."tenant", 'Id', "users"."Id"))::pg_catalog.text END AS unconverged
+) THEN (pg_catalog.jsonb_build_object('tenant', "users"."tenant", 'Id', "users"."Id"))::pg_catalog.text END AS unconverged, "users".ctid AS tid
 )
 SELECT pg_catalog.count(*) AS rows, pg_catalog.count(unconverged) AS rows_unconverged,
-(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
+(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples,
+pg_catalog.array_agg(tid::pg_catalog.text) FILTER (WHERE unconverged IS NOT NULL) AS tids
 FROM filled
 
 -- update, last stripe, first pass
@@ -117,10 +118,11 @@ handle IS NULL OR handle = ''
 )
 RETURNING CASE WHEN (
 handle IS NULL OR handle = ''
-) THEN (pg_catalog.jsonb_build_object('tenant', "users"."tenant", 'Id', "users"."Id"))::pg_catalog.text END AS unconverged
+) THEN (pg_catalog.jsonb_build_object('tenant', "users"."tenant", 'Id', "users"."Id"))::pg_catalog.text END AS unconverged, "users".ctid AS tid
 )
 SELECT pg_catalog.count(*) AS rows, pg_catalog.count(unconverged) AS rows_unconverged,
-(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
+(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples,
+pg_catalog.array_agg(tid::pg_catalog.text) FILTER (WHERE unconverged IS NOT NULL) AS tids
 FROM filled
 
 -- update, addresses, first pass
@@ -135,10 +137,11 @@ handle IS NULL OR handle = ''
 )
 RETURNING CASE WHEN (
 handle IS NULL OR handle = ''
-) THEN (pg_catalog.jsonb_build_object('tenant', "users"."tenant", 'Id', "users"."Id"))::pg_catalog.text END AS unconverged
+) THEN (pg_catalog.jsonb_build_object('tenant', "users"."tenant", 'Id', "users"."Id"))::pg_catalog.text END AS unconverged, "users".ctid AS tid
 )
 SELECT pg_catalog.count(*) AS rows, pg_catalog.count(unconverged) AS rows_unconverged,
-(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
+(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples,
+pg_catalog.array_agg(tid::pg_catalog.text) FILTER (WHERE unconverged IS NOT NULL) AS tids
 FROM filled
 
 -- update, stripe, later pass
@@ -159,10 +162,11 @@ lower(username)
 )::character varying(63) AS "handle") AS "users") IS NOT TRUE
 RETURNING CASE WHEN (
 handle IS NULL OR handle = ''
-) THEN (pg_catalog.jsonb_build_object('tenant', "users"."tenant", 'Id', "users"."Id"))::pg_catalog.text END AS unconverged
+) THEN (pg_catalog.jsonb_build_object('tenant', "users"."tenant", 'Id', "users"."Id"))::pg_catalog.text END AS unconverged, "users".ctid AS tid
 )
 SELECT pg_catalog.count(*) AS rows, pg_catalog.count(unconverged) AS rows_unconverged,
-(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
+(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples,
+pg_catalog.array_agg(tid::pg_catalog.text) FILTER (WHERE unconverged IS NOT NULL) AS tids
 FROM filled
 
 -- update, last stripe, later pass
@@ -183,10 +187,11 @@ lower(username)
 )::character varying(63) AS "handle") AS "users") IS NOT TRUE
 RETURNING CASE WHEN (
 handle IS NULL OR handle = ''
-) THEN (pg_catalog.jsonb_build_object('tenant', "users"."tenant", 'Id', "users"."Id"))::pg_catalog.text END AS unconverged
+) THEN (pg_catalog.jsonb_build_object('tenant', "users"."tenant", 'Id', "users"."Id"))::pg_catalog.text END AS unconverged, "users".ctid AS tid
 )
 SELECT pg_catalog.count(*) AS rows, pg_catalog.count(unconverged) AS rows_unconverged,
-(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
+(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples,
+pg_catalog.array_agg(tid::pg_catalog.text) FILTER (WHERE unconverged IS NOT NULL) AS tids
 FROM filled
 
 -- update, addresses, later pass
@@ -207,11 +212,42 @@ lower(username)
 )::character varying(63) AS "handle") AS "users") IS NOT TRUE
 RETURNING CASE WHEN (
 handle IS NULL OR handle = ''
-) THEN (pg_catalog.jsonb_build_object('tenant', "users"."tenant", 'Id', "users"."Id"))::pg_catalog.text END AS unconverged
+) THEN (pg_catalog.jsonb_build_object('tenant', "users"."tenant", 'Id', "users"."Id"))::pg_catalog.text END AS unconverged, "users".ctid AS tid
 )
 SELECT pg_catalog.count(*) AS rows, pg_catalog.count(unconverged) AS rows_unconverged,
-(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
+(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples,
+pg_catalog.array_agg(tid::pg_catalog.text) FILTER (WHERE unconverged IS NOT NULL) AS tids
 FROM filled
+
+-- update alone, stripe
+UPDATE ONLY "public"."users" SET "handle" = (
+lower(username)
+), "username" = (
+NULL
+)
+WHERE "users".ctid OPERATOR(pg_catalog.>=) %(low)s::pg_catalog.tid AND "users".ctid OPERATOR(pg_catalog.<) %(high)s::pg_catalog.tid AND (%(mask)s::pg_catalog.int8 OPERATOR(pg_catalog.>>) (pg_catalog.get_byte(pg_catalog.tidsend("users".ctid), 5) OPERATOR(pg_catalog.&) 63)) OPERATOR(pg_catalog.&) 1 OPERATOR(pg_catalog.=) 1 AND (
+handle IS NULL OR handle = ''
+)
+
+-- update alone, last stripe
+UPDATE ONLY "public"."users" SET "handle" = (
+lower(username)
+), "username" = (
+NULL
+)
+WHERE "users".ctid OPERATOR(pg_catalog.>=) %(low)s::pg_catalog.tid AND "users".ctid OPERATOR(pg_catalog.<) %(high)s::pg_catalog.tid AND (
+handle IS NULL OR handle = ''
+)
+
+-- update alone, addresses
+UPDATE ONLY "public"."users" SET "handle" = (
+lower(username)
+), "username" = (
+NULL
+)
+WHERE "users".ctid OPERATOR(pg_catalog.=) ANY (%(tids)s::pg_catalog.tid[]) AND (
+handle IS NULL OR handle = ''
+)
 
 -- verify
 SELECT found.rows_left, found.rows_rejected, found.rows_unconverged, 0 AS rows_without_partner,

@@ -121,10 +121,11 @@ handle IS DISTINCT FROM a.nick
 )
 RETURNING CASE WHEN (
 handle IS DISTINCT FROM a.nick
-) THEN (pg_catalog.jsonb_build_object('id', "users"."id"))::pg_catalog.text END AS unconverged
+) THEN (pg_catalog.jsonb_build_object('id', "users"."id"))::pg_catalog.text END AS unconverged, "users".ctid AS tid
 )
 SELECT pg_catalog.count(*) AS rows, pg_catalog.count(unconverged) AS rows_unconverged,
-(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
+(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples,
+pg_catalog.array_agg(tid::pg_catalog.text) FILTER (WHERE unconverged IS NOT NULL) AS tids
 FROM filled
 
 -- update, last stripe, first pass
@@ -141,10 +142,11 @@ handle IS DISTINCT FROM a.nick
 )
 RETURNING CASE WHEN (
 handle IS DISTINCT FROM a.nick
-) THEN (pg_catalog.jsonb_build_object('id', "users"."id"))::pg_catalog.text END AS unconverged
+) THEN (pg_catalog.jsonb_build_object('id', "users"."id"))::pg_catalog.text END AS unconverged, "users".ctid AS tid
 )
 SELECT pg_catalog.count(*) AS rows, pg_catalog.count(unconverged) AS rows_unconverged,
-(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
+(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples,
+pg_catalog.array_agg(tid::pg_catalog.text) FILTER (WHERE unconverged IS NOT NULL) AS tids
 FROM filled
 
 -- update, addresses, first pass
@@ -161,10 +163,11 @@ handle IS DISTINCT FROM a.nick
 )
 RETURNING CASE WHEN (
 handle IS DISTINCT FROM a.nick
-) THEN (pg_catalog.jsonb_build_object('id', "users"."id"))::pg_catalog.text END AS unconverged
+) THEN (pg_catalog.jsonb_build_object('id', "users"."id"))::pg_catalog.text END AS unconverged, "users".ctid AS tid
 )
 SELECT pg_catalog.count(*) AS rows, pg_catalog.count(unconverged) AS rows_unconverged,
-(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
+(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples,
+pg_catalog.array_agg(tid::pg_catalog.text) FILTER (WHERE unconverged IS NOT NULL) AS tids
 FROM filled
 
 -- update, stripe, later pass
@@ -188,10 +191,11 @@ a.nick
 )::character varying(63) AS "handle") AS "users") END IS NOT TRUE
 RETURNING CASE WHEN (
 handle IS DISTINCT FROM a.nick
-) THEN (pg_catalog.jsonb_build_object('id', "users"."id"))::pg_catalog.text END AS unconverged
+) THEN (pg_catalog.jsonb_build_object('id', "users"."id"))::pg_catalog.text END AS unconverged, "users".ctid AS tid
 )
 SELECT pg_catalog.count(*) AS rows, pg_catalog.count(unconverged) AS rows_unconverged,
-(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
+(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples,
+pg_catalog.array_agg(tid::pg_catalog.text) FILTER (WHERE unconverged IS NOT NULL) AS tids
 FROM filled
 
 -- update, last stripe, later pass
@@ -215,10 +219,11 @@ a.nick
 )::character varying(63) AS "handle") AS "users") END IS NOT TRUE
 RETURNING CASE WHEN (
 handle IS DISTINCT FROM a.nick
-) THEN (pg_catalog.jsonb_build_object('id', "users"."id"))::pg_catalog.text END AS unconverged
+) THEN (pg_catalog.jsonb_build_object('id', "users"."id"))::pg_catalog.text END AS unconverged, "users".ctid AS tid
 )
 SELECT pg_catalog.count(*) AS rows, pg_catalog.count(unconverged) AS rows_unconverged,
-(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
+(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples,
+pg_catalog.array_agg(tid::pg_catalog.text) FILTER (WHERE unconverged IS NOT NULL) AS tids
 FROM filled
 
 -- update, addresses, later pass
@@ -242,11 +247,48 @@ a.nick
 )::character varying(63) AS "handle") AS "users") END IS NOT TRUE
 RETURNING CASE WHEN (
 handle IS DISTINCT FROM a.nick
-) THEN (pg_catalog.jsonb_build_object('id', "users"."id"))::pg_catalog.text END AS unconverged
+) THEN (pg_catalog.jsonb_build_object('id', "users"."id"))::pg_catalog.text END AS unconverged, "users".ctid AS tid
 )
 SELECT pg_catalog.count(*) AS rows, pg_catalog.count(unconverged) AS rows_unconverged,
-(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
+(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples,
+pg_catalog.array_agg(tid::pg_catalog.text) FILTER (WHERE unconverged IS NOT NULL) AS tids
 FROM filled
+
+-- update alone, stripe
+UPDATE ONLY "public"."users" SET "handle" = (
+a.nick
+)
+FROM "Sho%%p"."accounts" AS "a"
+WHERE "users".ctid OPERATOR(pg_catalog.>=) %(low)s::pg_catalog.tid AND "users".ctid OPERATOR(pg_catalog.<) %(high)s::pg_catalog.tid AND (%(mask)s::pg_catalog.int8 OPERATOR(pg_catalog.>>) (pg_catalog.get_byte(pg_catalog.tidsend("users".ctid), 5) OPERATOR(pg_catalog.&) 63)) OPERATOR(pg_catalog.&) 1 OPERATOR(pg_catalog.=) 1 AND (
+a.id = users.id -- %%s
+
+) AND (
+handle IS DISTINCT FROM a.nick
+)
+
+-- update alone, last stripe
+UPDATE ONLY "public"."users" SET "handle" = (
+a.nick
+)
+FROM "Sho%%p"."accounts" AS "a"
+WHERE "users".ctid OPERATOR(pg_catalog.>=) %(low)s::pg_catalog.tid AND "users".ctid OPERATOR(pg_catalog.<) %(high)s::pg_catalog.tid AND (
+a.id = users.id -- %%s
+
+) AND (
+handle IS DISTINCT FROM a.nick
+)
+
+-- update alone, addresses
+UPDATE ONLY "public"."users" SET "handle" = (
+a.nick
+)
+FROM "Sho%%p"."accounts" AS "a"
+WHERE "users".ctid OPERATOR(pg_catalog.=) ANY (%(tids)s::pg_catalog.tid[]) AND (
+a.id = users.id -- %%s
+
+) AND (
+handle IS DISTINCT FROM a.nick
+)
 
 -- verify
 SELECT found.rows_left, found.rows_rejected, CASE WHEN found.rows_left OPERATOR(pg_catalog.>) 0 THEN (found.rows_left OPERATOR(pg_catalog.-) found.rows_rejected) OPERATOR(pg_catalog.-) (

@@ -110,10 +110,11 @@ a.id = users.id -- %%s
 
 ) AND (
 handle IS DISTINCT FROM a.nick
-)) THEN "users".ctid::pg_catalog.text END AS unconverged
+)) THEN "users".ctid::pg_catalog.text END AS unconverged, "users".ctid AS tid
 )
 SELECT pg_catalog.count(*) AS rows, pg_catalog.count(unconverged) AS rows_unconverged,
-(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
+(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples,
+pg_catalog.array_agg(tid::pg_catalog.text) FILTER (WHERE unconverged IS NOT NULL) AS tids
 FROM filled
 
 -- update, last stripe, first pass
@@ -133,10 +134,11 @@ a.id = users.id -- %%s
 
 ) AND (
 handle IS DISTINCT FROM a.nick
-)) THEN "users".ctid::pg_catalog.text END AS unconverged
+)) THEN "users".ctid::pg_catalog.text END AS unconverged, "users".ctid AS tid
 )
 SELECT pg_catalog.count(*) AS rows, pg_catalog.count(unconverged) AS rows_unconverged,
-(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
+(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples,
+pg_catalog.array_agg(tid::pg_catalog.text) FILTER (WHERE unconverged IS NOT NULL) AS tids
 FROM filled
 
 -- update, addresses, first pass
@@ -156,10 +158,11 @@ a.id = users.id -- %%s
 
 ) AND (
 handle IS DISTINCT FROM a.nick
-)) THEN "users".ctid::pg_catalog.text END AS unconverged
+)) THEN "users".ctid::pg_catalog.text END AS unconverged, "users".ctid AS tid
 )
 SELECT pg_catalog.count(*) AS rows, pg_catalog.count(unconverged) AS rows_unconverged,
-(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
+(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples,
+pg_catalog.array_agg(tid::pg_catalog.text) FILTER (WHERE unconverged IS NOT NULL) AS tids
 FROM filled
 
 -- update, stripe, later pass
@@ -179,10 +182,11 @@ a.id = users.id -- %%s
 
 ) AND (
 handle IS DISTINCT FROM a.nick
-)) THEN "users".ctid::pg_catalog.text END AS unconverged
+)) THEN "users".ctid::pg_catalog.text END AS unconverged, "users".ctid AS tid
 )
 SELECT pg_catalog.count(*) AS rows, pg_catalog.count(unconverged) AS rows_unconverged,
-(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
+(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples,
+pg_catalog.array_agg(tid::pg_catalog.text) FILTER (WHERE unconverged IS NOT NULL) AS tids
 FROM filled
 
 -- update, last stripe, later pass
@@ -202,10 +206,11 @@ a.id = users.id -- %%s
 
 ) AND (
 handle IS DISTINCT FROM a.nick
-)) THEN "users".ctid::pg_catalog.text END AS unconverged
+)) THEN "users".ctid::pg_catalog.text END AS unconverged, "users".ctid AS tid
 )
 SELECT pg_catalog.count(*) AS rows, pg_catalog.count(unconverged) AS rows_unconverged,
-(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
+(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples,
+pg_catalog.array_agg(tid::pg_catalog.text) FILTER (WHERE unconverged IS NOT NULL) AS tids
 FROM filled
 
 -- update, addresses, later pass
@@ -225,11 +230,48 @@ a.id = users.id -- %%s
 
 ) AND (
 handle IS DISTINCT FROM a.nick
-)) THEN "users".ctid::pg_catalog.text END AS unconverged
+)) THEN "users".ctid::pg_catalog.text END AS unconverged, "users".ctid AS tid
 )
 SELECT pg_catalog.count(*) AS rows, pg_catalog.count(unconverged) AS rows_unconverged,
-(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
+(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples,
+pg_catalog.array_agg(tid::pg_catalog.text) FILTER (WHERE unconverged IS NOT NULL) AS tids
 FROM filled
+
+-- update alone, stripe
+UPDATE ONLY "public"."users" SET "handle" = (
+a.nick
+)
+FROM "Sho%%p"."accounts" AS "a"
+WHERE "users".ctid OPERATOR(pg_catalog.>=) %(low)s::pg_catalog.tid AND "users".ctid OPERATOR(pg_catalog.<) %(high)s::pg_catalog.tid AND (%(mask)s::pg_catalog.int8 OPERATOR(pg_catalog.>>) (pg_catalog.get_byte(pg_catalog.tidsend("users".ctid), 5) OPERATOR(pg_catalog.&) 63)) OPERATOR(pg_catalog.&) 1 OPERATOR(pg_catalog.=) 1 AND (
+a.id = users.id -- %%s
+
+) AND (
+handle IS DISTINCT FROM a.nick
+)
+
+-- update alone, last stripe
+UPDATE ONLY "public"."users" SET "handle" = (
+a.nick
+)
+FROM "Sho%%p"."accounts" AS "a"
+WHERE "users".ctid OPERATOR(pg_catalog.>=) %(low)s::pg_catalog.tid AND "users".ctid OPERATOR(pg_catalog.<) %(high)s::pg_catalog.tid AND (
+a.id = users.id -- %%s
+
+) AND (
+handle IS DISTINCT FROM a.nick
+)
+
+-- update alone, addresses
+UPDATE ONLY "public"."users" SET "handle" = (
+a.nick
+)
+FROM "Sho%%p"."accounts" AS "a"
+WHERE "users".ctid OPERATOR(pg_catalog.=) ANY (%(tids)s::pg_catalog.tid[]) AND (
+a.id = users.id -- %%s
+
+) AND (
+handle IS DISTINCT FROM a.nick
+)
 
 -- verify
 SELECT found.rows_left, found.rows_rejected, NULL AS rows_unconverged,

@@ -116,10 +116,11 @@ WHERE "Tä%%ble.%%s %%(low)s".ctid OPERATOR(pg_catalog.>=) %(low)s::pg_catalog.t
 RETURNING CASE WHEN (
 "100%%" IS NULL AND "Üser %%" LIKE '%%x'
   OR id %% 2 = 1
-) THEN (pg_catalog.jsonb_build_object('O''Key"s', "Tä%%ble.%%s %%(low)s"."O'Key""s", 'Üser %%', "Tä%%ble.%%s %%(low)s"."Üser %%"))::pg_catalog.text END AS unconverged
+) THEN (pg_catalog.jsonb_build_object('O''Key"s', "Tä%%ble.%%s %%(low)s"."O'Key""s", 'Üser %%', "Tä%%ble.%%s %%(low)s"."Üser %%"))::pg_catalog.text END AS unconverged, "Tä%%ble.%%s %%(low)s".ctid AS tid
 )
 SELECT pg_catalog.count(*) AS rows, pg_catalog.count(unconverged) AS rows_unconverged,
-(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
+(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples,
+pg_catalog.array_agg(tid::pg_catalog.text) FILTER (WHERE unconverged IS NOT NULL) AS tids
 FROM filled
 
 -- update, last stripe, first pass
@@ -137,10 +138,11 @@ WHERE "Tä%%ble.%%s %%(low)s".ctid OPERATOR(pg_catalog.>=) %(low)s::pg_catalog.t
 RETURNING CASE WHEN (
 "100%%" IS NULL AND "Üser %%" LIKE '%%x'
   OR id %% 2 = 1
-) THEN (pg_catalog.jsonb_build_object('O''Key"s', "Tä%%ble.%%s %%(low)s"."O'Key""s", 'Üser %%', "Tä%%ble.%%s %%(low)s"."Üser %%"))::pg_catalog.text END AS unconverged
+) THEN (pg_catalog.jsonb_build_object('O''Key"s', "Tä%%ble.%%s %%(low)s"."O'Key""s", 'Üser %%', "Tä%%ble.%%s %%(low)s"."Üser %%"))::pg_catalog.text END AS unconverged, "Tä%%ble.%%s %%(low)s".ctid AS tid
 )
 SELECT pg_catalog.count(*) AS rows, pg_catalog.count(unconverged) AS rows_unconverged,
-(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
+(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples,
+pg_catalog.array_agg(tid::pg_catalog.text) FILTER (WHERE unconverged IS NOT NULL) AS tids
 FROM filled
 
 -- update, addresses, first pass
@@ -158,10 +160,11 @@ WHERE "Tä%%ble.%%s %%(low)s".ctid OPERATOR(pg_catalog.=) ANY (%(tids)s::pg_cata
 RETURNING CASE WHEN (
 "100%%" IS NULL AND "Üser %%" LIKE '%%x'
   OR id %% 2 = 1
-) THEN (pg_catalog.jsonb_build_object('O''Key"s', "Tä%%ble.%%s %%(low)s"."O'Key""s", 'Üser %%', "Tä%%ble.%%s %%(low)s"."Üser %%"))::pg_catalog.text END AS unconverged
+) THEN (pg_catalog.jsonb_build_object('O''Key"s', "Tä%%ble.%%s %%(low)s"."O'Key""s", 'Üser %%', "Tä%%ble.%%s %%(low)s"."Üser %%"))::pg_catalog.text END AS unconverged, "Tä%%ble.%%s %%(low)s".ctid AS tid
 )
 SELECT pg_catalog.count(*) AS rows, pg_catalog.count(unconverged) AS rows_unconverged,
-(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
+(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples,
+pg_catalog.array_agg(tid::pg_catalog.text) FILTER (WHERE unconverged IS NOT NULL) AS tids
 FROM filled
 
 -- update, stripe, later pass
@@ -187,10 +190,11 @@ id %% 2
 RETURNING CASE WHEN (
 "100%%" IS NULL AND "Üser %%" LIKE '%%x'
   OR id %% 2 = 1
-) THEN (pg_catalog.jsonb_build_object('O''Key"s', "Tä%%ble.%%s %%(low)s"."O'Key""s", 'Üser %%', "Tä%%ble.%%s %%(low)s"."Üser %%"))::pg_catalog.text END AS unconverged
+) THEN (pg_catalog.jsonb_build_object('O''Key"s', "Tä%%ble.%%s %%(low)s"."O'Key""s", 'Üser %%', "Tä%%ble.%%s %%(low)s"."Üser %%"))::pg_catalog.text END AS unconverged, "Tä%%ble.%%s %%(low)s".ctid AS tid
 )
 SELECT pg_catalog.count(*) AS rows, pg_catalog.count(unconverged) AS rows_unconverged,
-(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
+(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples,
+pg_catalog.array_agg(tid::pg_catalog.text) FILTER (WHERE unconverged IS NOT NULL) AS tids
 FROM filled
 
 -- update, last stripe, later pass
@@ -216,10 +220,11 @@ id %% 2
 RETURNING CASE WHEN (
 "100%%" IS NULL AND "Üser %%" LIKE '%%x'
   OR id %% 2 = 1
-) THEN (pg_catalog.jsonb_build_object('O''Key"s', "Tä%%ble.%%s %%(low)s"."O'Key""s", 'Üser %%', "Tä%%ble.%%s %%(low)s"."Üser %%"))::pg_catalog.text END AS unconverged
+) THEN (pg_catalog.jsonb_build_object('O''Key"s', "Tä%%ble.%%s %%(low)s"."O'Key""s", 'Üser %%', "Tä%%ble.%%s %%(low)s"."Üser %%"))::pg_catalog.text END AS unconverged, "Tä%%ble.%%s %%(low)s".ctid AS tid
 )
 SELECT pg_catalog.count(*) AS rows, pg_catalog.count(unconverged) AS rows_unconverged,
-(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
+(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples,
+pg_catalog.array_agg(tid::pg_catalog.text) FILTER (WHERE unconverged IS NOT NULL) AS tids
 FROM filled
 
 -- update, addresses, later pass
@@ -245,11 +250,48 @@ id %% 2
 RETURNING CASE WHEN (
 "100%%" IS NULL AND "Üser %%" LIKE '%%x'
   OR id %% 2 = 1
-) THEN (pg_catalog.jsonb_build_object('O''Key"s', "Tä%%ble.%%s %%(low)s"."O'Key""s", 'Üser %%', "Tä%%ble.%%s %%(low)s"."Üser %%"))::pg_catalog.text END AS unconverged
+) THEN (pg_catalog.jsonb_build_object('O''Key"s', "Tä%%ble.%%s %%(low)s"."O'Key""s", 'Üser %%', "Tä%%ble.%%s %%(low)s"."Üser %%"))::pg_catalog.text END AS unconverged, "Tä%%ble.%%s %%(low)s".ctid AS tid
 )
 SELECT pg_catalog.count(*) AS rows, pg_catalog.count(unconverged) AS rows_unconverged,
-(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
+(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples,
+pg_catalog.array_agg(tid::pg_catalog.text) FILTER (WHERE unconverged IS NOT NULL) AS tids
 FROM filled
+
+-- update alone, stripe
+UPDATE ONLY "We.ird ""Schema"""."Tä%%ble.%%s %%(low)s" SET "100%%" = (
+replace("Üser %%", '%%', $$\%%$$) -- %%(low)s
+
+), "O'Key""s" = (
+id %% 2
+)
+WHERE "Tä%%ble.%%s %%(low)s".ctid OPERATOR(pg_catalog.>=) %(low)s::pg_catalog.tid AND "Tä%%ble.%%s %%(low)s".ctid OPERATOR(pg_catalog.<) %(high)s::pg_catalog.tid AND (%(mask)s::pg_catalog.int8 OPERATOR(pg_catalog.>>) (pg_catalog.get_byte(pg_catalog.tidsend("Tä%%ble.%%s %%(low)s".ctid), 5) OPERATOR(pg_catalog.&) 63)) OPERATOR(pg_catalog.&) 1 OPERATOR(pg_catalog.=) 1 AND (
+"100%%" IS NULL AND "Üser %%" LIKE '%%x'
+  OR id %% 2 = 1
+)
+
+-- update alone, last stripe
+UPDATE ONLY "We.ird ""Schema"""."Tä%%ble.%%s %%(low)s" SET "100%%" = (
+replace("Üser %%", '%%', $$\%%$$) -- %%(low)s
+
+), "O'Key""s" = (
+id %% 2
+)
+WHERE "Tä%%ble.%%s %%(low)s".ctid OPERATOR(pg_catalog.>=) %(low)s::pg_catalog.tid AND "Tä%%ble.%%s %%(low)s".ctid OPERATOR(pg_catalog.<) %(high)s::pg_catalog.tid AND (
+"100%%" IS NULL AND "Üser %%" LIKE '%%x'
+  OR id %% 2 = 1
+)
+
+-- update alone, addresses
+UPDATE ONLY "We.ird ""Schema"""."Tä%%ble.%%s %%(low)s" SET "100%%" = (
+replace("Üser %%", '%%', $$\%%$$) -- %%(low)s
+
+), "O'Key""s" = (
+id %% 2
+)
+WHERE "Tä%%ble.%%s %%(low)s".ctid OPERATOR(pg_catalog.=) ANY (%(tids)s::pg_catalog.tid[]) AND (
+"100%%" IS NULL AND "Üser %%" LIKE '%%x'
+  OR id %% 2 = 1
+)
 
 -- verify
 SELECT found.rows_left, found.rows_rejected, found.rows_unconverged, 0 AS rows_without_partner,

@@ -78,10 +78,11 @@ handle IS NULL
 )
 RETURNING CASE WHEN (
 handle IS NULL
-) THEN (pg_catalog.jsonb_build_object('id', "users"."id"))::pg_catalog.text END AS unconverged
+) THEN (pg_catalog.jsonb_build_object('id', "users"."id"))::pg_catalog.text END AS unconverged, "users".ctid AS tid
 )
 SELECT pg_catalog.count(*) AS rows, pg_catalog.count(unconverged) AS rows_unconverged,
-(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
+(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples,
+pg_catalog.array_agg(tid::pg_catalog.text) FILTER (WHERE unconverged IS NOT NULL) AS tids
 FROM filled
 
 -- update, last stripe, first pass
@@ -93,10 +94,11 @@ handle IS NULL
 )
 RETURNING CASE WHEN (
 handle IS NULL
-) THEN (pg_catalog.jsonb_build_object('id', "users"."id"))::pg_catalog.text END AS unconverged
+) THEN (pg_catalog.jsonb_build_object('id', "users"."id"))::pg_catalog.text END AS unconverged, "users".ctid AS tid
 )
 SELECT pg_catalog.count(*) AS rows, pg_catalog.count(unconverged) AS rows_unconverged,
-(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
+(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples,
+pg_catalog.array_agg(tid::pg_catalog.text) FILTER (WHERE unconverged IS NOT NULL) AS tids
 FROM filled
 
 -- update, addresses, first pass
@@ -108,10 +110,11 @@ handle IS NULL
 )
 RETURNING CASE WHEN (
 handle IS NULL
-) THEN (pg_catalog.jsonb_build_object('id', "users"."id"))::pg_catalog.text END AS unconverged
+) THEN (pg_catalog.jsonb_build_object('id', "users"."id"))::pg_catalog.text END AS unconverged, "users".ctid AS tid
 )
 SELECT pg_catalog.count(*) AS rows, pg_catalog.count(unconverged) AS rows_unconverged,
-(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
+(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples,
+pg_catalog.array_agg(tid::pg_catalog.text) FILTER (WHERE unconverged IS NOT NULL) AS tids
 FROM filled
 
 -- update, stripe, later pass
@@ -123,10 +126,11 @@ handle IS NULL
 )
 RETURNING CASE WHEN (
 handle IS NULL
-) THEN (pg_catalog.jsonb_build_object('id', "users"."id"))::pg_catalog.text END AS unconverged
+) THEN (pg_catalog.jsonb_build_object('id', "users"."id"))::pg_catalog.text END AS unconverged, "users".ctid AS tid
 )
 SELECT pg_catalog.count(*) AS rows, pg_catalog.count(unconverged) AS rows_unconverged,
-(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
+(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples,
+pg_catalog.array_agg(tid::pg_catalog.text) FILTER (WHERE unconverged IS NOT NULL) AS tids
 FROM filled
 
 -- update, last stripe, later pass
@@ -138,10 +142,11 @@ handle IS NULL
 )
 RETURNING CASE WHEN (
 handle IS NULL
-) THEN (pg_catalog.jsonb_build_object('id', "users"."id"))::pg_catalog.text END AS unconverged
+) THEN (pg_catalog.jsonb_build_object('id', "users"."id"))::pg_catalog.text END AS unconverged, "users".ctid AS tid
 )
 SELECT pg_catalog.count(*) AS rows, pg_catalog.count(unconverged) AS rows_unconverged,
-(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
+(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples,
+pg_catalog.array_agg(tid::pg_catalog.text) FILTER (WHERE unconverged IS NOT NULL) AS tids
 FROM filled
 
 -- update, addresses, later pass
@@ -153,11 +158,33 @@ handle IS NULL
 )
 RETURNING CASE WHEN (
 handle IS NULL
-) THEN (pg_catalog.jsonb_build_object('id', "users"."id"))::pg_catalog.text END AS unconverged
+) THEN (pg_catalog.jsonb_build_object('id', "users"."id"))::pg_catalog.text END AS unconverged, "users".ctid AS tid
 )
 SELECT pg_catalog.count(*) AS rows, pg_catalog.count(unconverged) AS rows_unconverged,
-(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
+(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples,
+pg_catalog.array_agg(tid::pg_catalog.text) FILTER (WHERE unconverged IS NOT NULL) AS tids
 FROM filled
+
+-- update alone, stripe
+UPDATE ONLY "public"."users" SET "handle" = "backfill_0"::character varying
+FROM ROWS FROM (pg_catalog.unnest(%(tids)s::pg_catalog.tid[]), pg_catalog.unnest(%(xmins)s::pg_catalog.xid[]), pg_catalog.unnest(%(out_0)s::pg_catalog.text[])) AS "backfill"("backfill_tid", "backfill_xmin", "backfill_0")
+WHERE "users".ctid OPERATOR(pg_catalog.=) "backfill_tid" AND "users".xmin OPERATOR(pg_catalog.=) "backfill_xmin" AND "users".ctid OPERATOR(pg_catalog.>=) %(low)s::pg_catalog.tid AND "users".ctid OPERATOR(pg_catalog.<) %(high)s::pg_catalog.tid AND (%(mask)s::pg_catalog.int8 OPERATOR(pg_catalog.>>) (pg_catalog.get_byte(pg_catalog.tidsend("users".ctid), 5) OPERATOR(pg_catalog.&) 63)) OPERATOR(pg_catalog.&) 1 OPERATOR(pg_catalog.=) 1 AND (
+handle IS NULL
+)
+
+-- update alone, last stripe
+UPDATE ONLY "public"."users" SET "handle" = "backfill_0"::character varying
+FROM ROWS FROM (pg_catalog.unnest(%(tids)s::pg_catalog.tid[]), pg_catalog.unnest(%(xmins)s::pg_catalog.xid[]), pg_catalog.unnest(%(out_0)s::pg_catalog.text[])) AS "backfill"("backfill_tid", "backfill_xmin", "backfill_0")
+WHERE "users".ctid OPERATOR(pg_catalog.=) "backfill_tid" AND "users".xmin OPERATOR(pg_catalog.=) "backfill_xmin" AND "users".ctid OPERATOR(pg_catalog.>=) %(low)s::pg_catalog.tid AND "users".ctid OPERATOR(pg_catalog.<) %(high)s::pg_catalog.tid AND (
+handle IS NULL
+)
+
+-- update alone, addresses
+UPDATE ONLY "public"."users" SET "handle" = "backfill_0"::character varying
+FROM ROWS FROM (pg_catalog.unnest(%(tids)s::pg_catalog.tid[]), pg_catalog.unnest(%(xmins)s::pg_catalog.xid[]), pg_catalog.unnest(%(out_0)s::pg_catalog.text[])) AS "backfill"("backfill_tid", "backfill_xmin", "backfill_0")
+WHERE "users".ctid OPERATOR(pg_catalog.=) "backfill_tid" AND "users".xmin OPERATOR(pg_catalog.=) "backfill_xmin" AND "users".ctid OPERATOR(pg_catalog.=) ANY (%(tids)s::pg_catalog.tid[]) AND (
+handle IS NULL
+)
 
 -- verify
 SELECT found.rows_left, found.rows_rejected, found.rows_unconverged, 0 AS rows_without_partner,

@@ -80,10 +80,11 @@ WHERE "Tä%%ble.%%s %%(low)s".ctid OPERATOR(pg_catalog.=) "backfill____tid" AND 
 )
 RETURNING CASE WHEN (
 "100%%" IS NULL AND backfill_tid = '%%x'
-) THEN "Tä%%ble.%%s %%(low)s".ctid::pg_catalog.text END AS unconverged
+) THEN "Tä%%ble.%%s %%(low)s".ctid::pg_catalog.text END AS unconverged, "Tä%%ble.%%s %%(low)s".ctid AS tid
 )
 SELECT pg_catalog.count(*) AS rows, pg_catalog.count(unconverged) AS rows_unconverged,
-(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
+(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples,
+pg_catalog.array_agg(tid::pg_catalog.text) FILTER (WHERE unconverged IS NOT NULL) AS tids
 FROM filled
 
 -- update, last stripe, first pass
@@ -97,10 +98,11 @@ WHERE "Tä%%ble.%%s %%(low)s".ctid OPERATOR(pg_catalog.=) "backfill____tid" AND 
 )
 RETURNING CASE WHEN (
 "100%%" IS NULL AND backfill_tid = '%%x'
-) THEN "Tä%%ble.%%s %%(low)s".ctid::pg_catalog.text END AS unconverged
+) THEN "Tä%%ble.%%s %%(low)s".ctid::pg_catalog.text END AS unconverged, "Tä%%ble.%%s %%(low)s".ctid AS tid
 )
 SELECT pg_catalog.count(*) AS rows, pg_catalog.count(unconverged) AS rows_unconverged,
-(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
+(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples,
+pg_catalog.array_agg(tid::pg_catalog.text) FILTER (WHERE unconverged IS NOT NULL) AS tids
 FROM filled
 
 -- update, addresses, first pass
@@ -114,10 +116,11 @@ WHERE "Tä%%ble.%%s %%(low)s".ctid OPERATOR(pg_catalog.=) "backfill____tid" AND 
 )
 RETURNING CASE WHEN (
 "100%%" IS NULL AND backfill_tid = '%%x'
-) THEN "Tä%%ble.%%s %%(low)s".ctid::pg_catalog.text END AS unconverged
+) THEN "Tä%%ble.%%s %%(low)s".ctid::pg_catalog.text END AS unconverged, "Tä%%ble.%%s %%(low)s".ctid AS tid
 )
 SELECT pg_catalog.count(*) AS rows, pg_catalog.count(unconverged) AS rows_unconverged,
-(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
+(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples,
+pg_catalog.array_agg(tid::pg_catalog.text) FILTER (WHERE unconverged IS NOT NULL) AS tids
 FROM filled
 
 -- update, stripe, later pass
@@ -131,10 +134,11 @@ WHERE "Tä%%ble.%%s %%(low)s".ctid OPERATOR(pg_catalog.=) "backfill____tid" AND 
 )
 RETURNING CASE WHEN (
 "100%%" IS NULL AND backfill_tid = '%%x'
-) THEN "Tä%%ble.%%s %%(low)s".ctid::pg_catalog.text END AS unconverged
+) THEN "Tä%%ble.%%s %%(low)s".ctid::pg_catalog.text END AS unconverged, "Tä%%ble.%%s %%(low)s".ctid AS tid
 )
 SELECT pg_catalog.count(*) AS rows, pg_catalog.count(unconverged) AS rows_unconverged,
-(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
+(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples,
+pg_catalog.array_agg(tid::pg_catalog.text) FILTER (WHERE unconverged IS NOT NULL) AS tids
 FROM filled
 
 -- update, last stripe, later pass
@@ -148,10 +152,11 @@ WHERE "Tä%%ble.%%s %%(low)s".ctid OPERATOR(pg_catalog.=) "backfill____tid" AND 
 )
 RETURNING CASE WHEN (
 "100%%" IS NULL AND backfill_tid = '%%x'
-) THEN "Tä%%ble.%%s %%(low)s".ctid::pg_catalog.text END AS unconverged
+) THEN "Tä%%ble.%%s %%(low)s".ctid::pg_catalog.text END AS unconverged, "Tä%%ble.%%s %%(low)s".ctid AS tid
 )
 SELECT pg_catalog.count(*) AS rows, pg_catalog.count(unconverged) AS rows_unconverged,
-(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
+(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples,
+pg_catalog.array_agg(tid::pg_catalog.text) FILTER (WHERE unconverged IS NOT NULL) AS tids
 FROM filled
 
 -- update, addresses, later pass
@@ -165,11 +170,39 @@ WHERE "Tä%%ble.%%s %%(low)s".ctid OPERATOR(pg_catalog.=) "backfill____tid" AND 
 )
 RETURNING CASE WHEN (
 "100%%" IS NULL AND backfill_tid = '%%x'
-) THEN "Tä%%ble.%%s %%(low)s".ctid::pg_catalog.text END AS unconverged
+) THEN "Tä%%ble.%%s %%(low)s".ctid::pg_catalog.text END AS unconverged, "Tä%%ble.%%s %%(low)s".ctid AS tid
 )
 SELECT pg_catalog.count(*) AS rows, pg_catalog.count(unconverged) AS rows_unconverged,
-(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
+(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples,
+pg_catalog.array_agg(tid::pg_catalog.text) FILTER (WHERE unconverged IS NOT NULL) AS tids
 FROM filled
+
+-- update alone, stripe
+UPDATE ONLY "We.ird ""Schema"""."Tä%%ble.%%s %%(low)s" SET "100%%" = "backfill____0"::"Types%%"."Ba.se", "O'Key""s" = (
+id %% 2
+), "id" = "backfill____1"::bigint
+FROM ROWS FROM (pg_catalog.unnest(%(tids)s::pg_catalog.tid[]), pg_catalog.unnest(%(xmins)s::pg_catalog.xid[]), pg_catalog.unnest(%(out_0)s::pg_catalog.text[]), pg_catalog.unnest(%(out_1)s::pg_catalog.text[])) AS "backfill___"("backfill____tid", "backfill____xmin", "backfill____0", "backfill____1")
+WHERE "Tä%%ble.%%s %%(low)s".ctid OPERATOR(pg_catalog.=) "backfill____tid" AND "Tä%%ble.%%s %%(low)s".xmin OPERATOR(pg_catalog.=) "backfill____xmin" AND "Tä%%ble.%%s %%(low)s".ctid OPERATOR(pg_catalog.>=) %(low)s::pg_catalog.tid AND "Tä%%ble.%%s %%(low)s".ctid OPERATOR(pg_catalog.<) %(high)s::pg_catalog.tid AND (%(mask)s::pg_catalog.int8 OPERATOR(pg_catalog.>>) (pg_catalog.get_byte(pg_catalog.tidsend("Tä%%ble.%%s %%(low)s".ctid), 5) OPERATOR(pg_catalog.&) 63)) OPERATOR(pg_catalog.&) 1 OPERATOR(pg_catalog.=) 1 AND (
+"100%%" IS NULL AND backfill_tid = '%%x'
+)
+
+-- update alone, last stripe
+UPDATE ONLY "We.ird ""Schema"""."Tä%%ble.%%s %%(low)s" SET "100%%" = "backfill____0"::"Types%%"."Ba.se", "O'Key""s" = (
+id %% 2
+), "id" = "backfill____1"::bigint
+FROM ROWS FROM (pg_catalog.unnest(%(tids)s::pg_catalog.tid[]), pg_catalog.unnest(%(xmins)s::pg_catalog.xid[]), pg_catalog.unnest(%(out_0)s::pg_catalog.text[]), pg_catalog.unnest(%(out_1)s::pg_catalog.text[])) AS "backfill___"("backfill____tid", "backfill____xmin", "backfill____0", "backfill____1")
+WHERE "Tä%%ble.%%s %%(low)s".ctid OPERATOR(pg_catalog.=) "backfill____tid" AND "Tä%%ble.%%s %%(low)s".xmin OPERATOR(pg_catalog.=) "backfill____xmin" AND "Tä%%ble.%%s %%(low)s".ctid OPERATOR(pg_catalog.>=) %(low)s::pg_catalog.tid AND "Tä%%ble.%%s %%(low)s".ctid OPERATOR(pg_catalog.<) %(high)s::pg_catalog.tid AND (
+"100%%" IS NULL AND backfill_tid = '%%x'
+)
+
+-- update alone, addresses
+UPDATE ONLY "We.ird ""Schema"""."Tä%%ble.%%s %%(low)s" SET "100%%" = "backfill____0"::"Types%%"."Ba.se", "O'Key""s" = (
+id %% 2
+), "id" = "backfill____1"::bigint
+FROM ROWS FROM (pg_catalog.unnest(%(tids)s::pg_catalog.tid[]), pg_catalog.unnest(%(xmins)s::pg_catalog.xid[]), pg_catalog.unnest(%(out_0)s::pg_catalog.text[]), pg_catalog.unnest(%(out_1)s::pg_catalog.text[])) AS "backfill___"("backfill____tid", "backfill____xmin", "backfill____0", "backfill____1")
+WHERE "Tä%%ble.%%s %%(low)s".ctid OPERATOR(pg_catalog.=) "backfill____tid" AND "Tä%%ble.%%s %%(low)s".xmin OPERATOR(pg_catalog.=) "backfill____xmin" AND "Tä%%ble.%%s %%(low)s".ctid OPERATOR(pg_catalog.=) ANY (%(tids)s::pg_catalog.tid[]) AND (
+"100%%" IS NULL AND backfill_tid = '%%x'
+)
 
 -- verify
 SELECT found.rows_left, found.rows_rejected, found.rows_unconverged, 0 AS rows_without_partner,

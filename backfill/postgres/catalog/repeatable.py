@@ -1,0 +1,43 @@
+"""Whether updating a row twice is the same as updating it once.
+
+It is if `set` reads no column that the job changes, gives the same each time, and no row trigger acts on the UPDATE.
+"""
+
+from __future__ import annotations
+
+from psycopg.sql import SQL, Identifier
+
+from backfill.jobfile.job import Job
+from backfill.postgres.session.connection import Connection, translated
+from backfill.postgres.session.role_settings import execute_as_role
+from backfill.postgres.statements.fragments import NOTHING, expression, joined_of, target_of
+from backfill.postgres.statements.function_values import prefix_for
+from backfill.table.definition import Table
+from backfill.table.plain_update import columns_read
+
+
+async def is_repeatable(connection: Connection, job: Job, table: Table, *, stable: bool) -> bool:
+    """Return whether nobody can tell a second UPDATE of a row from the first; `stable`: no function is volatile."""
+    if not stable or job.python is not None or table.row_update_triggers:
+        return False
+    changed = {one.column for one in job.assignments} | {column.name for column in table.columns if column.generated}
+    joined = SQL(", {}").format(joined_of(job.using)) if job.using else NOTHING
+    for assignment in job.assignments:
+        if assignment.expression.strip().upper() == "DEFAULT":
+            return False
+        # With a second table in the plan the server names the table of each column.
+        query = SQL("EXPLAIN (VERBOSE, COSTS OFF) SELECT {} FROM {}{}, (SELECT) AS {}").format(
+            expression(assignment.expression), target_of(table), joined, Identifier(prefix_for(table))
+        )
+        with translated(connection):
+            cursor = await execute_as_role(connection, query)
+            lines = [row[0] for row in await cursor.fetchall()]
+        if columns_read(_values(lines), table.alias or table.name.name, changed):
+            return False
+    return True
+
+
+def _values(lines: list[str]) -> list[str]:
+    """Return the lines of a plan but for the columns that scans below the first node read and do not compute with."""
+    first, *others = (place for place, line in enumerate(lines) if line.lstrip().startswith("Output:"))
+    return [line for place, line in enumerate(lines) if place == first or place not in others]

@@ -1,0 +1,276 @@
+-- profile
+SELECT pg_catalog.count(*) AS rows, pg_catalog.count(*) FILTER (WHERE (
+handle IS NULL
+)) AS due,
+pg_catalog.avg(24 OPERATOR(pg_catalog.+) CASE WHEN pg_catalog.pg_column_size("users"."id") OPERATOR(pg_catalog.>) 2000 THEN 18 ELSE coalesce(pg_catalog.pg_column_size("users"."id"), 0) END OPERATOR(pg_catalog.+) CASE WHEN pg_catalog.pg_column_size("users"."username") OPERATOR(pg_catalog.>) 2000 THEN 18 ELSE coalesce(pg_catalog.pg_column_size("users"."username"), 0) END OPERATOR(pg_catalog.+) CASE WHEN pg_catalog.pg_column_size("users"."handle") OPERATOR(pg_catalog.>) 2000 THEN 18 ELSE coalesce(pg_catalog.pg_column_size("users"."handle"), 0) END) AS row_bytes,
+pg_catalog.avg((least(pg_catalog.pg_column_size(ROW((
+username
+)::character varying(63))), 2000) OPERATOR(pg_catalog.-) least(pg_catalog.pg_column_size(ROW("users"."handle")), 2000))) FILTER (WHERE (
+handle IS NULL
+)) AS grown_bytes
+FROM ONLY "public"."users"
+WHERE "users".ctid OPERATOR(pg_catalog.>=) %(low)s::pg_catalog.tid AND "users".ctid OPERATOR(pg_catalog.<) %(high)s::pg_catalog.tid
+
+-- count, first pass
+SELECT pg_catalog.width_bucket("users".ctid, %(bounds)s::pg_catalog.tid[]) OPERATOR(pg_catalog.-) 1 AS slice,
+(%(stripes)s::pg_catalog.int2[])[1 OPERATOR(pg_catalog.+) (pg_catalog.get_byte(pg_catalog.tidsend("users".ctid), 5) OPERATOR(pg_catalog.&) 63)] AS stripe, pg_catalog.count(*) AS rows
+FROM ONLY "public"."users"
+WHERE "users".ctid OPERATOR(pg_catalog.>=) %(low)s::pg_catalog.tid AND "users".ctid OPERATOR(pg_catalog.<) %(high)s::pg_catalog.tid AND (
+handle IS NULL
+) AND NOT "users".xmin OPERATOR(pg_catalog.=) ANY (%(xids)s::pg_catalog.xid[])
+GROUP BY 1, 2
+
+-- count, later pass
+SELECT pg_catalog.width_bucket("users".ctid, %(bounds)s::pg_catalog.tid[]) OPERATOR(pg_catalog.-) 1 AS slice,
+(%(stripes)s::pg_catalog.int2[])[1 OPERATOR(pg_catalog.+) (pg_catalog.get_byte(pg_catalog.tidsend("users".ctid), 5) OPERATOR(pg_catalog.&) 63)] AS stripe, pg_catalog.count(*) AS rows
+FROM ONLY "public"."users"
+WHERE "users".ctid OPERATOR(pg_catalog.>=) %(low)s::pg_catalog.tid AND "users".ctid OPERATOR(pg_catalog.<) %(high)s::pg_catalog.tid AND (
+handle IS NULL
+) AND NOT "users".xmin OPERATOR(pg_catalog.=) ANY (%(xids)s::pg_catalog.xid[])
+GROUP BY 1, 2
+
+-- find, stripe, first pass
+SELECT "users".ctid::pg_catalog.text
+FROM ONLY "public"."users"
+WHERE "users".ctid OPERATOR(pg_catalog.>=) %(low)s::pg_catalog.tid AND "users".ctid OPERATOR(pg_catalog.<) %(high)s::pg_catalog.tid AND (%(mask)s::pg_catalog.int8 OPERATOR(pg_catalog.>>) (pg_catalog.get_byte(pg_catalog.tidsend("users".ctid), 5) OPERATOR(pg_catalog.&) 63)) OPERATOR(pg_catalog.&) 1 OPERATOR(pg_catalog.=) 1 AND (
+handle IS NULL
+) AND NOT "users".xmin OPERATOR(pg_catalog.=) ANY (%(xids)s::pg_catalog.xid[])
+ORDER BY "users".ctid
+LIMIT 8193
+
+-- find, stripe, later pass
+SELECT "users".ctid::pg_catalog.text
+FROM ONLY "public"."users"
+WHERE "users".ctid OPERATOR(pg_catalog.>=) %(low)s::pg_catalog.tid AND "users".ctid OPERATOR(pg_catalog.<) %(high)s::pg_catalog.tid AND (%(mask)s::pg_catalog.int8 OPERATOR(pg_catalog.>>) (pg_catalog.get_byte(pg_catalog.tidsend("users".ctid), 5) OPERATOR(pg_catalog.&) 63)) OPERATOR(pg_catalog.&) 1 OPERATOR(pg_catalog.=) 1 AND (
+handle IS NULL
+) AND NOT "users".xmin OPERATOR(pg_catalog.=) ANY (%(xids)s::pg_catalog.xid[])
+ORDER BY "users".ctid
+LIMIT 8193
+
+-- find, last stripe, first pass
+SELECT "users".ctid::pg_catalog.text
+FROM ONLY "public"."users"
+WHERE "users".ctid OPERATOR(pg_catalog.>=) %(low)s::pg_catalog.tid AND "users".ctid OPERATOR(pg_catalog.<) %(high)s::pg_catalog.tid AND (
+handle IS NULL
+) AND NOT "users".xmin OPERATOR(pg_catalog.=) ANY (%(xids)s::pg_catalog.xid[])
+ORDER BY "users".ctid
+LIMIT 8193
+
+-- find, last stripe, later pass
+SELECT "users".ctid::pg_catalog.text
+FROM ONLY "public"."users"
+WHERE "users".ctid OPERATOR(pg_catalog.>=) %(low)s::pg_catalog.tid AND "users".ctid OPERATOR(pg_catalog.<) %(high)s::pg_catalog.tid AND (
+handle IS NULL
+) AND NOT "users".xmin OPERATOR(pg_catalog.=) ANY (%(xids)s::pg_catalog.xid[])
+ORDER BY "users".ctid
+LIMIT 8193
+
+-- update, stripe, first pass
+WITH filled AS (
+UPDATE ONLY "public"."users" SET "handle" = (
+username
+)
+WHERE "users".ctid OPERATOR(pg_catalog.>=) %(low)s::pg_catalog.tid AND "users".ctid OPERATOR(pg_catalog.<) %(high)s::pg_catalog.tid AND (%(mask)s::pg_catalog.int8 OPERATOR(pg_catalog.>>) (pg_catalog.get_byte(pg_catalog.tidsend("users".ctid), 5) OPERATOR(pg_catalog.&) 63)) OPERATOR(pg_catalog.&) 1 OPERATOR(pg_catalog.=) 1 AND (
+handle IS NULL
+) AND NOT "users".xmin OPERATOR(pg_catalog.=) ANY (%(xids)s::pg_catalog.xid[])
+RETURNING CASE WHEN (
+handle IS NULL
+) THEN "users".ctid::pg_catalog.text END AS unconverged, "users".ctid AS tid
+)
+SELECT pg_catalog.count(*) AS rows, pg_catalog.count(unconverged) AS rows_unconverged,
+(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples,
+pg_catalog.array_agg(tid::pg_catalog.text) FILTER (WHERE unconverged IS NOT NULL) AS tids
+FROM filled
+
+-- update, last stripe, first pass
+WITH filled AS (
+UPDATE ONLY "public"."users" SET "handle" = (
+username
+)
+WHERE "users".ctid OPERATOR(pg_catalog.>=) %(low)s::pg_catalog.tid AND "users".ctid OPERATOR(pg_catalog.<) %(high)s::pg_catalog.tid AND (
+handle IS NULL
+) AND NOT "users".xmin OPERATOR(pg_catalog.=) ANY (%(xids)s::pg_catalog.xid[])
+RETURNING CASE WHEN (
+handle IS NULL
+) THEN "users".ctid::pg_catalog.text END AS unconverged, "users".ctid AS tid
+)
+SELECT pg_catalog.count(*) AS rows, pg_catalog.count(unconverged) AS rows_unconverged,
+(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples,
+pg_catalog.array_agg(tid::pg_catalog.text) FILTER (WHERE unconverged IS NOT NULL) AS tids
+FROM filled
+
+-- update, addresses, first pass
+WITH filled AS (
+UPDATE ONLY "public"."users" SET "handle" = (
+username
+)
+WHERE "users".ctid OPERATOR(pg_catalog.=) ANY (%(tids)s::pg_catalog.tid[]) AND (
+handle IS NULL
+) AND NOT "users".xmin OPERATOR(pg_catalog.=) ANY (%(xids)s::pg_catalog.xid[])
+RETURNING CASE WHEN (
+handle IS NULL
+) THEN "users".ctid::pg_catalog.text END AS unconverged, "users".ctid AS tid
+)
+SELECT pg_catalog.count(*) AS rows, pg_catalog.count(unconverged) AS rows_unconverged,
+(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples,
+pg_catalog.array_agg(tid::pg_catalog.text) FILTER (WHERE unconverged IS NOT NULL) AS tids
+FROM filled
+
+-- update, stripe, later pass
+WITH filled AS (
+UPDATE ONLY "public"."users" SET "handle" = (
+username
+)
+WHERE "users".ctid OPERATOR(pg_catalog.>=) %(low)s::pg_catalog.tid AND "users".ctid OPERATOR(pg_catalog.<) %(high)s::pg_catalog.tid AND (%(mask)s::pg_catalog.int8 OPERATOR(pg_catalog.>>) (pg_catalog.get_byte(pg_catalog.tidsend("users".ctid), 5) OPERATOR(pg_catalog.&) 63)) OPERATOR(pg_catalog.&) 1 OPERATOR(pg_catalog.=) 1 AND (
+handle IS NULL
+) AND NOT "users".xmin OPERATOR(pg_catalog.=) ANY (%(xids)s::pg_catalog.xid[])
+RETURNING CASE WHEN (
+handle IS NULL
+) THEN "users".ctid::pg_catalog.text END AS unconverged, "users".ctid AS tid
+)
+SELECT pg_catalog.count(*) AS rows, pg_catalog.count(unconverged) AS rows_unconverged,
+(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples,
+pg_catalog.array_agg(tid::pg_catalog.text) FILTER (WHERE unconverged IS NOT NULL) AS tids
+FROM filled
+
+-- update, last stripe, later pass
+WITH filled AS (
+UPDATE ONLY "public"."users" SET "handle" = (
+username
+)
+WHERE "users".ctid OPERATOR(pg_catalog.>=) %(low)s::pg_catalog.tid AND "users".ctid OPERATOR(pg_catalog.<) %(high)s::pg_catalog.tid AND (
+handle IS NULL
+) AND NOT "users".xmin OPERATOR(pg_catalog.=) ANY (%(xids)s::pg_catalog.xid[])
+RETURNING CASE WHEN (
+handle IS NULL
+) THEN "users".ctid::pg_catalog.text END AS unconverged, "users".ctid AS tid
+)
+SELECT pg_catalog.count(*) AS rows, pg_catalog.count(unconverged) AS rows_unconverged,
+(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples,
+pg_catalog.array_agg(tid::pg_catalog.text) FILTER (WHERE unconverged IS NOT NULL) AS tids
+FROM filled
+
+-- update, addresses, later pass
+WITH filled AS (
+UPDATE ONLY "public"."users" SET "handle" = (
+username
+)
+WHERE "users".ctid OPERATOR(pg_catalog.=) ANY (%(tids)s::pg_catalog.tid[]) AND (
+handle IS NULL
+) AND NOT "users".xmin OPERATOR(pg_catalog.=) ANY (%(xids)s::pg_catalog.xid[])
+RETURNING CASE WHEN (
+handle IS NULL
+) THEN "users".ctid::pg_catalog.text END AS unconverged, "users".ctid AS tid
+)
+SELECT pg_catalog.count(*) AS rows, pg_catalog.count(unconverged) AS rows_unconverged,
+(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples,
+pg_catalog.array_agg(tid::pg_catalog.text) FILTER (WHERE unconverged IS NOT NULL) AS tids
+FROM filled
+
+-- update alone, stripe
+UPDATE ONLY "public"."users" SET "handle" = (
+username
+)
+WHERE "users".ctid OPERATOR(pg_catalog.>=) %(low)s::pg_catalog.tid AND "users".ctid OPERATOR(pg_catalog.<) %(high)s::pg_catalog.tid AND (%(mask)s::pg_catalog.int8 OPERATOR(pg_catalog.>>) (pg_catalog.get_byte(pg_catalog.tidsend("users".ctid), 5) OPERATOR(pg_catalog.&) 63)) OPERATOR(pg_catalog.&) 1 OPERATOR(pg_catalog.=) 1 AND (
+handle IS NULL
+)
+
+-- update alone, last stripe
+UPDATE ONLY "public"."users" SET "handle" = (
+username
+)
+WHERE "users".ctid OPERATOR(pg_catalog.>=) %(low)s::pg_catalog.tid AND "users".ctid OPERATOR(pg_catalog.<) %(high)s::pg_catalog.tid AND (
+handle IS NULL
+)
+
+-- update alone, addresses
+UPDATE ONLY "public"."users" SET "handle" = (
+username
+)
+WHERE "users".ctid OPERATOR(pg_catalog.=) ANY (%(tids)s::pg_catalog.tid[]) AND (
+handle IS NULL
+)
+
+-- verify
+SELECT found.rows_left, found.rows_rejected, found.rows_unconverged, 0 AS rows_without_partner,
+ARRAY(SELECT "sampled".ctid::pg_catalog.text FROM ONLY "public"."users" AS sampled
+WHERE sampled.ctid OPERATOR(pg_catalog.=) ANY (found.tids) LIMIT 5) AS samples
+FROM (
+SELECT coalesce(pg_catalog.sum(rows), 0)::bigint AS rows_left,
+coalesce(pg_catalog.sum(rejected), 0)::bigint AS rows_rejected, pg_catalog.array_agg(tid) AS tids, coalesce(pg_catalog.sum(stuck), 0)::bigint AS rows_unconverged
+FROM (
+SELECT pg_catalog.count(*) AS rows, pg_catalog.count(*) FILTER (WHERE ctid OPERATOR(pg_catalog.=) ANY (%(rejected)s::pg_catalog.tid[])) AS rejected,
+pg_catalog.min(ctid) FILTER (WHERE NOT ctid OPERATOR(pg_catalog.=) ANY (%(rejected)s::pg_catalog.tid[])) AS tid,
+pg_catalog.count(*) FILTER (WHERE CASE WHEN ctid OPERATOR(pg_catalog.=) ANY (%(rejected)s::pg_catalog.tid[]) THEN false ELSE "users".xmin OPERATOR(pg_catalog.=) ANY (%(xids)s::pg_catalog.xid[]) END) AS stuck
+FROM ONLY "public"."users"
+WHERE (
+handle IS NULL
+)
+GROUP BY pg_catalog.hashtid(ctid) OPERATOR(pg_catalog.&) 7
+) AS parts
+) AS found
+
+-- verify_piece
+SELECT found.rows_left, found.rows_rejected, found.rows_unconverged, 0 AS rows_without_partner,
+ARRAY(SELECT "sampled".ctid::pg_catalog.text FROM ONLY "public"."users" AS sampled
+WHERE sampled.ctid OPERATOR(pg_catalog.=) ANY (found.tids) LIMIT 5) AS samples
+FROM (
+SELECT coalesce(pg_catalog.sum(rows), 0)::bigint AS rows_left,
+coalesce(pg_catalog.sum(rejected), 0)::bigint AS rows_rejected, pg_catalog.array_agg(tid) AS tids, coalesce(pg_catalog.sum(stuck), 0)::bigint AS rows_unconverged
+FROM (
+SELECT pg_catalog.count(*) AS rows, pg_catalog.count(*) FILTER (WHERE ctid OPERATOR(pg_catalog.=) ANY (%(rejected)s::pg_catalog.tid[])) AS rejected,
+pg_catalog.min(ctid) FILTER (WHERE NOT ctid OPERATOR(pg_catalog.=) ANY (%(rejected)s::pg_catalog.tid[])) AS tid,
+pg_catalog.count(*) FILTER (WHERE CASE WHEN ctid OPERATOR(pg_catalog.=) ANY (%(rejected)s::pg_catalog.tid[]) THEN false ELSE "users".xmin OPERATOR(pg_catalog.=) ANY (%(xids)s::pg_catalog.xid[]) END) AS stuck
+FROM ONLY "public"."users"
+WHERE "users".ctid OPERATOR(pg_catalog.>=) %(low)s::pg_catalog.tid AND "users".ctid OPERATOR(pg_catalog.<) %(high)s::pg_catalog.tid AND (
+handle IS NULL
+)
+GROUP BY pg_catalog.hashtid(ctid) OPERATOR(pg_catalog.&) 7
+) AS parts
+) AS found
+
+-- sample_before
+SELECT "users".ctid::pg_catalog.text, "users".ctid::pg_catalog.text, (pg_catalog.jsonb_build_object('handle', "users"."handle"))::pg_catalog.text
+FROM ONLY "public"."users"
+WHERE "users".ctid OPERATOR(pg_catalog.>=) %(low)s::pg_catalog.tid AND "users".ctid OPERATOR(pg_catalog.<) %(high)s::pg_catalog.tid AND (
+handle IS NULL
+)
+LIMIT 1
+
+-- sample_after
+UPDATE ONLY "public"."users" SET "handle" = (
+username
+)
+WHERE "users".ctid OPERATOR(pg_catalog.=) %(tid)s::pg_catalog.tid AND (
+handle IS NULL
+)
+RETURNING (pg_catalog.jsonb_build_object('handle', "users"."handle"))::pg_catalog.text
+
+-- row_key
+SELECT "users".ctid::pg_catalog.text
+FROM ONLY "public"."users"
+WHERE "users".ctid OPERATOR(pg_catalog.=) %(tid)s::pg_catalog.tid
+
+-- find_rejected
+SELECT "users".ctid::pg_catalog.text
+FROM ONLY "public"."users"
+WHERE "users".ctid OPERATOR(pg_catalog.=) %(tid)s::pg_catalog.tid AND (
+handle IS NULL
+)
+
+-- still_matching
+SELECT "users".ctid::pg_catalog.text
+FROM ONLY "public"."users"
+WHERE "users".ctid OPERATOR(pg_catalog.=) ANY (%(tids)s::pg_catalog.tid[]) AND (
+handle IS NULL
+)
+
+-- row_values
+SELECT pg_catalog.left((pg_catalog.jsonb_build_object('handle', (
+username
+)))::pg_catalog.text, 500)
+FROM ONLY "public"."users"
+WHERE "users".ctid OPERATOR(pg_catalog.=) %(tid)s::pg_catalog.tid AND (
+handle IS NULL
+)
+LIMIT 1
