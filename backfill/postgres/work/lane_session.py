@@ -168,7 +168,7 @@ class PgLaneSession(PgStatusSession):
             if blame is sqlstate.Blame.ROW:
                 await raise_if_where_fails(batch, error)
             return RowsRefused(error, blame)
-        if isinstance(done, BatchResult):
+        if isinstance(done, Committed):
             self._leaf_table.own_xids[request.checkpoint.lane] = done.checkpoint.unconverged_xids
             if done.returning is False and self._leaf_table.returning is not False:
                 self.disable_prediction()

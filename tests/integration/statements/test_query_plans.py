@@ -40,8 +40,9 @@ NOT_BY_RANGE = {
     "sample_after": "it updates one row",
     "update, addresses, first pass": "it updates rows by their addresses",
     "update, addresses, later pass": "so does this one",
+    "update alone, addresses": "and this one",
 }
-BY_ROWS = [name for name in STATEMENTS if name.startswith("update, addresses")]
+BY_ROWS = [name for name in STATEMENTS if name.startswith("update") and "addresses" in name]
 BY_RANGE = [name for name in STATEMENTS if name not in NOT_BY_RANGE]
 KINDS = {"foreseen": "handle IS NULL", "not foreseen": "handle IS NULL AND xmin::text <> '0'"}
 MODES = ["force_custom_plan", "force_generic_plan"]
@@ -57,6 +58,7 @@ TYPES = {
     "out_0": "text[]",
     "key": "text",
     "rejected": "tid[]",
+    "xids": "xid[]",
 }
 RANGE: dict[str, Any] = {
     "low": "(100,0)",
@@ -70,6 +72,7 @@ RANGE: dict[str, Any] = {
     "out_0": ["value"] * 480,
     "key": '{"id": 7}',
     "rejected": ["(100,1)", "(100,2)"],
+    "xids": ["701", "702"],
 }
 WINDOW = RANGE | {"low": "(0,0)", "high": "(800,0)"}
 

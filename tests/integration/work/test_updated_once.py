@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from backfill.table.batch import BatchResult
+from backfill.table.batch import Committed
 from backfill.values.errors import JobError, RowRefused, WhereRefused
 from tests.fixtures_postgres import Database
 from tests.integration.jobs import fill, job_file, next_cut, next_pass, open_leaf, run, run_sql, session
@@ -77,7 +77,7 @@ async def test_another_worker_knows_the_rows_that_are_not_updated_again(database
         checkpoint = (await open_leaf(worker)).checkpoints[0]
         for _ in range(4):
             done = await fill(worker, checkpoint, await next_cut(worker, checkpoint, 60))
-            assert isinstance(done, BatchResult)
+            assert isinstance(done, Committed)
             checkpoint = done.checkpoint
     finished, _ = await run(database.dsn, job)
     assert (finished.state, finished.rows_unconverged) == ("unconverged", 200)
