@@ -20,7 +20,7 @@ async def raise_if_where_fails(batch: BatchStatement, error: StatementRefused) -
         with translated(connection):
             async with connection.transaction(force_rollback=True):
                 await execute_as_role(
-                    connection, update, batch.parameters, function=batch.statements.mapped is not None
+                    connection, update, batch.parameters, keep=batch.keep
                 )
                 if batch.table.deferrable:
                     await connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
