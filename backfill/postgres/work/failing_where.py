@@ -19,9 +19,7 @@ async def raise_if_where_fails(batch: BatchStatement, error: StatementRefused) -
     try:
         with translated(connection):
             async with connection.transaction(force_rollback=True):
-                await execute_as_role(
-                    connection, update, batch.parameters, keep=batch.keep
-                )
+                await execute_as_role(connection, update, batch.parameters, keep=batch.kept_settings)
                 if batch.table.deferrable:
                     await connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
     except StatementRefused:

@@ -83,10 +83,11 @@ handle IS NULL
 )
 RETURNING CASE WHEN (
 handle IS NULL
-) THEN (pg_catalog.jsonb_build_object('id', "users"."id"))::pg_catalog.text END AS unconverged
+) THEN (pg_catalog.jsonb_build_object('id', "users"."id"))::pg_catalog.text END AS unconverged, "users".ctid AS tid
 )
 SELECT pg_catalog.count(*) AS rows, pg_catalog.count(unconverged) AS rows_unconverged,
-(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
+(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples,
+pg_catalog.array_agg(tid::pg_catalog.text) FILTER (WHERE unconverged IS NOT NULL) AS tids
 FROM filled
 
 -- update, last stripe, first pass
@@ -99,10 +100,11 @@ handle IS NULL
 )
 RETURNING CASE WHEN (
 handle IS NULL
-) THEN (pg_catalog.jsonb_build_object('id', "users"."id"))::pg_catalog.text END AS unconverged
+) THEN (pg_catalog.jsonb_build_object('id', "users"."id"))::pg_catalog.text END AS unconverged, "users".ctid AS tid
 )
 SELECT pg_catalog.count(*) AS rows, pg_catalog.count(unconverged) AS rows_unconverged,
-(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
+(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples,
+pg_catalog.array_agg(tid::pg_catalog.text) FILTER (WHERE unconverged IS NOT NULL) AS tids
 FROM filled
 
 -- update, addresses, first pass
@@ -115,10 +117,11 @@ handle IS NULL
 )
 RETURNING CASE WHEN (
 handle IS NULL
-) THEN (pg_catalog.jsonb_build_object('id', "users"."id"))::pg_catalog.text END AS unconverged
+) THEN (pg_catalog.jsonb_build_object('id', "users"."id"))::pg_catalog.text END AS unconverged, "users".ctid AS tid
 )
 SELECT pg_catalog.count(*) AS rows, pg_catalog.count(unconverged) AS rows_unconverged,
-(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
+(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples,
+pg_catalog.array_agg(tid::pg_catalog.text) FILTER (WHERE unconverged IS NOT NULL) AS tids
 FROM filled
 
 -- update, stripe, later pass
@@ -131,10 +134,11 @@ handle IS NULL
 )
 RETURNING CASE WHEN (
 handle IS NULL
-) THEN (pg_catalog.jsonb_build_object('id', "users"."id"))::pg_catalog.text END AS unconverged
+) THEN (pg_catalog.jsonb_build_object('id', "users"."id"))::pg_catalog.text END AS unconverged, "users".ctid AS tid
 )
 SELECT pg_catalog.count(*) AS rows, pg_catalog.count(unconverged) AS rows_unconverged,
-(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
+(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples,
+pg_catalog.array_agg(tid::pg_catalog.text) FILTER (WHERE unconverged IS NOT NULL) AS tids
 FROM filled
 
 -- update, last stripe, later pass
@@ -147,10 +151,11 @@ handle IS NULL
 )
 RETURNING CASE WHEN (
 handle IS NULL
-) THEN (pg_catalog.jsonb_build_object('id', "users"."id"))::pg_catalog.text END AS unconverged
+) THEN (pg_catalog.jsonb_build_object('id', "users"."id"))::pg_catalog.text END AS unconverged, "users".ctid AS tid
 )
 SELECT pg_catalog.count(*) AS rows, pg_catalog.count(unconverged) AS rows_unconverged,
-(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
+(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples,
+pg_catalog.array_agg(tid::pg_catalog.text) FILTER (WHERE unconverged IS NOT NULL) AS tids
 FROM filled
 
 -- update, addresses, later pass
@@ -163,11 +168,36 @@ handle IS NULL
 )
 RETURNING CASE WHEN (
 handle IS NULL
-) THEN (pg_catalog.jsonb_build_object('id', "users"."id"))::pg_catalog.text END AS unconverged
+) THEN (pg_catalog.jsonb_build_object('id', "users"."id"))::pg_catalog.text END AS unconverged, "users".ctid AS tid
 )
 SELECT pg_catalog.count(*) AS rows, pg_catalog.count(unconverged) AS rows_unconverged,
-(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples
+(pg_catalog.array_agg(unconverged) FILTER (WHERE unconverged IS NOT NULL))[:5] AS samples,
+pg_catalog.array_agg(tid::pg_catalog.text) FILTER (WHERE unconverged IS NOT NULL) AS tids
 FROM filled
+
+-- update alone, stripe
+UPDATE ONLY "public"."users" SET "handle" = (
+username
+)
+WHERE "users".ctid OPERATOR(pg_catalog.>=) %(low)s::pg_catalog.tid AND "users".ctid OPERATOR(pg_catalog.<) %(high)s::pg_catalog.tid AND (%(mask)s::pg_catalog.int8 OPERATOR(pg_catalog.>>) (pg_catalog.get_byte(pg_catalog.tidsend("users".ctid), 5) OPERATOR(pg_catalog.&) 63)) OPERATOR(pg_catalog.&) 1 OPERATOR(pg_catalog.=) 1 AND (
+handle IS NULL
+)
+
+-- update alone, last stripe
+UPDATE ONLY "public"."users" SET "handle" = (
+username
+)
+WHERE "users".ctid OPERATOR(pg_catalog.>=) %(low)s::pg_catalog.tid AND "users".ctid OPERATOR(pg_catalog.<) %(high)s::pg_catalog.tid AND (
+handle IS NULL
+)
+
+-- update alone, addresses
+UPDATE ONLY "public"."users" SET "handle" = (
+username
+)
+WHERE "users".ctid OPERATOR(pg_catalog.=) ANY (%(tids)s::pg_catalog.tid[]) AND (
+handle IS NULL
+)
 
 -- verify
 SELECT found.rows_left, found.rows_rejected, found.rows_unconverged, 0 AS rows_without_partner,
