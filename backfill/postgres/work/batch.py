@@ -15,14 +15,14 @@ from psycopg.types.json import Jsonb
 from backfill.postgres.catalog.row_security import rows_are_hidden
 from backfill.postgres.session.connection import translated
 from backfill.postgres.session.pooler import require_same_process
-from backfill.postgres.session.role_settings import execute_as_role, take_our_settings, take_role_settings
+from backfill.postgres.session.role_settings import take_our_settings, take_role_settings
 from backfill.postgres.session.sql_files import statement
 from backfill.postgres.state.checkpoint import blame
 from backfill.postgres.state.checkpoint_columns import checkpoint_statement, values_of
 from backfill.postgres.statements.compose import lock_of
-from backfill.postgres.work.batch_sample import read_sample
 from backfill.postgres.work.batch_statement import BatchStatement
 from backfill.postgres.work.compression import compress
+from backfill.postgres.work.where_check import read_sample, still_matching
 from backfill.table.batch import Committed, TooManyRows
 from backfill.table.checkpoint import Checkpoint, advance
 from backfill.table.unconverged_xids import remember
@@ -161,25 +161,13 @@ async def _update(batch: BatchStatement) -> Updated:
 
 
 async def _check_returning(batch: BatchStatement, updated: Updated) -> Updated:
-    """Ask `where` once more of the rows that match still, in a statement of its own, until both agree.
-
-    RETURNING sees the own table as it was before the UPDATE, and values as they were before they were compressed.
-    """
+    """Ask `where` once more of the rows that match still, until RETURNING and another statement agree."""
     if not updated.unconverged or batch.returning:
         return updated
-    await batch.connection.execute("SET LOCAL enable_seqscan = off")
-    found = await execute_as_role(
-        batch.connection, batch.statements.still_matching, {"tids": list(updated.unconverged)}
-    )
-    matching = {row[0] for row in await found.fetchall()}
-    if len(matching) == len(updated.unconverged):
+    rows = await still_matching(batch, updated.unconverged)
+    if rows == len(updated.unconverged):
         return updated if batch.returning is False else replace(updated, returning=True)
-    return replace(
-        updated,
-        rows_unconverged=len(matching),
-        samples=updated.samples if matching else (),
-        returning=False,
-    )
+    return replace(updated, rows_unconverged=rows, samples=updated.samples if rows else (), returning=False)
 
 
 async def _configure(batch: BatchStatement) -> AsyncCursor[Any] | None:
@@ -215,12 +203,13 @@ async def _save_history(batch: BatchStatement, fields: dict[str, Any]) -> AsyncC
 def _after(batch: BatchStatement, updated: Updated) -> Checkpoint:
     """Return the place behind the batch; a row that is tried again lies anywhere, and the place stays."""
     checkpoint, rows, unconverged = batch.checkpoint, updated.rows, updated.rows_unconverged
+    if batch.statements.once and unconverged and updated.xid is not None:
+        checkpoint = replace(checkpoint, unconverged_xids=remember(checkpoint, updated.xid))
     if batch.request.again:  # it is of no pass: what one did in vain is counted behind it
         return replace(
             checkpoint,
             sequence=checkpoint.sequence + 1,
             rows_total=checkpoint.rows_total + rows,
-            unconverged_xids=_xids_after(batch, updated),
         )
     return replace(
         advance(checkpoint, batch.batch_range.end),
@@ -229,15 +218,7 @@ def _after(batch: BatchStatement, updated: Updated) -> Checkpoint:
         rows_converged_pass=checkpoint.rows_converged_pass + rows - unconverged,
         rows_total=checkpoint.rows_total + rows,
         rows_unconverged=checkpoint.rows_unconverged + unconverged,
-        unconverged_xids=_xids_after(batch, updated),
     )
-
-
-def _xids_after(batch: BatchStatement, updated: Updated) -> tuple[int, ...]:
-    """Return the lane's transactions whose rows are not updated again, with this one if it left rows matching."""
-    if not (batch.statements.once and updated.rows_unconverged) or updated.xid is None:
-        return batch.checkpoint.unconverged_xids
-    return remember(batch.checkpoint, updated.xid)
 
 
 def _fields(batch: BatchStatement, after: Checkpoint, updated: Updated, wal_bytes: int) -> dict[str, Any]:

@@ -16,8 +16,8 @@ from backfill.postgres.work import reads, rejected
 from backfill.postgres.work.batch import run_batch
 from backfill.postgres.work.batch_statement import BatchStatement
 from backfill.postgres.work.compression import compressing
-from backfill.postgres.work.failing_where import raise_if_where_fails
 from backfill.postgres.work.job_connection import JobConnection, PgStatusSession, SharedJob
+from backfill.postgres.work.where_check import raise_if_where_fails
 from backfill.retry import sqlstate
 from backfill.table.batch import (
     BatchRequest,
