@@ -11,7 +11,7 @@ from backfill.jobfile.limits import BatchLimits, ThrottleLimits
 from backfill.table.batch import BatchRequest, Committed, RowsRefused, TooManyRows
 from backfill.table.checkpoint import Checkpoint
 from backfill.table.row_counts import BatchRange
-from backfill.throttle.decision import Admission, Inputs
+from backfill.throttle.decision_values import Admission, Inputs
 from backfill.throttle.signals import Archiver, Replica, ReplicationSlot, Signals
 
 MB = 1024 * 1024

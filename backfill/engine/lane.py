@@ -20,7 +20,7 @@ from backfill.table.row_counts import BatchRange
 from backfill.table.window_layout import TableTraits
 from backfill.table.window_state import WindowState
 from backfill.throttle.batch_size import next_batch_rows, rows_in_time
-from backfill.throttle.decision import Admission
+from backfill.throttle.decision_values import Admission
 
 
 class Lane:

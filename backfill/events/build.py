@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from backfill.events.throttle import LimitsChanged, SignalsRead, ThrottleDecision
 from backfill.jobfile.job import Job
 from backfill.throttle.conditions.registry import read_all
-from backfill.throttle.decision import Decision, Inputs, Wait
+from backfill.throttle.decision_values import Decision, Inputs, Wait
 from backfill.throttle.signals import Signals
 from backfill.throttle.state import ThrottleState
 

@@ -21,7 +21,7 @@ from backfill.events.job import (
 from backfill.events.leaf import LeafDone, LeafRemoved, LeafStarted
 from backfill.events.throttle import LimitsChanged, NoReplicas, SignalsRead, ThrottleDecision, WaitStarted
 from backfill.events.vacuum import VacuumDone, VacuumNotPermitted, VacuumStarted
-from backfill.throttle.decision import Inputs
+from backfill.throttle.decision_values import Inputs
 from backfill.throttle.reading import Reading, Unit
 from backfill.throttle.wait_reason import WaitKind, WaitReason
 

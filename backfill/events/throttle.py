@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from backfill.events.job import Started
 from backfill.events.readings import ReplicaReading, replica_readings
-from backfill.throttle.decision import Inputs
+from backfill.throttle.decision_values import Inputs
 from backfill.throttle.reading import Reading
 from backfill.throttle.wait_reason import WaitReason
 

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic.json_schema import GenerateJsonSchema
 
 from backfill.jobfile.job import Job
-from backfill.jobfile.known_keys import UNSUPPORTED, models
+from backfill.jobfile.unknown_keys import UNSUPPORTED, models
 
 
 def job_schema() -> dict[str, Any]:

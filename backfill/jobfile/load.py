@@ -17,10 +17,10 @@ from pydantic import ValidationError
 from yaml.nodes import MappingNode, Node, ScalarNode
 
 from backfill.jobfile.job import Job
-from backfill.jobfile.known_keys import known
 from backfill.jobfile.source.document import DocumentProblem, read
 from backfill.jobfile.source.location import find_node, line_column, source_index
 from backfill.jobfile.sql_expression import normalized
+from backfill.jobfile.unknown_keys import known
 from backfill.jobfile.validation_messages import validation_messages
 from backfill.values.errors import JobError
 

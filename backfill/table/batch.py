@@ -8,7 +8,7 @@ from backfill.retry.sqlstate import Blame
 from backfill.table.checkpoint import Checkpoint, Tid
 from backfill.table.row_counts import BatchRange
 from backfill.table.window_layout import TableTraits
-from backfill.throttle.decision import Admission
+from backfill.throttle.decision_values import Admission
 from backfill.values.errors import StatementRefused
 
 

@@ -4,7 +4,7 @@
     pass 2: the same pages again for rows that moved · … until a proof finds nothing left
 
 The end page is fixed when a pass starts, else the pass would chase the versions that it appends itself.
-A stripe is a set of line pointers of every page (`core.page`); the last one takes all that is left, so a window is
+A stripe is a set of line pointers of every page (`table.stripe_plan`); the last takes all that is left, so a window is
 complete after it. Between two stripes of a page lies the rest of its window: long enough for the old versions to
 become prunable. Lanes share the pages of a pass by segments in turn, so that each has a place of its own.
 """

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 
 from backfill.jobfile.limits import BatchLimits, ThrottleLimits
-from backfill.throttle.decision import Run
+from backfill.throttle.decision_values import Run
 from backfill.throttle.replica_window import ReplicaWindow
 from backfill.throttle.state import ROUND_TRIPS, ThrottleState
 

@@ -2,6 +2,16 @@
 
 A reason reads `subject measure observed > limit`, as in `replica-a lag 12.4s > 10s`. Its kind is a closed set
 and the only part that may be a metric label.
+
+Where each kind is found:
+
+    lag, lag_bytes, missing, blind, slot, archive, vacuum, probe, load    `throttle/conditions`, a file a signal
+    window, wal_rate                                                      `throttle/decide`, the ordinary pace
+    blocked     `throttle/conditions/locks` for a batch, `postgres/work/polite_proof` for the proof
+    rest        `engine/window_planner`: pages rest between two stripes
+    lock        `engine/job_run`: another worker holds the job or the leaf
+    retry       `engine/retry_loop`: a statement was refused
+    connection  `engine/supervisor`: there is no session
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 CONTROLLER, SIM, WINDOW = (
-    "tests/unit/throttle/test_controller.py",
+    "tests/unit/throttle/test_decide.py",
     "tests/sim",
     "tests/unit/throttle/test_replica_window.py",
 )
@@ -26,7 +26,7 @@ class Mutation:
 MUTATIONS = (
     Mutation(
         "an idle path waits too",
-        "controller",
+        "decide",
         "idle = full.unreplayed_bytes == 0",
         "idle = False",
         (
@@ -36,14 +36,14 @@ MUTATIONS = (
     ),
     Mutation(
         "nobody is patient",
-        "controller",
+        "decide",
         " or _patient(limits, throttle_state, full, signals.at_s)",
         "",
         (f"{SIM}/test_changes.py::test_others_that_fill_the_link_alone_leave_us_little_but_not_nothing",),
     ),
     Mutation(
         "patient with a frozen replica",
-        "controller",
+        "decide",
         " and full.moved_s > throttle_state.admitted_s",
         "",
         (
@@ -132,14 +132,14 @@ MUTATIONS = (
     ),
     Mutation(
         "no flush is asked for",
-        "controller",
+        "decide",
         "return throttle_state.held or any(",
         "return throttle_state.wanted_bytes < 0 and any(",
         (f"{SIM}/test_links.py::test_one_that_its_window_holds_back_flushes_what_it_writes",),
     ),
     Mutation(
         "a flush is always asked for",
-        "controller",
+        "decide",
         "return throttle_state.held or any(",
         "return True or any(",
         (f"{SIM}/test_links.py::test_a_worker_that_nothing_holds_back_waits_for_no_disk",),

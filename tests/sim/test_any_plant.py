@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backfill.throttle.batch_size import FLOOR_SHARE, TARGET_S
-from backfill.throttle.controller import PATIENCE_S
+from backfill.throttle.decide import PATIENCE_S
 from tests.sim.loop import Loop
 from tests.sim.path import MB, Path
 from tests.sim.plant import Plant

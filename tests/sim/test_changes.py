@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from backfill.throttle.controller import PATIENCE_S
+from backfill.throttle.decide import PATIENCE_S
 from backfill.throttle.wait_reason import WaitKind
 from tests.sim.path import MB
 from tests.sim.paths import QUICK, WARM_S, link, under

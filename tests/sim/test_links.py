@@ -7,7 +7,7 @@ from time import perf_counter
 
 import pytest
 
-from backfill.throttle.controller import decide
+from backfill.throttle.decide import decide
 from tests.sim.loop import loop
 from tests.sim.path import MB
 from tests.sim.paths import QUICK, WARM_S, link, under

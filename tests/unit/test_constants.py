@@ -6,7 +6,7 @@ from backfill.engine import job_run
 from backfill.engine.admission import readings, wait_persistence
 from backfill.retry import sqlstate
 from backfill.table import checkpoint, row_counts
-from backfill.throttle import batch_size, controller, lsn_clock, replica_window, row_cost, wal_rate
+from backfill.throttle import batch_size, decide, lsn_clock, replica_window, row_cost, wal_rate
 from backfill.throttle.conditions import replication, stop_condition
 from tests.factories import batch, limits
 
@@ -28,8 +28,8 @@ def test_a_window_that_lets_no_further_batch_go_counts_as_filled():
 
 
 def test_the_target_leaves_room_for_a_reply_and_a_poll_and_a_synchronous_one_for_neither():
-    assert batch_size.TARGET_SYNC_S < controller.WALWRITER_S < batch_size.TARGET_S
-    assert batch_size.TARGET_S - controller.WALWRITER_S >= batch_size.TARGET_S * batch_size.BATCH_SHARE
+    assert batch_size.TARGET_SYNC_S < decide.WALWRITER_S < batch_size.TARGET_S
+    assert batch_size.TARGET_S - decide.WALWRITER_S >= batch_size.TARGET_S * batch_size.BATCH_SHARE
 
 
 def test_what_travels_is_no_longer_than_a_queue():
@@ -42,10 +42,10 @@ def test_a_stop_leaves_room_for_the_batch_and_a_resume_for_many():
 
 
 def test_the_law_reads_more_often_than_it_acts():
-    assert controller.POLL_MIN_S < controller.POLL_S <= replica_window.STEP_S < replica_window.RATE_SPAN_S
+    assert decide.POLL_MIN_S < decide.POLL_S <= replica_window.STEP_S < replica_window.RATE_SPAN_S
     assert lsn_clock.SPACING_S < replica_window.STEP_S
-    assert controller.STOPPED_POLL_S < replica_window.STILL_S
-    assert controller.STOPPED_POLL_S < controller.PATIENCE_S
+    assert decide.STOPPED_POLL_S < replica_window.STILL_S
+    assert decide.STOPPED_POLL_S < decide.PATIENCE_S
 
 
 def test_a_rate_is_measured_over_several_replies_and_given_up_after_many_spans():
@@ -106,8 +106,8 @@ def test_a_scout_of_single_rows_covers_a_page():
 
 
 def test_what_is_told_is_no_older_than_what_is_acted_upon():
-    assert readings.MEASURE_SPACING_S <= controller.POLL_S
-    assert wait_persistence.SAVE_SPACING_S >= controller.STOPPED_POLL_S
+    assert readings.MEASURE_SPACING_S <= decide.POLL_S
+    assert wait_persistence.SAVE_SPACING_S >= decide.STOPPED_POLL_S
 
 
 def test_the_lock_is_tried_within_seconds_of_its_holders_end():

@@ -23,9 +23,9 @@ from backfill.jobfile.job import Job
 from backfill.table.batch import Committed
 from backfill.table.checkpoint import Checkpoint
 from backfill.table.snapshot_ages import SnapshotAges
-from backfill.throttle import controller, state, wal_attribution
+from backfill.throttle import decide, state, wal_attribution
 from backfill.throttle.conditions.seen_replicas import SeenReplica
-from backfill.throttle.decision import Admission, Decision, Run, Wait
+from backfill.throttle.decision_values import Admission, Decision, Run, Wait
 from backfill.throttle.signals import Signals, located
 from backfill.throttle.state import ThrottleState
 from backfill.throttle.wait_reason import PACE_KINDS, WaitReason
@@ -140,7 +140,7 @@ class AdmissionControl:
         """Read the signals when no batch follows, so that metrics and the LSN clock stay fresh."""
         if self.readings.stale():
             signals = await self._read(session)
-            self.throttle_state = controller.after_reading(self.job.throttle, self.throttle_state, signals)
+            self.throttle_state = decide.after_reading(self.job.throttle, self.throttle_state, signals)
             self.readings.record(self.job, self.throttle_state, signals)
             await self._companion.on_decision(
                 session, self.job, self.throttle_state, signals, None, window_begins=False
@@ -181,7 +181,7 @@ class AdmissionControl:
         pending_bytes = sum(self._expected_wal_bytes.values())
         if pending_bytes != self.throttle_state.pending_bytes:
             self.throttle_state = replace(self.throttle_state, pending_bytes=pending_bytes)
-        decision, self.throttle_state = controller.decide(
+        decision, self.throttle_state = decide.decide(
             self.job.throttle, self.job.batch, self.throttle_state, signals, stripe
         )
         self.readings.record(self.job, self.throttle_state, signals)

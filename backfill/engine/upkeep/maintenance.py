@@ -7,7 +7,7 @@ from backfill.engine.upkeep.compression import CompressionSwitch
 from backfill.engine.upkeep.vacuum import VacuumSupervisor
 from backfill.jobfile.job import Job
 from backfill.table.batch import Committed
-from backfill.throttle.decision import Decision, Wait
+from backfill.throttle.decision_values import Decision, Wait
 from backfill.throttle.signals import Signals
 from backfill.throttle.state import ThrottleState
 from backfill.values.compression_support import ServerSupport

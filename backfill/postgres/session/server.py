@@ -18,7 +18,7 @@ VERSION_MIN = 140000
 
 
 PAGE_BYTES = 8192
-"""What `core.scout` counts line pointers by; other sizes are a build option that packages do not use."""
+"""What `table.row_counts` counts line pointers by; other sizes are a build option that packages do not use."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from backfill.postgres.session.connection import connect
 from backfill.postgres.session.sql_files import statement
 from backfill.postgres.state.required_rights import TO_LOOK, requires
 from backfill.postgres.state.stored_values import reading, value_of
-from backfill.throttle.decision import Inputs
+from backfill.throttle.decision_values import Inputs
 
 
 @dataclass(frozen=True, slots=True)

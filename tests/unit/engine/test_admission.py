@@ -18,8 +18,8 @@ from backfill.jobfile.job import Job
 from backfill.table.batch import Committed
 from backfill.table.checkpoint import Checkpoint
 from backfill.throttle.conditions.seen_replicas import SeenReplica
-from backfill.throttle.controller import STOPPED_POLL_S
-from backfill.throttle.decision import Admission
+from backfill.throttle.decide import STOPPED_POLL_S
+from backfill.throttle.decision_values import Admission
 from backfill.throttle.signals import Upkeep
 from backfill.throttle.wait_reason import WaitKind
 from backfill.upkeep.compression import START_AFTER

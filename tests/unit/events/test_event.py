@@ -10,7 +10,7 @@ import pytest
 
 from backfill.events.event import Event, from_dict, to_dict
 from backfill.events.job import PassDone
-from backfill.throttle.decision import Inputs
+from backfill.throttle.decision_values import Inputs
 from backfill.throttle.reading import Reading, Unit
 from backfill.throttle.wait_reason import WaitKind, WaitReason
 

@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from backfill.jobfile.json_schema import job_schema, schema_text
-from backfill.jobfile.known_keys import UNSUPPORTED
 from backfill.jobfile.load import load
+from backfill.jobfile.unknown_keys import UNSUPPORTED
 from backfill.values.errors import JobError
 
 JOBS = Path(__file__).parents[3] / "jobs"

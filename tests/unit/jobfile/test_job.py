@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
 from backfill.jobfile.job import Assignment, Job
-from backfill.jobfile.known_keys import UNSUPPORTED, models
 from backfill.jobfile.limits import BatchLimits, ReplicaLimits, ThrottleLimits
+from backfill.jobfile.unknown_keys import UNSUPPORTED, models
 from backfill.values.identifier import TableName
 
 MINIMAL: dict[str, Any] = {"name": "a", "table": "users", "set": {"handle": "username"}, "where": "handle IS NULL"}

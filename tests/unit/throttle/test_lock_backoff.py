@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backfill.throttle import controller, lock_backoff
+from backfill.throttle import decide, lock_backoff
 from backfill.throttle import state as states
-from backfill.throttle.decision import Run, Wait
+from backfill.throttle.decision_values import Run, Wait
 from backfill.throttle.lock_backoff import PAUSE_MAX_S, SHARE_MIN, LockBackoff
 from backfill.throttle.state import ThrottleState
 from backfill.throttle.wait_reason import WaitKind
@@ -22,7 +22,7 @@ def after(*sessions: int, limit: int = 0, at_s: float = 100.0) -> LockBackoff:
 
 
 def decided(throttle_state: ThrottleState, at_s: float, **changed):
-    return controller.decide(limits(**changed), batch(), throttle_state, signals(at_s), 0)
+    return decide.decide(limits(**changed), batch(), throttle_state, signals(at_s), 0)
 
 
 def test_a_batch_that_nobody_waited_for_changes_nothing():

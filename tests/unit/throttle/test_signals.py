@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from backfill.throttle import controller
-from backfill.throttle.decision import Run, Wait
+from backfill.throttle import decide
+from backfill.throttle.decision_values import Run, Wait
 from backfill.throttle.lsn_clock import LsnClock
 from backfill.throttle.signals import Replica, located
 from backfill.throttle.state import ThrottleState
@@ -47,10 +47,10 @@ def test_positions_that_were_read_stay():
 def test_a_reader_above_the_budget_stops_us_by_the_lag_that_it_reports():
     throttle_state = ThrottleState(clock=clock((9.9, MB)))
     reading = located(signals(10.0, MB, aurora(12.0)), throttle_state.clock)
-    decision, throttle_state = controller.decide(limits(), batch(), throttle_state, reading, 0)
+    decision, throttle_state = decide.decide(limits(), batch(), throttle_state, reading, 0)
     assert isinstance(decision, Wait)
     assert str(decision.reason) == "reader-1 lag 12s > 9s"
-    decision, _ = controller.decide(
+    decision, _ = decide.decide(
         limits(), batch(), throttle_state, located(signals(11.0, MB, aurora(0.1)), throttle_state.clock), 0
     )
     assert isinstance(decision, Run)
@@ -58,9 +58,9 @@ def test_a_reader_above_the_budget_stops_us_by_the_lag_that_it_reports():
 
 def test_a_reader_that_is_gone_is_missed():
     throttle_state = ThrottleState(clock=clock((9.9, MB)))
-    _, throttle_state = controller.decide(
+    _, throttle_state = decide.decide(
         limits(), batch(), throttle_state, located(signals(10.0, MB, aurora(0.1)), throttle_state.clock), 0
     )
-    decision, _ = controller.decide(limits(), batch(), throttle_state, signals(10.5, MB), 0)
+    decision, _ = decide.decide(limits(), batch(), throttle_state, signals(10.5, MB), 0)
     assert isinstance(decision, Wait)
     assert decision.reason.kind is WaitKind.MISSING

@@ -20,7 +20,7 @@ from backfill.throttle import batch_size, replica_window, wal_rate
 from backfill.throttle.conditions import seen_replicas
 from backfill.throttle.conditions.registry import find_stop_conditions
 from backfill.throttle.conditions.replication import counted
-from backfill.throttle.decision import Decision, Run, Wait
+from backfill.throttle.decision_values import Decision, Run, Wait
 from backfill.throttle.replica_window import ReplicaWindow
 from backfill.throttle.signals import Signals, lag_s
 from backfill.throttle.state import ROUND_TRIPS, ThrottleState

@@ -7,9 +7,9 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backfill.throttle import batch_size, controller
-from backfill.throttle.controller import POLL_MIN_S
-from backfill.throttle.decision import Run, Wait
+from backfill.throttle import batch_size, decide
+from backfill.throttle.decide import POLL_MIN_S
+from backfill.throttle.decision_values import Run, Wait
 from backfill.throttle.row_cost import RowCost
 from backfill.throttle.state import ThrottleState
 from tests.factories import MB, archiver, batch, limits, replica, signals, slot
@@ -67,7 +67,7 @@ def test_run_means_that_everything_was_seen_and_under_its_limit(law, size, cost,
     throttle_state, now_s, seen = ThrottleState(cost=cost), 0.0, set()
     for after_s, reading in readings:
         now_s += after_s
-        decision, throttle_state = controller.decide(law, size, throttle_state, at(reading, now_s), stripe)
+        decision, throttle_state = decide.decide(law, size, throttle_state, at(reading, now_s), stripe)
         counted = [one for one in reading.replicas if not (one.name == "dr-1" and law.replicas.ignore)]
         seen |= {one.name for one in counted if one.replay_lsn is not None}
         match decision:
@@ -90,8 +90,8 @@ def test_run_means_that_everything_was_seen_and_under_its_limit(law, size, cost,
 
 @given(LIMITS, BATCHES, COSTS, READINGS, st.integers(0, 7))
 def test_the_same_reading_gives_the_same_decision(law, size, cost, reading, stripe: int):
-    once = controller.decide(law, size, ThrottleState(cost=cost), reading[1], stripe)
-    assert once == controller.decide(law, size, ThrottleState(cost=cost), reading[1], stripe)
+    once = decide.decide(law, size, ThrottleState(cost=cost), reading[1], stripe)
+    assert once == decide.decide(law, size, ThrottleState(cost=cost), reading[1], stripe)
 
 
 @given(BATCHES, COSTS, st.lists(st.tuples(st.floats(0.001, 2.0), st.integers(0, 4 * MB)), max_size=20))
@@ -100,10 +100,10 @@ def test_an_idle_path_is_never_refused(size, cost, steps):
     law, throttle_state, now_s, lsn = limits(max_wal_rate="1TB/s"), ThrottleState(cost=cost), 0.0, 0
     for after_s, written in steps:
         now_s, lsn = now_s + after_s, lsn + written
-        _, throttle_state = controller.decide(
+        _, throttle_state = decide.decide(
             law, size, throttle_state, signals(now_s, lsn, replica("replica-a", max(0, lsn - written))), 0
         )
-    decision, _ = controller.decide(law, size, throttle_state, signals(now_s + 0.1, lsn, replica("replica-a", lsn)), 0)
+    decision, _ = decide.decide(law, size, throttle_state, signals(now_s + 0.1, lsn, replica("replica-a", lsn)), 0)
     assert isinstance(decision, Run)
 
 

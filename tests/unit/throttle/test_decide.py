@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from backfill.throttle import batch_size, controller
+from backfill.throttle import batch_size
+from backfill.throttle import decide as law
 from backfill.throttle import state as states
 from backfill.throttle.batch_size import (
     BATCH_SHARE,
@@ -17,8 +18,8 @@ from backfill.throttle.batch_size import (
     TARGET_SYNC_S,
 )
 from backfill.throttle.conditions.seen_replicas import SeenReplica
-from backfill.throttle.controller import PATIENCE_S, POLL_MIN_S, POLL_S, STOPPED_POLL_S
-from backfill.throttle.decision import Run, Wait
+from backfill.throttle.decide import PATIENCE_S, POLL_MIN_S, POLL_S, STOPPED_POLL_S
+from backfill.throttle.decision_values import Run, Wait
 from backfill.throttle.lsn_clock import LsnClock
 from backfill.throttle.replica_window import TRAVEL_MAX_S, WINDOW_START_BYTES, ReplicaWindow
 from backfill.throttle.row_cost import WAL_BYTES_PRIOR, RowCost
@@ -50,7 +51,7 @@ def paced(*replica_windows: ReplicaWindow, **changed) -> ThrottleState:
 
 
 def decide(throttle_state: ThrottleState, reading, *, stripe: int = 0, rows: dict[str, int] | None = None, **changed):
-    return controller.decide(limits(**changed), batch(**rows or {}), throttle_state, reading, stripe)
+    return law.decide(limits(**changed), batch(**rows or {}), throttle_state, reading, stripe)
 
 
 def behind(size: int, at_s: float = 100.0, name: str = "replica-a"):
