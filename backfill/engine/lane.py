@@ -118,14 +118,16 @@ class Lane:
     async def _skip_to(self, end: Tid) -> None:
         before, self.checkpoint = self.checkpoint, begin_window(advance(self.checkpoint, end))
         if self.checkpoint.window_start != before.window_start:
-            self.checkpoint = await self.session.save_checkpoint(self.checkpoint)
+            placed = self._group.with_rows_ahead(self.checkpoint, self.checkpoint)
+            self.checkpoint = await self.session.save_checkpoint(placed)
             await self._control.refresh(self.session)
         self._group.update(self.checkpoint)
 
     async def _run(self, batch_range: BatchRange, admission: Admission) -> Committed | TooManyRows | RowsRefused:
         # Half of a refused batch may be a single row, which proves nothing about the job.
         trial = not self._group.proven and not self._search.active
-        request = BatchRequest(checkpoint=self.checkpoint, batch_range=batch_range, admission=admission, trial=trial)
+        checkpoint = self._group.with_rows_ahead(self.checkpoint, advance(self.checkpoint, batch_range.end))
+        request = BatchRequest(checkpoint=checkpoint, batch_range=batch_range, admission=admission, trial=trial)
         lane = self.checkpoint.lane
         return await self.session.run_batch(request, lambda position: self._control.attribute_wal(lane, position))
 

@@ -12,6 +12,7 @@ from backfill.engine.ports import Runtime
 from backfill.table.batch import Committed
 from backfill.table.checkpoint import Checkpoint
 from backfill.table.estimate.progress import Progress
+from backfill.table.estimate.rows_ahead import PassRows, share_done
 from backfill.table.leaves import SAMPLES_KEPT, LeafPlace, Totals
 
 SLEEP_SLICE_S = 0.25
@@ -35,6 +36,7 @@ class LaneGroup:
         self.progressed = False
         self.leaf_place = LeafPlace()
         self.elsewhere = Totals()
+        self._pass_rows: PassRows | None = None
         self.passes = 1
         self._error: Exception | None = None
         self._progress = Progress()
@@ -51,22 +53,40 @@ class LaneGroup:
 
     @property
     def progress_ratio(self) -> float:
-        """Share of all leaves that is done; of a job's only table the share of its pass."""
-        return self.leaf_place.progress_ratio(self.checkpoints)
+        """Share of the matching rows of all leaves that is done; of their pages if the rows are not estimated."""
+        share = share_done(self.rows_total, self.checkpoints) if self._pass_rows else None
+        return self.leaf_place.progress_ratio(self.checkpoints) if share is None else share
 
     def start_leaf(self, leaf_place: LeafPlace, checkpoints: tuple[Checkpoint, ...]) -> None:
         """Go to another leaf, with the positions that its lanes have reached."""
         self.elsewhere = self.totals.minus(checkpoints)
         self.leaf_place = leaf_place
+        self._pass_rows = None
+        if leaf_place.known is not None and leaf_place.rows_after is not None:
+            self._pass_rows = PassRows(leaf_place.known, checkpoints, leaf_place.rows_after)
         self.move(checkpoints)
+
+    def start_pass(self, checkpoints: tuple[Checkpoint, ...], rows: int | None = None) -> None:
+        """Go to the next pass, or to a table that was rewritten: `rows`, or all that were ahead, may lie anywhere."""
+        if self._pass_rows is not None:
+            left = rows if rows is not None else sum(one.rows_ahead or 0 for one in self.checkpoints)
+            self._pass_rows = self._pass_rows.next_pass(checkpoints, left)
+        self.move(checkpoints)
+
+    def with_rows_ahead(self, checkpoint: Checkpoint, reached: Checkpoint) -> Checkpoint:
+        """Return a position with the rows that will be ahead of it when it has reached another one."""
+        if self._pass_rows is None:
+            return replace(checkpoint, rows_ahead=None)
+        return replace(checkpoint, rows_ahead=self._pass_rows.at(reached).rows_ahead)
 
     def move(self, checkpoints: tuple[Checkpoint, ...]) -> None:
         """Keep where all lanes are now."""
-        self.checkpoints = checkpoints
+        self.checkpoints = tuple(self.with_rows_ahead(one, one) for one in checkpoints)
         self.passes = max(self.passes, *(checkpoint.pass_number for checkpoint in checkpoints))
 
     def update(self, checkpoint: Checkpoint) -> None:
         """Keep where a lane is now."""
+        checkpoint = self.with_rows_ahead(checkpoint, checkpoint)
         self.checkpoints = tuple(checkpoint if kept.lane == checkpoint.lane else kept for kept in self.checkpoints)
 
     def on_committed(self, batch: Committed, *, proves: bool) -> None:

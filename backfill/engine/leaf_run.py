@@ -67,7 +67,7 @@ class LeafRun:
             progress, verdict = progress.after(rows, verification, forgetful=forgetful)
             if verdict in (Verdict.DONE, Verdict.UNREACHED, Verdict.UNTOLD):
                 return counted(verification, verdict)
-            await self._new_pass()
+            await self._new_pass(verification.rows_fillable)
         raise BackfillError(
             f"rows matching 'where' still appear after {PASSES_MAX} passes that left no fewer of them: whoever writes"
             " such rows, the application or a trigger, has to set the column; then run again"
@@ -83,14 +83,17 @@ class LeafRun:
             else:
                 return
 
-    async def _new_pass(self) -> None:
+    async def _new_pass(self, rows: int) -> None:
         try:
-            await self._begin(await self._retry_loop.run(lambda: self._session.new_pass(self._group.checkpoints)))
+            checkpoints = await self._retry_loop.run(lambda: self._session.new_pass(self._group.checkpoints))
+            self._group.start_pass(checkpoints, rows)
+            await self._begin(checkpoints)
         except TableRewritten:
             await self._reopen()
 
     async def _reopen(self) -> None:
         checkpoints, why = await self._retry_loop.run(lambda: self._session.reopen(self._group.checkpoints))
+        self._group.start_pass(checkpoints)
         await self._begin(checkpoints)
         self._record(PassRestarted(self._job, why))
 

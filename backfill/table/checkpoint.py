@@ -51,7 +51,9 @@ class Layout:
 class Checkpoint:
     """The checkpoint of a lane: everything before `next` in this stripe of this window of this pass is done.
 
-    `unconverged_xids` are the lane's last transactions that left rows matching.
+`unconverged_xids` are the lane's last transactions that left rows matching. `rows_ahead` is an estimate, None if
+    nobody made one; of several leaves lane 0 has those of leaves to come in it.
+
     `window_end` and `end_page` are exclusive. `rows_converged_pass` counts the updates of this pass that made
     `where` false. `epoch` and `sequence` fence: a batch commits only where both are still the same.
     """
@@ -72,6 +74,7 @@ class Checkpoint:
     rows_unconverged: int = 0
     unconverged_xids: tuple[int, ...] = ()
     wal_bytes: int = 0
+    rows_ahead: int | None = None
     epoch: int = 0
     sequence: int = 0
 
@@ -138,7 +141,8 @@ class Checkpoint:
             return before
         pages = self.window_end - self.window_start
         within = (self.next.page - self.window_start) / pages
-        return before + pages * (self.stripe + within) / self.stripes
+        sizes = self.layout.sizes
+        return before + pages * (sum(sizes[: self.stripe]) + sizes[self.stripe] * within) / sum(sizes)
 
 
 def begin(end_page: int, layout: Layout, *, leaf: str = "", lane: int = 0, lanes: int = 1) -> Checkpoint:

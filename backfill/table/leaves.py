@@ -1,6 +1,7 @@
 """The tables that hold a job's rows: its own, or that one's partitions and children; and what is done of them all.
 
-A leaf is filled by passes of its own and ends with a proof of its own. Progress is that over the pages of all of them.
+A leaf is filled by passes of its own and ends with a proof of its own. Progress is that over the matching rows of all
+of them; over their pages while nobody has estimated the rows.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from backfill.table.batch import Verification
 from backfill.table.checkpoint import Checkpoint, progress_ratio
+from backfill.table.estimate.row_map import RowMap
 from backfill.throttle.conditions.seen_replicas import SeenReplica
 from backfill.values.compression_support import ServerSupport
 
@@ -18,12 +20,16 @@ SAMPLES_KEPT = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leaf:
-    """One of the tables. `proof` is how it ended for this job, None while that is to do."""
+    """One of the tables. `proof` is how it ended for this job, None while that is to do.
+
+    `known` is where its matching rows are, None if they could not be estimated.
+    """
 
     name: str
     pages: int
     rows_estimated: int = 0
     proof: Verification | None = None
+    known: RowMap | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +58,8 @@ class Totals:
 class LeafPlace:
     """The place of a leaf among all: which one it is, its pages, those of leaves that are done, and of all.
 
-    `rows_estimated` is that of all leaves.
+    `rows_estimated` is that of all leaves. `known` is where the leaf's matching rows are, `rows_after` how many the
+    leaves behind it have; None if that could not be estimated.
     """
 
     number: int = 1
@@ -61,6 +68,8 @@ class LeafPlace:
     pages_before: int = 0
     pages_total: int = 0
     rows_estimated: int = 0
+    known: RowMap | None = None
+    rows_after: float | None = None
 
     def progress_ratio(self, checkpoints: tuple[Checkpoint, ...]) -> float:
         """Return the share that is done. Of one table it is that of its pass, so each pass begins at 0.
@@ -74,6 +83,12 @@ class LeafPlace:
             share = 1.0
         total = max(self.pages_total, self.pages_before + self.pages)
         return min(1.0, (self.pages_before + share * self.pages) / total) if total else 1.0
+
+
+def _rows_of(leaves: Iterable[Leaf]) -> float | None:
+    """Return the matching rows of leaves, None if those of one of them are not known."""
+    known = [leaf.known for leaf in leaves]
+    return None if None in known else sum(found.total for found in known if found is not None)
 
 
 def leaf_places(leaves: tuple[Leaf, ...]) -> list[tuple[Leaf, LeafPlace]]:
@@ -93,6 +108,8 @@ def leaf_places(leaves: tuple[Leaf, ...]) -> list[tuple[Leaf, LeafPlace]]:
                     pages=leaf.pages,
                     pages_before=before,
                     pages_total=total,
+                    known=leaf.known,
+                    rows_after=_rows_of(left[number - 1 - len(leaves) + len(left) + 1 :]),
                     rows_estimated=rows,
                 ),
             )

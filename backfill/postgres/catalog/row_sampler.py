@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 
 from psycopg.sql import Composed
 
@@ -24,13 +23,19 @@ AT_ONCE_MAX = 64
 
 
 async def sample_rows(
-    connection: Connection, job: Job, table: Table, leaves: tuple[CatalogLeaf, ...], *, jitter: float, search_s: float
+    connection: Connection,
+    job: Job,
+    leaves: tuple[CatalogLeaf, ...],
+    *,
+    several: bool,
+    jitter: float,
+    search_s: float,
 ) -> tuple[RowSample, StatementRefused | None]:
     """Return what was counted of the leaves in `search_s`, and the error that ended it, None if none did.
 
-    `table` is one of the leaves, or the table above them: they have the names of their columns in common.
+    `several` is whether the job has more leaves than one, these or others.
     """
-    queries = {str(leaf.name): _query(job, table, leaf, several=len(leaves) > 1) for leaf in leaves}
+    queries = {str(leaf.name): _query(job, leaf, several=several) for leaf in leaves}
     chunks = chunks_to_read(((str(leaf.name), leaf.pages) for leaf in leaves), jitter)
     pages, read = sum(leaf.pages for leaf in leaves), list[ReadChunk]()
     until_s, at_once = time.monotonic() + search_s, 1
@@ -58,6 +63,16 @@ async def _count(connection: Connection, queries: dict[str, Composed], chunks: t
     return found
 
 
-def _query(job: Job, table: Table, leaf: CatalogLeaf, *, several: bool) -> Composed:
-    alias = job.table.name if several or leaf.name != job.table else table.alias
-    return compose_row_sample(RowPredicates(job, replace(table, name=leaf.name, alias=alias), foreseen=False))
+def _query(job: Job, leaf: CatalogLeaf, *, several: bool) -> Composed:
+    """Return the count of a leaf's chunk: a condition names the job's table and columns, which all leaves have."""
+    named = Table(
+        name=leaf.name,
+        identity=leaf.identity,
+        pages=leaf.pages,
+        rows_estimated=leaf.rows_estimated,
+        columns=(),
+        key=(),
+        before_update_triggers=(),
+        alias=job.table.name if several or leaf.name != job.table else None,
+    )
+    return compose_row_sample(RowPredicates(job, named, foreseen=False))

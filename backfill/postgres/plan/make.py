@@ -116,8 +116,8 @@ async def _rows_to_do(connection: Connection, job: Job, checked: CheckedJob) -> 
     sample, error = await sample_rows(
         connection,
         job,
-        checked.table,
         checked.leaves,
+        several=len(checked.leaves) > 1,
         jitter=random.random(),  # noqa: S311 - it spreads reads
         search_s=SEARCH_S,
     )

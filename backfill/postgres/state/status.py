@@ -14,6 +14,7 @@ from backfill.postgres.state.required_rights import TO_LOOK, requires
 from backfill.postgres.state.schema import has_state
 from backfill.postgres.state.stored_values import DATA_EXCEPTION, UnreadableValue, reading
 from backfill.table.checkpoint import Checkpoint
+from backfill.table.estimate.rows_ahead import share_done
 from backfill.table.leaves import LeafPlace
 from backfill.values.errors import Halted, JobError, StatementRefused
 
@@ -108,7 +109,7 @@ def _status(row: dict[str, Any]) -> JobStatus:
         reason=row["reason"],
         worker=row["worker"] if row["connected"] else None,
         pass_number=max((checkpoint.pass_number for checkpoint in at_work), default=0),
-        progress_ratio=1.0 if ended else leaf_place.progress_ratio(at_work) if at_work else 0.0,
+        progress_ratio=1.0 if ended else _progress(leaf_place, checkpoints, at_work),
         rows_total=sum(checkpoint.rows_total for checkpoint in checkpoints),
         rows_unconverged=row["rows_unconverged"],
         rows_s=row["rows_s"],
@@ -125,6 +126,13 @@ def _status(row: dict[str, Any]) -> JobStatus:
         rows_rejected=row["rows_rejected"],
         rejected=tuple(row["rejected"]),
     )
+
+
+def _progress(leaf_place: LeafPlace, checkpoints: tuple[Checkpoint, ...], at_work: tuple[Checkpoint, ...]) -> float:
+    if not at_work:
+        return 0.0
+    share = share_done(sum(checkpoint.rows_total for checkpoint in checkpoints), at_work)
+    return leaf_place.progress_ratio(at_work) if share is None else share
 
 
 def _at_work(told: list[tuple[bool, Checkpoint]]) -> tuple[Checkpoint, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
@@ -10,7 +11,8 @@ from backfill.events.job import Finished
 from backfill.jobfile.load import JobFile
 from backfill.postgres.catalog import table as catalog_table
 from backfill.postgres.catalog.check_expressions import accept_sources, prepare
-from backfill.postgres.catalog.leaves import read_leaves
+from backfill.postgres.catalog.leaves import CatalogLeaf, read_leaves
+from backfill.postgres.catalog.row_sampler import sample_rows
 from backfill.postgres.catalog.update_effects import check_effects, check_own_rows
 from backfill.postgres.monitor.pollers import Pollers
 from backfill.postgres.session.connection import Connection, worker_name
@@ -32,8 +34,12 @@ from backfill.postgres.work.job_connection import (
 from backfill.postgres.work.leaf_session import PgLeafSession, open_leaf, read_leaf
 from backfill.postgres.work.signal_reader import SignalReader
 from backfill.postgres.work.vacuum import Vacuum
+from backfill.table.estimate.row_map import RowMap, row_maps
 from backfill.table.leaves import JobStart, Leaf
 from backfill.values.errors import Halted, JobError
+
+ESTIMATE_S = 2.0
+"""Matching rows are counted no longer before a run begins: they are for its progress alone."""
 
 
 class RestartOnce:
@@ -104,15 +110,30 @@ class PgJobSession(PgStatusSession):
         proofs = await stored.read_proofs(connection, job)
         await job_state.save_leaves(connection, job, len(listed), sum(leaf.pages for leaf in listed))
         await rejected.delete_of_other_leaves(connection, job, [str(leaf.name) for leaf in listed])
+        left = tuple(leaf for leaf in listed if leaf.identity not in proofs)
+        known = await self._estimate(left, several=len(listed) > 1)
         return tuple(
             Leaf(
                 name=str(leaf.name),
                 pages=leaf.pages,
                 rows_estimated=leaf.rows_estimated,
                 proof=proofs.get(leaf.identity),
+                known=known.get(str(leaf.name)),
             )
             for leaf in listed
         )
+
+    async def _estimate(self, leaves: tuple[CatalogLeaf, ...], *, several: bool) -> dict[str, RowMap]:
+        """Return where matching rows are in leaves; nothing if `where` fails on one of them."""
+        sample, error = await sample_rows(
+            self.connection,
+            self.job,
+            leaves,
+            several=several,
+            jitter=random.random(),  # noqa: S311 - it spreads reads
+            search_s=ESTIMATE_S,
+        )
+        return {} if error else row_maps(sample, ((str(leaf.name), leaf.pages) for leaf in leaves))
 
     async def try_leaf(self, leaf: str) -> str | None:
         """Take the lock of a leaf; return who holds it instead."""

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 SPAN_S = 120.0
 SPACING_S = 1.0
+SHARE_MIN = 0.01
+"""Less done than this is mostly a slow start."""
 SPAN_MIN_S = 2.0
 """Less history than this tells nothing: no ETA rather than a wild one."""
 
@@ -30,6 +32,6 @@ class Progress:
         if not self.samples:
             return None
         (first_s, first), (_, last) = self.samples[0], self.samples[-1]
-        if now_s - first_s < SPAN_MIN_S or last <= first:
+        if now_s - first_s < SPAN_MIN_S or last <= first or last < SHARE_MIN:
             return None
         return (1.0 - last) * (now_s - first_s) / (last - first)

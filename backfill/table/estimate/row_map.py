@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
 from backfill.table.checkpoint import Checkpoint
-from backfill.table.estimate.row_sample import ReadChunk
+from backfill.table.estimate.row_sample import ReadChunk, RowSample
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,15 @@ def row_map(read: Iterable[ReadChunk], pages: int) -> RowMap:
     edges = (0, *borders, pages)
     rows = (one.due / one.chunk.pages * (high - low) for one, (low, high) in zip(chunks, pairwise(edges), strict=True))
     return _distinct(edges, (0.0, *accumulate(rows)))
+
+
+def row_maps(sample: RowSample, leaves: Iterable[tuple[str, int]]) -> dict[str, RowMap]:
+    """Return the map of each leaf, given with its pages; one of which nothing was read is like the others."""
+    found, density = {}, sample.due.rows / max(1, sample.pages)
+    for name, pages in leaves:
+        read = sample.leaf(name, pages).read
+        found[name] = row_map(read, pages) if read else even_map(round(density * pages), pages)
+    return found
 
 
 def even_map(rows: int, pages: int) -> RowMap:

@@ -5,8 +5,12 @@ Rows are counted or near, the WAL is within a quarter of what the job then write
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
+from backfill.events.batch import BatchDone
+from backfill.events.event import Event
 from backfill.postgres.plan.make import make_plan
 from tests.fixtures_postgres import Database
 from tests.integration.jobs import job_file, run, run_sql
@@ -15,6 +19,15 @@ from tests.integration.plan.ten_tables import TABLES
 pytestmark = pytest.mark.anyio
 
 LSN = "select pg_current_wal_insert_lsn() - '0/0'"
+
+
+def shares(events: list[Event], rows: int) -> Iterator[tuple[float, float]]:
+    """Yield the share of the rows that was done after each batch, and the progress that was shown."""
+    done = 0
+    for event in events:
+        if isinstance(event, BatchDone):
+            done += event.rows
+            yield done / rows, event.progress_ratio
 
 
 @pytest.mark.parametrize("name", TABLES)
@@ -27,9 +40,11 @@ async def test_a_plan_is_near_what_the_job_does_and_never_below(shared: Database
     job = job_file(name="t", table="public.t", wal_compression="off")
     plan = await make_plan(shared.dsn, job)
     [(before,)] = shared.query(LSN)
-    finished, _ = await run(shared.dsn, job)
+    finished, events = await run(shared.dsn, job)
     [(after,)] = shared.query(LSN)
     assert (finished.state, finished.rows_total) == ("done", rows)
+    for done, shown in shares(events, rows):
+        assert shown == pytest.approx(done, abs=0.05)
     assert plan.to_do.estimate is not None
     assert plan.forecast is not None
     assert plan.to_do.estimate.rows == rows

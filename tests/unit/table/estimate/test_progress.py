@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backfill.table.estimate.progress import SPACING_S, SPAN_MIN_S, SPAN_S, Progress
+from backfill.table.estimate.progress import SHARE_MIN, SPACING_S, SPAN_MIN_S, SPAN_S, Progress
 
 
 def steady(seconds: int, *, per_s: float = 0.001) -> Progress:
@@ -20,6 +20,12 @@ def test_nothing_done_tells_nothing():
 
 def test_too_short_a_history_tells_nothing():
     assert steady(1).eta_s(SPAN_MIN_S / 2) is None
+
+
+def test_a_slow_start_is_carried_on_to_nowhere():
+    slow = Progress().sample(0.0, 0.0).sample(10.0, SHARE_MIN / 2)
+    assert slow.eta_s(10.0) is None
+    assert slow.sample(20.0, SHARE_MIN).eta_s(20.0) is not None
 
 
 def test_a_steady_pace_is_carried_on_to_the_end():
