@@ -42,7 +42,7 @@ def at_a_glance() -> Row:
     progress = Panel(
         "bargauge",
         "Progress",
-        "Progress of the pass over the table, or over all partitions. Later passes find rows that have moved since.",
+        "Matching rows that are filled, of those of all partitions, by a count of sampled pages when the run began.",
         "percentunit",
         [Target(worst("progress_ratio", "job"), instant=True)],
         6,

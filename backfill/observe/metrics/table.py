@@ -31,7 +31,7 @@ METRICS = (
     Metric("batch_duration_seconds", Histogram, "seconds", "Duration of a batch, with its commit.", (), _SECONDS),
     Metric("batch_rows", Histogram, "rows", "Rows in a batch.", (), _ROWS),
     Metric("batch_wal_bytes", Histogram, "bytes", "WAL written by a batch.", (), _BYTES),
-    Metric("progress_ratio", Gauge, "ratio", "Progress of the pass over the table or over all partitions, 0 to 1."),
+    Metric("progress_ratio", Gauge, "ratio", "Matching rows that are filled, of those of all partitions, 0 to 1."),
     Metric("leaves", Gauge, "tables", "Partitions and child tables that the job fills; absent for a single table."),
     Metric("leaves_done", Gauge, "tables", "Partitions and child tables that are filled and verified."),
     Metric("eta_seconds", Gauge, "seconds", "Time left at the current speed; absent while unknown."),
