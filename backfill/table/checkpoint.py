@@ -51,11 +51,11 @@ class Layout:
 class Checkpoint:
     """The checkpoint of a lane: everything before `next` in this stripe of this window of this pass is done.
 
-`unconverged_xids` are the lane's last transactions that left rows matching. `rows_ahead` is an estimate, None if
-    nobody made one; of several leaves lane 0 has those of leaves to come in it.
+    `unconverged_xids` are the lane's last transactions that left rows matching. `rows_ahead` is an estimate, None if
+        nobody made one; of several leaves lane 0 has those of leaves to come in it.
 
-    `window_end` and `end_page` are exclusive. `rows_converged_pass` counts the updates of this pass that made
-    `where` false. `epoch` and `sequence` fence: a batch commits only where both are still the same.
+        `window_end` and `end_page` are exclusive. `rows_converged_pass` counts the updates of this pass that made
+        `where` false. `epoch` and `sequence` fence: a batch commits only where both are still the same.
     """
 
     end_page: int
