@@ -3,11 +3,13 @@
     BackfillError
     ├── JobError               the job file or the command line; no row was touched            exit 2
     │   ├── WhereStaysTrue     `where` stays true for every row of the first batch             exit 2
-    │   └── WhereFails         `where` fails on a row of the first batch as `set` leaves it    exit 2
+    │   ├── WhereFails         `where` fails on a row of the first batch as `set` leaves it    exit 2
+    │   └── SpansRows          a deferred constraint refuses each row of the first batch alone exit 2
     ├── WhereRefused           it fails so on a row of a later batch; earlier batches stay     exit 1
     ├── DatabaseError          the database could not do it; safe to run again                 exit 1
     │   ├── ConnectionLost     the connection is gone; reconnect and read the checkpoint
     │   └── StatementRefused   a statement failed, with its SQLSTATE
+    │       └── DeferredRefused  a constraint that is checked at COMMIT refuses a batch
     ├── FunctionError          the row function failed; earlier batches stay                   exit 1
     ├── RowRefused             the server rejects one row; earlier batches stay                exit 1
     ├── Halted                 manual intervention required                                    exit 4
@@ -45,6 +47,10 @@ class WhereFails(JobError):
     """`where` fails on a row of the first batch as `set` leaves it; the batch was rolled back."""
 
 
+class SpansRows(JobError):
+    """A constraint or trigger that is checked at COMMIT holds only over several rows; the batch was rolled back."""
+
+
 class WhereRefused(BackfillError):
     """`where` fails on a row as `set` leaves it; earlier batches stay."""
 
@@ -72,6 +78,10 @@ class StatementRefused(DatabaseError):
 
 class FunctionError(BackfillError):
     """The row function raised, returned something invalid, or ended its process."""
+
+
+class DeferredRefused(StatementRefused):
+    """A constraint or trigger that is checked at COMMIT refuses the rows of a batch."""
 
 
 class RowRefused(BackfillError):

@@ -141,6 +141,8 @@ class DryRun:
         async with _rolled_back(self._connection):
             cursor = await execute_as_role(self._connection, self._update, found.range)
             row = await cursor.fetchone()
+            if self._table.deferrable:
+                await self._connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
         assert row is not None, "an aggregate is one row"
         return int(row[1])
 

@@ -20,9 +20,9 @@ from backfill.postgres.session.sql_files import statement
 from backfill.postgres.state.checkpoint import blame
 from backfill.postgres.state.checkpoint_columns import checkpoint_statement, values_of
 from backfill.postgres.statements.compose import lock_of
+from backfill.postgres.work.batch_check import check_deferred, read_sample, still_matching
 from backfill.postgres.work.batch_statement import BatchStatement
 from backfill.postgres.work.compression import compress
-from backfill.postgres.work.where_check import read_sample, still_matching
 from backfill.table.batch import Committed, TooManyRows
 from backfill.table.checkpoint import Checkpoint, advance
 from backfill.table.unconverged_xids import remember
@@ -140,6 +140,7 @@ async def _update(batch: BatchStatement) -> Updated:
     assert before is not None, "a select without FROM has one row"
     assert row is not None, "an aggregate has one row"
     require_same_process(connection.server_pid, before.pid)
+    await check_deferred(batch)
     async with connection.pipeline():
         await take_our_settings(connection)
         measured = await _measure(batch)

@@ -24,8 +24,8 @@ from backfill.table.unconverged_xids import parameter
 class BatchStatement:
     """An order on a session. `charge` returns what it wrote, by the position behind it; `values` are a function's.
 
-    `where_at` is the position of `where` in the job file. Rows of `xids` are not updated again. `returning` is whether
-    RETURNING is known to see what `where` sees of the rows that were updated.
+    `table_at` and `where_at` are positions in the job file. Rows of `xids` are not updated again. `returning` is
+    whether RETURNING is known to see what `where` sees of the rows that were updated.
     """
 
     connection: Connection
@@ -35,6 +35,7 @@ class BatchStatement:
     request: BatchRequest
     charge: Callable[[int], int]
     values: dict[str, Any]
+    table_at: str
     where_at: str
     xids: tuple[int, ...]
     returning: bool | None

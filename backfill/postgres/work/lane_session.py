@@ -14,10 +14,10 @@ from backfill.postgres.state.schema import check_version
 from backfill.postgres.statements.compose import Statements, vacuum_of
 from backfill.postgres.work import reads, rejected
 from backfill.postgres.work.batch import run_batch
+from backfill.postgres.work.batch_check import raise_if_several_rows, raise_if_where_fails
 from backfill.postgres.work.batch_statement import BatchStatement
 from backfill.postgres.work.compression import compressing
 from backfill.postgres.work.job_connection import JobConnection, PgStatusSession, SharedJob
-from backfill.postgres.work.where_check import raise_if_where_fails
 from backfill.retry import sqlstate
 from backfill.table.batch import (
     BatchRequest,
@@ -155,6 +155,7 @@ class PgLaneSession(PgStatusSession):
             request=request,
             charge=attribute_wal,
             values=values,
+            table_at=self._own.job_file.at("table"),
             where_at=self._own.job_file.at("where"),
             xids=self._leaf_table.xids,
             returning=self._leaf_table.returning,
@@ -167,6 +168,7 @@ class PgLaneSession(PgStatusSession):
                 raise
             if blame is sqlstate.Blame.ROW:
                 await raise_if_where_fails(batch, error)
+                await raise_if_several_rows(batch, error)
             return RowsRefused(error, blame)
         if isinstance(done, Committed):
             self._leaf_table.own_xids[request.checkpoint.lane] = done.checkpoint.unconverged_xids

@@ -176,3 +176,51 @@ async def test_a_tree_is_filled_level_by_level_however_deep_it_is(database: Data
     finished, _ = await run(database.dsn, job)
     assert finished.state == "done"
     assert database.query("select count(*) from users where path is null") == [(0,)]
+
+
+BALANCED = (
+    "create table public.users (id int primary key, entry int, minor int not null default 0, booked bool)",
+    "insert into public.users select i, i % 30 from generate_series(1, 60) i",
+    "create table public.totals as select count(*) as entries from public.users",
+    (
+        "create function public.balance() returns trigger language plpgsql as $$ begin"
+        " execute format('select 1 / (sum(minor) = 0)::int from %s where entry = %s', tg_relid::regclass, new.entry);"
+        " return null; end $$"
+    ),
+    (
+        "create constraint trigger balance after update on public.users deferrable initially deferred"
+        " for each row execute function public.balance()"
+    ),
+)
+
+
+async def test_a_deferred_trigger_that_holds_over_several_rows_is_named_and_nothing_is_left(database: Database):
+    run_sql(database, *BALANCED)
+    job = job_file(
+        set={"minor": "CASE WHEN id <= 30 THEN 5 ELSE -5 END", "booked": "true"},
+        where="booked IS NULL",
+        batch={"max_rows": 7},
+    )
+    with pytest.raises(
+        JobError, match=r"^job\.yaml:2:8: deferred constraint or trigger 'balance' on 'public\.users': .* several rows"
+    ):
+        await run(database.dsn, job)
+    assert database.query("select count(*) from users where booked") == [(0,)]
+    assert database.query("select count(*) from pg_namespace where nspname = 'backfill'") == [(0,)]
+
+
+async def test_a_deferred_trigger_that_holds_within_each_batch_is_no_obstacle(database: Database):
+    run_sql(database, *BALANCED)
+    job = job_file(set={"booked": "true"}, where="booked IS NULL", batch={"max_rows": 7})
+    finished, _ = await run(database.dsn, job)
+    assert finished.state == "done"
+
+
+async def test_one_that_refuses_a_row_of_a_later_batch_is_named_with_the_row(database: Database):
+    run_sql(database, *BALANCED)
+    job = job_file(
+        set={"minor": "(id = 60)::int", "booked": "true"}, where="booked IS NULL", batch={"max_rows": 7, "stripes": 1}
+    )
+    with pytest.raises(RowRefused, match="is refused by the server: deferred constraint or trigger 'balance' on"):
+        await run(database.dsn, job)
+    assert database.query("select count(*) from users where booked") == [(59,)]
