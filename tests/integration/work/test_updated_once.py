@@ -202,7 +202,7 @@ async def test_a_deferred_trigger_that_holds_over_several_rows_is_named_and_noth
         batch={"max_rows": 7},
     )
     with pytest.raises(
-        JobError, match=r"^job\.yaml:2:8: deferred constraint or trigger 'balance' on 'public\.users': .* several rows"
+        JobError, match=r"^job\.yaml:2:9: deferred constraint or trigger 'balance' on 'public\.users': .* several rows"
     ):
         await run(database.dsn, job)
     assert database.query("select count(*) from users where booked") == [(0,)]
