@@ -78,7 +78,8 @@ async def about_functions(connection: Connection, job_file: JobFile) -> list[str
     job = job_file.job
     texts = [*(one.expression for one in job.assignments), job.where, *([job.using.on] if job.using else ())]
     names = {name for text in texts for name in await check_expressions.volatile_functions(connection, text)}
-    return [f"{name}() is volatile: it gives another value for each row and each run" for name in sorted(names)]
+    within = "; in a sub-select, one value for each batch" if "one-value" in job.accept else ""
+    return [f"{name}() is volatile: it gives another value for each row and each run{within}" for name in sorted(names)]
 
 
 def about_replicas(job_file: JobFile, signals: Signals) -> list[str]:

@@ -209,3 +209,11 @@ async def test_a_job_that_has_filled_rows_is_kept_when_it_is_refused_later(datab
     with pytest.raises(JobError, match="was started with another file"):
         await run(database.dsn, job_file(where="id < 3"))
     assert database.query("select name, state from backfill.job") == [("users-handle", "done")]
+
+
+async def test_plan_says_how_often_a_volatile_function_in_a_sub_select_is_called(database: Database):
+    run_sql(database, USERS, FILL)
+    made, keys, _ = CASES["one value for all"]
+    assert made == USERS
+    found = await make_plan(database.dsn, job_file(**keys, accept=["one-value"]))
+    assert any("in a sub-select, one value for each batch" in notice for notice in found.notices)
