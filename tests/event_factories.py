@@ -139,7 +139,7 @@ def layout_changed(**changed):
 
 
 def compression_changed(**changed):
-    return CompressionChanged(**{"job": JOB, "method": "zstd", "why": "WAL limits us", **changed})
+    return CompressionChanged(**{"job": JOB, "method": "zstd", "why": "WAL limits the job", **changed})
 
 
 def pass_done(**changed):

@@ -30,13 +30,13 @@ Http = Annotated[
     typer.Option(
         "--http",
         metavar="HOST:PORT",
-        help="Address for metrics and status, [::] for IPv4 and IPv6; 'off' to disable.",
-        show_default=HTTP_DEFAULT,
+        help=f"Address for metrics and status, default {HTTP_DEFAULT}; [::]:PORT for IPv4 and IPv6; 'off' to disable.",
+        show_default=False,
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, one object per line.")]
 File = Annotated[Path, typer.Argument(help="A job file.", metavar="JOB.yaml")]
-Files = Annotated[list[Path], typer.Argument(help="Job files, run in turn.", metavar="JOB.yaml")]
+Files = Annotated[list[Path], typer.Argument(help="Job files, run one after the other.", metavar="JOB.yaml")]
 
 
 def epilog(*paragraphs: str) -> str:

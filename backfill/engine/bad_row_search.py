@@ -126,10 +126,8 @@ def _refusal_message(row: RowDescription, checkpoint: Checkpoint, job: Job, refu
             f"row {row.key} of {leaf} takes longer than statement_timeout {timeout}, {TIMEOUT_TRIES} times alone:"
             f" {error}\nmake 'set' cheaper for it or raise the limit, and run again; or skip it with on_row_error: skip"
         )
-    values = (
-        f"it would be set to {row.values}" if row.values else f"what it would be set to is not known: {row.unknown}"
-    )
+    values = f"it would be set to {row.values}" if row.values else f"its new value is unknown: {row.unknown}"
     return (
-        f"row {row.key} of {leaf} is refused by the server: {error}\n{values}\n"
+        f"the server rejected row {row.key} of {leaf}: {error}\n{values}\n"
         "fix the row or the job's 'set'/'where' and run again, or skip such rows with on_row_error: skip"
     )

@@ -147,7 +147,7 @@ class JobRun:
         waited = False
         while (holder := await take()) is not None:
             if not self._wait:
-                raise LockHeld(f"{what} is locked by {holder}; --no-wait was given")
+                raise LockHeld(f"{what} is locked by {holder}; run without --no-wait to wait for it")
             waited = True
             self.runtime.record(
                 LockWaiting(job=self.job.name, holder=holder, waited_s=self.runtime.now_s() - began_s, leaf=leaf)

@@ -35,7 +35,7 @@ class ForecastInputs:
 
     `due_pages` have rows to do, `window_rows` of these are in the run's first window. After `checkpoint_bytes` of WAL
     the server begins a checkpoint. `image_ratio` is how large a compressed image is, `compression` when images are
-    compressed: "on", "off" or "auto", that is once WAL limits us. `images_paid` were written by the measurement.
+    compressed: "on", "off" or "auto", that is once WAL limits the job. `images_paid` were written by the measurement.
     """
 
     rows: RowEstimate

@@ -23,6 +23,12 @@ _ADVICE = tuple(
             "password authentication failed|no password supplied",
             "give the role's present password, by DATABASE_URL or PGPASSFILE; a file is read again for each attempt",
         ),
+        (r'database ".+" does not exist', "name an existing database, by --dsn, DATABASE_URL or PGDATABASE"),
+        (r'role ".+" does not exist', "name an existing role, by --dsn, DATABASE_URL or PGUSER"),
+        (
+            "failed to resolve host|could not translate host name",
+            "check the host in --dsn, DATABASE_URL or PGHOST, and the name server",
+        ),
         (r'role "(?P<role>.+)" is not permitted to log in', "run: ALTER ROLE {role} LOGIN;"),
         (r'permission denied for database "(?P<database>.+)"', "run: GRANT CONNECT ON DATABASE {database} TO {user};"),
         (

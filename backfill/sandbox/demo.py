@@ -63,14 +63,14 @@ def show(rows: int) -> int:
     screen: Live | LineOutput = Live(console) if console.is_terminal else LineOutput(sys.stdout)
     with Sandbox() as sandbox:
         with screen:
-            screen.note("making a PostgreSQL primary and two standbys")
+            screen.note("starting a PostgreSQL primary and two standbys")
             primary = sandbox.primary(settings={"max_wal_size": "2GB"})
             link = sandbox.link(primary, rate_bytes_s=WIDE_BYTES_S)
             sandbox.standby("replica-a", primary)
             sandbox.standby("replica-b", primary, link=link)
             version = primary.query("SHOW server_version")[0][0]
             screen.note(f"PostgreSQL {version}; replica-b is behind a link of {format_rate(WIDE_BYTES_S)}")
-            screen.note(f"making table users with {rows:,} rows")
+            screen.note(f"creating table users with {rows:,} rows")
             size_bytes = _make_users(primary, rows)
             story = _play(primary, link, screen)
         return _tell(console, primary, story, rows, size_bytes)
@@ -189,8 +189,8 @@ def _tell(console: Console, primary: Server, story: DemoState, rows: int, size_b
     growth = f"{format_size(size_bytes)} → {format_size(size_after_bytes)}, {size_after_bytes / size_bytes:.2f} times"
     extra = {
         "table": growth,
-        "updates": f"{updates:,}: each row once, one worker killed between them" if updates == rows else f"{updates:,}",
-        "wrong": f"{wrong:,} rows differ, counted apart by the demo",
+        "updates": f"{updates:,}: each row once, although one worker was killed" if updates == rows else f"{updates:,}",
+        "wrong": f"{wrong:,} rows, as counted by the demo itself",
     }
     console.print(final_table(finished, budget_s=budget_s, extra=extra))
     good = finished.state == "done" and wrong == 0 and updates == rows and finished.worst_lag_s <= budget_s

@@ -177,7 +177,7 @@ def _window(
     pages = between * CHECKPOINT_SHARE / max(1.0, profile.due * row_wal_bytes)
     if pages >= WINDOW_PAGES:
         return WINDOW_PAGES, ""
-    return _stepped(pages), f", as {format_size(between)} of WAL lie between two checkpoints"
+    return _stepped(pages), f", as {format_size(between)} of WAL are written between two checkpoints"
 
 
 def _stepped(pages: float) -> int:
@@ -195,10 +195,11 @@ def _serves(
 
 def _about(profile: PageProfile, chosen: StripePlan, stripes: int | None) -> str:
     page = (
-        f"a page has {profile.due:.0f} rows of {profile.row_bytes:.0f} bytes to update to {profile.updated_bytes:.0f}"
+        f"a page has {profile.due:.0f} matching rows, {profile.row_bytes:.0f} bytes each,"
+        f" {profile.updated_bytes:.0f} once updated"
     )
     asked = ", as the job file says" if stripes is not None else ""
     if len(chosen.sizes) == 1:
         return f"1 stripe{asked}: {page}"
     sizes = "+".join(map(str, chosen.sizes))
-    return f"{len(chosen.sizes)} stripes{asked}: {page}, by {sizes}, {chosen.hot_share:.0%} HOT expected"
+    return f"{len(chosen.sizes)} stripes{asked}: {page}; rows per stripe {sizes}; {chosen.hot_share:.0%} HOT expected"

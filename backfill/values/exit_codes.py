@@ -33,5 +33,6 @@ MEANINGS = {
 
 
 def exit_codes(*codes: ExitCode, **meanings: str) -> str:
-    """Return the help's sentence on these codes; `meanings` by name replaces what one means for a command."""
-    return "Exit codes: " + "; ".join(f"{code:d} {meanings.get(code.name.lower(), MEANINGS[code])}" for code in codes)
+    """Return the help's list of these codes; `meanings` by name replaces what one means for a command."""
+    lines = (f"{code:d} {meanings.get(code.name.lower(), MEANINGS[code])}" for code in codes)
+    return "Exit codes:\n" + "\n".join(lines)

@@ -124,7 +124,7 @@ def test_a_role_without_pg_monitor_is_told_the_grant_that_mends_it_before_any_ba
         assert worker.end() == 4
     grant = f"GRANT pg_monitor TO {database.worker};"
     assert worker.stderr == (
-        f"backfill: role '{database.worker}' cannot see replication, and blind means stop; run: {grant}\n"
+        f"backfill: role '{database.worker}' cannot see replication, so no job may run; run: {grant}\n"
     )
     assert worker.all_of("BatchDone") == []
     assert database.query("select name from backfill.job") == []

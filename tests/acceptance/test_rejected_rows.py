@@ -75,7 +75,7 @@ FAILING = {
 
 
 COMPUTED = {
-    "no_number": "what it would be set to is not known: 'set' itself fails on it",
+    "no_number": "its new value is unknown: 'set' itself fails on it",
     "wrong_leaf": 'it would be set to {"handle": "u700 moved"}',
     "too_long": 'it would be set to {"handle": "u1000"}',
     "unique_twice": 'it would be set to {"handle": "u1"}',
@@ -109,7 +109,7 @@ def test_a_row_that_cannot_be_written_is_named_in_the_server_s_words_and_the_res
     for (table, (_, _, words)), one in zip(sorted(FAILING.items()), ended, strict=True):
         [(address,)] = database.query(f"select ctid::text from {table} where id = 700")
         if table != "unique_twice":  # either of the two may be the one that comes second
-            assert one["why"].startswith(f"row {address} of public.{table} is refused by the server: "), one["why"]
+            assert one["why"].startswith(f"the server rejected row {address} of public.{table}: "), one["why"]
         assert COMPUTED.get(table, 'it would be set to {"handle": "u700"}') in one["why"], table
         for said in words:
             assert said in one["why"], table
@@ -202,8 +202,8 @@ def test_a_failed_job_goes_on_where_it_stood_once_its_row_is_mended(database, tm
     command = ("run", path, "--json", "--http", "off")
     ended = backfill(*command, dsn=database.worker_dsn)
     assert ended.code == 1
-    said = 'is refused by the server: new row for relation "users" violates check constraint "users_copy_check"\n'
-    assert re.match(rf"backfill: row \(\d+,\d+\) of public\.users {re.escape(said)}", ended.stderr)
+    said = 'new row for relation "users" violates check constraint "users_copy_check"\n'
+    assert re.match(rf"backfill: the server rejected row \(\d+,\d+\) of public\.users: {re.escape(said)}", ended.stderr)
     assert all(line.startswith("backfill: ") for line in ended.stderr.splitlines())
     [(done,)] = database.query("select count(copy) from users")
     database.query("update users set handle = 'mended' where id = 1999")

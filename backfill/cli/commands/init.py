@@ -11,7 +11,7 @@ from backfill.cli.options import Dsn, epilog, resolve_dsn
 from backfill.values.exit_codes import ExitCode, exit_codes
 
 EPILOG = epilog(
-    "Next: backfill plan JOB.yaml. It is safe to run init again",
+    "Next: backfill plan JOB.yaml. It is safe to run init again.",
     exit_codes(
         *(ExitCode.DONE, ExitCode.FAILED, ExitCode.INVALID, ExitCode.HALTED),
         failed="cannot connect",
@@ -28,7 +28,10 @@ def init(
     ] = False,
     role: Annotated[str | None, typer.Option("--role", help="Grant a worker's rights to this role.")] = None,
     published: Annotated[
-        bool, typer.Option("--published", help="The state tables may be published: each subscriber has them, too.")
+        bool,
+        typer.Option(
+            "--published", help="Allow a publication to include the state tables, so that subscribers get them, too."
+        ),
     ] = False,
 ) -> None:
     """Create the state schema, and grant a role the least rights that a worker needs."""

@@ -131,13 +131,13 @@ def _costs(costs: Costs) -> Iterator[tuple[str, str]]:
 
 
 def _measurement(measured: Measurement, smaller: str = "") -> str:
-    done = (
-        f"{measured.rows:,} rows of pages {measured.first_page:,} to {measured.last_page:,}"
-        f" in {format_duration(measured.took_s)}, {measured.hot_share:.0%} HOT"
-    )
+    pages = f"page {measured.first_page:,}"
+    if measured.last_page > measured.first_page:
+        pages = f"pages {measured.first_page:,} to {measured.last_page:,}"
+    done = f"{measured.rows:,} rows of {pages} in {format_duration(measured.took_s)}, {measured.hot_share:.0%} HOT"
     if measured.compression:
         return f"{done}, with {measured.heap_images:,} full-page images by {measured.compression}{smaller}"
-    images = "no full-page image, as these pages had theirs since the last checkpoint"
+    images = "no full-page image: already written for these pages since the last checkpoint"
     if measured.images:
         images = f"{measured.images:,} full-page images, {measured.index_images:,} of them of index pages"
     return f"{done}: {measured.row_wal_bytes:,.0f} B of WAL a row, and {images}"

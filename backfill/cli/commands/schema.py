@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import typer
 
-EPILOG = "Next: backfill schema > job.schema.json, and in job files: # yaml-language-server: $schema=job.schema.json"
+EPILOG = (
+    "Next: backfill schema > job.schema.json\n\n"
+    "First line of a job file: # yaml-language-server: $schema=job.schema.json"
+)
 
 
 def schema() -> None:

@@ -1,4 +1,4 @@
-"""`backfill status`: how jobs stand, and with --explain their last decisions and what each was based on."""
+"""`backfill status`: the states of jobs, and with --explain their last decisions and what each was based on."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from backfill.postgres.state.decisions import DecisionRecord
-    from backfill.postgres.state.status import JobStatus
+    from backfill.postgres.state.status import StoredJobStatus
 
 EPILOG = epilog(
     exit_codes(
         *(ExitCode.DONE, ExitCode.FAILED, ExitCode.INVALID, ExitCode.HALTED),
-        done="status shown, however the jobs stand",
+        done="status shown, whatever the jobs' states",
         failed="cannot connect",
         invalid="no such job",
         halted="permission denied",
@@ -35,7 +35,7 @@ WIDTH = 160
 
 def status(
     job: Annotated[
-        str | None, typer.Argument(help="A job's name; all jobs without it.", metavar="JOB", show_default=False)
+        str | None, typer.Argument(help="A job's name. Without it: all jobs.", metavar="JOB", show_default=False)
     ] = None,
     dsn: Dsn = None,
     json_lines: Json = False,
@@ -43,7 +43,7 @@ def status(
         bool, typer.Option("--explain", help="Show a job's layout, its last decisions and the figures behind them.")
     ] = False,
     last: Annotated[
-        int, typer.Option("--last", min=1, max=1500, help="Number of decisions to show (with --explain).")
+        int, typer.Option("--last", min=1, max=1500, metavar="N", help="Number of decisions to show (with --explain).")
     ] = 20,
 ) -> None:
     """Show the state of jobs, what they wait for and who works on them, from any machine."""
@@ -64,7 +64,7 @@ def status(
         show_decisions(anyio.run(read_decisions, resolve_dsn(dsn), job, last), json_lines=json_lines)
 
 
-def show_status(statuses: list[JobStatus], *, json_lines: bool, explained: bool = False) -> None:
+def show_status(statuses: list[StoredJobStatus], *, json_lines: bool, explained: bool = False) -> None:
     """Print the state of jobs; `explained`: with the layout of their windows and the reason for it."""
     if json_lines:
         for job in statuses:
@@ -81,11 +81,11 @@ def show_status(statuses: list[JobStatus], *, json_lines: bool, explained: bool 
         )
         for job in statuses
     ]
-    titles = ("job", "table", "state", "pass", "done", "rows", "rows/s", "last sign")
+    titles = ("job", "table", "state", "pass", "done", "rows", "rows/s", "last activity")
     _print_table(console, titles, rows, right=frozenset({"pass", "done", "rows", "rows/s"}))
     for job in statuses:
         for sentence in _sentences(job, explained=explained):
-            console.print(f"{job.job}: {clean(sentence)}", soft_wrap=True)
+            console.print(f"{job.job}: {clean('; '.join(sentence.splitlines()))}", soft_wrap=True)
 
 
 def show_decisions(decisions: Sequence[DecisionRecord], *, json_lines: bool) -> None:
@@ -160,7 +160,7 @@ def _print_table(
     console.print(table)
 
 
-def _sentences(job: JobStatus, *, explained: bool) -> Iterator[str]:
+def _sentences(job: StoredJobStatus, *, explained: bool) -> Iterator[str]:
     """Yield what else there is to say about a job: what it waits for, its vacuum, its layout, its worker."""
     from backfill.events.job_outcome import rejected_rows  # noqa: PLC0415 - help starts faster without
 
@@ -173,6 +173,6 @@ def _sentences(job: JobStatus, *, explained: bool) -> Iterator[str]:
         yield f"worker {job.worker}"
 
 
-def _table(job: JobStatus) -> str:
+def _table(job: StoredJobStatus) -> str:
     leaf = f" (leaf {job.leaf_number:,} of {job.leaves:,}: {job.leaf})"
     return job.table + leaf if job.leaf and job.state not in ("done", "unconverged") else job.table

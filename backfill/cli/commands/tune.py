@@ -29,7 +29,7 @@ EPILOG = epilog(
 
 
 def tune(
-    job: Annotated[str, typer.Argument(help="The name of a job that was started.", metavar="JOB")],
+    job: Annotated[str, typer.Argument(help="Name of a job that has run before.", metavar="JOB")],
     limits: Annotated[
         list[str] | None,
         typer.Argument(help="Limits as in a job file: max_lag=5s.", metavar="LIMIT=VALUE", show_default=False),
@@ -38,11 +38,11 @@ def tune(
     json_lines: Json = False,
     reset: Annotated[bool, typer.Option("--reset", help="Discard all earlier overrides first.")] = False,
 ) -> None:
-    """Change limits of a job while it runs, from its next decision on, and show all of them.
+    """Change limits of a running job, from its next decision on. Then show all its limits.
 
     LIMIT is one of max_lag, max_lag_bytes, max_wal_rate, max_slot_retained, max_slot_lag, max_archive_backlog,
     max_blocked_sessions, replicas.require, replicas.ignore, replicas.min, batch.rows, batch.min_rows, batch.max_rows,
-    batch.target_time, lock_timeout, statement_timeout. Overrides apply to later runs too, until --reset.
+    batch.target_time, lock_timeout, statement_timeout. Overrides also apply to later runs, until --reset.
     """
     import anyio  # noqa: PLC0415 - help starts faster without what follows
 

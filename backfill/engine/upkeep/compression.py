@@ -52,7 +52,9 @@ class CompressionSwitch:
                 self._record_change(None, self._support.why)
             return throttle_state
         if self._memory.on != before:
-            self._record_change(self.method, "WAL limits us" if self._memory.on else "WAL no longer limits us")
+            self._record_change(
+                self.method, "WAL limits the job" if self._memory.on else "WAL no longer limits the job"
+            )
         return replace(throttle_state, cost=cost)
 
     def on_refused(self, throttle_state: ThrottleState) -> ThrottleState:

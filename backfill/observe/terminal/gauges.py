@@ -19,7 +19,7 @@ NAME_MIN, NAME_MAX = 8, 24
 _NUMBER = 9
 _NARROW = 70
 """Below this width the third number is left out."""
-_OURS, _ALL = "cyan", "blue"
+_JOB, _ALL = "cyan", "blue"
 
 Number = tuple[str, str]
 """A text and its style."""
@@ -47,9 +47,9 @@ class Columns:
     def heading(self, label: str, scale: str, history: History, numbers: Sequence[str]) -> Text:
         """Return the heading: what the lines below show, over which time, to which scale."""
         span = format_duration(round(history.cell_s * self.spark))
-        caption = f"last {span}, full height {scale}"
+        caption = f"last {span}, scale 0 to {scale}"
         if len(caption) > self.spark:
-            caption = self.glyphs.fit(f"{span}, full {scale}", self.spark)
+            caption = self.glyphs.fit(f"{span}, to {scale}", self.spark)
         return self.line(label, Text(caption, "dim"), [(text, "dim") for text in numbers], "bold")
 
     def line(self, name: str, spark: Text, numbers: Sequence[Number], name_style: str = "") -> Text:
@@ -104,7 +104,7 @@ def wal_gauge(view: TerminalState, now_s: float, cols: Columns) -> list[Text]:
     lines = [cols.heading("WAL", format_rate(full), view.wal, ("now", "peak", "total"))]
     signals = view.signals
     for track, rate, colour in (
-        ("ours", signals.own_wal_rate_bytes_s, _OURS),
+        ("job", signals.own_wal_rate_bytes_s, _JOB),
         ("all", signals.wal_rate_bytes_s, _ALL),
     ):
         levels = view.wal.track(track, now_s, cols.spark)
@@ -112,7 +112,7 @@ def wal_gauge(view: TerminalState, now_s: float, cols: Columns) -> list[Text]:
         spark = sparkline(levels, full, cols.glyphs, colour)
         fresh = now_s - view.signals_s <= CARRY_S
         numbers = [_rate(rate if fresh else None, cols.glyphs, ""), _rate(peak, cols.glyphs, "dim")]
-        if track == "ours":
+        if track == "job":
             numbers.append((format_size(view.wal_bytes), "dim"))
         lines.append(cols.line(track, spark, numbers))
     return lines

@@ -119,7 +119,7 @@ def _measure(view: TerminalState, event: SignalsRead, now_s: float) -> TerminalS
     seen_s = {**view.seen_s, **dict.fromkeys((*lag, *event.missing), now_s)}
     seen_s = {name: at_s for name, at_s in seen_s.items() if now_s - at_s <= FORGET_S}
     lag.update(dict.fromkeys((name for name in seen_s if name not in lag), Mark.MISSING))
-    wal: dict[str, Level] = {"ours": event.own_wal_rate_bytes_s}
+    wal: dict[str, Level] = {"job": event.own_wal_rate_bytes_s}
     if event.wal_rate_bytes_s is not None:
         wal["all"] = event.wal_rate_bytes_s
     return replace(

@@ -41,7 +41,7 @@ _ANYWHERE = {
     "xids": [],
 }
 NO_VALUES: dict[str, Any] = {}
-UNDEFINED_TABLE, QUERY_CANCELED = "42P01", "57014"
+UNDEFINED_TABLE, QUERY_CANCELED, SYNTAX_ERROR = "42P01", "57014", "42601"
 _OURS_TO_SAY = ("42", "22", "0A", "54", "2F", "P0")
 """Classes of SQLSTATE that blame the expression: syntax or access, data, feature, limit, routine."""
 
@@ -160,6 +160,8 @@ async def _accept(
         raise JobError(f"{job_file.at('table')}: {gone}")
     # Behind the text stands our own parenthesis: what is wrong with that is how the text ends.
     place = job_file.at(*path, offset=min(position or 0, len(text) - 1))
+    if error.sqlstate == SYNTAX_ERROR and position is not None and position > len(text):
+        raise JobError(f"{place}: syntax error at the end: the expression is incomplete")
     raise JobError(f"{place}: {await _said(connection, error, text)}")
 
 

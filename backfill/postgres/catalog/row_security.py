@@ -15,7 +15,7 @@ from backfill.values.errors import Halted
 def rows_are_hidden(table: Table) -> Halted:
     """Return the error."""
     return Halted(
-        f"row security now hides rows of '{table.name}' from this role, and blind means stop;"
+        f"row security now hides rows of '{table.name}' from this role, so the job stops;"
         " let it see all rows (BYPASSRLS, or as the table's owner), and run again"
     )
 

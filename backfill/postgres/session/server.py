@@ -61,6 +61,6 @@ def check_server(server: ServerFacts) -> None:
         raise Halted("the server is a standby; give a DSN of the primary, or one that lists all hosts")
     if not server.visible:
         raise Halted(
-            f"role {server.role!r} cannot see replication, and blind means stop;"
+            f"role {server.role!r} cannot see replication, so no job may run;"
             f" run: GRANT pg_monitor TO {quote(server.role)};"
         )

@@ -20,7 +20,7 @@ from backfill.values.errors import Halted, JobError, StatementRefused
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class JobStatus:
+class StoredJobStatus:
     """One job. `state` is `abandoned` for a job that says running while no worker is connected.
 
     It is `unreadable` for a job whose rows were changed by hand, and `reason` says how.
@@ -52,7 +52,7 @@ class JobStatus:
     leaves: int = 1
 
 
-async def read_status(dsn: str, job: str | None) -> list[JobStatus]:
+async def read_status(dsn: str, job: str | None) -> list[StoredJobStatus]:
     """Return the jobs of the database, or the one of that name; none where no worker ever ran.
 
     A job whose rows cannot be read is `unreadable`, and says why. Raises Halted where the role may not look.
@@ -70,17 +70,17 @@ async def read_status(dsn: str, job: str | None) -> list[JobStatus]:
             return [await _read_one(connection, name) for (name,) in await names.fetchall()]
 
 
-async def _read_one(connection: Connection, job: str) -> JobStatus:
+async def _read_one(connection: Connection, job: str) -> StoredJobStatus:
     """Return one job, whatever its rows hold."""
     try:
         with reading(job, "job"):
             [status] = await _read(connection, job)
             return status
     except Halted as error:
-        return JobStatus(job=job, state="unreadable", reason=str(error))
+        return StoredJobStatus(job=job, state="unreadable", reason=str(error))
 
 
-async def _read(connection: Connection, job: str | None) -> list[JobStatus]:
+async def _read(connection: Connection, job: str | None) -> list[StoredJobStatus]:
     with translated(connection):
         async with connection.cursor(row_factory=dict_row) as rows:
             await rows.execute(statement("state/read_status"), {"job": job})
@@ -92,7 +92,7 @@ def unknown(job: str) -> JobError:
     return JobError(f"no job {job!r} in this database; backfill status lists all")
 
 
-def _status(row: dict[str, Any]) -> JobStatus:
+def _status(row: dict[str, Any]) -> StoredJobStatus:
     told = [(one["done"], checkpoint_of(one)) for one in row["checkpoints"]]
     checkpoints = tuple(checkpoint for _, checkpoint in told)
     if not isinstance(row["table"], str):
@@ -102,7 +102,7 @@ def _status(row: dict[str, Any]) -> JobStatus:
     at_work = _at_work(told)
     leaf_place = _extent(row["leaves"], row["pages"], told, at_work)
     abandoned, ended = row["state"] == "running" and not row["connected"], row["state"] in ("done", "unconverged")
-    return JobStatus(
+    return StoredJobStatus(
         job=row["name"],
         table=row["table"],
         state="abandoned" if abandoned else row["state"],

@@ -122,7 +122,7 @@ async def test_a_role_that_cannot_see_replication_is_told_the_grant_that_mends_i
     )
     for grant in ("select 1", f"grant pg_read_all_stats to {quote(role)}"):
         run_sql(users, grant)
-        with pytest.raises(Halted, match="cannot see replication, and blind means stop") as caught:
+        with pytest.raises(Halted, match="cannot see replication, so no job may run") as caught:
             async with Session(users.dsn_for(role), job_file()):
                 pass
     mend(users, caught.value)

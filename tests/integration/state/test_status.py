@@ -8,7 +8,7 @@ import pytest
 
 from backfill.events.job import Finished
 from backfill.postgres.session.connection import worker_name
-from backfill.postgres.state.status import JobStatus, read_status
+from backfill.postgres.state.status import StoredJobStatus, read_status
 from backfill.sandbox.wait import wait_until
 from backfill.table.checkpoint import Tid, progress_ratio
 from backfill.table.row_counts import BatchRange
@@ -31,7 +31,7 @@ def users(shared: Database) -> Database:
     return shared
 
 
-async def only(database: Database) -> JobStatus:
+async def only(database: Database) -> StoredJobStatus:
     [status] = await read_status(database.dsn, None)
     return status
 
@@ -70,7 +70,7 @@ async def test_a_job_at_work_tells_its_place_its_pace_and_its_worker(users: Data
     async with session(users.dsn, JOB) as worker:
         checkpoint = (await open_leaf(worker)).checkpoints[0]
         status = await only(users)
-        assert status == JobStatus(
+        assert status == StoredJobStatus(
             job="users-handle",
             table="public.users",
             state="running",

@@ -239,7 +239,7 @@ async def test_a_job_that_its_own_rate_limits_begins_to_compress(users: Database
     assert await run_with(users.dsn, events.append, **keys) == "done"
     told = [one for one in events if isinstance(one, CompressionChanged)]
     assert told
-    assert (told[0].method in METHODS, told[0].why) == (True, "WAL limits us")
+    assert (told[0].method in METHODS, told[0].why) == (True, "WAL limits the job")
     assert users.query("select count(*) > 0 from backfill.batch where inputs ->> 'compression' is not null") == [
         (True,)
     ]

@@ -117,9 +117,7 @@ async def test_a_value_of_a_row_function_that_the_server_refuses_is_told_with_it
     keys: dict[str, Any] = {"throttle": SKIP["throttle"]}
     with pytest.raises(RowRefused) as raised:
         await run(rejecting_users.worker_dsn, function_job(tmp_path, module, **keys))
-    assert str(raised.value).startswith(
-        'row {"id": 900} of public.users is refused by the server: new row for relation'
-    )
+    assert str(raised.value).startswith('the server rejected row {"id": 900} of public.users: new row for relation')
     assert 'it would be set to {"handle": "user900"}' in str(raised.value)
     job = function_job(tmp_path, module, **SKIP)
     finished, _ = await run(rejecting_users.worker_dsn, job)
@@ -139,15 +137,15 @@ async def test_what_a_row_would_be_set_to_is_told_or_why_not(rejecting_users: Da
     )
     words = {
         "username": 'it would be set to {"handle": "user900"}',
-        "username || (1 / (id - 900))::text": "what it would be set to is not known: 'set' itself fails on it",
-        "username || to_char(clock_timestamp(), 'YYYY')": "what it would be set to is not known: 'set' gives another value"
+        "username || (1 / (id - 900))::text": "its new value is unknown: 'set' itself fails on it",
+        "username || to_char(clock_timestamp(), 'YYYY')": "its new value is unknown: 'set' gives another value"
         " each time",
     }
     for expression, said in words.items():
         job = job_file(set={"handle": expression}, name=f"job-{len(said)}", throttle=SKIP["throttle"])
         with pytest.raises(RowRefused) as raised:
             await run(rejecting_users.worker_dsn, job)
-        assert 'row {"id": 900} of public.users is refused by the server: ' in str(raised.value)
+        assert 'the server rejected row {"id": 900} of public.users: ' in str(raised.value)
         assert said in str(raised.value)
 
 

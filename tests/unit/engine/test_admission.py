@@ -299,7 +299,7 @@ def test_batches_that_wait_for_their_pace_begin_to_compress_and_the_next_ones_sa
         door.clock.now_s += 0.1
     assert [one.compression for one in admitted] == [None] * START_AFTER + ["zstd"]
     assert [one.inputs.compression for one in admitted] == [one.compression for one in admitted]
-    assert [(one.method, one.why) for one in door.told(CompressionChanged)] == [("zstd", "WAL limits us")]
+    assert [(one.method, one.why) for one in door.told(CompressionChanged)] == [("zstd", "WAL limits the job")]
 
 
 def test_a_batch_whose_compression_was_refused_is_the_last_that_asks_for_it():

@@ -24,7 +24,7 @@ def test_a_job_that_fails_at_a_row_names_it_with_its_values_and_the_servers_word
     with pytest.raises(RowRefused) as raised:
         run.run()
     assert str(raised.value) == (
-        'row 37 of public.users is refused by the server: violates check constraint "short"\n'
+        'the server rejected row 37 of public.users: violates check constraint "short"\n'
         "DETAIL:  a row\n"
         "it would be set to u37\n"
         "fix the row or the job's 'set'/'where' and run again, or skip such rows with on_row_error: skip"

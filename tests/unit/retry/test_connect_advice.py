@@ -15,6 +15,12 @@ PRIMARY = "it is a standby, or read-only by a setting; give a DSN of the primary
     [
         ("session is read-only", PRIMARY),
         ("server is in hot standby mode", PRIMARY),
+        ('FATAL:  database "shop" does not exist', "name an existing database, by --dsn, DATABASE_URL or PGDATABASE"),
+        ('FATAL:  role "app" does not exist', "name an existing role, by --dsn, DATABASE_URL or PGUSER"),
+        (
+            "failed to resolve host 'db.exmple': [Errno -2] Name or service not known",
+            "check the host in --dsn, DATABASE_URL or PGHOST, and the name server",
+        ),
         (
             'FATAL:  password authentication failed for user "app"',
             "give the role's present password, by DATABASE_URL or PGPASSFILE; a file is read again for each attempt",

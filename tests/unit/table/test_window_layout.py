@@ -31,7 +31,9 @@ def test_a_full_cold_page_is_taken_in_stripes_over_wide_windows():
     found = chosen()
     assert len(found.sizes) > 4
     assert found.window_pages == WINDOW_PAGES
-    assert found.why.startswith("9 stripes: a page has 61 rows of 128 bytes to update to 168, by ")
+    assert found.why.startswith(
+        "9 stripes: a page has 61 matching rows, 128 bytes each, 168 once updated; rows per stripe "
+    )
     assert found.why.endswith("72% HOT expected; windows of 8,192 pages")
 
 
@@ -74,7 +76,7 @@ def test_checkpoints_by_time_count_by_the_wal_of_that_time():
     traits = TableTraits(indexes=2, checkpoint_bytes=64_000 * MB, checkpoint_s=10.0)
     assert chosen(traits=traits, wal_rate_bytes_s=20 * MB).window_pages < WINDOW_PAGES
     assert chosen(traits=traits, wal_rate_bytes_s=None).window_pages == WINDOW_PAGES
-    assert "as 200MB of WAL lie between two checkpoints" in chosen(traits=traits, wal_rate_bytes_s=20 * MB).why
+    assert "as 200MB of WAL are written between two checkpoints" in chosen(traits=traits, wal_rate_bytes_s=20 * MB).why
 
 
 def test_a_little_change_of_the_page_changes_nothing():

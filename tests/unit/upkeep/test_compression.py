@@ -160,7 +160,7 @@ def test_auto_compresses_while_wal_limits_and_records_both_switches():
     assert run.compressor.method == "zstd"
     run.weigh(BY_TIME, PATIENCE)
     assert run.compressor.method is None
-    assert run.changes == [("zstd", "WAL limits us"), (None, "WAL no longer limits us")]
+    assert run.changes == [("zstd", "WAL limits the job"), (None, "WAL no longer limits the job")]
 
 
 def test_on_compresses_whatever_limits():

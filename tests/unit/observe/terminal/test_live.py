@@ -74,12 +74,12 @@ def test_the_frame():
         " pass    1, stripe 1 of 8    page    51,230 of 121,951   window  2.9MB",
         " batch   5,000 rows, 200ms   WAL     320 B/row           HOT     90%",
         "",
-        " lag        last 20s, full height 2s                      now    worst   behind",
+        " lag        last 20s, scale 0 to 2s                       now    worst   behind",
         " replica-a  ▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁     20ms     20ms   39.1kB",
         " replica-b  ▂▃▃▄▂▃▃▄▂▃▃▄▂▃▃▄▂▃▃▄▂▃▃▄▂▃▃▄▂▃▃▄▂▃▃▄▂▃▃▄    900ms    900ms      3MB",
         "",
-        " WAL        last 20s, full height 32MB/s                  now     peak    total",
-        " ours       ▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁  3.8MB/s  3.8MB/s    122MB",
+        " WAL        last 20s, scale 0 to 32MB/s                   now     peak    total",
+        " job        ▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁  3.8MB/s  3.8MB/s    122MB",
         " all        ▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂  4.8MB/s  4.8MB/s",
         "",
         " pace    replica-b wal on the way 3.1MB > 2.9MB",
@@ -174,7 +174,7 @@ def test_a_replica_that_left_unasked_is_gone():
 def test_old_readings_are_not_passed_off_as_new():
     view = view_of(*usual())
     assert line_with("replica-b", drawn(view, 30.0)).split()[-3:] == [DASH, "900ms", DASH]
-    assert line_with("ours", drawn(view, 30.0)).split()[-3:] == [DASH, "3.8MB/s", "122MB"]
+    assert line_with("job", drawn(view, 30.0)).split()[-3:] == [DASH, "3.8MB/s", "122MB"]
 
 
 def test_without_replicas_it_says_so():
