@@ -30,3 +30,13 @@ NEVER_GENERATED = (
     ),
 )
 """What has no one right answer, so that no case asks for it."""
+
+ROW_FUNCTION_VALUES = (
+    (
+        "json and jsonb arrive in Python as its own values and leave as Python spells them: spaces, the last of equal"
+        " keys, 1.10 and 1e2 as 1.1 and 100.0, a number of more digits than a float has as the nearest float"
+    ),
+    "json's null arrives as None, and None is NULL",
+    "an array arrives as a list, whose first element is the first: lower bounds become 1",
+)
+"""What a value is after it has passed through a row function, by its contract: `meant` of a case says it as SQL."""

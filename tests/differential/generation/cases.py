@@ -15,6 +15,8 @@ from tests.differential.generation.tables import FIXED, GENERATED, OTHERS, VIEWS
 from tests.differential.generation.triggers import triggers
 
 MODULE = "def f(rows):\n    return [row['source'] for row in rows]\n"
+MAPPED = sorted(KINDS.keys() - {"json"})
+"""What passes through Python as itself: json does not, as `exemptions.ROW_FUNCTION_VALUES` says."""
 _DEFAULTS = {"int": " DEFAULT 7", "text": " DEFAULT 'main'"}
 
 CONSTRAINTS = (
@@ -71,7 +73,7 @@ def cases(draw: st.DrawFn) -> Case:
     condition = draw(st.sampled_from(CONDITIONS)) if draw(chance(40)) else None
     function = draw(chance(15))
     wanted = [kind for one in (*chosen, *([condition] if condition else [])) for kind in one.over]
-    mapped = draw(st.sampled_from(sorted(KINDS))) if function else None
+    mapped = draw(st.sampled_from(MAPPED)) if function else None
     sources = [Column(f"s{n}", kind, draw(st.integers(0, 4))) for n, kind in enumerate(dict.fromkeys(wanted))]
     made = [Column(f"m{n}", one.kind, more=_DEFAULTS.get(one.kind, "")) for n, one in enumerate(chosen)]
     if mapped:

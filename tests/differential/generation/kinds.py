@@ -16,7 +16,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "bytea": (r"'\x00ff5c'", r"'\x61'", r"'\x'", "NULL"),
     "text[]": ('\'{a,NULL,"NULL",""}\'', "'{}'", "'{{a,b},{c,NULL}}'", "NULL"),
     "float8[]": ("ARRAY[1/3::float8, NULL]", "'{}'", "NULL"),
-    "jsonb": ("""'{"b": 1, "a": [1.10, null]}'""", "'[]'", "'\"x\"'", "NULL"),
+    "jsonb": ("""'{"b": 1, "a": [1.5, null]}'""", "'[]'", "'\"x\"'", "NULL"),
     "json": ("""'{"b": 1,  "a": 2}'""", "'[1.0]'", "NULL"),
     "char(4)": ("'a'", "'ab  '", "NULL"),
     "varchar(5)": ("'abc'", "'abcde'", "NULL"),

@@ -1,0 +1,141 @@
+"""Faults that jobs once had beside the plain UPDATE, each put back by name: the comparison has to find every one.
+
+A fault changes the installed package in this process alone, while it is applied. What it replaces has to be there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+from unittest.mock import patch
+
+from psycopg.types.datetime import IntervalLoader
+
+from backfill.postgres.catalog import update_effects
+from backfill.postgres.mapping import encode, row_mapper
+from backfill.postgres.session import connection
+from backfill.postgres.work import batch_statement
+from backfill.table.plain_update import Difference
+
+Change = tuple[ModuleType, str, Any]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What is broken, how, and the fixed cases that show it; `made` is whether made cases find it soon, too."""
+
+    name: str
+    changes: Callable[[], tuple[Change, ...]]
+    cases: tuple[str, ...]
+    made: bool = False
+
+    @contextmanager
+    def applied(self) -> Iterator[None]:
+        """Break it for a while."""
+        with ExitStack() as stack:
+            for module, name, replaced in self.changes():
+                stack.enter_context(patch.object(module, name, replaced))
+            yield
+
+
+def overridden(*names: str) -> Callable[[], tuple[Change, ...]]:
+    """Let the session's own values of some settings hold in the UPDATE, too."""
+
+    def changes() -> tuple[Change, ...]:
+        changed = connection.changed
+
+        def without(before: Any, settings: Any) -> dict[str, str]:
+            return {name: value for name, value in changed(before, settings).items() if name not in names}
+
+        return ((connection, "changed", without),)
+
+    return changes
+
+
+def accepted(*names: str) -> Callable[[], tuple[Change, ...]]:
+    """Refuse no job for some differences, as if its file accepted them."""
+
+    def changes() -> tuple[Change, ...]:
+        refuse = update_effects._refuse
+
+        def lenient(job_file: Any, differences: Iterable[Difference]) -> None:
+            refuse(job_file, iter([one for one in differences if one.name not in names]))
+
+        return ((update_effects, "_refuse", lenient),)
+
+    return changes
+
+
+def texts_of_functions() -> tuple[Change, ...]:
+    """Read a row function's texts under the role's settings."""
+    return tuple((module, "FUNCTION_TEXTS", frozenset[str]()) for module in (batch_statement, row_mapper))
+
+
+def months_as_days() -> tuple[Change, ...]:
+    """Give a row function intervals as the driver has them: a month is 30 days, a year 365."""
+    return ((encode, "_LENIENT", {**encode._LENIENT, "interval": IntervalLoader}),)
+
+
+FAULTS = (
+    Fault(
+        "time zone overridden",
+        overridden("TimeZone"),
+        ("time zone of the database", "time zone of the role", "time zone in where", "time zone in a trigger"),
+        made=True,
+    ),
+    Fault(
+        "styles overridden",
+        overridden("DateStyle", "IntervalStyle"),
+        ("DateStyle of a constant", "DateStyle of a text", "IntervalStyle of a text"),
+        made=True,
+    ),
+    Fault("digits overridden", overridden("extra_float_digits"), ("extra_float_digits of a text",), made=True),
+    Fault(
+        "row security off everywhere",
+        overridden("row_security"),
+        ("time zone in a trigger", "options of the environment"),
+        made=True,
+    ),
+    Fault(
+        "strings conform",
+        overridden("standard_conforming_strings"),
+        ("strings that do not conform",),
+    ),
+    Fault(
+        "search path overridden",
+        overridden("search_path"),
+        ("a function of the path that hides a built-in", "a search path in a trigger"),
+        made=True,
+    ),
+    Fault("texts under array_nulls", texts_of_functions, ("function: array with NULL",)),
+    Fault("months as days", months_as_days, ("function: interval", "function: array of intervals"), made=True),
+    Fault(
+        "statement triggers taken",
+        accepted("parent-triggers", "statement-triggers"),
+        ("leaves: transition table of a partitioned table", "leaves: transition table of a leaf"),
+        made=True,
+    ),
+    Fault("defaults of leaves taken", accepted("default"), ("leaves: a default of a child",), made=True),
+    Fault(
+        "rows of leaves taken",
+        accepted("whole-row"),
+        ("leaves: the row as a whole, as text", "leaves: the row of a child, as jsonb", "leaves: the row's type"),
+        made=True,
+    ),
+    Fault(
+        "own rows taken",
+        accepted("own-table"),
+        ("own rows: a count of what is set", "own rows: a trigger that reads the own table"),
+        made=True,
+    ),
+    Fault("constraints of several rows taken", accepted("several-rows"), ("transaction: deferred unique",)),
+    Fault(
+        "moving triggers taken",
+        accepted("moving-trigger"),
+        ("leaves: a trigger that moves rows to another partition",),
+        made=True,
+    ),
+)

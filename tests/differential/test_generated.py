@@ -1,0 +1,32 @@
+"""Whatever hypothesis makes up: the job leaves what the plain UPDATE leaves, or is refused before it touches anything.
+
+CASES and SEED of the environment say how many, and which: `make differential` plays 2,000.
+"""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import Phase, given, note, seed
+
+from tests.differential.case import Case
+from tests.differential.comparison import Kind
+from tests.differential.generation.cases import cases
+from tests.differential.generation.count import CASES, SEED, SHARDS, many
+from tests.differential.playing import Playground
+
+DIFFERS = {kind: type(f"Differs{kind.name.title()}", (AssertionError,), {}) for kind in Kind}
+"""An error a kind: hypothesis keeps to the one that it is making smaller."""
+
+
+@pytest.mark.timeout(300 + 3 * CASES)
+@pytest.mark.parametrize("shard", range(SHARDS))
+def test_the_job_leaves_what_the_plain_update_leaves(ground: Playground, shard: int):
+    @seed(SEED * SHARDS + shard)
+    @many(CASES // SHARDS, Phase.generate, Phase.shrink)
+    @given(cases())
+    def same(case: Case) -> None:
+        if (found := ground.difference(case)) is not None:
+            note(str(case))
+            raise DIFFERS[found.kind](str(found))
+
+    same()
