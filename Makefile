@@ -1,6 +1,6 @@
 # Every target makes its own .venv first: with uv where it is, else with python3 and pip. Nothing else is needed.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-majors test-oldest test-docker plants canaries check lint bench bench-throttle sim mutations chaos lock clean
+.PHONY: help demo test test-majors test-oldest test-docker plants canaries differential check lint bench bench-throttle sim mutations chaos lock clean
 
 # Tests start commands by the hundred: without kept bytecode each compiles all that it imports, which is half its time.
 unexport PYTHONDONTWRITEBYTECODE
@@ -13,6 +13,7 @@ TAG ?= 17
 OLDEST := catalog/test_table monitor/test_read_signals session/test_connection state/test_checkpoint state/test_locks state/test_schema \
 	work/test_batch work/test_rejected work/test_session_contract work/test_vacuum work/test_verify
 ROUNDS ?= 200
+CASES ?= 2000
 SEED ?= 1
 # Tests on servers wait for them now and then, so three of them keep two cores busy; the long ones may come last.
 AT_ONCE := -n 3 --dist worksteal
@@ -28,7 +29,7 @@ demo: $(STAMPS)/demo ## a real backfill of a replicated table, throttled, killed
 test: $(STAMPS)/dev ## all tests, on servers that they make themselves
 	@$(BIN)/python -m tests.majors --if-possible >/dev/null
 	$(BIN)/python -m pytest -q -n 2 tests/unit tests/sim
-	$(BIN)/python -m pytest -q $(AT_ONCE) tests/integration
+	$(BIN)/python -m pytest -q $(AT_ONCE) tests/integration tests/differential
 	$(BIN)/python -m pytest -q $(AT_ONCE) -m "not alone" tests/acceptance
 	$(BIN)/python -m pytest -q -m alone tests/acceptance
 
@@ -65,6 +66,9 @@ plants: $(STAMPS)/dev ## the throttle before all 2,000 random plants, of which t
 
 canaries: $(STAMPS)/dev ## 10,000 malformed DSNs, none of which may show its password (a minute)
 	CANARIES=10000 $(BIN)/python -m pytest -q -n 2 tests/unit/postgres/session/test_conninfo.py
+
+differential: $(STAMPS)/dev ## made jobs against the plain UPDATE each stands for, and faults put back (CASES=2000 SEED=1)
+	CASES=$(CASES) SEED=$(SEED) $(BIN)/python -m pytest -q $(AT_ONCE) tests/differential
 
 mutations: $(STAMPS)/dev ## break the throttle on purpose; a test has to notice each (a minute or two)
 	@$(BIN)/python -m tests.sim.mutations

@@ -55,6 +55,7 @@ class Case:
     keys: tuple[tuple[str, Any], ...] = (("batch", {"max_rows": 7}),)
     exemptions: tuple[Exemption, ...] = EXEMPTIONS
     server_min: int = 140000
+    may_be_refused: bool = True
 
     @property
     def options(self) -> str:

@@ -25,6 +25,7 @@ class Kind(Enum):
     BROKEN = "the job ended with an error that is our bug"
     ENDLESS = "the job did not end in time"
     TOUCHED = "the job was refused after it had touched something"
+    REFUSED = "the job was refused, and has to be done"
     UNLOCATED = "the job was refused without a position in the job file"
     FAILED = "the job failed, and the plain UPDATE works"
     COMPLAINED = "the job failed, although its rows are those of the plain UPDATE"
@@ -78,7 +79,7 @@ def compare(case: Case, played: Played) -> Difference | None:
     if end.exit_code is None:
         return Difference(Kind.ENDLESS if end.said.startswith("no end") else Kind.BROKEN, end.said)
     if end.exit_code == 2 or (end.exit_code == 4 and HALTED.search(end.said) and not played.job.has_state):
-        return _refused(played, compared, said)
+        return _refused(case, played, compared, said)
     if played.plain_end.exit_code:
         return _both_failed(case, played, said)
     if end.exit_code in (0, 3):
@@ -86,11 +87,13 @@ def compare(case: Case, played: Played) -> Difference | None:
     return Difference(Kind.FAILED if unlike else Kind.COMPLAINED, f"{said}\n{unlike}".rstrip())
 
 
-def _refused(played: Played, compared: list[str], said: str) -> Difference | None:
+def _refused(case: Case, played: Played, compared: list[str], said: str) -> Difference | None:
     changed = _unlike(played.start.rows, played.job.rows, compared)
     changed += "the state schema was created\n" if played.job.has_state else ""
     if changed:
         return Difference(Kind.TOUCHED, f"{said}\n{changed}")
+    if not case.may_be_refused and not played.plain_end.exit_code:
+        return Difference(Kind.REFUSED, said)
     return (
         None
         if played.job_end.exit_code == 4 or LOCATED.match(played.job_end.said)

@@ -14,10 +14,12 @@ from unittest.mock import patch
 
 from psycopg.types.datetime import IntervalLoader
 
-from backfill.postgres.catalog import update_effects
+from backfill.postgres.catalog import check_expressions, update_effects
 from backfill.postgres.mapping import encode, row_mapper
 from backfill.postgres.session import connection
-from backfill.postgres.work import batch_statement
+from backfill.postgres.work import batch, batch_statement
+from backfill.postgres.work.batch import Updated
+from backfill.postgres.work.batch_statement import BatchStatement
 from backfill.table.plain_update import Difference
 
 Change = tuple[ModuleType, str, Any]
@@ -79,6 +81,24 @@ def months_as_days() -> tuple[Change, ...]:
     return ((encode, "_LENIENT", {**encode._LENIENT, "interval": IntervalLoader}),)
 
 
+def updated_again() -> tuple[Change, ...]:
+    """Take every job for one whose second UPDATE of a row nobody can tell from the first."""
+
+    async def repeatable(*_: Any, **__: Any) -> bool:
+        return True
+
+    return ((check_expressions, "is_repeatable", repeatable),)
+
+
+def one_look() -> tuple[Change, ...]:
+    """Believe what RETURNING says of `where`."""
+
+    async def believed(_: BatchStatement, updated: Updated) -> Updated:
+        return updated
+
+    return ((batch, "_check_returning", believed),)
+
+
 FAULTS = (
     Fault(
         "time zone overridden",
@@ -138,4 +158,11 @@ FAULTS = (
         ("leaves: a trigger that moves rows to another partition",),
         made=True,
     ),
+    Fault(
+        "rows updated again",
+        updated_again,
+        ("own rows: a row that goes on matching", "own rows: a trigger that counts updates"),
+        made=True,
+    ),
+    Fault("RETURNING believed", one_look, ("own rows: size of a value",)),
 )

@@ -10,7 +10,7 @@ from tests.differential.case import Case
 from tests.differential.comparison import End, Kind, Left, Played, compare
 from tests.differential.corpus.make import case
 from tests.differential.exemptions import STATEMENT_FIRINGS
-from tests.differential.playing import playground
+from tests.differential.playing import Playground
 
 CASE = Case(setup=(), set_=(("n", "1"),), where="n IS NULL")
 REFUSED = End(2, "/tmp/job.yaml:3:5: column 'n' is unknown")
@@ -94,7 +94,13 @@ def test_on_row_error_skip_may_end_with_rows_left_where_the_update_fails():
     assert compare(skipping, replace(BOTH_FAIL, job_end=End(3, "unconverged"), job=left("(1,1)", "(2,)"))) is None
 
 
-def test_a_job_that_means_something_else_is_found_on_a_server():
+def test_a_job_that_has_to_be_done_may_not_be_refused():
+    found = compare(replace(CASE, may_be_refused=False), REFUSED_BEFORE)
+    assert found is not None
+    assert found.kind is Kind.REFUSED
+
+
+def test_a_job_that_means_something_else_is_found_on_a_server(ground: Playground):
     """The whole way, from SQL to rows: a job is compared with an UPDATE that is not its own."""
     honest = case(
         "CREATE TABLE app.t (id int PRIMARY KEY, n int)",
@@ -102,9 +108,8 @@ def test_a_job_that_means_something_else_is_found_on_a_server():
         set={"n": "id"},
         where="n IS NULL",
     )
-    with playground() as ground:
-        assert ground.difference(honest) is None
-        found = ground.difference(replace(honest, meant=(("n", "id + (id = 13)::int"),)))
+    assert ground.difference(honest) is None
+    found = ground.difference(replace(honest, meant=(("n", "id + (id = 13)::int"),)))
     assert found is not None
     assert found.kind is Kind.VALUES
     assert "expected (13,14)" in found.shown

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tests.differential.case import Case
 from tests.differential.corpus import functions, leaves, own_rows, security, settings, transactions
+from tests.differential.corpus.refused import REFUSED
 
-CORPUS: dict[str, Case] = {
+_CASES: dict[str, Case] = {
     **settings.CASES,
     **functions.CASES,
     **leaves.CASES,
@@ -13,3 +16,4 @@ CORPUS: dict[str, Case] = {
     **security.CASES,
     **transactions.CASES,
 }
+CORPUS = {name: replace(case, may_be_refused=name in REFUSED) for name, case in _CASES.items()}
