@@ -16,7 +16,7 @@ from psycopg.types.datetime import IntervalLoader
 
 from backfill.postgres.catalog import check_expressions, update_effects
 from backfill.postgres.mapping import encode, row_mapper
-from backfill.postgres.session import connection
+from backfill.postgres.session import connection, settings
 from backfill.postgres.work import batch, batch_statement
 from backfill.postgres.work.batch import Updated
 from backfill.postgres.work.batch_statement import BatchStatement
@@ -47,10 +47,10 @@ def overridden(*names: str) -> Callable[[], tuple[Change, ...]]:
     """Let the session's own values of some settings hold in the UPDATE, too."""
 
     def changes() -> tuple[Change, ...]:
-        changed = connection.changed
+        changed = settings.changed
 
-        def without(before: Any, settings: Any) -> dict[str, str]:
-            return {name: value for name, value in changed(before, settings).items() if name not in names}
+        def without(before: Any, ours: Any) -> dict[str, str]:
+            return {name: value for name, value in changed(before, ours).items() if name not in names}
 
         return ((connection, "changed", without),)
 

@@ -9,7 +9,7 @@ import pytest
 from tests.differential.case import Case
 from tests.differential.comparison import End, Kind, Left, Played, compare
 from tests.differential.corpus.make import case
-from tests.differential.exemptions import STATEMENT_FIRINGS
+from tests.differential.exemptions import STATEMENT_FIRINGS, WHERE_FAILS_LATER
 from tests.differential.playing import Playground
 
 CASE = Case(setup=(), set_=(("n", "1"),), where="n IS NULL")
@@ -87,6 +87,14 @@ def test_without_its_exemption_a_statement_triggers_table_is_compared():
     found = compare(replace(CASE, exemptions=()), played)
     assert found is not None
     assert "app.firings" in found.shown
+
+
+def test_a_job_halts_where_its_condition_fails_on_a_later_row_as_it_is_set():
+    halted = replace(SAME, job_end=End(4, f"job.yaml:4:9: {WHERE_FAILS_LATER.said}: no"), job=left("(1,1)", "(2,)"))
+    assert compare(CASE, halted) is None
+    odd = compare(CASE, replace(halted, job=left("(1,3)", "(2,)")))
+    assert odd is not None
+    assert odd.kind is Kind.PARTIAL
 
 
 def test_on_row_error_skip_may_end_with_rows_left_where_the_update_fails():
