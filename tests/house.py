@@ -1,10 +1,11 @@
 """Measures the house: the longest chain of imports, the longest modules, the fullest packages. `make lint` prints it.
 
-`python -m tests.house` ends with 1 if a limit is passed. Limits are for people: what cannot be held in mind is split.
+`python -m tests.house` ends with 1 if a limit is passed, or if a class name is used twice. Limits are for people: what cannot be held in mind is split.
 """
 
 from __future__ import annotations
 
+import ast
 import sys
 from collections import Counter
 from functools import cache
@@ -38,6 +39,16 @@ def modules_of(paths: dict[Path, int]) -> Counter[Path]:
     return Counter(path.parent for path in paths if path.name != "__init__.py")
 
 
+def classes_of(paths: dict[Path, int]) -> dict[str, list[Path]]:
+    """Return the names of classes, each with the files that define it."""
+    found: dict[str, list[Path]] = {}
+    for path in paths:
+        for node in ast.walk(ast.parse((ROOT / path).read_text())):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                found.setdefault(node.name, []).append(path)
+    return found
+
+
 def main() -> int:
     """Print the measures; return 1 if one is beyond its limit."""
     code, tests = lines_of(ROOT / "backfill"), lines_of(ROOT / "tests")
@@ -56,7 +67,10 @@ def main() -> int:
         wrong.append(f"the chain has {len(chain)} modules")
     for line in wrong:
         print(f"too large: {line}")
-    return 1 if wrong else 0
+    twice = {name: paths for name, paths in classes_of(code).items() if len(paths) > 1}
+    for name, paths in twice.items():
+        print(f"class name used twice: {name} in {', '.join(map(str, paths))}")
+    return 1 if wrong or twice else 0
 
 
 if __name__ == "__main__":

@@ -69,7 +69,7 @@ class LaneGroup:
     def start_pass(self, checkpoints: tuple[Checkpoint, ...], rows: int | None = None) -> None:
         """Go to the next pass, or to a table that was rewritten: `rows`, or all that were ahead, may lie anywhere."""
         if self._pass_rows is not None:
-            left = rows if rows is not None else sum(one.rows_ahead or 0 for one in self.checkpoints)
+            left = rows if rows is not None else sum(checkpoint.rows_ahead or 0 for checkpoint in self.checkpoints)
             self._pass_rows = self._pass_rows.next_pass(checkpoints, left)
         self.move(checkpoints)
 
@@ -81,7 +81,7 @@ class LaneGroup:
 
     def move(self, checkpoints: tuple[Checkpoint, ...]) -> None:
         """Keep where all lanes are now."""
-        self.checkpoints = tuple(self.with_rows_ahead(one, one) for one in checkpoints)
+        self.checkpoints = tuple(self.with_rows_ahead(claimed, claimed) for claimed in checkpoints)
         self.passes = max(self.passes, *(checkpoint.pass_number for checkpoint in checkpoints))
 
     def update(self, checkpoint: Checkpoint) -> None:

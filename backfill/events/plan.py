@@ -27,7 +27,7 @@ class Costs:
     def images(self) -> int:
         """Full-page images that the measured pages have paid for, until the next checkpoint."""
         measured = [place.measured for place in self.places] + ([self.compressed] if self.compressed else [])
-        return sum(one.images for one in measured)
+        return sum(measurement.images for measurement in measured)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -70,8 +70,10 @@ def image_ratio(places: tuple[Place, ...], compressed: Measurement | None) -> fl
     if not compressed.heap_images:  # the pages had their images
         return COMPRESSED_SHARE
     plain = [place.measured for place in places]
-    locks = sum(one.locks_wal_bytes - one.heap_images * one.heap_image_bytes for one in plain)
-    lock_bytes = max(0.0, locks / max(1, sum(one.rows for one in plain)))
+    locks = sum(
+        measurement.locks_wal_bytes - measurement.heap_images * measurement.heap_image_bytes for measurement in plain
+    )
+    lock_bytes = max(0.0, locks / max(1, sum(measurement.rows for measurement in plain)))
     images_bytes = compressed.locks_wal_bytes - compressed.rows * lock_bytes
     return min(1.0, max(0.02, images_bytes / (compressed.heap_images * compressed.heap_image_bytes)))
 
@@ -132,19 +134,19 @@ def _images(inputs: ForecastInputs, places: tuple[Place, ...], rows: int, cycles
     order each row that moves may meet any page.
     """
     measured = [place.measured for place in places]
-    pages = sum(one.pages for one in measured)
+    pages = sum(measurement.pages for measurement in measured)
     due_pages = min(float(inputs.heap_pages), inputs.due_pages * rows / max(1, inputs.rows.rows))
-    cold = min(1.0, sum(one.heap_images for one in measured) / max(1, pages))
+    cold = min(1.0, sum(measurement.heap_images for measurement in measured) / max(1, pages))
     heap = due_pages * (1 - (1 - cold) / cycles)  # behind the first checkpoint every page is without its image
-    met, all_pages = median(one.index_images for one in measured), float(inputs.index_pages)
+    met, all_pages = median(measurement.index_images for measurement in measured), float(inputs.index_pages)
     if met == 0 or all_pages == 0:
         return heap, 0.0
-    batch_rows, indexes = fmean(one.rows for one in measured), max(1, inputs.indexes)
+    batch_rows, indexes = fmean(measurement.rows for measurement in measured), max(1, inputs.indexes)
     met = min(max(0.0, met - indexes), all_pages)  # one of each index is met by rows in its order, too
     moved = rows * (1 - fmean(place.hot_share for place in places))
     scattered, heap_pages = min(1.0, met / max(1.0, batch_rows)), max(1, inputs.heap_pages)
     at_random = all_pages * (1 - (1 - met / all_pages) ** (moved / max(1.0, batch_rows) / cycles)) * cycles
-    spanned = sum(one.last_page - one.first_page + 1 for one in measured) / max(1, pages)
+    spanned = sum(measurement.last_page - measurement.first_page + 1 for measurement in measured) / max(1, pages)
     in_order = min(rows * met / max(1.0, batch_rows), all_pages * min(1.0, spanned * due_pages / heap_pages))
     return heap, scattered * at_random + (1 - scattered) * in_order
 

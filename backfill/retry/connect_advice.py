@@ -63,7 +63,7 @@ def with_advice(message: str, user: str | None = None) -> str:
     for pattern, advice in _ADVICE:
         if found := pattern.search(message):
             names = {"user": quote(user) if user else "the role"}
-            names |= {name: quote(one) for name, one in found.groupdict().items()}
+            names |= {name: quote(value) for name, value in found.groupdict().items()}
             said = message if _SEVERAL in message else message.partition("\n")[0]
             return f"{' '.join(said.split())}; {advice.format_map(names)}"
     return message

@@ -129,7 +129,7 @@ def _scaled(profile: PageProfile, sizes: tuple[int, ...]) -> tuple[int, ...]:
 def _wal_bytes(profile: PageProfile, sizes: tuple[int, ...], indexes: int, entry_wal_bytes: int) -> float:
     """Return what a page costs beyond updating each of its due rows in place."""
     moved = _moved(profile, sizes)
-    splitting = sum(max(0, one - _leaf_rows(profile)) for one in moved)
+    splitting = sum(max(0, rows - _leaf_rows(profile)) for rows in moved)
     return (
         sum(moved) * (MOVED_WAL_BYTES + entry_wal_bytes * indexes)
         + splitting * SPLIT_WAL_BYTES * indexes
@@ -183,7 +183,7 @@ def residues(sizes: tuple[int, ...]) -> tuple[int, ...]:
     total, given = sum(sizes), [0] * len(sizes)
     stripes = []
     for place in range(1, RESIDUES + 1):
-        stripe = max(range(len(sizes)), key=lambda one: sizes[one] * place / total - given[one])
+        stripe = max(range(len(sizes)), key=lambda number: sizes[number] * place / total - given[number])
         given[stripe] += 1
         stripes.append(stripe)
     return tuple(stripes)
@@ -191,5 +191,5 @@ def residues(sizes: tuple[int, ...]) -> tuple[int, ...]:
 
 def mask(sizes: tuple[int, ...], stripe: int) -> int:
     """Return a signed 64-bit number with a bit for each residue of a stripe."""
-    bits = sum(1 << place for place, one in enumerate(residues(sizes)) if one == stripe)
+    bits = sum(1 << place for place, residue in enumerate(residues(sizes)) if residue == stripe)
     return bits - (1 << RESIDUES) if bits >> (RESIDUES - 1) else bits

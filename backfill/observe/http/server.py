@@ -47,7 +47,11 @@ class _Connection(H11Protocol):
         self._since_s = self.loop.time()
         self._start_clock()
         if len(self.connections) > CONNECTIONS_MAX:
-            others = (one for one in self.connections if isinstance(one, _Connection) and one is not self)
+            others = (
+                connection
+                for connection in self.connections
+                if isinstance(connection, _Connection) and connection is not self
+            )
             min(others, key=lambda other: (other.busy, other._since_s)).drop()  # noqa: SLF001 - of our own class
 
     def data_received(self, data: bytes) -> None:

@@ -62,14 +62,16 @@ async def prepare(connection: Connection, job_file: JobFile, table: Table) -> St
             SQL("\nFROM ") + joined,
         )
         await _accept(connection, job_file, ("using", "on"), read, job.using.on)
-    for one in job.assignments:
-        if one.column in job.from_python:
+    for assignment in job.assignments:
+        if assignment.column in job.from_python:
             continue
-        head = SQL("EXPLAIN UPDATE {} SET {} = ").format(target_of(table), name_of(one.column))
-        await _accept(connection, job_file, ("set", one.column), head, one.expression, updated)
+        head = SQL("EXPLAIN UPDATE {} SET {} = ").format(target_of(table), name_of(assignment.column))
+        await _accept(connection, job_file, ("set", assignment.column), head, assignment.expression, updated)
     await _accept(connection, job_file, ("where",), read, job.where)
     mapped = await read_output_types(connection, job_file, table)
-    stable = not [name for one in job.assignments for name in await volatile_functions(connection, one.expression)]
+    stable = not [
+        name for assignment in job.assignments for name in await volatile_functions(connection, assignment.expression)
+    ]
     # Who accepts that batches read what earlier ones left wants rows to be tried again.
     once = "own-table" not in job.accept and not await is_repeatable(connection, job, table, stable=stable)
     predicates = RowPredicates(job, table, foreseen=table.foreseeable and mapped is None, once=once)

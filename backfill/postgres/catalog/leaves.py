@@ -39,7 +39,7 @@ async def read_leaves(connection: Connection, job_file: JobFile, role: str) -> t
     parameters = {
         "schema": job.table.schema,
         "name": job.table.name,
-        "columns": [one.column for one in job.assignments],
+        "columns": [assignment.column for assignment in job.assignments],
     }
     with translated(connection):
         async with connection.cursor(row_factory=dict_row) as cursor:

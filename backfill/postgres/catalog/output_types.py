@@ -18,7 +18,7 @@ async def read_output_types(connection: Connection, job_file: JobFile, table: Ta
     python = job_file.job.python
     if python is None:
         return None
-    columns = [one.name for one in table.columns]
+    columns = [column.name for column in table.columns]
     for place, name in enumerate(python.inputs):
         if name not in columns:
             near = get_close_matches(name, columns, n=1)

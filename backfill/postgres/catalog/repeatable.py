@@ -20,7 +20,9 @@ async def is_repeatable(connection: Connection, job: Job, table: Table, *, stabl
     """Return whether nobody can tell a second UPDATE of a row from the first; `stable`: no function is volatile."""
     if not stable or job.python is not None or table.row_update_triggers:
         return False
-    changed = {one.column for one in job.assignments} | {column.name for column in table.columns if column.generated}
+    changed = {target.column for target in job.assignments} | {
+        column.name for column in table.columns if column.generated
+    }
     joined = SQL(", {}").format(joined_of(job.using)) if job.using else NOTHING
     for assignment in job.assignments:
         if assignment.expression.strip().upper() == "DEFAULT":

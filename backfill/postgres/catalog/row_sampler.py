@@ -52,7 +52,8 @@ async def sample_rows(
 
 async def _count(connection: Connection, queries: dict[str, Composed], chunks: tuple[Chunk, ...]) -> list[ReadChunk]:
     asked = [
-        (queries[one.leaf], {"low": str(Tid(one.first)), "high": str(Tid(one.first + one.pages))}) for one in chunks
+        (queries[part.leaf], {"low": str(Tid(part.first)), "high": str(Tid(part.first + part.pages))})
+        for part in chunks
     ]
     with translated(connection):
         found = []

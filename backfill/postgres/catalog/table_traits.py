@@ -10,10 +10,10 @@ from backfill.table.window_layout import TableTraits
 
 def traits_of(job: Job, table: Table, server: ServerFacts) -> TableTraits:
     """Return the table's indexes, which of them hold a column that is set, and how far checkpoints are apart."""
-    assigned = {one.column for one in job.assignments}
+    assigned = {assignment.column for assignment in job.assignments}
     return TableTraits(
         indexes=table.indexes,
-        indexed=tuple(one.name for one in table.columns if one.name in assigned and one.indexed),
+        indexed=tuple(column.name for column in table.columns if column.name in assigned and column.indexed),
         checkpoint_bytes=server.checkpoint_bytes,
         checkpoint_s=server.checkpoint_s,
     )

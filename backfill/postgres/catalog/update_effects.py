@@ -31,7 +31,7 @@ SCANS_COLUMNS_TOO = "Scan"
 async def check_effects(connection: Connection, job_file: JobFile) -> None:
     """Raise JobError at triggers, rules, constraints or defaults for which an UPDATE is more than its rows."""
     job = job_file.job
-    columns = [one.column for one in job.assignments]
+    columns = [assignment.column for assignment in job.assignments]
     parameters = {"schema": job.table.schema, "name": job.table.name, "columns": columns}
     with translated(connection):
         async with connection.cursor(row_factory=dict_row) as cursor:
@@ -39,7 +39,9 @@ async def check_effects(connection: Connection, job_file: JobFile) -> None:
             rows = await cursor.fetchall()
     if not rows:
         return  # read_leaves says what is missing
-    defaulted = [one.column for one in job.assignments if one.expression.strip().upper() == "DEFAULT"]
+    defaulted = [
+        assignment.column for assignment in job.assignments if assignment.expression.strip().upper() == "DEFAULT"
+    ]
     _refuse(job_file, find_differences(map(_effects, rows), defaulted))
 
 
@@ -52,7 +54,11 @@ async def check_own_rows(connection: Connection, job_file: JobFile, table: Table
     row = table.alias or table.name.name
     changing = tuple(column.name for column in table.columns if _changes(table, column.name, job_file))
     sources: list[tuple[tuple[str, ...], str]] = [(("where",), job.where)]
-    sources += [(("set", one.column), one.expression) for one in job.assignments if one.column not in job.from_python]
+    sources += [
+        (("set", assignment.column), assignment.expression)
+        for assignment in job.assignments
+        if assignment.column not in job.from_python
+    ]
     sources += [(("using", "on"), job.using.on)] if job.using else []
     for path, text in sources:
         # Without a parenthesis there is no function and no sub-select; a table can have 1,600 columns to set.
@@ -120,9 +126,9 @@ def _of_expression(
 
 
 def _refuse(job_file: JobFile, differences: Iterator[Difference]) -> None:
-    for one in differences:
-        if one.name not in job_file.job.accept:
-            raise JobError(f"{job_file.at(*one.path)}: {one.text}")
+    for difference in differences:
+        if difference.name not in job_file.job.accept:
+            raise JobError(f"{job_file.at(*difference.path)}: {difference.text}")
 
 
 def _effects(row: dict[str, Any]) -> UpdateEffects:
@@ -138,8 +144,8 @@ def _effects(row: dict[str, Any]) -> UpdateEffects:
 
 def _changes(table: Table, column: str, job_file: JobFile) -> bool:
     """Whether a batch may change a column: it is set, generated, or a trigger may set any."""
-    generated = any(one.generated for one in table.columns if one.name == column)
-    assigned = any(one.column == column for one in job_file.job.assignments)
+    generated = any(target.generated for target in table.columns if target.name == column)
+    assigned = any(assignment.column == column for assignment in job_file.job.assignments)
     return assigned or generated or bool(table.before_update_triggers)
 
 
@@ -169,7 +175,7 @@ def _texts(node: dict[str, Any]) -> Iterator[str]:
             continue
         if key == "Output" and str(node["Node Type"]).endswith(SCANS_COLUMNS_TOO):
             continue
-        yield from (value if isinstance(value, list) and all(isinstance(one, str) for one in value) else ())
+        yield from (value if isinstance(value, list) and all(isinstance(element, str) for element in value) else ())
         if isinstance(value, str):
             yield value
 

@@ -71,7 +71,9 @@ def _dumped(value: Any) -> str | None:
 def _each(values: list[Any], element: str) -> list[Any]:
     """Return the items of an array as texts: lists in lists are its dimensions, but in an array of json."""
     nested = element not in JSON_TYPES
-    return [_each(one, element) if nested and isinstance(one, list) else text_of(one, element) for one in values]
+    return [
+        _each(value, element) if nested and isinstance(value, list) else text_of(value, element) for value in values
+    ]
 
 
 def keep_exact_values(cursor: AsyncCursor[Any]) -> None:

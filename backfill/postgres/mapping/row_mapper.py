@@ -68,7 +68,7 @@ class RowMapper:
         self._mapped = mapped
         python = self._job_file.job.python
         assert python is not None, "the job has a function"
-        outputs = tuple((one.column, one.base.removeprefix("pg_catalog.")) for one in mapped.outputs)
+        outputs = tuple((output.column, output.base.removeprefix("pg_catalog.")) for output in mapped.outputs)
         self._process = RowProcess(
             LoadRequest(
                 directory=self._directory,
@@ -128,7 +128,7 @@ class RowMapper:
         held = self._held.rows if self._held else ()
         for row, texts in held:
             if row.tid == tid:
-                return json.dumps(dict(zip((one.column for one in self._mapped.outputs), texts, strict=True)))
+                return json.dumps(dict(zip((output.column for output in self._mapped.outputs), texts, strict=True)))
         return None
 
     def kill(self) -> None:
@@ -216,7 +216,7 @@ class RowMapper:
 
     def _line(self, inputs: tuple[Any, ...], values: tuple[str | None, ...]) -> str:
         given = (f"{name} = {value!r:.80}" for name, value in zip(self._mapped.inputs, inputs, strict=True))
-        got = (f"{one.column} = {_shown(text)}" for one, text in zip(self._mapped.outputs, values, strict=True))
+        got = (f"{output.column} = {_shown(text)}" for output, text in zip(self._mapped.outputs, values, strict=True))
         return f"{', '.join(given)} → {', '.join(got)}"
 
 

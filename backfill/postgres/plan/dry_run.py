@@ -178,7 +178,7 @@ class DryRun:
         cursor = await execute_as_role(self._connection, _EXPLAIN + query, found.range)
         row = await cursor.fetchone()
         assert row is not None, "a plan is one row"
-        [node] = [one for one in below(row[0][0]["Plan"]) if one["Node Type"] in ("ModifyTable", "LockRows")]
+        [node] = [part for part in below(row[0][0]["Plan"]) if part["Node Type"] in ("ModifyTable", "LockRows")]
         return node
 
     async def _cost(self) -> DictRow:

@@ -33,6 +33,6 @@ async def indexes_touched(connection: Connection, job: Job, table: Table, statem
         return ()
     if after is None:
         return ()
-    assigned = {one.column for one in job.assignments}
+    assigned = {assignment.column for assignment in job.assignments}
     columns = zip(table.columns_indexed, before[1:], after, strict=True)
     return tuple(column.name for column, old, new in columns if old != new and column.name not in assigned)

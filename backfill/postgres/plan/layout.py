@@ -34,7 +34,7 @@ async def read_layout(
         if profile is not None:
             chosen = layout_of(job, traits, profile)
             found.setdefault(chosen.sizes, chosen)
-    return PlannedLayout(max(map(len, found), default=1), tuple(one.why for one in found.values()))
+    return PlannedLayout(max(map(len, found), default=1), tuple(layout.why for layout in found.values()))
 
 
 def window_at(table: Table, page: int) -> Checkpoint:

@@ -96,7 +96,7 @@ async def _plan(connection: Connection, job_file: JobFile, *, measuring: bool) -
         to_do=to_do,
         foreseen=statements.foreseen,
         replicas=(
-            *(one.name for one in signals.replicas if counted(job.throttle, one.name)),
+            *(replica.name for replica in signals.replicas if counted(job.throttle, replica.name)),
             *map(replica_name, job.throttle.replicas.direct),
         ),
         layout=layout,

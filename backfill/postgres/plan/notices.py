@@ -35,7 +35,7 @@ def about_batch(costs: Costs) -> list[str]:
 def about_table(job_file: JobFile, table: Table, statements: Statements, touched: tuple[str, ...] = ()) -> list[str]:
     """Return what there is to say of the table; `touched` are indexed columns that a trigger changes."""
     notices = []
-    assigned = {one.column for one in job_file.job.assignments}
+    assigned = {assignment.column for assignment in job_file.job.assignments}
     indexed = [column.name for column in table.columns if column.name in assigned and column.indexed]
     if indexed:
         notices.append(f"{', '.join(indexed)} is indexed: no update can be HOT, every index is written for every row")
@@ -76,7 +76,11 @@ async def about_others(connection: Connection, job_file: JobFile, table: Table, 
 async def about_functions(connection: Connection, job_file: JobFile) -> list[str]:
     """Return which functions give another value each time."""
     job = job_file.job
-    texts = [*(one.expression for one in job.assignments), job.where, *([job.using.on] if job.using else ())]
+    texts = [
+        *(assignment.expression for assignment in job.assignments),
+        job.where,
+        *([job.using.on] if job.using else ()),
+    ]
     names = {name for text in texts for name in await check_expressions.volatile_functions(connection, text)}
     within = "; in a sub-select, one value for each batch" if "one-value" in job.accept else ""
     return [f"{name}() is volatile: it gives another value for each row and each run{within}" for name in sorted(names)]
@@ -85,13 +89,13 @@ async def about_functions(connection: Connection, job_file: JobFile) -> list[str
 def about_replicas(job_file: JobFile, signals: Signals) -> list[str]:
     """Return what there is to say of the replicas."""
     limits = job_file.job.throttle
-    present = {one.name for one in signals.replicas}
+    present = {replica.name for replica in signals.replicas}
     notices = [f"required replica {name} is not connected" for name in limits.replicas.require if name not in present]
-    synchronous = [one.name for one in signals.replicas if one.sync and counted(limits, one.name)]
+    synchronous = [replica.name for replica in signals.replicas if replica.sync and counted(limits, replica.name)]
     if synchronous:
         names = ", ".join(synchronous)
         notices.append(f"commits of the application wait for {names}: our queue before it is kept shorter")
-    if not limits.replicas.direct and not any(counted(limits, one.name) for one in signals.replicas):
+    if not limits.replicas.direct and not any(counted(limits, replica.name) for replica in signals.replicas):
         notices.append(
             f"no replica is counted: max_wal_rate {format_size(limits.max_wal_rate_bytes_s)}/s alone sets the pace"
         )

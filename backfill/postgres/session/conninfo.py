@@ -115,7 +115,7 @@ def _find_remains(text: str, given: dict[str, str]) -> str | None:
 
 def user_of(given: dict[str, str]) -> str | None:
     """Return who asks for a session: the conninfo's user, else libpq's own default."""
-    defaults = {one.keyword: one.val for one in Conninfo.get_defaults()}
+    defaults = {option.keyword: option.val for option in Conninfo.get_defaults()}
     default = defaults.get(b"user")
     return given.get("user") or (default.decode(errors="replace") if default else None)
 

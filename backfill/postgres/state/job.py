@@ -24,12 +24,12 @@ def spec_of(job: Job) -> dict[str, Any]:
     """Return what decides which rows get which values: a started job may not change it. Limits may change."""
     spec = {
         "table": str(job.table),
-        "set": {one.column: one.expression for one in job.assignments},
+        "set": {assignment.column: assignment.expression for assignment in job.assignments},
         "where": job.where,
     }
     more = {"using": job.using, "python": job.python}
     return spec | {
-        key: one.model_dump(mode="json", by_alias=True, exclude_none=True) for key, one in more.items() if one
+        key: value.model_dump(mode="json", by_alias=True, exclude_none=True) for key, value in more.items() if value
     }
 
 

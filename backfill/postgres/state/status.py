@@ -93,7 +93,7 @@ def unknown(job: str) -> JobError:
 
 
 def _status(row: dict[str, Any]) -> StoredJobStatus:
-    told = [(one["done"], checkpoint_of(one)) for one in row["checkpoints"]]
+    told = [(stored["done"], checkpoint_of(stored)) for stored in row["checkpoints"]]
     checkpoints = tuple(checkpoint for _, checkpoint in told)
     if not isinstance(row["table"], str):
         raise UnreadableValue("spec names no table")

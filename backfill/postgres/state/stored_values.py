@@ -93,7 +93,7 @@ def _converted(hint: Any, value: Any, name: str) -> Any:
     if get_origin(hint) in (Union, UnionType):
         if value is None:
             return None
-        [hint] = [one for one in get_args(hint) if one is not type(None)]
+        [hint] = [member for member in get_args(hint) if member is not type(None)]
     if get_origin(hint) is tuple and isinstance(value, list) and all(isinstance(item, str) for item in value):
         return tuple(value)
     accepted = (int, float) if hint is float else hint

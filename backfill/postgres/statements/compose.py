@@ -120,18 +120,22 @@ def compose(predicates: RowPredicates, *, stable: bool = True, mapped: FunctionV
         once=predicates.once,
         profile=compose_profile(predicates, stable=stable and mapped is None),
         row_sample=compose_row_sample(predicates),
-        count={one: _count(predicates, again=one is Pass.LATER) for one in passes},
+        count={which_pass: _count(predicates, again=which_pass is Pass.LATER) for which_pass in passes},
         find={
             # One stripe is searched for a row that was refused, perhaps for what `set` makes of it: `set` is not asked.
-            **{(Scope.STRIPE, one): _find(predicates, which[Scope.STRIPE], again=False) for one in passes},
             **{
-                (Scope.LAST_STRIPE, one): _find(predicates, which[Scope.LAST_STRIPE], again=one is Pass.LATER)
-                for one in passes
+                (Scope.STRIPE, which_pass): _find(predicates, which[Scope.STRIPE], again=False) for which_pass in passes
+            },
+            **{
+                (Scope.LAST_STRIPE, which_pass): _find(
+                    predicates, which[Scope.LAST_STRIPE], again=which_pass is Pass.LATER
+                )
+                for which_pass in passes
             },
         },
         update={
-            (scope, one): compose_update(predicates, which[scope], mapped, again=one is Pass.LATER)
-            for one in passes
+            (scope, which_pass): compose_update(predicates, which[scope], mapped, again=which_pass is Pass.LATER)
+            for which_pass in passes
             for scope in Scope
         },
         update_alone={scope: compose_update_alone(predicates, which[scope], mapped) for scope in Scope},

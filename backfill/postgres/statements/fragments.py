@@ -101,7 +101,7 @@ def key_of(table: Table, row: Identifier) -> Composed:
 
 def columns_of(columns: tuple[str, ...], row: Identifier) -> Composed:
     """Return columns of a row as a JSON object's text."""
-    return object_of(tuple((one, SQL("{}.{}").format(row, name_of(one))) for one in columns))
+    return object_of(tuple((column, SQL("{}.{}").format(row, name_of(column))) for column in columns))
 
 
 def object_of(pairs: tuple[tuple[str, Composable], ...]) -> Composed:

@@ -45,9 +45,9 @@ class FunctionValues:
 
     def value(self, column: str) -> Composed | None:
         """Return what a column is set to; None where it is not the function that says so."""
-        for number, one in enumerate(self.outputs):
-            if one.column == column:
-                return SQL("{}::{}").format(self.name(str(number)), verbatim(one.base))
+        for number, output in enumerate(self.outputs):
+            if output.column == column:
+                return SQL("{}::{}").format(self.name(str(number)), verbatim(output.base))
         return None
 
     def source(self) -> Composed:
@@ -55,11 +55,11 @@ class FunctionValues:
         columns = [
             cast_of("tids", "tid[]"),
             cast_of("xmins", "xid[]"),
-            *(cast_of(one, "text[]") for one in self.parameters),
+            *(cast_of(parameter, "text[]") for parameter in self.parameters),
         ]
-        names = [self.name("tid"), self.name("xmin"), *(self.name(str(one)) for one in range(len(self.outputs)))]
+        names = [self.name("tid"), self.name("xmin"), *(self.name(str(place)) for place in range(len(self.outputs)))]
         return SQL("ROWS FROM ({}) AS {}({})").format(
-            SQL(", ").join(SQL("pg_catalog.unnest({})").format(one) for one in columns),
+            SQL(", ").join(SQL("pg_catalog.unnest({})").format(column) for column in columns),
             Identifier(self.prefix),
             SQL(", ").join(names),
         )
@@ -81,7 +81,7 @@ class FunctionValues:
 
         It has no expression of the job and is read under our settings: no DateStyle changes what the function is given.
         """
-        inputs = SQL("").join(SQL(", {}.{}").format(row_of(table), name_of(one)) for one in self.inputs)
+        inputs = SQL("").join(SQL(", {}.{}").format(row_of(table), name_of(column)) for column in self.inputs)
         return SQL(
             "SELECT {row}.ctid::pg_catalog.text, {row}.xmin::pg_catalog.text{inputs}\n"
             "FROM {target},\n"
@@ -103,6 +103,6 @@ class FunctionValues:
 def prefix_for(table: Table) -> str:
     """Return the beginning of names that none of the table's begins with: `where` must not mean ours."""
     prefix = "backfill"
-    while any(name.startswith(prefix) for name in (table.name.name, *(one.name for one in table.columns))):
+    while any(name.startswith(prefix) for name in (table.name.name, *(column.name for column in table.columns))):
         prefix += "_"
     return prefix

@@ -40,12 +40,16 @@ def _grown(predicates: RowPredicates, due: Composed) -> Composed:
         " OPERATOR(pg_catalog.-) least(pg_catalog.pg_column_size(ROW({})), 2000)"
     )
     pairs = (
-        SQL(size).format(expression(one.expression), verbatim(types[one.column]), _column(predicates, one.column))
-        for one in predicates.job.assignments
+        SQL(size).format(
+            expression(assignment.expression),
+            verbatim(types[assignment.column]),
+            _column(predicates, assignment.column),
+        )
+        for assignment in predicates.job.assignments
     )
     # In parentheses of their own: all operators that are named with their schema bind alike, from the left.
     return SQL("pg_catalog.avg({}) FILTER (WHERE {})").format(
-        SQL(" OPERATOR(pg_catalog.+) ").join(SQL("({})").format(one) for one in pairs), due
+        SQL(" OPERATOR(pg_catalog.+) ").join(SQL("({})").format(pair) for pair in pairs), due
     )
 
 

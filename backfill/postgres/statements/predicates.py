@@ -133,10 +133,10 @@ class RowPredicates:
         return SQL(", {}").format(joined_of(self.job.using)) if self.job.using else NOTHING
 
     def _row_after(self) -> Composed:
-        assigned = {one.column: one.expression for one in self.job.assignments}
+        assigned = {assignment.column: assignment.expression for assignment in self.job.assignments}
         return SQL(", ").join(
-            SQL("{}::{} AS {}").format(expression(assigned[one.name]), verbatim(one.type), name_of(one.name))
-            if one.name in assigned
-            else SQL("{}.{}").format(row_of(self.table), name_of(one.name))
-            for one in self.table.columns
+            SQL("{}::{} AS {}").format(expression(assigned[column.name]), verbatim(column.type), name_of(column.name))
+            if column.name in assigned
+            else SQL("{}.{}").format(row_of(self.table), name_of(column.name))
+            for column in self.table.columns
         )

@@ -46,7 +46,7 @@ def compose_values(predicates: RowPredicates) -> Composed:
 
     Not as the column's type: what a cast to it would cut off is what the column refuses.
     """
-    pairs = tuple((one.column, expression(one.expression)) for one in predicates.job.assignments)
+    pairs = tuple((assignment.column, expression(assignment.expression)) for assignment in predicates.job.assignments)
     return SQL("SELECT pg_catalog.left({}, 500)\nFROM {}{}\nWHERE {} AND {}\nLIMIT 1").format(
         object_of(pairs),
         target_of(predicates.table),
@@ -68,9 +68,9 @@ def compose_find_rejected(predicates: RowPredicates) -> Composed:
         operators = table.key_operators or (EQUAL,) * len(table.key)
         which = SQL("\nAND ").join(
             SQL("{row}.{column} {same} (SELECT kept.{column} FROM {kept})").format(
-                row=row, column=name_of(one), same=verbatim(same), kept=kept
+                row=row, column=name_of(column), same=verbatim(same), kept=kept
             )
-            for one, same in zip(table.key, operators, strict=True)
+            for column, same in zip(table.key, operators, strict=True)
         )
     return SQL("SELECT {}.ctid::pg_catalog.text\nFROM {}\nWHERE {} AND {}").format(
         row, target_of(table), which, predicates.partnered()

@@ -116,8 +116,11 @@ def _indexed(predicates: RowPredicates) -> Composed:
 def _assignments(predicates: RowPredicates, mapped: FunctionValues | None) -> Composed:
     """Return what stands behind SET."""
     return SQL(", ").join(
-        SQL("{} = {}").format(name_of(one.column), (mapped and mapped.value(one.column)) or expression(one.expression))
-        for one in predicates.job.assignments
+        SQL("{} = {}").format(
+            name_of(assignment.column),
+            (mapped and mapped.value(assignment.column)) or expression(assignment.expression),
+        )
+        for assignment in predicates.job.assignments
     )
 
 
@@ -132,4 +135,4 @@ def _guard(predicates: RowPredicates, mapped: FunctionValues | None) -> Composed
 
 
 def _values(predicates: RowPredicates) -> Composed:
-    return columns_of(tuple(one.column for one in predicates.job.assignments), row_of(predicates.table))
+    return columns_of(tuple(assignment.column for assignment in predicates.job.assignments), row_of(predicates.table))

@@ -55,7 +55,7 @@ class _Said:
 
     def sum_of(self, pattern: re.Pattern[str]) -> int | None:
         """Return the sum of a figure over the table and its TOAST table, None where it was not said."""
-        found = [int(next(filter(None, one.groups()))) for text in self.info for one in pattern.finditer(text)]
+        found = [int(next(filter(None, match.groups()))) for text in self.info for match in pattern.finditer(text)]
         return sum(found) if found else None
 
 

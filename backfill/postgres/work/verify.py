@@ -28,7 +28,7 @@ async def read_verification(
     began_s = time.monotonic()
     with translated(connection):
         async with connection.transaction(), untimed(connection, limit_s=limit_s):
-            addresses = [str(one.tid) for one in rejected]
+            addresses = [str(rejected_row.tid) for rejected_row in rejected]
             cursor = await execute_as_role(
                 connection, statements.verify, {"rejected": addresses, "xids": parameter(xids)}
             )
@@ -49,5 +49,5 @@ def verification_of(
         took_s=took_s,
         rows_without_partner=rows_without_partner,
         rows_rejected=rows_rejected,
-        rejected=tuple(one.summary for one in rejected[:SAMPLES_KEPT]),
+        rejected=tuple(rejected_row.summary for rejected_row in rejected[:SAMPLES_KEPT]),
     )

@@ -54,12 +54,17 @@ class RowMap:
 
 def row_map(read: Iterable[ReadChunk], pages: int) -> RowMap:
     """Return the map of a leaf of so many pages; the pages between two chunks are like the nearer one."""
-    chunks = sorted((one for one in read if one.chunk.first < pages), key=lambda one: one.chunk.first)
+    chunks = sorted(
+        (sampled for sampled in read if sampled.chunk.first < pages), key=lambda sampled: sampled.chunk.first
+    )
     if not chunks or pages <= 0:
         return RowMap()
-    borders = [(one.chunk.first + one.chunk.pages + other.chunk.first) // 2 for one, other in pairwise(chunks)]
+    borders = [(lower.chunk.first + lower.chunk.pages + other.chunk.first) // 2 for lower, other in pairwise(chunks)]
     edges = (0, *borders, pages)
-    rows = (one.due / one.chunk.pages * (high - low) for one, (low, high) in zip(chunks, pairwise(edges), strict=True))
+    rows = (
+        sampled.due / sampled.chunk.pages * (high - low)
+        for sampled, (low, high) in zip(chunks, pairwise(edges), strict=True)
+    )
     return _distinct(edges, (0.0, *accumulate(rows)))
 
 

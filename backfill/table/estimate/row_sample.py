@@ -70,29 +70,29 @@ class RowSample:
     @property
     def pages_read(self) -> int:
         """Pages of all chunks."""
-        return sum(one.chunk.pages for one in self.read)
+        return sum(sampled.chunk.pages for sampled in self.read)
 
     @property
     def rows(self) -> RowEstimate:
         """Rows of the table."""
-        return _estimate(self, [one.rows for one in self.read])
+        return _estimate(self, [sampled.rows for sampled in self.read])
 
     @property
     def due(self) -> RowEstimate:
         """Rows to do."""
-        return _estimate(self, [one.due for one in self.read])
+        return _estimate(self, [sampled.due for sampled in self.read])
 
     def leaf(self, name: str, pages: int) -> RowSample:
         """Return what was read of one leaf."""
-        return RowSample(pages, tuple(one for one in self.read if one.chunk.leaf == name))
+        return RowSample(pages, tuple(sampled for sampled in self.read if sampled.chunk.leaf == name))
 
     @property
     def due_pages(self) -> float:
         """Pages with rows to do, if those of a chunk lie as close as pages hold them."""
         if not self.read:
             return 0.0
-        rows_a_page = max(1.0, sum(one.rows for one in self.read) / max(1, self.pages_read))
-        pages = sum(_pages_with(one, rows_a_page) for one in self.read)
+        rows_a_page = max(1.0, sum(sampled.rows for sampled in self.read) / max(1, self.pages_read))
+        pages = sum(_pages_with(sampled, rows_a_page) for sampled in self.read)
         return pages * self.pages / max(1, self.pages_read)
 
 
@@ -123,10 +123,10 @@ def _estimate(sample: RowSample, counts: list[int]) -> RowEstimate:
         return RowEstimate(seen, seen, seen, seen)
     if not counts:
         return RowEstimate(0, 0, 0, 0)
-    densities = [count / one.chunk.pages for count, one in zip(counts, sample.read, strict=True)]
+    densities = [count / sampled.chunk.pages for count, sampled in zip(counts, sample.read, strict=True)]
     number, mean = len(densities), seen / sample.pages_read
-    variance = sum((one - mean) ** 2 for one in densities) / max(1, number - 1)
-    densest = max(one.rows / one.chunk.pages for one in sample.read)
+    variance = sum((density - mean) ** 2 for density in densities) / max(1, number - 1)
+    densest = max(sampled.rows / sampled.chunk.pages for sampled in sample.read)
     error = SIGMAS * math.sqrt(variance / number * left / sample.pages)
     bound = math.sqrt(2 * variance * BOUND_LOG / number) + 3 * densest * BOUND_LOG / number
     most = seen + math.ceil(left * min(densest, mean + bound))
@@ -136,7 +136,7 @@ def _estimate(sample: RowSample, counts: list[int]) -> RowEstimate:
     return RowEstimate(rows, seen + int(left * max(0.0, mean - error)), max(rows, high), max(rows, high, most))
 
 
-def _pages_with(one: ReadChunk, rows_a_page: float) -> float:
+def _pages_with(sampled: ReadChunk, rows_a_page: float) -> float:
     """Return how many pages of a chunk have a row to do, if those lie anywhere in it."""
-    share = min(1.0, one.due / max(1, one.rows))
-    return one.chunk.pages * (1 - float((1 - share) ** rows_a_page))
+    share = min(1.0, sampled.due / max(1, sampled.rows))
+    return sampled.chunk.pages * (1 - float((1 - share) ** rows_a_page))

@@ -19,13 +19,13 @@ class PassRows:
 
     def at(self, checkpoint: Checkpoint) -> Checkpoint:
         """Return a position with the rows ahead of it; lane 0 has those of the leaves to come."""
-        origin = next((one for one in self.origins if one.lane == checkpoint.lane), checkpoint)
+        origin = next((known for known in self.origins if known.lane == checkpoint.lane), checkpoint)
         rows = rows_ahead(self.known, origin, checkpoint) + (self.after if checkpoint.lane == 0 else 0.0)
         return replace(checkpoint, rows_ahead=round(rows))
 
     def next_pass(self, checkpoints: tuple[Checkpoint, ...], rows: int) -> PassRows:
         """Return the same for another pass, in which so many rows may lie anywhere."""
-        end_page = max((one.end_page for one in checkpoints), default=0)
+        end_page = max((checkpoint.end_page for checkpoint in checkpoints), default=0)
         return PassRows(even_map(rows, end_page), checkpoints, self.after)
 
 

@@ -65,7 +65,7 @@ def _pair(
     """Return each one that is present with what was known of it, by its address if it can be, and who is left over."""
     left, pairs = list(known), []
     for replica in present:
-        same = next((one for one in left if _same_place(one, replica)), None)
+        same = next((seen for seen in left if _same_place(seen, replica)), None)
         if same is not None:
             left.remove(same)
         pairs.append((replica, same))
