@@ -14,7 +14,7 @@ from backfill.table.checkpoint import Checkpoint, lay_out, skip_to_last_stripe
 from backfill.table.snapshot_ages import SnapshotAges
 from backfill.table.sparse_rows import SPARSE_ROWS_MAX
 from backfill.table.stripe_plan import PageProfile, later_share, unfilled_share
-from backfill.table.window_layout import StripeHistory, TableTraits
+from backfill.table.window_layout import TableTraits
 from backfill.table.window_state import Density, WindowState
 from backfill.throttle.state import ThrottleState
 from backfill.throttle.wait_reason import WaitKind, WaitReason
@@ -38,7 +38,6 @@ class WindowPlanner:
         self._runtime = runtime
         self._limits = limits
         self._traits = traits
-        self._history = StripeHistory()
         self._profile: PageProfile | None = None
         self._later_rows = self._later_hot = 0
         self._window_rows = self._window_wal_bytes = 0
@@ -87,7 +86,7 @@ class WindowPlanner:
         layout = window_layout.choose_layout(
             self._traits,
             profile,
-            self._history,
+            checkpoint.history,
             checkpoint.layout,
             stripes=None if batch.stripes == "auto" else batch.stripes,
             row_wal_bytes=row_wal_bytes,
@@ -96,7 +95,9 @@ class WindowPlanner:
                 throttle_state.cost.row_s, snapshots.oldest_s, batch.max_rows if checkpoint.lanes > 1 else 0
             ),
         )
-        self._history = window_layout.after_plain_window(self._history)
+        history = window_layout.after_plain_window(checkpoint.history)
+        if history != checkpoint.history:
+            checkpoint = replace(checkpoint, history=history)
         if layout != checkpoint.layout:
             checkpoint = self._record_change(lay_out(checkpoint, layout))
         sparse = checkpoint.stripes == 1 and (profile is None or profile.due <= SPARSE_ROWS_MAX)
@@ -120,8 +121,12 @@ class WindowPlanner:
         paid = window_layout.worth_it(pages, rows, hot, expected) or False
         upkeep = snapshots.last
         why = window_layout.explain_low_hot(rows, hot, upkeep.oldest_snapshot_s, upkeep.oldest_snapshot)
+        never = hot == 0 and bool(self._traits.triggers)
+        if never:
+            why += f"; BEFORE UPDATE trigger {', '.join(self._traits.triggers)} may change an indexed column"
         if before.stripe == 1:  # once a window
-            self._history = window_layout.learn(self._history, pages, paid=paid, why=why)
+            history = window_layout.learn(checkpoint.history, pages, paid=paid, why=why, never=never)
+            checkpoint = replace(checkpoint, history=history)
         if not paid and checkpoint.window_start == before.window_start and not checkpoint.last_stripe:
             checkpoint = self._record_change(skip_to_last_stripe(checkpoint, f"plain: {why}"))
         return checkpoint

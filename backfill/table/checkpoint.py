@@ -14,6 +14,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from backfill.table.window_state import StripeHistory
+
 WINDOW_PAGES = 8192
 """Pages of a window where nothing speaks for fewer: a stripe of it outlasts short transactions and other lanes'."""
 COUNT_MAX = 2**60
@@ -53,6 +55,7 @@ class Checkpoint:
 
     `unconverged_xids` are the lane's last transactions that left rows matching. `rows_ahead` is an estimate, None if
         nobody made one; of several leaves lane 0 has those of leaves to come in it.
+    `history` is how stripes fared in the windows before.
 
         `window_end` and `end_page` are exclusive. `rows_converged_pass` counts the updates of this pass that made
         `where` false. `epoch` and `sequence` fence: a batch commits only where both are still the same.
@@ -75,6 +78,7 @@ class Checkpoint:
     unconverged_xids: tuple[int, ...] = ()
     wal_bytes: int = 0
     rows_ahead: int | None = None
+    history: StripeHistory = StripeHistory()
     epoch: int = 0
     sequence: int = 0
 

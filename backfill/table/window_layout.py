@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 
 from backfill.table.checkpoint import WINDOW_PAGES, Layout
 from backfill.table.stripe_plan import INDEX_WAL_BYTES, PageProfile, StripePlan, best_plan, extra_cost
+from backfill.table.window_state import StripeHistory
 from backfill.values.units import format_duration, format_size
 
 WINDOW_PAGES_MIN = 512
@@ -42,26 +43,15 @@ KEPT_SHARE = 0.03
 class TableTraits:
     """What of a table bears on its layout and stays as it is; `indexed` are columns that are set and in an index.
 
-    `checkpoint_bytes` is the WAL after which the server begins a checkpoint, `checkpoint_s` the time.
+    `triggers` are its BEFORE UPDATE triggers, which may change an indexed column. `checkpoint_bytes` is the WAL after
+    which the server begins a checkpoint, `checkpoint_s` the time.
     """
 
     indexes: int = 0
     indexed: tuple[str, ...] = ()
     checkpoint_bytes: float = float("inf")
     checkpoint_s: float = float("inf")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StripeHistory:
-    """How stripes fared: windows in a row that they did not pay in, and how many to take plainly before another try.
-
-    `wider` is how many times as wide windows are as they would be otherwise.
-    """
-
-    failures: int = 0
-    plain_windows: int = 0
-    why: str = ""
-    wider: int = 1
+    triggers: tuple[str, ...] = ()
 
 
 def choose_layout(
@@ -128,8 +118,13 @@ def hot_as_expected(pages: int, rows: int, rows_hot: int, expected_share: float)
     return _stayed(pages, rows, rows_hot, expected_share * WELL_SHARE)
 
 
-def learn(history: StripeHistory, pages: int, *, paid: bool, why: str = "") -> StripeHistory:
-    """Return the luck after stripes of a window of so many pages did not do well, or did not even pay."""
+def learn(history: StripeHistory, pages: int, *, paid: bool, why: str = "", never: bool = False) -> StripeHistory:
+    """Return the luck after stripes of a window of so many pages did not do well, or did not even pay.
+
+    `never`: no update stayed on its page, and a trigger may be why; then wider windows do not help.
+    """
+    if never:
+        return StripeHistory(failures=history.failures + 1, plain_windows=PLAIN_WINDOWS_MAX, why=why)
     if pages < WINDOW_PAGES and history.wider < WIDER_MAX:
         return StripeHistory(why=why, wider=history.wider * WIDER)
     if paid:

@@ -1,4 +1,4 @@
-"""What a lane knows of the window at its position: whether its layout is decided, and whether rows are many there."""
+"""What a lane knows of the window at its position, and of how stripes fared in those before it."""
 
 from __future__ import annotations
 
@@ -20,3 +20,16 @@ class WindowState:
 
     start: int | None = None
     density: Density = Density.UNKNOWN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StripeHistory:
+    """How stripes fared: windows in a row that they did not pay in, and how many to take plainly before another try.
+
+    `wider` is how many times as wide windows are as they would be otherwise.
+    """
+
+    failures: int = 0
+    plain_windows: int = 0
+    why: str = ""
+    wider: int = 1

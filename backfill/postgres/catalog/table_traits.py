@@ -16,4 +16,5 @@ def traits_of(job: Job, table: Table, server: ServerFacts) -> TableTraits:
         indexed=tuple(column.name for column in table.columns if column.name in assigned and column.indexed),
         checkpoint_bytes=server.checkpoint_bytes,
         checkpoint_s=server.checkpoint_s,
+        triggers=table.before_update_triggers,
     )

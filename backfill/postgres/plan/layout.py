@@ -13,7 +13,8 @@ from backfill.table.checkpoint import Checkpoint, Layout, begin, lay_out
 from backfill.table.definition import Table
 from backfill.table.estimate.row_map import RowMap
 from backfill.table.stripe_plan import PageProfile
-from backfill.table.window_layout import StripeHistory, TableTraits, choose_layout
+from backfill.table.window_layout import TableTraits, choose_layout
+from backfill.table.window_state import StripeHistory
 from backfill.throttle.row_cost import WAL_BYTES_PRIOR
 from backfill.values.errors import StatementRefused
 

@@ -7,18 +7,21 @@ composed from them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import fields
+from dataclasses import asdict, fields
 from functools import cache
 from typing import Any
 
 from psycopg.sql import SQL, Composable, Identifier, Placeholder
+from psycopg.types.json import Jsonb
 
 from backfill.postgres.session.sql_files import statement
 from backfill.table.checkpoint import Checkpoint, Layout, Tid
+from backfill.table.window_state import StripeHistory
 
 _SPLIT = {
     "layout": ("sizes", "window_pages", "layout"),
     "next": ("next_tid",),
+    "history": ("stripe_history",),
     "unconverged_xids": ("unconverged_xids",),
 }
 """Fields whose columns are not of their name, because their values have parts or are no numbers."""
@@ -36,6 +39,7 @@ def values_of(checkpoint: Checkpoint) -> dict[str, Any]:
         "window_pages": checkpoint.layout.window_pages,
         "layout": checkpoint.layout.why,
         "next_tid": str(checkpoint.next),
+        "stripe_history": Jsonb(asdict(checkpoint.history)),
         "unconverged_xids": list(checkpoint.unconverged_xids),
     }
 
@@ -45,6 +49,7 @@ def checkpoint_of(row: Mapping[str, Any]) -> Checkpoint:
     return Checkpoint(
         next=Tid.parse(row["next_tid"]),
         unconverged_xids=tuple(row["unconverged_xids"]),
+        history=_history(row["stripe_history"]),
         layout=Layout(_sizes(row["sizes"]), row["window_pages"], row["layout"]),
         **{name: row[name] for name in _SAME},
     )
@@ -53,6 +58,14 @@ def checkpoint_of(row: Mapping[str, Any]) -> Checkpoint:
 def _sizes(stored: list[Any]) -> tuple[int, ...]:
     """Return the shares of stripes; what somebody has edited may be no numbers, and then is no layout."""
     return tuple(size if isinstance(size, int) else -1 for size in stored)
+
+
+def _history(stored: Any) -> StripeHistory:
+    """Return how stripes fared; what somebody has edited may be anything, and then nothing is known."""
+    known = stored if isinstance(stored, dict) else {}
+    values = {one.name: known.get(one.name, one.default) for one in fields(StripeHistory)}
+    alike = all(type(values[one.name]) is type(one.default) for one in fields(StripeHistory))
+    return StripeHistory(**values) if alike else StripeHistory()
 
 
 @cache

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from backfill.table import window_layout
 from backfill.table.checkpoint import WINDOW_PAGES, Layout
 from backfill.table.stripe_plan import PageProfile
-from backfill.table.window_layout import StripeHistory, TableTraits, choose_layout, outlast_rows
+from backfill.table.window_layout import TableTraits, choose_layout, outlast_rows
+from backfill.table.window_state import StripeHistory
 from tests.factories import MB
 
 USERS = PageProfile(rows=61, due=61, row_bytes=128, updated_bytes=168)
@@ -164,3 +165,8 @@ def test_a_stripe_outlasts_short_snapshots_and_another_lanes_batch():
     assert outlast_rows(0.001, 0.3, 0) == pytest.approx(300)
     assert outlast_rows(0.001, 0.3, 10_000) == 10_000
     assert outlast_rows(0.001, 30.0, 10_000) == pytest.approx(30_000)
+
+
+def test_if_a_trigger_keeps_every_update_from_its_page_windows_are_plain_at_once_and_not_widened():
+    history = window_layout.learn(NEW, 1024, paid=False, why="0% of a second stripe was HOT", never=True)
+    assert (history.plain_windows, history.wider, history.failures) == (64, 1, 1)
