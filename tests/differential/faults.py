@@ -17,9 +17,9 @@ from psycopg.types.datetime import IntervalLoader
 from backfill.postgres.catalog import check_expressions, update_effects
 from backfill.postgres.mapping import encode, row_mapper
 from backfill.postgres.session import connection, settings
-from backfill.postgres.work import batch, batch_statement
-from backfill.postgres.work.batch import Updated
+from backfill.postgres.work import batch_statement, batch_transaction
 from backfill.postgres.work.batch_statement import BatchStatement
+from backfill.postgres.work.batch_transaction import Updated
 from backfill.table.plain_update import Difference
 
 Change = tuple[ModuleType, str, Any]
@@ -96,7 +96,7 @@ def one_look() -> tuple[Change, ...]:
     async def believed(_: BatchStatement, updated: Updated) -> Updated:
         return updated
 
-    return ((batch, "_check_returning", believed),)
+    return ((batch_transaction, "_check_returning", believed),)
 
 
 FAULTS = (

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
+from psycopg import AsyncCursor
 from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
@@ -105,15 +107,21 @@ async def create(
     return fresh
 
 
+async def write(target: Connection | AsyncCursor[Any], values: dict[str, Any]) -> AsyncCursor[Any]:
+    """Run the one statement that writes a checkpoint, compare and swap: its row is missing if it was not ours to move.
+
+    A batch runs it in its own transaction, behind the UPDATE (`postgres/work/batch_transaction`).
+    """
+    return await target.execute(checkpoint_statement("state/save_checkpoint"), values)
+
+
 async def move(connection: Connection, job: str, checkpoints: tuple[Checkpoint, ...]) -> tuple[Checkpoint, ...]:
     """Move checkpoints of a leaf where no batch does it; raises Superseded or Rewritten when one would not move."""
     places: list[Checkpoint] = []
     try:
         async with dict_rows(connection) as cursor:
             for checkpoint in checkpoints:
-                await cursor.execute(
-                    checkpoint_statement("state/save_checkpoint"), values_of(checkpoint) | {"job": job, "wal_bytes": 0}
-                )
+                await write(cursor, values_of(checkpoint) | {"job": job, "wal_bytes": 0})
                 places.append(moved(checkpoint, await cursor.fetchone()))
     except Fenced:
         raise await blame(connection, job, checkpoints[len(places)]) from None

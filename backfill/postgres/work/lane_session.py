@@ -13,9 +13,9 @@ from backfill.postgres.state import checkpoint as stored
 from backfill.postgres.state.schema import check_version
 from backfill.postgres.statements.compose import Statements, vacuum_of
 from backfill.postgres.work import reads, rejected
-from backfill.postgres.work.batch import run_batch
 from backfill.postgres.work.batch_check import raise_if_several_rows, raise_if_where_fails
 from backfill.postgres.work.batch_statement import BatchStatement
+from backfill.postgres.work.batch_transaction import run_batch
 from backfill.postgres.work.compression import compressing
 from backfill.postgres.work.job_connection import JobConnection, PgStatusSession, SharedJob
 from backfill.retry import sqlstate

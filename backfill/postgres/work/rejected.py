@@ -16,8 +16,8 @@ from backfill.jobfile.job import Job
 from backfill.postgres.session.connection import Connection, dict_rows, translated, untimed
 from backfill.postgres.session.role_settings import execute_as_role
 from backfill.postgres.session.sql_files import statement
-from backfill.postgres.state.checkpoint import Fenced, blame, moved
-from backfill.postgres.state.checkpoint_columns import checkpoint_statement, values_of
+from backfill.postgres.state.checkpoint import Fenced, blame, moved, write
+from backfill.postgres.state.checkpoint_columns import values_of
 from backfill.postgres.statements.compose import Statements
 from backfill.postgres.work.reads import read_key
 from backfill.table.batch import RejectedRow, RowRejection
@@ -43,9 +43,7 @@ async def reject(
     try:
         async with dict_rows(connection) as cursor:
             key = await read_key(connection, statements, tid)
-            await cursor.execute(
-                checkpoint_statement("state/save_checkpoint"), values_of(after) | {"job": job.name, "wal_bytes": 0}
-            )
+            await write(cursor, values_of(after) | {"job": job.name, "wal_bytes": 0})
             placed = moved(after, await cursor.fetchone())
             if key is not None:
                 rows_rejected = await _save(

@@ -17,8 +17,8 @@ from backfill.postgres.session.connection import translated
 from backfill.postgres.session.pooler import require_same_process
 from backfill.postgres.session.role_settings import take_our_settings, take_role_settings
 from backfill.postgres.session.sql_files import statement
-from backfill.postgres.state.checkpoint import blame
-from backfill.postgres.state.checkpoint_columns import checkpoint_statement, values_of
+from backfill.postgres.state.checkpoint import blame, write
+from backfill.postgres.state.checkpoint_columns import values_of
 from backfill.postgres.statements.compose import lock_of
 from backfill.postgres.work.batch_check import check_deferred, read_sample, still_matching
 from backfill.postgres.work.batch_statement import BatchStatement
@@ -106,7 +106,7 @@ async def _fill(batch: BatchStatement) -> Committed:
     wal_bytes = batch.charge(updated.insert_lsn)
     fields = _fields(batch, after, updated, wal_bytes)
     async with batch.connection.pipeline():
-        moved = await batch.connection.execute(checkpoint_statement("state/save_checkpoint"), fields)
+        moved = await write(batch.connection, fields)
         saved = await _save_history(batch, fields)
         await take_role_settings(batch.connection)  # deferred triggers fire at COMMIT
     moved_row, saved_row = await moved.fetchone(), await saved.fetchone()
@@ -195,7 +195,7 @@ async def _measure(batch: BatchStatement) -> AsyncCursor[BatchCost]:
 async def _save_history(batch: BatchStatement, fields: dict[str, Any]) -> AsyncCursor[TupleRow]:
     """Keep the batch in the job's history; a row that was rejected once and is filled now is no longer kept."""
     connection, again = batch.connection, batch.request.again
-    saved = await connection.execute(statement("work/save_batch"), fields)
+    saved = await connection.execute(statement("work/save_batch_history"), fields)
     if again is not None:
         await connection.execute(statement("work/delete_rejected_rows"), fields | {"keys": [again.key]})
     return saved
