@@ -110,7 +110,7 @@ class BatchFinder:
         """Return the addresses of matching rows from here on; None if they are many right here."""
         pages, began_s = self._find_pages, self._runtime.now_s()
 
-        def shorten() -> None:  # an index may have looked better for so many pages, and was not
+        def shorten() -> None:  # the planner preferred an index for this many pages, and it was slower
             self._find_pages = sparse_rows.fewer_read_pages(pages)
             self._find_pages_max = max(READ_PAGES_MIN, self._find_pages)
 

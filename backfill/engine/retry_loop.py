@@ -54,7 +54,7 @@ class RetryLoop:
             yield await self.run(lambda: stack.enter_async_context(manager()))
 
     def reset(self) -> None:
-        """Count failures anew: something was committed."""
+        """Count failures from zero: something was committed."""
         self._failures = 0
 
     def blame(self, error: StatementRefused) -> Blame | None:

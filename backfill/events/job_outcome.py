@@ -32,11 +32,11 @@ def _cause(job: Job, found: Verification, stuck: int) -> str:
         (found.rows_untold, "match still, and which of them the job has updated before is no longer known"),
         (found.rows_unreached, "are reached by no UPDATE (a trigger suppresses it, or they change meanwhile)"),
     ]
-    told = [(rows, why) for rows, why in reasons if rows]
-    if not told:
+    causes = [(rows, why) for rows, why in reasons if rows]
+    if not causes:
         return "'where' stays true for them after the update"
-    if told[0][0] == stuck:
-        return f"they {told[0][1]}"
-    counted = ", ".join(f"{rows:,} {why}" for rows, why in told)
-    others = stuck - sum(rows for rows, _ in told)
+    if causes[0][0] == stuck:
+        return f"they {causes[0][1]}"
+    counted = ", ".join(f"{rows:,} {why}" for rows, why in causes)
+    others = stuck - sum(rows for rows, _ in causes)
     return f"{counted}, for the others 'where' stays true after the update" if others > 0 else counted

@@ -9,11 +9,11 @@ from backfill.table.stripe_plan import POINTER_BYTES, VISIT_WAL_BYTES, PageProfi
 
 PAGE_BYTES = 8192
 HEADER_BYTES = 50
-"""What an image's record has beside the page's content."""
+"""What an image's record has in addition to the page's content."""
 INDEX_IMAGE_BYTES = 7400
 """An image of an index page without its hole, as it is built (fillfactor 90)."""
 HOT_WAL_BYTES = 75
-"""The record of an update that stays on its page, beside what its row grows by."""
+"""The record of an update that stays on its page, without what its row grows by."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,7 +23,7 @@ ROWS_BEFORE_COMPRESSION = 700
 MARGIN, BOUND_MARGIN = 0.25, 0.15
 """What the estimate of a row's cost may be off by: in the interval, and in the upper bound."""
 OWN_WAL_BYTES = 2 << 20
-"""What a job writes beside its batches, at most: schema backfill, checkpoints, events."""
+"""The most that a job writes in addition to its batches: schema backfill, checkpoints, events."""
 CHECKPOINT_AGAIN = 1.25
 """Images of a page in stripes, if checkpoints come in the middle of windows, each a quarter of the way to the next."""
 ROUNDS = 30
@@ -31,7 +31,7 @@ ROUNDS = 30
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForecastInputs:
-    """What a job's WAL depends on beside the measured places.
+    """What a job's WAL depends on, apart from the measured places.
 
     `due_pages` have rows to do, `window_rows` of these are in the run's first window. After `checkpoint_bytes` of WAL
     the server begins a checkpoint. `image_ratio` is how large a compressed image is, `compression` when images are
@@ -128,7 +128,7 @@ def _splits_bytes(inputs: ForecastInputs, places: tuple[Place, ...], rows: int) 
 
 
 def _images(inputs: ForecastInputs, places: tuple[Place, ...], rows: int, cycles: float) -> tuple[float, float]:
-    """Return the images of heap and index pages, if the server makes so many checkpoints.
+    """Return the images of heap and index pages, for a number of checkpoints.
 
     Of an index in the order of the table's pages the run meets as large a part as of the table; of one in another
     order each row that moves may meet any page.

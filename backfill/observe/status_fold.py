@@ -98,7 +98,7 @@ def fold(status: JobStatus, event: Event, now_s: float) -> JobStatus:  # noqa: C
 
 
 def _started(status: JobStatus, event: Started, now_s: float) -> JobStatus:
-    # A worker that has reconnected continues; after a final state, or at first, everything starts anew.
+    # A worker that has reconnected continues; after a final state, or at first, everything starts over.
     continues = status.begun is not None and not status.ended
     return replace(
         status if continues else begin(event.job, now_s),

@@ -44,11 +44,11 @@ def rights_wanted(said: str) -> tuple[str, ...]:
 
 
 def has_context(said: str) -> bool:
-    """Return whether the message tells which statement of a trigger or a function was denied."""
+    """Return whether the message says which statement of a trigger or a function was denied."""
     return _COMMAND.search(said.partition("\n")[2]) is not None
 
 
 def with_remedy(said: str, remedy: str) -> str:
-    """Return the server's words with what helps after the first line: the others tell where it happened."""
+    """Return the server's words with what helps after the first line: the others say where it happened."""
     first, line_break, rest = said.partition("\n")
     return f"{first}; run: {remedy}{line_break}{rest}"

@@ -13,7 +13,7 @@ from enum import Enum
 FUNCTION_DIED = "function_died"
 """Stands where a SQLSTATE would: a row function's process ended before it answered."""
 CANCELED = "57014"
-"""The server's word for a statement timeout, and for a person who cancels: the time that it took tells them apart."""
+"""The server's code for a statement timeout, and for a person who cancels: the elapsed time shows which it was."""
 LOCK_NOT_AVAILABLE = "55P03"
 """The server's word for `lock_timeout`."""
 TIMER_SHARE = 0.99
@@ -54,7 +54,7 @@ class Bound:
 
 BOUNDS = {
     Remedy.RETRY: Bound(10, Remedy.WAIT),
-    Remedy.SHRINK: Bound(20, Remedy.WAIT),  # a million rows are one after so many
+    Remedy.SHRINK: Bound(20, Remedy.WAIT),  # 20 halvings leave one row of a million
     Remedy.SPLIT_ON_TIMEOUT: Bound(
         TIMEOUT_TRIES, Remedy.ISOLATE_ROW
     ),  # of one row alone; a larger batch is halved each time
@@ -146,7 +146,7 @@ def blame(sqlstate: str, took_s: float, statement_timeout_s: float) -> Blame | N
 
 
 def remedy(sqlstate: str, failures: int = 1, *, timeout: bool = True) -> Remedy:
-    """Return what to do after so many failures in a row; `timeout` is whether a cancelled statement was timed out."""
+    """Return what to do after `failures` in a row; `timeout` is whether a cancelled statement was timed out."""
     found = classify(sqlstate)
     if sqlstate == CANCELED and not timeout:
         found = Remedy.RETRY

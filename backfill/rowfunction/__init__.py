@@ -2,5 +2,5 @@
 
 They exchange the frames of `protocol`. Nothing that the function does can block or end the worker. May import `values`.
 
-Imports nothing else of ours. To add a message: a frame in `protocol`, sent by `process` and answered by `child`.
+Imports no other package. To add a message: a frame in `protocol`, sent by `process` and answered by `child`.
 """

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-# For throw-away data, beside the defaults. Not full_page_writes=off: it forbids a base backup from a standby.
+# For throw-away data, in addition to the defaults. Not full_page_writes=off: it forbids a base backup from a standby.
 # Shared memory as files in the data directory goes with it, even after SIGKILL, and needs no /dev/shm.
 _SETTINGS = {
     "dynamic_shared_memory_type": "mmap",

@@ -112,7 +112,7 @@ def identity(path: Path) -> dict[str, Any]:
 
 
 def sweep_dead(own: Path) -> None:
-    """Sweep the trees beside ours whose janitor was killed as well."""
+    """Also sweep the neighbouring trees whose janitor was killed."""
     facts = own.stat()
     for tree in own.parent.glob(f"{PREFIX}*"):
         with contextlib.suppress(OSError), (tree / LOCK).open("rb") as lock:

@@ -1,4 +1,4 @@
-"""The only way to wait here: for a condition, by polling, within a bound that is told when it is broken."""
+"""The only way to wait here: poll for a condition, and say so if the bound is exceeded."""
 
 from __future__ import annotations
 

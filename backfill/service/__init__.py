@@ -3,6 +3,6 @@
 `shutdown` turns signals into an orderly end, `stdio` repairs standard streams, `http` serves metrics while jobs run.
 May import everything but `cli`.
 
-Imports `engine`, `postgres` and `observe`. To add something that runs beside the jobs: a coroutine that the command
+Imports `engine`, `postgres` and `observe`. To add something that runs alongside the jobs: a coroutine that the command
 gives to `run_with_background`; it ends with the jobs.
 """

@@ -130,7 +130,7 @@ class _Opening:
 async def run_with_background(
     main: Callable[[], Awaitable[int]], *others: Callable[[], Coroutine[Any, Any, None]]
 ) -> int:
-    """Run `main` with the others beside it, which end with it; return its exit code.
+    """Run `main` alongside the others, which end with it; return its exit code.
 
     An error of one of them ends all of them and is raised as itself, not in a group.
     """

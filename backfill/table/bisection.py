@@ -1,7 +1,7 @@
 """Rows of a refused batch, halved until the one is alone that the server does not take; the others are committed.
 
     refused: 8 rows          try 4 · refused: 4 · try 2 · taken · so one of the next 2 · try 1 · taken · try 1 · refused
-    that row is set aside    try the 4 behind it · taken
+    that row is rejected     try the 4 behind it · taken
 
 The rows are tried in their order, since the place moves on behind what is committed. What the halves before it have
 taken cannot have refused the whole, so the last one is to blame and is not tried as a whole. A bad row among n costs
@@ -63,7 +63,7 @@ def batch_range(suspects: Bisection, checkpoint: Checkpoint, rows: int) -> Batch
 
 
 def taken(suspects: Bisection, rows: int) -> Bisection | None:
-    """Return the search behind so many rows that were committed or set aside; None where it is over."""
+    """Return the search after a number of rows was committed or rejected; None if it is over."""
     first, *others = suspects.groups
     if rows < first.rows:
         return replace(suspects, groups=(replace(first, rows=first.rows - rows), *others))

@@ -104,7 +104,7 @@ class Checkpoint:
 
     @property
     def window_untouched(self) -> bool:
-        """Whether nothing of the window is done: it may be laid out anew."""
+        """Whether nothing of the window is done: it may get another layout."""
         return self.stripe == 0 and self.stripe_untouched and not self.pass_done
 
     @property

@@ -1,4 +1,4 @@
-"""The target table's shape, as the catalog tells it: what a plan and a checkpoint need to know of it.
+"""The target table's shape, as the catalog has it: what a plan and a checkpoint need to know of it.
 
 `filenode`, `oid` and `system_identifier` name the physical file. A row address (ctid) means something only while
 all three stay the same.

@@ -1,7 +1,7 @@
 """Whether another pass over a leaf is worth it, from what each pass did and what was left behind it.
 
 A pass counts against the limit if others may have caused it: they wrote rows that match. Two kinds of pass cannot go on
-for ever by themselves and do not count: one behind which fewer rows match than behind the one before, and, if the job
+forever by themselves and do not count: one behind which fewer rows match than behind the one before, and, if the job
 accepts that it reads its own rows (`accept: [own-table]`), one that filled rows, since these may make others match.
 """
 
@@ -36,9 +36,9 @@ class PassProgress:
     counted: int = 0
 
     def after(self, rows: int, found: Verification, *, forgetful: bool = False) -> tuple[PassProgress, Verdict]:
-        """Return what to remember after a pass that updated so many rows and its final read, and what follows.
+        """Return what to remember after a pass, its number of updated rows and its final read, and what follows.
 
-        `forgetful`: another pass might update a row a second time that a transaction of ours has left matching.
+        `forgetful`: another pass might update a row a second time that one of our transactions left matching.
         """
         fillable = found.rows_fillable
         if fillable == 0:

@@ -19,7 +19,7 @@ STEP = 2.0
 
 @dataclass(frozen=True, slots=True)
 class PieceTime:
-    """What a piece of so many pages took."""
+    """What a piece of `pages` pages took."""
 
     pages: int
     took_s: float
@@ -28,7 +28,7 @@ class PieceTime:
 def next_pages(before: PieceTime | None, last: PieceTime, statement_timeout_s: float) -> int:
     """Return the pages of the next piece: those of `TARGET_S`, or of twice the cost that a piece has without any.
 
-    Such a cost is a hashed sub-select of `where`, which each piece makes anew. Two pieces of different sizes show it.
+    Such a cost is a hashed sub-select of `where`, which each piece builds again. Two pieces of different sizes show it.
     """
     page_s, fixed_s = last.took_s / last.pages, 0.0
     if before is not None and before.pages != last.pages:

@@ -41,7 +41,7 @@ class RowCounts:
 class BatchRange:
     """A batch: all matching rows of the stripe from the place up to `end`, `rows` of them when scouted.
 
-    They lie from `low` up to `high` where these are told, and at `tids` where it is told which they are.
+    They are from `low` up to `high` if these are given, and at `tids` if those are given.
     """
 
     end: Tid

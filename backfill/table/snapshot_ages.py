@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from backfill.throttle.signals import Upkeep
 
 SHORT_S, KEPT = 2.0, 10
-"""Snapshots up to this age are outlasted; so many readings show how old they get."""
+"""Snapshots up to this age are outlasted; this number of readings shows how old they get."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 Where a page has a row to do or none, stripes gain nothing and a range of pages would be read twice, to count and to
 update. So the read returns the addresses themselves, and a batch is as many of them as may go: it cannot have more
-rows than that, whatever happens to the pages meanwhile. Each read tells how far the next one reaches.
+rows than that, whatever happens to the pages meanwhile. Each read sets how far the next one reaches.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class RowAddresses:
 
 
 def read_end(checkpoint: Checkpoint, pages: int) -> Tid:
-    """Return where a read of at most so many pages ends: among the lane's own."""
+    """Return where a read of at most `pages` of the lane's own pages ends."""
     own = (checkpoint.next.page // checkpoint.segment_pages + 1) * checkpoint.segment_pages
     return Tid(min(checkpoint.next.page + pages, own, checkpoint.end_page))
 
@@ -74,7 +74,7 @@ def next_read_pages(pages: int, due: RowAddresses, took_s: float, end_page: int)
 
 
 def fewer_read_pages(pages: int) -> int:
-    """Return how many pages the next read covers after one of so many was timed out."""
+    """Return how many pages the next read covers after one of `pages` was timed out."""
     return max(1, pages // 8)
 
 

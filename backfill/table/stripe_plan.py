@@ -2,7 +2,7 @@
 
 A row that is updated needs room on its own page to be HOT. A full page has none, so the rows of its first stripe
 move to other pages; once they are pruned, the second stripe fits where they were, and so on. A row that grows takes
-more than it gives back, so some more have to move first, but only so many at once as the leaves of the indexes have
+more than it gives back, so some more have to move first, but only as many at once as the leaves of the indexes have
 room for; what a stripe leaves dead in them makes room for the next. `residues` spreads the rows of every
 page over the stripes by their line pointers, evenly however many rows a page holds.
 """
@@ -17,11 +17,11 @@ USABLE_BYTES = 8168
 POINTER_BYTES = 4
 """A line pointer: stays behind as a redirect (HOT) or as dead (moved) when its old version is pruned."""
 RESIDUES = 64
-"""Line pointers are told apart modulo this: a bigint has a bit for each."""
+"""Line pointers are grouped modulo this: a bigint has a bit for each."""
 STRIPES_TRIED_MAX = 12
 """Stripes of a page that are tried; a job file may ask for as many."""
 PROFILE_PAGES = 32
-"""Pages that tell how a window's rows fill theirs."""
+"""Pages that show how a window's rows fill them."""
 MOVED_WAL_BYTES = 150
 """WAL of an update that leaves its page, beyond one that stays: a lock record, the whole row and not its change."""
 INDEX_WAL_BYTES = 75
@@ -61,7 +61,7 @@ class StripePlan:
 def best_plan(
     profile: PageProfile, indexes: int, stripes: int | None = None, *, entry_wal_bytes: int = INDEX_WAL_BYTES
 ) -> StripePlan:
-    """Return the stripes that cost least, or the best of exactly so many; an index entry costs so much here.
+    """Return the cheapest stripes, or the best of exactly `stripes`; `entry_wal_bytes` is what an index entry costs.
 
     Pages that differ by less than half a row are taken for the same, so that few windows need a search of their own.
     """
@@ -138,7 +138,7 @@ def _wal_bytes(profile: PageProfile, sizes: tuple[int, ...], indexes: int, entry
 
 
 def _sizes(profile: PageProfile, due: int, moved_wished: int, count: int, moved_max: int) -> tuple[int, ...]:
-    """Return stripes of as many rows as fit their page, and some more until so many have moved to make room.
+    """Return stripes of as many rows as fit their page, and some more until enough have moved to make room.
 
     At most `moved_max` more in each. The last stripe takes the rest.
     """

@@ -1,4 +1,4 @@
-"""Transactions of ours that left rows matching `where`: those rows are ours, and are not updated a second time.
+"""Our transactions that left rows matching `where`: those rows are ours, and are not updated a second time.
 
 A row's `xmin` says which transaction wrote it. Rows that others write between have another one, and are met as any
 other. Few batches of a sane job leave such rows, so the last of them are remembered, with the checkpoint, and no more:

@@ -1,4 +1,4 @@
-"""Which windows and stripes pay, decided for each window anew: from its pages, snapshots, indexes and checkpoints.
+"""Which windows and stripes pay, decided again for each window: from its pages, snapshots, indexes and checkpoints.
 
 Stripes pay where the old versions of one are pruned before the next comes to the page. No update is HOT when a column
 that is set is indexed, and nothing is pruned while a snapshot older than the last stripe lives. The second is not
@@ -6,7 +6,7 @@ foreseen but noticed: the second stripe of a window should stay on its pages, an
 window is taken at once. The next ones are wider; where that does not help, they are taken plainly, more each time.
 
 A window is no wider than a part of the WAL between two checkpoints: a page that a checkpoint meets between two of its
-stripes pays for its full image again. But it is so wide that its first stripe outlasts the transactions beside it,
+stripes pays for its full image again. But it is so wide that its first stripe outlasts the transactions around it,
 those of other lanes among them: a row that has to leave its page pays for an image in each index, which is more.
 """
 
@@ -33,7 +33,7 @@ JUDGED_ROWS = 400
 PAID_SHARE, WELL_SHARE = 0.25, 0.6
 """Of the HOT updates that were expected: from the first share on stripes pay at all, from the second they do well."""
 WIDER, WIDER_MAX = 4, 64
-"""A window that did not do well is followed by one so many times as wide, up to the widest that there is."""
+"""After a window that did not do well, the next is wider by this factor, up to the widest there is."""
 PLAIN_WINDOWS_MAX = 64
 KEPT_SHARE = 0.03
 """Stripes that cost so little more than the best, as a share of a plain UPDATE, are kept: a change costs a scout."""
@@ -67,7 +67,7 @@ def choose_layout(
 ) -> Layout:
     """Return the layout of the next window; `stripes` are the job file's, None where it leaves them to us.
 
-    `outlast_rows` is how many rows we update while a transaction beside us lasts. Where nothing is due here (`profile`
+    `outlast_rows` is how many rows we update while another transaction lasts. Where nothing is due here (`profile`
     is None then) there are no stripes; the layout before it is kept where little would change.
     """
     if profile is None:
@@ -82,7 +82,7 @@ def choose_layout(
     rested = min(WINDOW_PAGES, _stepped(SNAPSHOT_REACH * outlast_rows / chosen.sizes[0]))
     rested = max(rested, min(WINDOW_PAGES, pages * history.wider))
     if rested > pages:
-        pages, by = rested, ", to outlast the transactions beside it"
+        pages, by = rested, ", to outlast other transactions"
     if _serves(before, profile, traits, chosen, pages, entry_wal_bytes):
         return before
     if len(chosen.sizes) == 1:
@@ -93,7 +93,7 @@ def choose_layout(
 def rest_s(took_s: float, snapshots_s: float) -> float:
     """Return how long a page rests before its next stripe: until snapshots that see the last one as running are gone.
 
-    The last stripes of a window are so quick that transactions beside us outlive them. Where that would take longer
+    The last stripes of a window are so quick that other transactions outlive them. Where that would take longer
     than a moment, or than the last stripe took, wider windows have to help.
     """
     missing_s = SNAPSHOT_REACH * snapshots_s - took_s
@@ -119,7 +119,7 @@ def hot_as_expected(pages: int, rows: int, rows_hot: int, expected_share: float)
 
 
 def learn(history: StripeHistory, pages: int, *, paid: bool, why: str = "", never: bool = False) -> StripeHistory:
-    """Return the luck after stripes of a window of so many pages did not do well, or did not even pay.
+    """Return the luck after stripes of a window of `pages` pages did not do well, or did not even pay.
 
     `never`: no update stayed on its page, and a trigger may be why; then wider windows do not help.
     """
@@ -160,7 +160,7 @@ def _entry_wal_bytes(traits: TableTraits, row_wal_bytes: float, before: Layout) 
     if len(before.sizes) == 1 or not traits.indexes:
         return INDEX_WAL_BYTES
     seen = (row_wal_bytes - ROW_WAL_BYTES) / (MOVED_SHARE * traits.indexes)
-    # In steps of the usual cost, so that what wavers a little lays nothing out anew.
+    # In steps of the usual cost, so that a small change does not change the layout.
     return max(1, int(seen / INDEX_WAL_BYTES)) * INDEX_WAL_BYTES
 
 
@@ -176,7 +176,7 @@ def _window(
 
 
 def _stepped(pages: float) -> int:
-    """Return a width in steps: an estimate that wavers is no reason to lay out anew."""
+    """Return a width in steps: an estimate that wavers is not a reason for another layout."""
     return max(WINDOW_PAGES_MIN, int(pages // WINDOW_PAGES_MIN) * WINDOW_PAGES_MIN)
 
 

@@ -17,7 +17,7 @@ class Replica:
     """One standby, as the primary or the standby itself reports it.
 
     The application's commits wait for a `sync` one. `lag_s` is set by Aurora, whose readers have no replay position.
-    `state` says why a position is missing. Several may share an `application_name`; `name` tells them apart.
+    `state` says why a position is missing. Several may share an `application_name`; `name` distinguishes them.
     """
 
     name: str

@@ -1,6 +1,6 @@
 """Admission of batches: read the signals, decide, wait with a reason.
 
-`control` is the loop; beside it stand what it keeps for others: the limits that hold now (`limits`), the events of
+`control` is the loop; next to it is what it keeps for others: the limits that hold now (`limits`), the events of
 readings (`readings`) and the reason that `status` shows (`wait_persistence`). The law itself is pure and lives in
 `backfill.throttle`.
 

@@ -79,7 +79,7 @@ class AdmissionControl:
         return self.limits.job
 
     def begin(self, replicas_seen: tuple[SeenReplica, ...]) -> None:
-        """Start anew on a session: positions of another server mean nothing, what a batch costs still does."""
+        """Start over on a new session: positions of another server mean nothing, what a batch costs still does."""
         kept = self.throttle_state
         self.throttle_state = ThrottleState(cost=kept.cost, wal_debt=kept.wal_debt, seen=replicas_seen)
         self._attribution, self._expected_wal_bytes = WalAttribution(), {}

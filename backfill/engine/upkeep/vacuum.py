@@ -27,7 +27,7 @@ class VacuumSupervisor:
         self._not_permitted_recorded = False
 
     def begin(self, job: Job) -> None:
-        """Start anew on a session or another leaf: a vacuum that ran alongside the last one ended with it."""
+        """Start over on another session or leaf: a vacuum that ran alongside the last one ended with it."""
         if (began_s := self._memory.running_s) is not None:
             self._done(job, VacuumResult(took_s=self.runtime.now_s() - began_s, stopped="the session ended"))
         self._memory = VacuumHistory(paused_until_s=self._memory.paused_until_s, fruitless=self._memory.fruitless)

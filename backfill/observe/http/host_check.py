@@ -15,7 +15,7 @@ _PRIVATE = (".localhost", ".svc", ".local", ".internal", ".home.arpa", ".test")
 
 
 def is_trusted(host: str | None, own_names: frozenset[str]) -> bool:
-    """Whether a Host header names an address, a name without a dot, a private name, or one of ours."""
+    """Whether a Host header names an address, a name without a dot, a private name, or one of our names."""
     if not host:
         return host is None  # HTTP/1.0 has none, and no browser leaves it out
     found = _HOST.fullmatch(host)

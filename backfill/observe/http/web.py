@@ -55,7 +55,7 @@ def build_app(
         clock: The clock that stamps the events.
         silence_max_s: How long an unfinished job may record nothing before the process counts as hung; longer for a
             job with long statements (`JobStatuses.silent`). Verification is exempt.
-        own_names: Names of this machine, in lower case, that a Host may have beside addresses and private names.
+        own_names: Names of this machine, in lower case, that a Host may also have, like addresses and private names.
     """
     html = files("backfill.observe.http").joinpath("page.html").read_text(encoding="utf-8")
     policy = {"content-security-policy": _policy(html)}

@@ -17,7 +17,7 @@ from backfill.table.plain_update import columns_read
 
 
 async def is_repeatable(connection: Connection, job: Job, table: Table, *, stable: bool) -> bool:
-    """Return whether nobody can tell a second UPDATE of a row from the first; `stable`: no function is volatile."""
+    """Return whether a second UPDATE of a row does the same as the first; `stable`: no function is volatile."""
     if not stable or job.python is not None or table.row_update_triggers:
         return False
     changed = {target.column for target in job.assignments} | {

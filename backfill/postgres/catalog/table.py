@@ -1,6 +1,6 @@
-"""The target table as the catalog tells it, or the sentence that says why it cannot be one.
+"""The target table as the catalog has it, or the reason why it cannot be filled.
 
-Raises JobError where the job file is at fault or a right is missing (with the GRANT that mends it): nothing was
+Raises JobError if the job file is at fault or a right is missing (with the GRANT that helps): nothing was
 touched.
 """
 
@@ -89,7 +89,7 @@ async def missing(connection: Connection, name: TableName, kinds: str) -> str:
 
 
 def why_not(name: TableName, row: dict[str, Any], role: str) -> str | None:
-    """Return why a relation cannot be filled, with what mends it; None where it can, or its partitions may."""
+    """Return why a relation cannot be filled, and how to fix that; None if it can, or its partitions may."""
     why = None
     if row["kind"] not in "rp":
         why = f"is {KINDS.get(row['kind'], 'not a table')}; only ordinary tables can be filled"
@@ -105,7 +105,7 @@ def why_not(name: TableName, row: dict[str, Any], role: str) -> str | None:
 
 
 def out_of_sight(row: dict[str, Any], name: TableName, role: str, rights: str) -> str | None:
-    """Return why a role does not see a relation's rows, with the statement that mends it; None where it does."""
+    """Return why a role does not see a relation's rows, with the statement that fixes it; None if it does."""
     if not row["may_use_schema"]:
         return f"is out of reach; run: GRANT USAGE ON SCHEMA {quote(name.schema)} TO {quote(role)};"
     if not row["may_select"]:

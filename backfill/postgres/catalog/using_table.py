@@ -1,4 +1,4 @@
-"""The joined table (`using`) as the catalog tells it, or the sentence that says why it cannot be read."""
+"""The joined table (`using`) as the catalog has it, or the reason why it cannot be read."""
 
 from __future__ import annotations
 

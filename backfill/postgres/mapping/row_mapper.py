@@ -35,7 +35,7 @@ CALL_S = 1.0
 """Time that a call should take: so long a stop may have to wait, and rows may change."""
 GROWTH = 4
 HELD_MAX_S = 60.0
-"""Values that are older are made again: too many rows may have changed, and row versions be numbered anew."""
+"""Older values are computed again: too many rows may have changed, and transaction ids may have wrapped around."""
 DEATHS_MAX = 2
 """Deaths in a row, at one row or while the module is imported, from which on nobody else is to blame."""
 

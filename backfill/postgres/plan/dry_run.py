@@ -37,7 +37,7 @@ from backfill.values.units import format_duration
 
 PLACES = 4
 ROWS_MIN, ROWS_MAX = 20, 250
-"""Rows of a batch that is measured: enough to tell, little to throw away."""
+"""Rows of a measured batch: enough for a figure, few enough to throw away."""
 MEASURED_SHARE = 0.1
 """Of the rows to do that are measured: the pages of more would have their images by the time that a run comes."""
 SEARCH_S = 5.0
@@ -49,7 +49,7 @@ _EXPLAIN = SQL("EXPLAIN (ANALYZE, WAL, COSTS OFF, TIMING OFF, SUMMARY OFF, FORMA
 
 @dataclass(frozen=True, slots=True)
 class FoundRows:
-    """Rows to do, all that lie from `low` up to `high`, on so many pages."""
+    """All matching rows from `low` up to `high`, and the number of their pages."""
 
     low: Tid
     high: Tid

@@ -12,7 +12,7 @@ from backfill.values.errors import StatementRefused
 
 
 async def indexes_touched(connection: Connection, job: Job, table: Table, statements: Statements) -> tuple[str, ...]:
-    """Return the indexed columns that an UPDATE of one row changed beside those that are set; it is rolled back.
+    """Return the indexed columns that an UPDATE of one row changed besides those that are set; it is rolled back.
 
     None if the table has no such trigger, if no row is to do, or if the role may not read these columns.
     """

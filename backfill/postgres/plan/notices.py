@@ -1,4 +1,4 @@
-"""What `backfill plan` has to say beside its figures: facts that a person may want to change before a run."""
+"""What `backfill plan` reports in addition to its figures: facts that a person may want to change before a run."""
 
 from __future__ import annotations
 

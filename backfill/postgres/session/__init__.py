@@ -1,4 +1,4 @@
-"""A connection of ours: how it is opened, what bounds it, whose settings hold, and errors in the project's own words.
+"""Our connections: how it is opened, what bounds it, whose settings hold, and errors in the project's own words.
 
 `connection` opens it, `settings` and `role_settings` keep our settings apart from the role's, `lock_release` makes the
 server let go of a worker that is gone, `pooler` refuses what is not a session, `server` checks the server itself.

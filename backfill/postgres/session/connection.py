@@ -58,9 +58,9 @@ TRANSACTION_TIMEOUT = 170000
 
 
 class Connection(AsyncConnection[TupleRow]):
-    """A session of ours; `server_pid` is the process that has its settings and its locks.
+    """Our session; `server_pid` is the process that has its settings and its locks.
 
-    No answer takes longer than `answer_s`, None for any time: a proxy that stands still keeps the link up for ever.
+    No answer takes longer than `answer_s`, None for any time: a frozen proxy keeps the link up forever.
     """
 
     server_pid = 0
@@ -142,7 +142,7 @@ async def connect(dsn: str, *, application_name: str, job: Job | None = None) ->
 
 
 async def bound(connection: Connection, job: Job) -> None:
-    """Set the timeouts of a session anew."""
+    """Set the timeouts of a session again."""
     connection.answer_s = answer_bound_s(job.statement_timeout_s)
     await set_settings(connection, bounds_of(job.statement_timeout_s, job.lock_timeout_s))
 

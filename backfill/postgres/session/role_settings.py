@@ -1,6 +1,6 @@
 """Statements under the role's own settings: what a plain connection would make of the same expressions.
 
-Between two statements of ours the session has our settings again, whatever a function or a trigger has set meanwhile.
+Between two of our statements the session has our settings again, whatever a function or a trigger has set meanwhile.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ NO_PARAMETERS: Parameters = {}
 
 
 async def take_role_settings(connection: Connection, *, keep: Collection[str] = ()) -> None:
-    """Let the rest of the transaction run under the role's settings, but for some of ours that are kept."""
+    """Run the rest of the transaction under the role's settings, except for some of our own."""
     settings = {name: value for name, value in connection.role_settings.items() if name not in keep}
     await _change(connection, settings, local=True)
 

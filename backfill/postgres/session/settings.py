@@ -68,7 +68,7 @@ PLAN_TEXTS = frozenset({"quote_all_identifiers"})
 """Settings that change how a plan's texts look, which we search for names."""
 
 ROLES = frozenset({
-    # They change what the role's statements do and nothing of ours.
+    # They change what the role's statements do, not what ours do.
     "backslash_quote", "check_function_bodies", "createrole_self_grant", "default_text_search_config",
     "default_toast_compression", "default_transaction_deferrable", "escape_string_warning", "event_triggers",
     "icu_validation_level", "lo_compat_privileges", "restrict_nonsystem_relation_kind", "session_replication_role",
@@ -77,7 +77,7 @@ ROLES = frozenset({
     "default_transaction_read_only",
     # Of one transaction; each begins with the defaults above.
     "transaction_deferrable", "transaction_isolation", "transaction_read_only",
-    # Fixed by the protocol: every session of ours asks for UTF-8.
+    # Fixed by the protocol: each of our sessions asks for UTF-8.
     "client_encoding",
     # The language of messages: we read their fields, not their words.
     "lc_messages",

@@ -92,7 +92,7 @@ async def create(
 
     Checkpoints of lanes beyond these go. Raises Superseded where another worker has claimed one of them.
     """
-    # Not 1: --restart removes the rows that would tell which epochs earlier workers had.
+    # Not 1: --restart removes the rows that would show which epochs earlier workers had.
     epoch = max(checkpoint.epoch for checkpoint in checkpoints) or 1 + secrets.randbits(40)
     fresh = tuple(replace(checkpoint, epoch=epoch) for checkpoint in checkpoints)
     async with dict_rows(connection) as cursor:

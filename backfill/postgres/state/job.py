@@ -57,7 +57,7 @@ def changed(job: str, before: dict[str, Any], now: dict[str, Any]) -> str:
 async def begin_job(connection: Connection, job: Job, *, worker: str, restart: bool, again: bool = False) -> JobStart:
     """Mark the job as running; return the replicas that earlier workers saw on this timeline, and what they did.
 
-    A job that had ended begins again: none of its leaves counts as done, unless only rows that were set aside are tried
+    A job that had ended begins again: none of its leaves counts as done, unless only rejected rows are tried
     `again`. Raises JobError when the job was started with another table, set, where, using or python, unless `restart`.
     """
     with reading(job.name, "job"):
@@ -108,7 +108,7 @@ def _seen_in(row: DictRow) -> tuple[SeenReplica, ...]:
 
 
 async def _forget(cursor: AsyncCursor[DictRow], job: str) -> None:
-    """Begin anew: no checkpoint, and no row that is set aside."""
+    """Start over: no checkpoint and no rejected row."""
     await cursor.execute(statement("state/delete_checkpoints"), {"job": job})
     await cursor.execute(statement("state/delete_rejected"), {"job": job, "leaf": None})
 

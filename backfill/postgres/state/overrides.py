@@ -35,7 +35,7 @@ class StoredLimits:
 
 
 async def tune(dsn: str, name: str, changes: Mapping[str, str], *, reset: bool) -> StoredLimits:
-    """Change limits of a job, or with none only tell them; `reset` takes all earlier changes back first.
+    """Change limits of a job, or only return them if there are no changes; `reset` first discards all earlier ones.
 
     Raises JobError for a job that never started, and where the limits would not agree; Halted where a right is missing.
     """

@@ -1,4 +1,4 @@
-"""What commands beside the worker need of the state schema, or the statements that give it."""
+"""What commands other than the worker need of the state schema, or the statements that give it."""
 
 from __future__ import annotations
 

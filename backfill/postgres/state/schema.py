@@ -210,7 +210,7 @@ def _commented(text: str) -> str:
 
 
 async def init(dsn: str, role: str | None, *, published: bool = False) -> None:
-    """Create or migrate the state schema, and grant a role the least rights that a worker needs beside those on tables.
+    """Create or migrate the state schema, and grant a role the least rights that a worker needs, not those on tables.
 
     Raises Halted if this role may not, JobError if there is no such role; nothing was changed then.
     """

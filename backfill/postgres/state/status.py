@@ -1,4 +1,4 @@
-"""`backfill status`: all jobs of a database as its state schema and its sessions tell."""
+"""`backfill status`: all jobs of a database from its state schema and its sessions."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class StoredJobStatus:
 
     It is `unreadable` for a job whose rows were changed by hand, and `reason` says how.
 
-    `vacuum` is how the last vacuum of ours ended, None where there was none.
-    `rejected` are a few of the rows that are set aside, with the server's words, the newest first.
+    `vacuum` is how our last vacuum ended, None if there was none.
+    `rejected` are a few of the rejected rows, with the server's words, the newest first.
     `leaf` is the table at work where there are several, the last one of a job that has ended.
     """
 
@@ -93,14 +93,14 @@ def unknown(job: str) -> JobError:
 
 
 def _status(row: dict[str, Any]) -> StoredJobStatus:
-    told = [(stored["done"], checkpoint_of(stored)) for stored in row["checkpoints"]]
-    checkpoints = tuple(checkpoint for _, checkpoint in told)
+    known = [(stored["done"], checkpoint_of(stored)) for stored in row["checkpoints"]]
+    checkpoints = tuple(checkpoint for _, checkpoint in known)
     if not isinstance(row["table"], str):
         raise UnreadableValue("spec names no table")
     if not all(checkpoint.countable for checkpoint in checkpoints):
         raise UnreadableValue("a checkpoint has an epoch, a sequence or a count that is negative or beyond what fits")
-    at_work = _at_work(told)
-    leaf_place = _extent(row["leaves"], row["pages"], told, at_work)
+    at_work = _at_work(known)
+    leaf_place = _extent(row["leaves"], row["pages"], known, at_work)
     abandoned, ended = row["state"] == "running" and not row["connected"], row["state"] in ("done", "unconverged")
     return StoredJobStatus(
         job=row["name"],
@@ -135,24 +135,26 @@ def _progress(leaf_place: LeafPlace, checkpoints: tuple[Checkpoint, ...], at_wor
     return leaf_place.progress_ratio(at_work) if share is None else share
 
 
-def _at_work(told: list[tuple[bool, Checkpoint]]) -> tuple[Checkpoint, ...]:
+def _at_work(known: list[tuple[bool, Checkpoint]]) -> tuple[Checkpoint, ...]:
     """Return the places on the leaf that was written last, of those that are to do if there are any."""
-    for leaf in [checkpoint.leaf for done, checkpoint in reversed(told) if not done] or [
-        checkpoint.leaf for _, checkpoint in told[-1:]
+    for leaf in [checkpoint.leaf for done, checkpoint in reversed(known) if not done] or [
+        checkpoint.leaf for _, checkpoint in known[-1:]
     ]:
         return tuple(
             sorted(
-                (checkpoint for _, checkpoint in told if checkpoint.leaf == leaf),
+                (checkpoint for _, checkpoint in known if checkpoint.leaf == leaf),
                 key=lambda checkpoint: checkpoint.lane,
             )
         )
     return ()
 
 
-def _extent(leaves: int, pages: int, told: list[tuple[bool, Checkpoint]], at_work: tuple[Checkpoint, ...]) -> LeafPlace:
+def _extent(
+    leaves: int, pages: int, known: list[tuple[bool, Checkpoint]], at_work: tuple[Checkpoint, ...]
+) -> LeafPlace:
     """Return where the leaf at work lies among all, by what the checkpoints say of those that are done."""
     here = at_work[0].leaf if at_work else ""
-    before = {checkpoint.leaf: checkpoint.end_page for done, checkpoint in told if done and checkpoint.leaf != here}
+    before = {checkpoint.leaf: checkpoint.end_page for done, checkpoint in known if done and checkpoint.leaf != here}
     ends = max((checkpoint.end_page for checkpoint in at_work), default=0)
     return LeafPlace(
         number=min(len(before) + 1, leaves),

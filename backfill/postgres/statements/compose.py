@@ -40,7 +40,7 @@ SKIP_DATABASE_STATS_FROM = 160000
 class Statements:
     """What the engine may send for one job on one table.
 
-    `once`: rows that a transaction of ours left matching are not updated again. `update_alone` asks nothing of the rows
+    `once`: rows that our transactions left matching are not updated again. `update_alone` asks nothing of the rows
     that it has updated. `verify` reads the whole table, `verify_piece` a range of its pages. `read_inputs` reads what a
     row function is given; it is empty without one. `row_values` is what a row would be set to, None if that cannot be
     asked.
@@ -72,7 +72,7 @@ class Statements:
 
     @property
     def counts_unconverged(self) -> bool:
-        """Whether the proof can tell which rows no further UPDATE of ours would mend."""
+        """Whether the proof can find the rows that no further UPDATE would fix."""
         return self.foreseen or self.once
 
     @property
@@ -201,7 +201,7 @@ def _count(predicates: RowPredicates, *, again: bool) -> Composed:
 
 
 def _find(predicates: RowPredicates, which: Composed, *, again: bool) -> Composed:
-    # Sorted, as an index on the condition may be what the planner takes; one more than are kept tells that there are.
+    # Sorted, as an index on the condition may be what the planner takes; one more than are kept shows that there are.
     return SQL(
         "SELECT {row}.ctid::pg_catalog.text\nFROM {target}\nWHERE {which} AND {found}\n"
         "ORDER BY {row}.ctid\nLIMIT {rows}"

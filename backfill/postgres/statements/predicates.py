@@ -31,7 +31,7 @@ class RowPredicates:
 
     `alone`: it can be asked of the table's rows without the joined table, so a row without a partner may match.
     `foreseen`: it can be asked of the row as the UPDATE would leave it (see `Table.foreseeable`).
-    `once`: a row that a transaction of ours has left matching is not updated again (`xids`).
+    `once`: a row that one of our transactions left matching is not updated again (`xids`).
     """
 
     job: Job
@@ -41,7 +41,7 @@ class RowPredicates:
     once: bool = False
 
     def fillable(self, *, again: bool) -> Composed:
-        """Return the condition of an UPDATE; `again`: where a pass has tried all rows, only what it would mend."""
+        """Return the condition of an UPDATE; `again`: after a pass over all rows, only rows that it would fix."""
         if not (again and self.foreseen):
             return self._untouched(self._holds())
         still = self.still_matches()
@@ -62,7 +62,7 @@ class RowPredicates:
 
     @property
     def counts_unconverged(self) -> bool:
-        """Whether a read can tell which rows no further UPDATE of ours would mend."""
+        """Whether a read can find the rows that no further UPDATE would fix."""
         return self.foreseen or self.once
 
     def matching(self) -> Composed:
@@ -74,7 +74,7 @@ class RowPredicates:
         return self._partnered(self._holds())
 
     def ours(self) -> Composed:
-        """Return the condition of a row that a transaction of ours has left matching."""
+        """Return the condition of a row that one of our transactions left matching."""
         return SQL("{}.xmin OPERATOR(pg_catalog.=) ANY ({})").format(row_of(self.table), cast_of("xids", "xid[]"))
 
     def updated_still(self) -> Composed:

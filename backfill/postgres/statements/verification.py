@@ -1,4 +1,4 @@
-"""The proof as a statement: what matches still, how much of it no UPDATE would mend, and where such rows are.
+"""The proof as a statement: which rows still match, how many of them no UPDATE would fix, and where those are.
 
 Samples are looked up by address: an array of all keys would not fit memory where millions of rows are left. Rows that
 are set aside are counted apart and not asked what `set` makes of them, which may be what they were refused for.
@@ -28,7 +28,7 @@ _SUMMED = SQL(
 
 
 def compose_proof(predicates: RowPredicates, *, piece: bool = False) -> Composed:
-    """Return the statement: rows left, set aside, unconverged (NULL where not foreseen), alone, and samples.
+    """Return the statement: rows left, rejected, unconverged (NULL where not foreseen), alone, and samples.
 
     A `piece` counts a range of pages: the counts of all pieces under one snapshot are those of the whole read.
     """

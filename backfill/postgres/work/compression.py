@@ -1,7 +1,7 @@
 """Compression of our own full-page images: what the server lets this role do, and the doing.
 
 `wal_compression` is a superuser's setting; since PostgreSQL 15 the right to it may be granted. It is set in the batch's
-transaction and in the session of a vacuum of ours, where the role may: a right that is taken away costs the
+transaction and in the session of our vacuum, if the role may: a right that is taken away costs the
 compression and not the batch.
 """
 

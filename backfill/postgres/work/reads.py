@@ -1,4 +1,4 @@
-"""What a batch is made from, and what is told of a row: reads, each a statement of its own."""
+"""What a batch is made from, and what is reported of a row: reads, each a statement of its own."""
 
 from __future__ import annotations
 

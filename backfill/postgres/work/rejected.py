@@ -1,7 +1,7 @@
-"""Rows that are set aside: put into `backfill.rejected` as the checkpoint moves behind them, and taken out again.
+"""Rejected rows: put into `backfill.rejected` when the checkpoint moves past them, and taken out again.
 
-They still match `where`, so each pass meets them again; those that it does not meet, or that match no more, go when it
-ends. What a job has set aside is known to every worker that takes it over.
+They still match `where`, so each pass meets them again; those that it does not meet or that no longer match go when it
+ends. Every worker that takes a job over knows its rejected rows.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ async def _save(
 
 
 async def read_rejected(connection: Connection, job: str, leaf: str) -> tuple[RejectedRow, ...]:
-    """Return the rows of a leaf that are set aside, in the order of their places."""
+    """Return the rejected rows of a leaf, in the order of their positions."""
     async with dict_rows(connection) as cursor:
         return await _read(cursor, job, leaf)
 
@@ -105,7 +105,7 @@ async def read_rejected(connection: Connection, job: str, leaf: str) -> tuple[Re
 async def prune(
     connection: Connection, statements: Statements, job: str, leaf: str, epoch: int, pass_number: int
 ) -> tuple[RejectedRow, ...]:
-    """Forget the rows of a leaf that the pass did not meet, or that match `where` no more; return the others."""
+    """Forget the rows of a leaf that the pass did not meet, or that no longer match `where`; return the others."""
     fence: dict[str, Any] = {"job": job, "leaf": leaf, "epoch": epoch}
     async with dict_rows(connection) as cursor:
         await cursor.execute(statement("work/delete_rejected_before"), fence | {"pass_number": pass_number})
@@ -132,7 +132,7 @@ async def _read(cursor: AsyncCursor[DictRow], job: str, leaf: str) -> tuple[Reje
 
 
 async def find(connection: Connection, statements: Statements, row: RejectedRow) -> Tid | None:
-    """Return where a row is now that was set aside; None where it is gone or matches `where` no more."""
+    """Return the address of a rejected row now; None if it is gone or no longer matches `where`."""
     with translated(connection):
         cursor = await execute_as_role(connection, statements.find_rejected, {"key": row.key, "tid": str(row.tid)})
         found = await cursor.fetchone()
@@ -140,7 +140,7 @@ async def find(connection: Connection, statements: Statements, row: RejectedRow)
 
 
 async def delete(connection: Connection, job: str, checkpoint: Checkpoint, row: RejectedRow) -> None:
-    """Set a row aside no more."""
+    """Remove the row from `backfill.rejected`."""
     async with dict_rows(connection) as cursor:
         values = {"job": job, "leaf": checkpoint.leaf, "epoch": checkpoint.epoch, "keys": [row.key]}
         await cursor.execute(statement("work/delete_rejected_rows"), values)

@@ -182,7 +182,7 @@ class Vacuum:
 
 
 def _settings(cost: VacuumCost) -> dict[str, str]:
-    """Return what a VACUUM of ours runs by: our costs whatever the server's are, no timeout, no old rows to freeze."""
+    """Return the settings of our VACUUM: our costs whatever the server's are, no timeout, no old rows to freeze."""
     return {
         "statement_timeout": "0",
         "transaction_timeout": "0",

@@ -1,4 +1,4 @@
-"""The proof: one read of the whole table under one snapshot, in more time than other statements of ours have."""
+"""The proof: one read of the whole table under one snapshot, with a longer timeout than our other statements."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ async def read_verification(
     limit_s: float = 0.0,
     xids: tuple[int, ...] = (),
 ) -> Verification:
-    """Return how many rows match `where` still, how many of them no UPDATE would mend, and a few of their keys.
+    """Return how many rows still match `where`, how many of them no UPDATE would fix, and a few of their keys.
 
-    Those that are set aside are counted among the first and not among the others.
+    Rejected rows count among the first and not among the others.
     """
     began_s = time.monotonic()
     with translated(connection):

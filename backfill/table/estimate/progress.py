@@ -9,7 +9,7 @@ SPACING_S = 1.0
 SHARE_MIN = 0.01
 """Less done than this is mostly a slow start."""
 SPAN_MIN_S = 2.0
-"""Less history than this tells nothing: no ETA rather than a wild one."""
+"""With less history than this there is no ETA, rather than a wild one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class Progress:
     samples: tuple[tuple[float, float], ...] = ()
 
     def sample(self, now_s: float, ratio: float) -> Progress:
-        """Return the progress with one more sample; a share that fell (a new pass) starts anew."""
+        """Return the progress with one more sample; a share that fell (a new pass) starts over."""
         if self.samples and ratio < self.samples[-1][1]:
             return Progress(((now_s, ratio),))
         if len(self.samples) > 1 and now_s - self.samples[-2][0] < SPACING_S:
@@ -28,7 +28,7 @@ class Progress:
         return Progress((*kept, (now_s, ratio)))
 
     def eta_s(self, now_s: float) -> float | None:
-        """Return seconds to the end of the pass at the recent pace; None while it cannot be told."""
+        """Return seconds to the end of the pass at the recent pace; None while it is unknown."""
         if not self.samples:
             return None
         (first_s, first), (_, last) = self.samples[0], self.samples[-1]

@@ -53,7 +53,7 @@ class RowMap:
 
 
 def row_map(read: Iterable[ReadChunk], pages: int) -> RowMap:
-    """Return the map of a leaf of so many pages; the pages between two chunks are like the nearer one."""
+    """Return the map of a leaf with `pages` pages; a page between two chunks is like the nearer one."""
     chunks = sorted(
         (sampled for sampled in read if sampled.chunk.first < pages), key=lambda sampled: sampled.chunk.first
     )

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 WHOLE_PAGES = 16_384
-"""A table of at most so many pages (128 MB) is read whole, if there is time."""
+"""A table of at most this number of pages (128 MB) is read whole, if there is time."""
 WHOLE_CHUNK_PAGES = 16
 STRATA = 1024
 CHUNK_PAGES = 4
@@ -57,7 +57,7 @@ class RowEstimate:
 
 @dataclass(frozen=True, slots=True)
 class RowSample:
-    """What was read of leaves that have so many pages together."""
+    """What was read of leaves that have `pages` pages in all."""
 
     pages: int
     read: tuple[ReadChunk, ...]

@@ -24,7 +24,7 @@ class PassRows:
         return replace(checkpoint, rows_ahead=round(rows))
 
     def next_pass(self, checkpoints: tuple[Checkpoint, ...], rows: int) -> PassRows:
-        """Return the same for another pass, in which so many rows may lie anywhere."""
+        """Return the same for another pass, whose `rows` may be anywhere."""
         end_page = max((checkpoint.end_page for checkpoint in checkpoints), default=0)
         return PassRows(even_map(rows, end_page), checkpoints, self.after)
 

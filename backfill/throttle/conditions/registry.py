@@ -27,7 +27,7 @@ class Condition(Protocol):
 
 CONDITIONS: tuple[Condition, ...] = (replication, slots, archiver, table, active_sessions, probes, locks)
 QUERIES: tuple[Callable[[ThrottleLimits], SignalQuery | None], ...] = (active_sessions.query,)
-"""Statements that conditions need beside the reading of everything; None if the job sets no limit for it."""
+"""Statements that conditions need in addition to the common reading; None if the job sets no limit for it."""
 
 
 def find_stop_conditions(limits: ThrottleLimits, signals: Signals, state: ThrottleState) -> tuple[StopCondition, ...]:

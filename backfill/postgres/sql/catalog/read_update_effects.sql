@@ -1,4 +1,4 @@
--- What an UPDATE of a table sets off beside the rows themselves, for the job's table and each table that holds its rows:
+-- What an UPDATE of a table causes in addition to its rows, for the job's table and each table that holds its rows:
 -- rules, statement triggers, transition tables, triggers that write the partition key or whose function names the job's
 -- table, constraints that look at several rows, what is deferrable, and defaults of the columns that are set.
 WITH RECURSIVE tree AS (
