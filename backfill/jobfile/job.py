@@ -1,7 +1,8 @@
 """The job: what a job file asks for, as frozen values with their units in their names.
 
 Files use the aliases as keys, Python uses the attributes, and both are subject to the same limits. Defaults that depend
-on another value are filled in here, so that every reader sees a complete job.
+on another value are filled in here, so that every reader sees a complete job. How to add a key is in the docstring of
+the package.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """How large the next batch is: a slice of the tightest window, within the job's limits; and what limits it.
 
-WAL is the currency: rows become bytes by what a row has cost lately (`row_cost`).
+WAL is the currency: rows become bytes by what a row has cost lately (`row_cost`). What failed or took too long lately
+limits a batch further: `engine/lane.py`.
 """
 
 from __future__ import annotations

@@ -7,6 +7,8 @@ WAL is the currency. A batch starts if nothing stops it (`conditions`), if its o
 its expected bytes fit the room that every counted replica still has (`replica_window`). An idle path always admits one
 minimal batch; otherwise an estimate larger than the window would stop the job forever. A batch that had to wait for its
 pace is flushed at its end: there is time, and WAL must not stay on the primary.
+
+Other waits, such as for a lock or a retry, are listed in `wait_reason`.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ Where each kind is found:
     rest        `engine/window_planner`: pages rest between two stripes
     lock        `engine/job_run`: another worker holds the job or the leaf
     retry       `engine/retry_loop`: a statement was refused
-    connection  `engine/supervisor`: there is no session
+    connection  `engine/supervisor`: there is no session, or another worker has taken over
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ A value that could not be read is None. If its limit is set, that is a stop cond
 To add a signal: its statement in `postgres/sql/monitor/`, with the columns subject, value and why; its limit in
 `jobfile/limits.py`; a file here, with a function that names the statement; two entries in `registry.py`. Metrics,
 /status.json, the page and the log take the readings as they are. For a metric with a name of its own, add a row to the
-table in `observe/metrics/counters.py`.
+table in `observe/metrics/table.py`.
 
 Imports `throttle`, `jobfile` and `values`. No clock and no I/O: the time comes with the signals.
 """

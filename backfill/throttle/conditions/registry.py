@@ -1,4 +1,7 @@
-"""All conditions in one tuple, in order: what hides most from us comes first, and gives the reason to wait."""
+"""All conditions in one tuple, in order: what hides most from us comes first, and gives the reason to wait.
+
+How to add one is in the docstring of the package.
+"""
 
 from __future__ import annotations
 
