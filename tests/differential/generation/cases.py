@@ -10,14 +10,14 @@ from tests.differential.case import WORKER, Case
 from tests.differential.generation.chance import chance, some
 from tests.differential.generation.environment import settings
 from tests.differential.generation.expressions import CONDITIONS, EXPRESSIONS, Expression
-from tests.differential.generation.kinds import KINDS, TYPES
-from tests.differential.generation.tables import FIXED, GENERATED, OTHERS, VIEWS, Column, named, trees
+from tests.differential.generation.kinds import KINDS
+from tests.differential.generation.tables import FIXED, GENERATED, Column, trees
 from tests.differential.generation.triggers import triggers
 
 MODULE = "def f(rows):\n    return [row['source'] for row in rows]\n"
 MAPPED = sorted(KINDS.keys() - {"json"})
 """What passes through Python as itself: json does not, as `exemptions.ROW_FUNCTION_VALUES` says."""
-_DEFAULTS = {"int": " DEFAULT 7", "text": " DEFAULT 'main'"}
+DEFAULTS = {"int": " DEFAULT 7", "text": " DEFAULT 'main'"}
 
 CONSTRAINTS = (
     "ALTER TABLE app.t ADD CONSTRAINT small CHECK (id < 1000)",
@@ -75,7 +75,7 @@ def cases(draw: st.DrawFn) -> Case:
     wanted = [kind for one in (*chosen, *([condition] if condition else [])) for kind in one.over]
     mapped = draw(st.sampled_from(MAPPED)) if function else None
     sources = [Column(f"s{n}", kind, draw(st.integers(0, 4))) for n, kind in enumerate(dict.fromkeys(wanted))]
-    made = [Column(f"m{n}", one.kind, more=_DEFAULTS.get(one.kind, "")) for n, one in enumerate(chosen)]
+    made = [Column(f"m{n}", one.kind, more=DEFAULTS.get(one.kind, "")) for n, one in enumerate(chosen)]
     if mapped:
         sources.append(Column("source", mapped, draw(st.integers(0, 4))))
         made.append(Column("mapped", mapped))
@@ -83,7 +83,7 @@ def cases(draw: st.DrawFn) -> Case:
     columns = tuple(draw(st.permutations((*fixed, *sources, *made))))
     tree = draw(trees(columns))
     by_kind = {one.kind: one.name for one in sources}
-    set_ = {column.name: _text(one, by_kind) for column, one in zip(made, chosen, strict=False)}
+    set_ = {column.name: text_of(one, by_kind) for column, one in zip(made, chosen, strict=False)}
     set_ |= {"mapped": "python"} if mapped else {}
     ending = draw(st.sampled_from(("done", "made")))
     if ending == "done":
@@ -92,7 +92,7 @@ def cases(draw: st.DrawFn) -> Case:
             column, text = draw(st.sampled_from(MOVED))
             set_[column] = text
     where = "NOT t.done" if ending == "done" else f"t.{made[0].name} IS NULL"
-    where += f" AND {_text(condition, by_kind)}" if condition else ""
+    where += f" AND {text_of(condition, by_kind)}" if condition else ""
     joined = not mapped and draw(chance(10))
     around = (
         *dict.fromkeys(statement for one in chosen for statement in one.setup),
@@ -103,15 +103,9 @@ def cases(draw: st.DrawFn) -> Case:
         *((draw(st.sampled_from(RULES)).format(draw(st.sampled_from(tree.names))),) if draw(chance(3)) else ()),
     )
     barred = (f"REVOKE ALL ON app.{draw(st.sampled_from(tree.names))} FROM {WORKER}",) if draw(chance(3)) else ()
-    named_in = (*around, *set_.values(), where, "app.labels" if joined else "")
-    setup = (
-        *("CREATE SCHEMA app", *named(TYPES, tree.create), *named(OTHERS, named_in), *tree.create, *tree.fill),
-        *(*named(VIEWS, named_in), *around),
-        *(f"GRANT USAGE ON SCHEMA app TO {WORKER}", f"GRANT ALL ON ALL TABLES IN SCHEMA app TO {WORKER}"),
-        *barred,
-    )
+    texts = (*set_.values(), where, "app.labels" if joined else "")
     return Case(
-        setup=setup,
+        setup=(*tree.setup(around, texts), *barred),
         set_=tuple((set_ | ({"note": "l.label"} if joined else {})).items()),
         where=where,
         using=(("table", "app.labels"), ("as", "l"), ("on", "l.id = t.id")) if joined else (),
@@ -129,7 +123,8 @@ def _published(draw: st.DrawFn, names: tuple[str, ...]) -> tuple[str, ...]:
     return (*identities, draw(st.sampled_from(PUBLICATIONS)))
 
 
-def _text(expression: Expression, by_kind: dict[str, str]) -> str:
+def text_of(expression: Expression, by_kind: dict[str, str]) -> str:
+    """Return an expression over the columns of the kinds that it takes."""
     return expression.text.format(*(f"t.{by_kind[kind]}" for kind in expression.over), row="t")
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
-from tests.differential.generation.kinds import value
+from tests.differential.case import WORKER
+from tests.differential.generation.kinds import TYPES, value
 
 REGIONS = 3
 
@@ -74,6 +75,15 @@ class Tree:
     names: tuple[str, ...]
     fill: tuple[str, ...]
 
+    def setup(self, around: tuple[str, ...], texts: Iterable[str]) -> tuple[str, ...]:
+        """Return all that makes a case's database: the tree, what is around it, and what these and the texts name."""
+        named_in = (*around, *texts)
+        return (
+            *("CREATE SCHEMA app", *named(TYPES, self.create), *named(OTHERS, named_in), *self.create, *self.fill),
+            *(*named(VIEWS, named_in), *around),
+            *(f"GRANT USAGE ON SCHEMA app TO {WORKER}", f"GRANT ALL ON ALL TABLES IN SCHEMA app TO {WORKER}"),
+        )
+
 
 @st.composite
 def trees(draw: st.DrawFn, columns: tuple[Column, ...]) -> Tree:
@@ -81,7 +91,7 @@ def trees(draw: st.DrawFn, columns: tuple[Column, ...]) -> Tree:
     rows = draw(st.integers(5, 60))
     shape = draw(st.sampled_from(("alone", "partitioned", "inherited")))
     if shape == "alone":
-        return Tree((_create("t", columns),), ("t",), (_insert("t", columns, range(1, rows + 1)),))
+        return Tree((create_table("t", columns),), ("t",), (insert_rows("t", columns, range(1, rows + 1)),))
     if shape == "inherited":
         return _inherited(draw, columns, rows)
     return _partitioned(draw, columns, rows)
@@ -89,7 +99,7 @@ def trees(draw: st.DrawFn, columns: tuple[Column, ...]) -> Tree:
 
 def _partitioned(draw: st.DrawFn, columns: tuple[Column, ...], rows: int) -> Tree:
     names = ["t"]
-    create = [_create("t", columns) + " PARTITION BY LIST (region)"]
+    create = [create_table("t", columns) + " PARTITION BY LIST (region)"]
     for region in range(REGIONS):
         name, values = f"t_{region}", f"FOR VALUES IN ({region})"
         names.append(name)
@@ -105,11 +115,11 @@ def _partitioned(draw: st.DrawFn, columns: tuple[Column, ...], rows: int) -> Tre
                 names.append(f"{name}_{part}")
                 bounds = f"FOR VALUES WITH (MODULUS 2, REMAINDER {part})"
                 create.append(f"CREATE TABLE app.{name}_{part} PARTITION OF app.{name} {bounds}")
-    return Tree(tuple(create), tuple(names), (_insert("t", columns, range(1, rows + 1)),))
+    return Tree(tuple(create), tuple(names), (insert_rows("t", columns, range(1, rows + 1)),))
 
 
 def _inherited(draw: st.DrawFn, columns: tuple[Column, ...], rows: int) -> Tree:
-    create, fill, names = [_create("t", columns)], [_insert("t", columns, range(1, rows // 2))], ["t"]
+    create, fill, names = [create_table("t", columns)], [insert_rows("t", columns, range(1, rows // 2))], ["t"]
     for number in range(draw(st.integers(1, 2))):
         name = f"child_{number}"
         names.append(name)
@@ -118,7 +128,7 @@ def _inherited(draw: st.DrawFn, columns: tuple[Column, ...], rows: int) -> Tree:
             create.append(f"ALTER TABLE app.{name} INHERIT app.t")
         else:
             create.append(f"CREATE TABLE app.{name} (extra text DEFAULT 'extra') INHERITS (app.t)")
-        fill.append(_insert(name, columns, range(rows // 2 + number, rows + 1, 2)))
+        fill.append(insert_rows(name, columns, range(rows // 2 + number, rows + 1, 2)))
     return Tree(tuple(create), tuple(names), tuple(fill))
 
 
@@ -129,17 +139,19 @@ def _standing(draw: st.DrawFn, name: str, columns: tuple[Column, ...]) -> list[s
         order = [Column(one.name, one.kind, more=_OTHER_DEFAULTS.get(one.more, one.more)) for one in order]
     place = draw(st.integers(0, len(order)))
     junk = Column("junk", "int", more=" DEFAULT 1")
-    return [_create(name, (*order[:place], junk, *order[place:])), f"ALTER TABLE app.{name} DROP COLUMN junk"]
+    return [create_table(name, (*order[:place], junk, *order[place:])), f"ALTER TABLE app.{name} DROP COLUMN junk"]
 
 
 _OTHER_DEFAULTS = {" DEFAULT 0": " DEFAULT 5", " DEFAULT 'main'": " DEFAULT 'leaf'", " DEFAULT 7": " DEFAULT 8"}
 
 
-def _create(name: str, columns: tuple[Column, ...]) -> str:
+def create_table(name: str, columns: tuple[Column, ...]) -> str:
+    """Return the statement that makes a table of these columns."""
     return f"CREATE TABLE app.{name} ({', '.join(one.sql for one in columns)})"
 
 
-def _insert(name: str, columns: tuple[Column, ...], rows: range) -> str:
+def insert_rows(name: str, columns: tuple[Column, ...], rows: range) -> str:
+    """Return the statement that fills a table with rows of these numbers."""
     filled = [one for one in columns if one.salt is not None]
     names = ", ".join(("id", "region", *(one.name for one in filled)))
     lines = (

@@ -34,14 +34,15 @@ class Trigger:
             f"WHEN ({self.when})" if self.when else "",
             f"EXECUTE FUNCTION app.{self.name}()",
         ]
-        made = (
+        made: tuple[str, ...] = (
             (
                 f"CREATE OR REPLACE FUNCTION app.{self.name}() RETURNS trigger LANGUAGE plpgsql {self.function}"
                 f" AS $$BEGIN {self.body} END$$"
             ),
             " ".join(part for part in parts if part),
         )
-        return (*made, f"ALTER TABLE app.{table} ENABLE {enabled} TRIGGER {self.name}") if enabled else made
+        made += (f"ALTER TABLE app.{table} ENABLE {enabled} TRIGGER {self.name}",) if enabled else ()
+        return (*made, f"ALTER FUNCTION app.{self.name}() OWNER TO stranger") if "DEFINER" in self.function else made
 
 
 TRIGGERS = (
@@ -122,6 +123,4 @@ def triggers(draw: st.DrawFn, tables: tuple[str, ...]) -> tuple[str, ...]:
         table = draw(st.sampled_from(tables))
         enabled = draw(st.sampled_from(("", "", "", "ALWAYS", "REPLICA")))
         found += one.sql(table, enabled)
-        if one.name == "labelled":
-            found.append("ALTER FUNCTION app.labelled() OWNER TO stranger")
     return tuple(found)
