@@ -50,7 +50,7 @@ class PlannedTable:
 
 @dataclass(frozen=True, slots=True)
 class RowsToDo:
-    """Rows that match `where`, by the pages that were read of all; None where none could be, for the reason `why`.
+    """Rows that match `where`, by the pages that were read of all; None if none could be, for the reason `why`.
 
     A reading that ended early says `why`, too.
     """

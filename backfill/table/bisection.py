@@ -37,7 +37,7 @@ class Group:
 class Bisection:
     """What is left of a refused batch: its rows, and how they are tried, from the first on.
 
-    `deducing` is whether rows are refused for themselves; where they only take too long together, a half that is
+    `deducing` is whether rows are refused for themselves; if they only take too long together, a half that is
     taken says nothing of the other one.
     """
 
@@ -90,7 +90,7 @@ def isolate_known(found: RowAddresses, checkpoint: Checkpoint, rows: int, known:
 
 
 def midpoint(low: Tid, high: Tid) -> Tid | None:
-    """Return the address half way between two; None where at most one row lies from `low` up to `high`."""
+    """Return the address half way between two; None if at most one row lies from `low` up to `high`."""
     line = LINE_POINTERS_MAX + 1
     first, last = low.page * line + low.offset, high.page * line + high.offset
     return Tid(*divmod((first + last) // 2, line)) if last - first > 1 else None

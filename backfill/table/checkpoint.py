@@ -58,7 +58,7 @@ class Checkpoint:
     `history` is how stripes fared in the windows before.
 
         `window_end` and `end_page` are exclusive. `rows_converged_pass` counts the updates of this pass that made
-        `where` false. `epoch` and `sequence` fence: a batch commits only where both are still the same.
+        `where` false. `epoch` and `sequence` fence: a batch commits only if both are still the same.
     """
 
     end_page: int
@@ -201,7 +201,7 @@ def advance(checkpoint: Checkpoint, reached: Tid) -> Checkpoint:
 
 
 def begin_window(checkpoint: Checkpoint) -> Checkpoint:
-    """Return the place with a window that begins there, where it is the start of a page and there are no stripes."""
+    """Return the place with a window that begins there, if it is the start of a page and there are no stripes."""
     return (
         _open_window(checkpoint, checkpoint.next.page)
         if checkpoint.stripes == 1 and checkpoint.next.offset == 0

@@ -38,7 +38,7 @@ class Table:
     """One ordinary heap table, or the head of a partitioned one, which has no pages.
 
     `pages` is its size now; `rows_estimated` is the planner's, 0 when never analysed. `alias` is what expressions
-    call a row where several tables are filled: the name of the job's table; None where that is this one's own.
+    call a row if several tables are filled: the name of the job's table; None if that is this one's own.
     `row_update_triggers` fire for each row, before or after it. `deferrable` are constraints and constraint triggers
     that may be checked behind the UPDATE.
     `key_operators` are the equality operators of the key's columns, with their schemas; PostgreSQL's own if empty.

@@ -1,6 +1,6 @@
 """Rows to do where they are few: found by one read of many pages, updated by their addresses.
 
-Where a page has a row to do or none, stripes gain nothing and a range of pages would be read twice, to count and to
+If a page has one matching row or none, stripes gain nothing and a range of pages would be read twice, to count and to
 update. So the read returns the addresses themselves, and a batch is as many of them as may go: it cannot have more
 rows than that, whatever happens to the pages meanwhile. Each read sets how far the next one reaches.
 """

@@ -3,7 +3,7 @@
 Stripes pay where the old versions of one are pruned before the next comes to the page. No update is HOT when a column
 that is set is indexed, and nothing is pruned while a snapshot older than the last stripe lives. The second is not
 foreseen but noticed: the second stripe of a window should stay on its pages, and where it does not, the rest of the
-window is taken at once. The next ones are wider; where that does not help, they are taken plainly, more each time.
+window is taken at once. The next ones are wider; if that does not help, they are taken plainly, more each time.
 
 A window is no wider than a part of the WAL between two checkpoints: a page that a checkpoint meets between two of its
 stripes pays for its full image again. But it is so wide that its first stripe outlasts the transactions around it,
@@ -65,9 +65,9 @@ def choose_layout(
     wal_rate_bytes_s: float | None = None,
     outlast_rows: float = 0.0,
 ) -> Layout:
-    """Return the layout of the next window; `stripes` are the job file's, None where it leaves them to us.
+    """Return the layout of the next window; `stripes` are the job file's, None if it leaves them to us.
 
-    `outlast_rows` is how many rows we update while another transaction lasts. Where nothing is due here (`profile`
+    `outlast_rows` is how many rows we update while another transaction lasts. If nothing matches here (`profile`
     is None then) there are no stripes; the layout before it is kept where little would change.
     """
     if profile is None:
@@ -93,7 +93,7 @@ def choose_layout(
 def rest_s(took_s: float, snapshots_s: float) -> float:
     """Return how long a page rests before its next stripe: until snapshots that see the last one as running are gone.
 
-    The last stripes of a window are so quick that other transactions outlive them. Where that would take longer
+    The last stripes of a window are so quick that other transactions outlive them. If that would take longer
     than a moment, or than the last stripe took, wider windows have to help.
     """
     missing_s = SNAPSHOT_REACH * snapshots_s - took_s
@@ -101,7 +101,7 @@ def rest_s(took_s: float, snapshots_s: float) -> float:
 
 
 def worth_it(pages: int, rows: int, rows_hot: int, expected_share: float) -> bool | None:
-    """Return whether a window's stripes behind the first stay on their pages; None where too little was seen.
+    """Return whether a window's stripes behind the first stay on their pages; None if too little was seen.
 
     A narrow window says nothing: its stripes follow each other before any other transaction has ended.
     """
@@ -114,7 +114,7 @@ def outlast_rows(row_s: float | None, snapshots_s: float, lane_rows: int) -> flo
 
 
 def hot_as_expected(pages: int, rows: int, rows_hot: int, expected_share: float) -> bool | None:
-    """Return whether they do as well as they should; None where too little was seen."""
+    """Return whether they do as well as they should; None if too little was seen."""
     return _stayed(pages, rows, rows_hot, expected_share * WELL_SHARE)
 
 

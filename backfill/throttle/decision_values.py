@@ -11,7 +11,7 @@ from backfill.throttle.wait_reason import WaitReason
 class Run:
     """A batch may start, of at most `rows` rows; `limited_by` is what keeps it from being larger.
 
-    With `flush`, its commit is flushed at once instead of waiting for the walwriter, where it would fill the window.
+    With `flush`, its commit is flushed at once instead of waiting for the walwriter, if it would fill the window.
     """
 
     rows: int

@@ -33,7 +33,7 @@ KINDS = {
 async def read_table(connection: Connection, job_file: JobFile, role: str, leaf: TableName | None = None) -> Table:
     """Return the job's table, or a leaf of it; raise JobError at the table's or column's place in the job file.
 
-    Where there is more than one table to fill, expressions call a row of each by the name of the job's table.
+    If there is more than one table to fill, expressions call a row of each by the name of the job's table.
     """
     root, name = job_file.job.table, leaf or job_file.job.table
     row = await read_relation(connection, name)
@@ -66,7 +66,7 @@ async def read_table(connection: Connection, job_file: JobFile, role: str, leaf:
 
 
 async def read_relation(connection: Connection, name: TableName) -> dict[str, Any] | None:
-    """Return what the catalog says of a relation, None where there is none of this name."""
+    """Return what the catalog says of a relation; None if there is none of this name."""
     with translated(connection):
         cursor = connection.cursor(row_factory=dict_row)
         await cursor.execute(statement("catalog/read_table"), {"schema": name.schema, "name": name.name})

@@ -124,7 +124,7 @@ class RowMapper:
         return [self._line(row.inputs, values) for row, values in pairs]
 
     def given(self, tid: Tid) -> str | None:
-        """Return what the function gave for a row that is held, as JSON; None where it is not."""
+        """Return what the function gave for a row that is held, as JSON; None if it is not."""
         held = self._held.rows if self._held else ()
         for row, texts in held:
             if row.tid == tid:

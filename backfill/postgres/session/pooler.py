@@ -35,7 +35,7 @@ async def require_session_mode(
     """Raise Halted where the pooler is seen to share out server processes between statements.
 
     A second connection then meets the process that ours has just left, or ours meets another one: in session mode
-    neither can be. Where the pool's other clients hide it, the batches notice (`insist_on_process`).
+    neither can be. If the pool's other clients hide it, the batches notice (`insist_on_process`).
     """
     second = await open_second()
     asking = asyncio.ensure_future(_ask(connection, second))

@@ -73,7 +73,7 @@ async def try_leaf_lock(connection: Connection, leaf: str) -> str | None:
 
 
 async def release(connection: Connection, leaf: str) -> None:
-    """Give a table's lock back; where it is not ours the server warns, and nothing is wrong."""
+    """Release a table's lock; if it is not ours, the server warns and nothing is wrong."""
     with translated(connection):
         await connection.execute(statement("state/release_lock"), {"key": lock_key("table", leaf)})
 

@@ -1,6 +1,6 @@
 """A row function's values as a statement's second table: each row by its address and version, its values as texts.
 
-A row is updated only where the version that its inputs were read from still lies at its address. In one file an
+A row is updated only if the version that its inputs were read from still lies at its address. In one file an
 address that is used again holds a row of another transaction, so ctid and xmin name a version; that it is still the
 same file is what the checkpoint asks before the batch commits.
 """
@@ -44,7 +44,7 @@ class FunctionValues:
         return tuple(f"out_{number}" for number in range(len(self.outputs)))
 
     def value(self, column: str) -> Composed | None:
-        """Return what a column is set to; None where it is not the function that says so."""
+        """Return what a column is set to; None if it is not set by the function."""
         for number, output in enumerate(self.outputs):
             if output.column == column:
                 return SQL("{}::{}").format(self.name(str(number)), verbatim(output.base))

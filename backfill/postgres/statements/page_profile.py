@@ -9,7 +9,7 @@ from backfill.postgres.statements.predicates import RowPredicates
 
 
 def compose_profile(predicates: RowPredicates, *, stable: bool) -> Composed:
-    """Return the statement; it evaluates `set` only where that is `stable` and asks for the row alone.
+    """Return the statement; it evaluates `set` only if that is `stable` and asks for the row alone.
 
     A value above 2 kB lies in TOAST, and its row has a pointer of 18 bytes.
     """

@@ -82,7 +82,7 @@ async def _tids(connection: Connection, query: Composed, parameters: dict[str, A
 async def read_page_profile(
     connection: Connection, statements: Statements, checkpoint: Checkpoint
 ) -> PageProfile | None:
-    """Return the average page at the start of the scan's window; None where no row there is due."""
+    """Return the average page at the start of the scan's window; None if no row there matches."""
     end = min(checkpoint.window_start + PROFILE_PAGES, checkpoint.window_end)
     parameters = {"low": str(Tid(checkpoint.window_start)), "high": str(Tid(end))}
     with translated(connection):
@@ -107,7 +107,7 @@ def _aligned(row_bytes: Decimal) -> int:
 
 
 async def read_key(connection: Connection, statements: Statements, tid: Tid) -> str | None:
-    """Return the key of the row at an address, or the address where it has none; None where there is no row."""
+    """Return the key of the row at an address, or the address if it has none; None if there is no row."""
     with translated(connection):
         cursor = await connection.execute(statements.row_key, {"tid": str(tid)})
         row = await cursor.fetchone()
@@ -115,7 +115,7 @@ async def read_key(connection: Connection, statements: Statements, tid: Tid) -> 
 
 
 async def describe(connection: Connection, statements: Statements, tid: Tid, *, values: bool) -> RowDescription | None:
-    """Return a row's key, and with `values` what it would be set to; None where there is no row any more."""
+    """Return a row's key, and with `values` what it would be set to; None if the row is gone."""
     key = await read_key(connection, statements, tid)
     if key is None:
         return None

@@ -54,7 +54,7 @@ class _Said:
             self.warnings.append((diag.sqlstate, foreign(diag.message_primary or "a warning")))
 
     def sum_of(self, pattern: re.Pattern[str]) -> int | None:
-        """Return the sum of a figure over the table and its TOAST table, None where it was not said."""
+        """Return the sum of a figure over the table and its TOAST table, None if the server did not report it."""
         found = [int(next(filter(None, match.groups()))) for text in self.info for match in pattern.finditer(text)]
         return sum(found) if found else None
 
