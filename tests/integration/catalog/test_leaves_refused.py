@@ -77,7 +77,7 @@ REFUSED = {
             "create table users_9 partition of users for values from (9000) to (9999)",
             "create rule r as on update to users_9 do instead select 1",
         ),
-        "job.yaml:2:8: table 'public.users_9' cannot be filled: cannot perform UPDATE RETURNING on relation",
+        "job.yaml:2:8: rule 'r' on 'public.users_9' rewrites UPDATE, and would rewrite each batch",
     ),
 }
 
@@ -92,7 +92,7 @@ async def test_a_leaf_that_cannot_be_filled_is_refused_by_its_name(empty: Databa
         args = (empty.dsn, job_file())
         with pytest.raises(JobError) as caught:
             await attempt(*args)
-        assert words.format(tag).removeprefix("job.yaml:2:8") in str(caught.value)
+        assert words.format(tag).removeprefix("job.yaml:2:8: ") in str(caught.value)
     assert empty.query("select to_regclass('backfill.job')") == [(None,)], "nothing was written"
     assert empty.query("select count(handle) from users where id < 9000") == [(0,)]
 
