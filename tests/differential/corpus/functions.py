@@ -28,7 +28,27 @@ def same(kind: str, values: str, settings: tuple[Setting, ...] = (), meant: str 
 INTERVALS = "(ARRAY['1 year', '-1 mon 3 days', '25:00:01.5', '1 year -2 mons 3 days', NULL]::interval[])[1 + i % 5]"
 MOMENTS = "'2024-03-09 12:00Z'::timestamptz + i * interval '7 hours'"
 
+
+def beside(kind: str, value: str) -> Case:
+    """Return a job with a row function and, beside it, what the role's array_nulls changes in `set` and in a trigger."""
+    return case(
+        f"CREATE TABLE app.t (id int PRIMARY KEY, source {kind}, made {kind}, list text[], note text)",
+        f"INSERT INTO app.t (id, source) SELECT i, {value} FROM generate_series(1, 12) i",
+        "CREATE FUNCTION app.noted() RETURNS trigger LANGUAGE plpgsql AS"
+        " 'BEGIN new.note := current_setting(''array_nulls''); RETURN new; END'",
+        "CREATE TRIGGER noted BEFORE UPDATE ON app.t FOR EACH ROW EXECUTE FUNCTION app.noted()",
+        set={"made": "python", "list": "'{a,NULL}'"},
+        where="list IS NULL",
+        module=SAME,
+        inputs=("source",),
+        meant={"made": "source"},
+        settings=role(array_nulls="off"),
+    )
+
+
 CASES: dict[str, Case] = {
+    "function: settings beside it": beside("int", "i"),
+    "function: settings beside an array's": beside("text[]", "ARRAY['a', NULL]"),
     "function: interval": same("interval", INTERVALS),
     "function: interval in a style": same("interval", INTERVALS, role(intervalstyle="iso_8601")),
     "function: interval in SQL's style": same("interval", INTERVALS, role(intervalstyle="sql_standard")),
