@@ -151,7 +151,7 @@ FAULTS = (
         ("own rows: a count of what is set", "own rows: a trigger that reads the own table"),
         made=True,
     ),
-    Fault("constraints of several rows taken", accepted("several-rows"), ("transaction: deferred unique",)),
+    Fault("constraints of several rows taken", accepted("several-rows"), ("transaction: deferrable unique",)),
     Fault(
         "moving triggers taken",
         accepted("moving-trigger"),
