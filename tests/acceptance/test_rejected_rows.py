@@ -169,7 +169,7 @@ def test_rows_that_cannot_be_written_are_set_aside_and_filled_when_they_are_mend
         again = backfill("retry-rejected", path, dsn=database.worker_dsn)
         assert again.code == 3, again
         assert (
-            f"{table.replace('_', '-')}: 0 filled, 0 gone, 1 rejected again; unconverged: 1 row was refused"
+            f"{table.replace('_', '-')}: 0 filled, 0 gone, 1 rejected again; unconverged: 1 row was rejected"
             in again.stdout
         )
         assert words[0] in again.stdout

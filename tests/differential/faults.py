@@ -73,7 +73,11 @@ def accepted(*names: str) -> Callable[[], tuple[Change, ...]]:
 
 def texts_of_functions() -> tuple[Change, ...]:
     """Read a row function's texts under the role's settings."""
-    return tuple((module, "FUNCTION_TEXTS", frozenset[str]()) for module in (batch_statement, row_mapper))
+
+    def nothing(_: Iterable[str]) -> frozenset[str]:
+        return frozenset()
+
+    return (batch_statement, "kept_for", nothing), (row_mapper, "FUNCTION_TEXTS", frozenset[str]())
 
 
 def months_as_days() -> tuple[Change, ...]:

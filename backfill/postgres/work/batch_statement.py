@@ -10,7 +10,7 @@ from psycopg.sql import Composed
 
 from backfill.jobfile.job import Job
 from backfill.postgres.session.connection import Connection
-from backfill.postgres.session.settings import FUNCTION_TEXTS
+from backfill.postgres.session.settings import kept_for
 from backfill.postgres.statements.batch_parameters import Pass, Scope, range_of, scope_of, untried
 from backfill.postgres.statements.compose import Statements
 from backfill.table.batch import BatchRequest
@@ -64,7 +64,8 @@ class BatchStatement:
     @property
     def kept_settings(self) -> frozenset[str]:
         """Settings of ours by which the server reads its function's texts."""
-        return FUNCTION_TEXTS if self.statements.mapped else frozenset()
+        mapped = self.statements.mapped
+        return kept_for(output.base for output in mapped.outputs) if mapped else frozenset()
 
     @property
     def parameters(self) -> dict[str, Any]:

@@ -48,7 +48,6 @@ def beside(kind: str, value: str) -> Case:
 
 CASES: dict[str, Case] = {
     "function: settings beside it": beside("int", "i"),
-    "function: settings beside an array's": beside("text[]", "ARRAY['a', NULL]"),
     "function: interval": same("interval", INTERVALS),
     "function: interval in a style": same("interval", INTERVALS, role(intervalstyle="iso_8601")),
     "function: interval in SQL's style": same("interval", INTERVALS, role(intervalstyle="sql_standard")),
