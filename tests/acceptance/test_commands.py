@@ -88,9 +88,10 @@ def test_plan_and_status_answer_people_and_machines_alike(database, tmp_path):
     text, plan = all_at_once([["plan", path], ["plan", path, "--json"]], dsn=database.worker_dsn)
     assert fingerprint(database) == before
     planned = json.loads(plan.stdout)
-    assert (planned["job"], planned["table"], planned["key"]) == ("users-handle", "public.users", ["id"])
+    table = planned["table"]
+    assert (planned["job"], table["name"], table["key"]) == ("users-handle", "public.users", ["id"])
     assert sorted(planned["replicas"]) == ["replica-a", "replica-b"]
-    for title, statement in planned["statements"]:
+    for title, statement in planned["sql"]["statements"]:
         assert f"-- {title}\n{statement};" in text.stdout
     assert "Tid Range Scan on users" in text.stdout
     with run_job(database.worker_dsn, path) as worker:

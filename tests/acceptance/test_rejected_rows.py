@@ -183,7 +183,7 @@ def test_rows_that_cannot_be_written_are_set_aside_and_filled_when_they_are_mend
         if table == "no_number":  # the row has moved, and its address was all that it was known by
             assert again.code == 3, again
             assert "0 filled, 1 gone, 0 rejected again; stopped: " in again.stdout
-            assert "go on with backfill run" in again.stdout
+            assert "continue it with backfill run" in again.stdout
             assert backfill("run", files[table], "--http", "off", dsn=database.worker_dsn).code == 0
         else:
             assert (again.code, again.stderr) == (0, ""), again
