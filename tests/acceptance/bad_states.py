@@ -55,10 +55,7 @@ def no_table(kind: str) -> str:
 RULED = "create rule ruled as on update to {table}"
 
 
-RETURNING = (
-    'cannot perform UPDATE RETURNING on relation "{}";'
-    " You need an unconditional ON UPDATE DO INSTEAD rule with a RETURNING clause."
-)
+REWRITES = "rewrites UPDATE, and would rewrite each batch; drop the rule or use a trigger"
 
 
 HIDDEN = (
@@ -152,23 +149,22 @@ STATES = {
     ),
     "rule_nothing": Bad(
         USERS + RULED + " do instead nothing",
-        f"2:9: table 'public.rule_nothing' cannot be filled: {RETURNING.format('rule_nothing')}",
+        f"2:9: rule 'ruled' on 'public.rule_nothing' {REWRITES}\",
     ),
     "rule_also": Bad(
         USERS + RULED + " do also select 1",
-        "2:9: table 'public.rule_also' cannot be filled: DO ALSO rules are not supported for data-modifying statements in"
-        " WITH",
+        f"2:9: rule 'ruled' on 'public.rule_also' {REWRITES}",
     ),
     "rule_conditional": Bad(
         USERS + RULED + " where old.id > 3 do instead nothing",
-        f"2:9: table 'public.rule_conditional' cannot be filled: {RETURNING.format('rule_conditional')}",
+        f"2:9: rule 'ruled' on 'public.rule_conditional' {REWRITES}\",
     ),
     "rule_elsewhere": Bad(
         USERS
         + "create table {table}_other (id int, handle text);"
         + RULED
         + " do instead update {table}_other set handle = new.handle where id = new.id",
-        f"2:9: table 'public.rule_elsewhere' cannot be filled: {RETURNING.format('rule_elsewhere')}",
+        f"2:9: rule 'ruled' on 'public.rule_elsewhere' {REWRITES}\",
     ),
     # What is no table.
     "view": Bad("create view {table} as select 1 as handle", "2:9: table 'public.view' " + no_table("a view")),

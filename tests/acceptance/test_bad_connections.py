@@ -47,7 +47,7 @@ def test_status_tune_and_init_tell_the_grant_that_mends_them(database: Database,
             f" GRANT SELECT, UPDATE ON backfill.job TO {role};"
         ),
         ("init",): (
-            f"may not do all of this: permission denied for database {database.name};"
+            "may not do all of this: permission denied for schema backfill;"
             " as a superuser run what this prints: backfill init --print"
         ),
     }
@@ -155,7 +155,7 @@ def test_a_database_of_another_encoding_takes_what_it_can_hold(encoded, tmp_path
         ),
         "stays": (
             job_text("stays", "users", {"handle": "'ü'"}, "length(username) > 0"),
-            "'where' stays true for every row of the first batch, which was rolled back; for example ",
+            "7:3: 'where' stays true for every row of the first batch, which was rolled back; for example ",
         ),
     }
     for name, (text, _) in wrong.items():
@@ -165,6 +165,3 @@ def test_a_database_of_another_encoding_takes_what_it_can_hold(encoded, tmp_path
     for (name, (_, said)), end in zip(sorted(wrong.items()), ends, strict=True):
         assert end["exit_code"] == 2
         assert end["why"].removeprefix(f"{tmp_path}/{name}.yaml:").startswith(said), end
-    [(state, reason)] = latin.query("select state, reason from backfill.job where name = 'stays'")
-    assert state == "failed"
-    assert '"handle": "user1"} \\u2192 {"handle": "ü"}' in reason

@@ -104,7 +104,7 @@ def test_a_running_worker_shows_its_password_nowhere(database, address, tmp_path
 def kept(database):
     """Return all that the database keeps of jobs, and what it shows of sessions."""
     rows = database.query("select application_name, query from pg_stat_activity")
-    for table in ("job", "scan", "batch", "event", "rejected"):
+    for table in ("job", "checkpoint", "batch", "event", "rejected"):
         rows += database.query("select t::text from backfill." + table + " t")
     return str(rows)
 
