@@ -149,7 +149,7 @@ STATES = {
     ),
     "rule_nothing": Bad(
         USERS + RULED + " do instead nothing",
-        f"2:9: rule 'ruled' on 'public.rule_nothing' {REWRITES}\",
+        f"2:9: rule 'ruled' on 'public.rule_nothing' {REWRITES}",
     ),
     "rule_also": Bad(
         USERS + RULED + " do also select 1",
@@ -157,14 +157,14 @@ STATES = {
     ),
     "rule_conditional": Bad(
         USERS + RULED + " where old.id > 3 do instead nothing",
-        f"2:9: rule 'ruled' on 'public.rule_conditional' {REWRITES}\",
+        f"2:9: rule 'ruled' on 'public.rule_conditional' {REWRITES}",
     ),
     "rule_elsewhere": Bad(
         USERS
         + "create table {table}_other (id int, handle text);"
         + RULED
         + " do instead update {table}_other set handle = new.handle where id = new.id",
-        f"2:9: rule 'ruled' on 'public.rule_elsewhere' {REWRITES}\",
+        f"2:9: rule 'ruled' on 'public.rule_elsewhere' {REWRITES}",
     ),
     # What is no table.
     "view": Bad("create view {table} as select 1 as handle", "2:9: table 'public.view' " + no_table("a view")),
