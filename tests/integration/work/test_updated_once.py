@@ -124,7 +124,7 @@ async def test_one_that_fails_in_a_later_batch_is_named_as_such_and_not_as_a_bad
 async def test_a_row_that_the_server_refuses_is_not_the_fault_of_the_condition(database: Database):
     run_sql(database, *NUMBERS, "alter table users add check (made <> 'bad')")
     job = job_file(set={"made": "CASE WHEN id = 60 THEN 'bad' ELSE '1' END"}, where="made IS NULL")
-    with pytest.raises(RowRefused, match="is refused by the server"):
+    with pytest.raises(RowRefused, match="the server rejected row"):
         await run(database.dsn, job)
 
 
@@ -221,6 +221,6 @@ async def test_one_that_refuses_a_row_of_a_later_batch_is_named_with_the_row(dat
     job = job_file(
         set={"minor": "(id = 60)::int", "booked": "true"}, where="booked IS NULL", batch={"max_rows": 7, "stripes": 1}
     )
-    with pytest.raises(RowRefused, match="is refused by the server: deferred constraint or trigger 'balance' on"):
+    with pytest.raises(RowRefused, match=r"the server rejected row .*: deferred constraint or trigger 'balance' on"):
         await run(database.dsn, job)
     assert database.query("select count(*) from users where booked") == [(59,)]
