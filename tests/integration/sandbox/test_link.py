@@ -1,4 +1,4 @@
-"""TODO"""
+"""A link carries bytes whole and in order at its rate and delay, and can be cut, frozen, refused and restored."""
 
 from __future__ import annotations
 
