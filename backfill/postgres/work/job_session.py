@@ -74,6 +74,7 @@ class PgJobSession(PgStatusSession):
         self._restart = restart
         self._schema_is_new = schema_is_new
         self._leaf: PgLeafSession | None = None
+        self._row_maps: dict[str, RowMap] = {}
 
     async def interrupt(self) -> None:
         """Cancel the verification read if it runs now; a batch is left to end."""
@@ -124,16 +125,20 @@ class PgJobSession(PgStatusSession):
         )
 
     async def _estimate(self, leaves: tuple[CatalogLeaf, ...], *, several: bool) -> dict[str, RowMap]:
-        """Return where matching rows are in leaves; nothing if `where` fails on one of them."""
-        sample, error = await sample_rows(
-            self.connection,
-            self.job,
-            leaves,
-            several=several,
-            jitter=random.random(),  # noqa: S311 - it spreads reads
-            search_s=ESTIMATE_S,
-        )
-        return {} if error else row_maps(sample, ((str(leaf.name), leaf.pages) for leaf in leaves))
+        """Return where matching rows were in each leaf when this run first saw it; nothing if `where` fails on one."""
+        new = tuple(leaf for leaf in leaves if str(leaf.name) not in self._row_maps)
+        if new:
+            sample, error = await sample_rows(
+                self.connection,
+                self.job,
+                new,
+                several=several,
+                jitter=random.random(),  # noqa: S311 - it spreads reads
+                search_s=ESTIMATE_S,
+            )
+            if not error:
+                self._row_maps |= row_maps(sample, ((str(leaf.name), leaf.pages) for leaf in new))
+        return self._row_maps
 
     async def try_leaf(self, leaf: str) -> str | None:
         """Take the lock of a leaf; return who holds it instead."""

@@ -32,14 +32,16 @@ def after_reading(
     seen: Iterable[SeenReplica], present: Collection[Replica], counted: Collection[str], now: str | None
 ) -> tuple[tuple[SeenReplica, ...], tuple[SeenReplica, ...]]:
     """Return what has been seen by now, and those of them that are missing; of those present, `counted` are added."""
-    before = tuple(seen)
+    groups: dict[str, tuple[list[SeenReplica], list[Replica]]] = {}
+    for known_before in seen:
+        _group(groups, known_before)[0].append(known_before)
+    for in_view in present:
+        _group(groups, in_view)[1].append(in_view)
+    taken = {replica.name for replica in present}
     still: list[SeenReplica] = []
     missing: list[SeenReplica] = []
-    for group in dict.fromkeys([*map(_group, before), *map(_group, present)]):
-        pairs, absent = _pair(
-            [replica for replica in before if _group(replica) == group],
-            [replica for replica in present if _group(replica) == group],
-        )
+    for group, members in groups.items():
+        pairs, absent = _pair(*members)
         for replica, known in pairs:
             if known is not None:
                 moved = known.address not in (None, replica.address)
@@ -47,7 +49,6 @@ def after_reading(
                 still.append(replace(known, name=replica.name, address=replica.address, since=since))
             elif replica.name in counted:
                 still.append(SeenReplica(name=replica.name, application_name=group, address=replica.address, since=now))
-        taken = {replica.name for replica in present}
         missing += [
             replace(replica, name=f"{group}@{replica.address or 'unknown'}") if replica.name in taken else replica
             for replica in absent
@@ -55,8 +56,11 @@ def after_reading(
     return (*still, *missing), tuple(missing)
 
 
-def _group(replica: SeenReplica | Replica) -> str:
-    return replica.application_name or replica.name
+def _group(
+    groups: dict[str, tuple[list[SeenReplica], list[Replica]]], replica: SeenReplica | Replica
+) -> tuple[list[SeenReplica], list[Replica]]:
+    """Return those of the same name: who was seen, and who is present."""
+    return groups.setdefault(replica.application_name or replica.name, ([], []))
 
 
 def _pair(
