@@ -111,6 +111,7 @@ def why() -> Row:
     """Return the row: what does it wait for."""
     waits = [Target(rate("wait_seconds_total", "job, reason"), "{{reason}} ({{job}})")]
     held_back = "Share of time held back, by reason. The ordinary pace is window, wal_rate and rest."
+    slow = [Target(rate("ddl_slow_total", "job"))]
     retries = [
         Target(rate("retries_total", "job, reason"), "{{reason}} ({{job}})"),
         Target(worst("failures_in_a_row", "job"), "failures in a row ({{job}})"),
@@ -121,12 +122,13 @@ def why() -> Row:
         "The states of each job over time.",
         "none",
         [Target(f"{worst('job_state', 'job, state')} == 1", "{{job}}: {{state}}")],
-        8,
+        6,
         options={"showValue": "never", "mergeValues": True, "legend": {"showLegend": False}},
     )
     return [
-        lines("Waits", held_back, "percentunit", waits, width=10, stacked=True),
+        lines("Waits", held_back, "percentunit", waits, width=9, stacked=True),
         lines("Retries", "Failed and repeated attempts per second, and failures in a row.", "none", retries, width=6),
+        lines("Slow DDL", "Statements of the job's DDL per second that took longer than 30 s.", "ops", slow, width=3),
         states,
     ]
 

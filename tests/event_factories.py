@@ -1,6 +1,7 @@
 """Events with sane defaults; keywords override."""
 
 from backfill.events.batch import BatchDone, BatchRefused, CompressionChanged, LayoutChanged, RowRejected, RowRetried
+from backfill.events.ddl import DdlDone, DdlLockFailed, DdlProgress, DdlWaiting
 from backfill.events.job import (
     Finished,
     LockTaken,
@@ -263,6 +264,28 @@ def leaf_removed(**changed):
     return LeafRemoved(**{"job": JOB, "leaf": "public.users_2", "why": why, **changed})
 
 
+BLOCKER = "pid 7 (psql, alice), idle in transaction for 20s, holds ACCESS SHARE on public.users"
+DDL = {"job": JOB, "table": "public.users"}
+
+
+def ddl_waiting(**changed):
+    return DdlWaiting(**{**DDL, "lock": "ACCESS EXCLUSIVE", "blocker": BLOCKER, "waited_s": 1.0, **changed})
+
+
+def ddl_lock_failed(**changed):
+    values = {"lock": "ACCESS EXCLUSIVE", "blocker": BLOCKER, "failures": 1, "delay_s": 0.5, "loud": False}
+    return DdlLockFailed(**{**DDL, **values, **changed})
+
+
+def ddl_progress(**changed):
+    return DdlProgress(**{**DDL, "what": "index users_handle_key: building index, 40.0%", **changed})
+
+
+def ddl_done(**changed):
+    values = {"statement": "CREATE TRIGGER zzz_backfill", "took_s": 0.1, "slow": False}
+    return DdlDone(**{**DDL, **values, **changed})
+
+
 def one_of_each():
     """Every kind of event, in an order that can happen."""
     return (
@@ -271,6 +294,10 @@ def one_of_each():
         started(),
         leaf_started(),
         no_replicas(),
+        ddl_waiting(),
+        ddl_lock_failed(),
+        ddl_progress(),
+        ddl_done(),
         limits_changed("max_lag=5s"),
         signals_read(
             replica(), slot(unconfirmed_bytes=1 << 20), archiver(), of_the_table(), blocked(2), (PROBE,), signal()

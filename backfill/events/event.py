@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from backfill.events.batch import BatchDone, BatchRefused, CompressionChanged, LayoutChanged, RowRejected, RowRetried
+from backfill.events.ddl import DdlDone, DdlLockFailed, DdlProgress, DdlWaiting
 from backfill.events.job import (
     Finished,
     LockTaken,
@@ -48,6 +49,10 @@ Event = (
     | VacuumDone
     | VacuumNotPermitted
     | Verified
+    | DdlWaiting
+    | DdlLockFailed
+    | DdlProgress
+    | DdlDone
     | RetryScheduled
     | PassRestarted
     | VerificationRestarted

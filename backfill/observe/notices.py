@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from backfill.events.batch import BatchRefused, CompressionChanged, LayoutChanged, RowRejected
+from backfill.events.ddl import DdlDone, DdlLockFailed, DdlProgress, DdlWaiting
 from backfill.events.event import Event
 from backfill.events.job import (
     Finished,
@@ -71,7 +72,7 @@ def notice_for(event: Event) -> Notice | None:
         case CompressionChanged():
             return _compression(event)
         case _:
-            return _work(event) or _rejected(event) or _interruption(event)
+            return _work(event) or _rejected(event) or _interruption(event) or _ddl(event)
 
 
 def notice_for_wait(event: WaitStarted | LockWaiting) -> Notice | None:
@@ -129,6 +130,23 @@ def _vacuum(event: VacuumStarted | VacuumDone | VacuumNotPermitted) -> Notice:
             return Notice(text, Severity.WARN, f"vacuum {event.result}")
         case VacuumNotPermitted():
             return Notice(event.why, Severity.WARN)
+
+
+def _ddl(event: Event) -> Notice | None:
+    match event:
+        case DdlWaiting():
+            return Notice(f"waiting for {event.blocker}", Severity.WARN, f"ddl {event.table}")
+        case DdlLockFailed():
+            failed = f"{event.lock} on {event.table} not available, try {event.failures}: {event.blocker}"
+            again = f"next try in {format_duration(event.delay_s)}"
+            return Notice(f"{failed}; {again}", Severity.WARN if event.loud else Severity.CALM, f"ddl {event.table}")
+        case DdlProgress():
+            return Notice(event.what, key=f"ddl progress {event.table}")
+        case DdlDone():
+            done = f"{event.statement}: done in {format_duration(event.took_s)}"
+            return Notice(done, Severity.WARN if event.slow else Severity.CALM)
+        case _:
+            return None
 
 
 def _compression(event: CompressionChanged) -> Notice:

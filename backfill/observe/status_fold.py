@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import assert_never
 
 from backfill.events.batch import BatchDone, BatchRefused, CompressionChanged, LayoutChanged, RowRejected, RowRetried
+from backfill.events.ddl import DdlDone, DdlLockFailed, DdlProgress, DdlWaiting
 from backfill.events.event import Event
 from backfill.events.job import (
     Finished,
@@ -28,6 +29,8 @@ from backfill.values.units import format_duration
 
 HOT_BATCHES = 64
 DECISIONS_KEPT = 50
+DDL_LANE = -1
+"""Under which failures of DDL are counted: it belongs to no lane."""
 
 
 def fold(status: JobStatus, event: Event, now_s: float) -> JobStatus:  # noqa: C901, PLR0911, PLR0912 - one arm an event
@@ -91,6 +94,8 @@ def fold(status: JobStatus, event: Event, now_s: float) -> JobStatus:  # noqa: C
             )
         case Finished():
             return _finished(status, event)
+        case DdlWaiting() | DdlLockFailed() | DdlProgress() | DdlDone():
+            return _ddl(status, event)
         case NoReplicas() | BatchRefused() | RowRetried():
             return status
         case _:
@@ -139,6 +144,20 @@ def _leaf(status: JobStatus, event: LeafStarted | LeafDone | LeafRemoved) -> Job
             )
         case LeafRemoved(leaf=leaf):
             return replace(status, why=f"{leaf} is gone; the others continue")
+
+
+def _ddl(status: JobStatus, event: DdlWaiting | DdlLockFailed | DdlProgress | DdlDone) -> JobStatus:
+    match event:
+        case DdlWaiting(blocker=blocker):
+            return replace(status, state=State.WAITING, why=f"waiting for {blocker}")
+        case DdlLockFailed(blocker=blocker, failures=failures):
+            failed = {**status.failures, DDL_LANE: failures}
+            return replace(status, state=State.WAITING, why=f"waiting for {blocker}", failures=failed)
+        case DdlProgress(what=what):
+            return replace(status, state=State.RUNNING, why=what)
+        case DdlDone():
+            others = {lane: count for lane, count in status.failures.items() if lane != DDL_LANE}
+            return replace(status, state=State.RUNNING, why="", failures=others)
 
 
 def _limits_changed(status: JobStatus, event: LimitsChanged) -> JobStatus:

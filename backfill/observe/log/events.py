@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from backfill.events.batch import BatchDone, BatchRefused, RowRejected
+from backfill.events.ddl import DdlDone, DdlLockFailed
 from backfill.events.event import Event
 from backfill.events.job import Finished, LockWaiting, PassRestarted, RetryScheduled, Started
 from backfill.events.leaf import LeafRemoved
@@ -74,7 +75,7 @@ class LogSink:
                 return self._once((job, reason.kind.value, subject(reason.text)), at_s)
             case LockWaiting(job=job, holder=holder):
                 return self._once((job, WaitKind.LOCK.value, subject(holder)), at_s)
-            case RetryScheduled() | VacuumDone() | BatchRefused() if _loud(event):
+            case RetryScheduled() | VacuumDone() | BatchRefused() | DdlLockFailed() | DdlDone() if _loud(event):
                 return logging.WARNING
             case Finished(state=state):
                 return _FINAL_LEVELS.get(State(state), logging.INFO)
@@ -124,7 +125,7 @@ class LogSink:
         self._progress[last.job] = _ProgressSummary(since_s=at_s)
 
 
-def _loud(event: RetryScheduled | VacuumDone | BatchRefused) -> bool:
+def _loud(event: RetryScheduled | VacuumDone | BatchRefused | DdlLockFailed | DdlDone) -> bool:
     match event:
         case RetryScheduled():
             return event.attempt >= RETRIES_LOUD
@@ -132,6 +133,10 @@ def _loud(event: RetryScheduled | VacuumDone | BatchRefused) -> bool:
             return event.rows == event.rows_searched
         case VacuumDone():
             return event.result == "failed"
+        case DdlLockFailed():
+            return event.loud
+        case DdlDone():
+            return event.slow
 
 
 def subject(text: str) -> str:

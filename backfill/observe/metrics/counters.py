@@ -17,6 +17,7 @@ from prometheus_client import (
 from prometheus_client.core import GaugeMetricFamily
 
 from backfill.events.batch import BatchDone, BatchRefused
+from backfill.events.ddl import DdlDone, DdlLockFailed
 from backfill.events.event import Event
 from backfill.events.job import RetryScheduled, Started
 from backfill.events.throttle import WaitStarted
@@ -85,6 +86,10 @@ class MetricsSink:
                 self._counters["wait_seconds_total"].labels(job, reason.kind.value).inc(delay_s)
             case VacuumDone(job=job, result=result):
                 self._counters["vacuums_total"].labels(job, result).inc()
+            case DdlLockFailed(job=job):
+                self._counters["retries_total"].labels(job, "ddl_lock").inc()
+            case DdlDone(job=job, slow=slow):
+                self._counters["ddl_slow_total"].labels(job).inc(slow)
             case RetryScheduled(job=job, reason=reason) | BatchRefused(job=job, reason=reason):
                 self._counters["retries_total"].labels(job, self._retry_reason(reason)).inc()
             case _:
@@ -94,6 +99,7 @@ class MetricsSink:
         # A series that starts at its first increment hides that increment from rate().
         self._counters["rows_updated_total"].labels(job)
         self._counters["batches_total"].labels(job)
+        self._counters["ddl_slow_total"].labels(job)
         for result in ("done", "stopped", "failed"):
             self._counters["vacuums_total"].labels(job, result)
         for kind in WaitKind:

@@ -59,6 +59,7 @@ METRICS = (
     Metric("signal_limit", Gauge, "any", "The limit of that signal.", ("signal", "subject")),
     Metric("retries_total", Counter, "retries", "Attempts that failed and were repeated.", ("reason",)),
     Metric("failures_in_a_row", Gauge, "retries", "Attempts that have failed since the last success."),
+    Metric("ddl_slow_total", Counter, "statements", "DDL of the job that took longer than 30 s."),
     Metric("hot_update_ratio", Gauge, "ratio", "Share of HOT updates in the last batches, 0 to 1."),
     Metric("lock_held", Gauge, "bool", "1 while this process holds the job's lock."),
     Metric("job_state", Gauge, "bool", "1 for the job's current state, 0 for the others.", ("state",)),

@@ -58,6 +58,12 @@ def brief(told_lines):
     return [(line["level"], line["event"]) for line in told_lines]
 
 
+@pytest.mark.parametrize("make", [event_factories.ddl_lock_failed, event_factories.ddl_done])
+def test_ddl_is_a_warning_once_it_is_loud_or_slow(every_line, make):
+    change = {"loud": True} if make is event_factories.ddl_lock_failed else {"slow": True}
+    assert [level for level, _ in brief(every_line.tell((0.0, make()), (1.0, make(**change))))] == ["info", "warning"]
+
+
 def test_each_event_has_its_name_level_and_fields(every_line):
     told_lines = every_line.tell(*((0.0, event) for event in event_factories.one_of_each()))
     assert brief(told_lines) == [
@@ -66,6 +72,10 @@ def test_each_event_has_its_name_level_and_fields(every_line):
         ("info", "started"),
         ("info", "leaf_started"),
         ("warning", "no_replicas"),
+        ("info", "ddl_waiting"),
+        ("info", "ddl_lock_failed"),
+        ("info", "ddl_progress"),
+        ("info", "ddl_done"),
         ("info", "limits_changed"),
         ("debug", "signals_read"),
         ("debug", "throttle_decision"),

@@ -22,7 +22,7 @@ CONTRACT = """
     lag_budget_seconds{replica} lag_budget_bytes{replica} slot_lag_bytes{slot} archive_failing blocked_sessions
     wal_compression dead_tuples vacuums_total{result} vacuum_running oldest_snapshot_seconds probe_value{probe} probe_limit{probe}
     signal_value{signal,subject} signal_limit{signal,subject}
-    leaves leaves_done failures_in_a_row rows_rejected
+    leaves leaves_done failures_in_a_row rows_rejected ddl_slow_total
 """
 
 
@@ -71,6 +71,16 @@ def test_vacuums_are_counted_by_how_they_ended_from_zero_on(scrape):
     assert scrape.value("vacuum_running") == 0
     assert scrape.value("vacuums_total", result="done") == 2
     assert scrape.value("vacuums_total", result="stopped") == 1
+
+
+def test_a_lock_that_fails_again_and_again_counts_as_failures_in_a_row_until_the_ddl_is_done(scrape):
+    scrape.tell(event_factories.started(), event_factories.ddl_lock_failed(failures=4, loud=True))
+    assert scrape.value("failures_in_a_row") == 4
+    assert scrape.value("retries_total", reason="ddl_lock") == 1
+    assert scrape.value("ddl_slow_total") == 0
+    scrape.tell(event_factories.ddl_done(took_s=31.0, slow=True))
+    assert scrape.value("failures_in_a_row") == 0
+    assert scrape.value("ddl_slow_total") == 1
 
 
 def test_every_metric_has_help_unit_and_buckets_where_it_needs_them():

@@ -1,0 +1,8 @@
+"""The two ends of a change: what happens before a job's first batch and after its last one. Pure decisions and values.
+
+`lock_mode` knows which locks conflict, `blocker` names a session that is in the way of one, `lock_patience` is the law
+of a polite lock: when to try, how long, what to do after a failure. `postgres/change` acts on all of them.
+
+Imports `throttle`, `retry`, `jobfile` and `values`; no clock, no driver. To add a decision about DDL: a frozen value
+and a function here, with its test in `tests/unit/change`, and the module in `postgres/change` that acts.
+"""
