@@ -100,6 +100,7 @@ class FakeDatabase:
     proof: Verification | None = None
     gone: bool = False
     ended: bool = False
+    known: bool = False
     withdrawn: bool = False
     max_rows: int = 10_000
     lanes: int = 1

@@ -23,6 +23,7 @@ from backfill.table.window_layout import TableTraits
 from backfill.throttle.wait_reason import WaitKind, WaitReason
 from backfill.values.errors import (
     LeafDropped,
+    NeverStarted,
     StatementRefused,
 )
 from tests.fake_lane_session import FakeConnection, FakeLaneSession, FakeStatusSession
@@ -41,6 +42,10 @@ class FakeJobSession(FakeStatusSession):
     async def begin(self, *, again: bool = False) -> JobStart:
         self._enter("begin")
         data = self.database
+        known, data.known = data.known, True
+        if again and not known:
+            data.known = False
+            raise NeverStarted("the job was never started in this database")
         if data.ended and not again:
             data.proof = None
             for one in data.shelf.values():
@@ -51,7 +56,10 @@ class FakeJobSession(FakeStatusSession):
             *(checkpoint for one in data.shelf.values() for checkpoint in one.checkpoints),
         )
         return JobStart(
-            replicas_seen=data.replicas_seen, done=Totals().plus(checkpoints), rows_rejected=len(data.rejected)
+            replicas_seen=data.replicas_seen,
+            done=Totals().plus(checkpoints),
+            rows_rejected=len(data.rejected),
+            is_new=not known,
         )
 
     async def leaves(self) -> tuple[Leaf, ...]:
@@ -110,7 +118,7 @@ class FakeJobSession(FakeStatusSession):
 
     async def withdraw(self, start: JobStart) -> None:
         self._enter("withdraw")
-        self.database.checkpoints, self.database.withdrawn = (), True
+        self.database.checkpoints, self.database.withdrawn, self.database.known = (), True, False
 
     async def save_end(self, finished: Finished) -> None:
         self._enter("save_end")

@@ -2,7 +2,10 @@
 
 `lock_mode` knows which locks conflict, `blocker` names a session that is in the way of one, `lock_patience` is the law
 of a polite lock: when to try, how long, what to do after a failure. `postgres/change` acts on all of them.
+`gate.decide` says whether a deploy may begin, from `gate_values`. `findings/` judges what was read of a database before
+a run, a group of findings a file.
 
-Imports `throttle`, `retry`, `jobfile` and `values`; no clock, no driver. To add a decision about DDL: a frozen value
-and a function here, with its test in `tests/unit/change`, and the module in `postgres/change` that acts.
+Imports `throttle`, `retry`, `jobfile` and `values`; no clock, no driver. To add a decision: a frozen value and a
+function here, with its test in `tests/unit/change`, and the module in `postgres/change`, `postgres/monitor` or
+`service` that acts.
 """

@@ -11,7 +11,7 @@ import typer
 
 from backfill import __version__
 from backfill.cli import output
-from backfill.cli.commands import demo, init, plan, retry_rejected, run, schema, serve, status, tune
+from backfill.cli.commands import demo, gate, init, plan, retry_rejected, run, schema, serve, status, tune, verify
 from backfill.cli.options import DATABASE
 from backfill.service.stdio import OUTPUT_LOST, mute_broken_streams
 from backfill.values.errors import BackfillError
@@ -35,10 +35,12 @@ def _register(command: Callable[..., None], epilog: str) -> None:
 
 _register(run.run, run.EPILOG)
 _register(retry_rejected.retry_rejected, retry_rejected.EPILOG)
+_register(verify.verify, verify.EPILOG)
 _register(serve.serve, serve.EPILOG)
 _register(plan.plan, plan.EPILOG)
 _register(status.status, status.EPILOG)
 _register(tune.tune, tune.EPILOG)
+_register(gate.gate, gate.EPILOG)
 _register(init.init, init.EPILOG)
 _register(schema.schema, schema.EPILOG)
 _register(demo.demo, demo.EPILOG)

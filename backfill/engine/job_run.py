@@ -25,6 +25,23 @@ LEAF_SCANS_MAX = 50
 """Readings of the list of leaves in one run, each of which found another leaf to fill."""
 
 
+async def take_lock(
+    job: str, runtime: Runtime, take: Callable[[], Awaitable[str | None]], leaf: str | None, *, wait: bool
+) -> None:
+    """Take the lock of a job or a leaf; report who holds it until it is ours, or raise LockHeld if we do not wait."""
+    began_s, what = runtime.now_s(), f"leaf {leaf}" if leaf else f"job {job!r}"
+    waited = False
+    while (holder := await take()) is not None:
+        if not wait:
+            raise LockHeld(f"{what} is locked by {holder}; run without --no-wait to wait for it")
+        waited = True
+        runtime.record(LockWaiting(job=job, holder=holder, waited_s=runtime.now_s() - began_s, leaf=leaf))
+        runtime.record(WaitStarted(job, WaitReason(WaitKind.LOCK, f"lock held by {holder}"), LOCK_POLL_S))
+        await runtime.sleep(LOCK_POLL_S)
+    if waited or leaf is None:
+        runtime.record(LockTaken(job, runtime.now_s() - began_s, leaf))
+
+
 class JobRun:
     """One job on one session, from the lock to the last leaf's proof."""
 
@@ -143,21 +160,7 @@ class JobRun:
         return any(leaf.name == name for leaf in leaves)
 
     async def _lock(self, take: Callable[[], Awaitable[str | None]], leaf: str | None) -> None:
-        began_s, what = self.runtime.now_s(), f"leaf {leaf}" if leaf else f"job {self.job.name!r}"
-        waited = False
-        while (holder := await take()) is not None:
-            if not self._wait:
-                raise LockHeld(f"{what} is locked by {holder}; run without --no-wait to wait for it")
-            waited = True
-            self.runtime.record(
-                LockWaiting(job=self.job.name, holder=holder, waited_s=self.runtime.now_s() - began_s, leaf=leaf)
-            )
-            self.runtime.record(
-                WaitStarted(self.job.name, WaitReason(WaitKind.LOCK, f"lock held by {holder}"), LOCK_POLL_S)
-            )
-            await self.runtime.sleep(LOCK_POLL_S)
-        if waited or leaf is None:
-            self.runtime.record(LockTaken(self.job.name, self.runtime.now_s() - began_s, leaf))
+        await take_lock(self.job.name, self.runtime, take, leaf, wait=self._wait)
 
     def _record_start(self, leaf_place: LeafPlace, opened: OpenedLeaf | None) -> None:
         if self._started:

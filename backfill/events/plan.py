@@ -1,10 +1,11 @@
-"""What a run would do, before it does anything: the table, notices about it, its cost, and the SQL."""
+"""What a run would do, before it does anything: the table, findings about it, its cost, and the SQL."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from backfill.change.findings.finding import Finding, FindingLevel
 from backfill.events.measurement import Measurement, Place
 from backfill.events.wal_forecast import Forecast
 from backfill.table.estimate.row_sample import RowEstimate
@@ -34,7 +35,7 @@ class Costs:
 class PlannedTable:
     """The table, with its indexes in `total_bytes`; its leaves if it has several, the first ones with their bytes.
 
-    The key, the notices and the SQL are those of the largest leaf, `shown`.
+    The key, the costs and the SQL are those of the largest leaf, `shown`.
     """
 
     name: str
@@ -79,7 +80,7 @@ class PlannedSql:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """The answer of `backfill plan`. `notices` are for a person to weigh; errors were raised before.
+    """The answer of `backfill plan`. `findings` are for a person to weigh; errors were raised before.
 
     `samples` are rows as the job's function would set them.
     """
@@ -93,9 +94,14 @@ class Plan:
     costs: Costs
     forecast: Forecast | None
     max_wal_rate_bytes_s: int
-    notices: tuple[str, ...]
+    findings: tuple[Finding, ...]
     samples: tuple[str, ...]
     sql: PlannedSql
+
+    @property
+    def against(self) -> tuple[str, ...]:
+        """What speaks against the run as it is: the reasons of all findings that are not ok."""
+        return tuple(finding.reason for finding in self.findings if finding.level is not FindingLevel.OK)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the plan as plain JSON values."""

@@ -6,7 +6,7 @@ import random
 import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,9 +15,11 @@ import anyio
 from backfill.engine.ports import Runtime
 from backfill.engine.retry_rejected import RetryRejectedRun
 from backfill.engine.supervisor import JobSupervisor
+from backfill.engine.verify_run import VerifyRun
 from backfill.events.event import Event
 from backfill.events.job import Finished, Stopping
 from backfill.jobfile.load import JobFile
+from backfill.postgres.plan.read_facts import refuse_stops
 from backfill.postgres.work.job_session import PgJobSession, RestartOnce, open_job
 from backfill.service.shutdown import Shutdown
 from backfill.service.stdio import OUTPUT_LOST, mute_broken_streams
@@ -35,6 +37,7 @@ class App:
     readers: list[Reader]
     wait_for_lock: bool = True
     restart: bool = False
+    forced: frozenset[str] = frozenset()
     job: str = ""
     stop: Shutdown = field(init=False)
 
@@ -70,8 +73,18 @@ class App:
         restart = RestartOnce(wanted=self.restart)
 
         async def run(runtime: Runtime) -> Finished:
-            job, wait = job_file.job, self.wait_for_lock
-            return await JobSupervisor(job, lambda: self._session(job_file, restart), runtime, wait_for_lock=wait).run()
+            job, wait, judged = job_file.job, self.wait_for_lock, False
+
+            async def judge() -> None:
+                nonlocal judged
+                if not judged:
+                    await refuse_stops(self.dsn, job_file, self.forced)
+                    judged = True
+
+            def connect() -> AbstractAsyncContextManager[PgJobSession]:
+                return self._session(job_file, restart, judge)
+
+            return await JobSupervisor(job, connect, runtime, wait_for_lock=wait).run()
 
         return await self._ended(job_file, run, report)
 
@@ -81,6 +94,15 @@ class App:
         async def run(runtime: Runtime) -> Finished:
             async with self._session(job_file, RestartOnce()) as session:
                 return await RetryRejectedRun(job_file.job, session, runtime).run()
+
+        return await self._ended(job_file, run, report)
+
+    async def verify(self, job_file: JobFile, report: Callable[[BackfillError], None]) -> int:
+        """Prove a job now; return the exit code: 0 only if no row matches."""
+
+        async def run(runtime: Runtime) -> Finished:
+            async with self._session(job_file, RestartOnce()) as session:
+                return await VerifyRun(job_file.job, session, runtime, wait_for_lock=self.wait_for_lock).run()
 
         return await self._ended(job_file, run, report)
 
@@ -103,9 +125,14 @@ class App:
         return ExitCode.DONE if finished.state == "done" else ExitCode.UNCONVERGED
 
     @asynccontextmanager
-    async def _session(self, job_file: JobFile, restart: RestartOnce) -> AsyncIterator[PgJobSession]:
+    async def _session(
+        self, job_file: JobFile, restart: RestartOnce, judge: Callable[[], Awaitable[None]] | None = None
+    ) -> AsyncIterator[PgJobSession]:
+        """Open a session, unless `judge` raises that the job must not run now."""
         async with AsyncExitStack() as stack:
             with anyio.CancelScope() as opening, self.stop.cancels(_Opening(opening)):
+                if judge is not None:
+                    await judge()
                 session = await stack.enter_async_context(open_job(self.dsn, job_file, restart))
             await self.stop.sleep(0)  # if a signal came before the session was open, this is the end
             with self.stop.cancels(session):

@@ -4,7 +4,8 @@
     ├── JobError               the job file or the command line; no row was touched            exit 2
     │   ├── WhereStaysTrue     `where` stays true for every row of the first batch             exit 2
     │   ├── WhereFails         `where` fails on a row of the first batch as `set` leaves it    exit 2
-    │   └── SpansRows          a deferred constraint refuses each row of the first batch alone exit 2
+    │   ├── SpansRows          a deferred constraint refuses each row of the first batch alone exit 2
+    │   └── NeverStarted       the job is not known to the database                            exit 2
     ├── WhereRefused           it fails so on a row of a later batch; earlier batches stay     exit 1
     ├── DatabaseError          the database could not do it; safe to run again                 exit 1
     │   ├── ConnectionLost     the connection is gone; reconnect and read the checkpoint
@@ -13,7 +14,9 @@
     ├── FunctionError          the row function failed; earlier batches stay                   exit 1
     ├── RowRefused             the server rejects one row; earlier batches stay                exit 1
     ├── Halted                 manual intervention required                                    exit 4
+    │   └── PlanStops          a finding of `plan` says that the job must not run now          exit 4
     ├── LockHeld               another worker has the job (--no-wait)                          exit 75
+    ├── GateClosed             the gate did not open in its time                               exit 75
     ├── Superseded             another worker moved the checkpoint; our batch was rolled back
     ├── TableRewritten         the table has a new file; its old row addresses mean nothing
     ├── LeafDropped            a partition or child was dropped or detached; the others continue
@@ -49,6 +52,10 @@ class WhereFails(JobError):
 
 class SpansRows(JobError):
     """A constraint or trigger that is checked at COMMIT holds only over several rows; the batch was rolled back."""
+
+
+class NeverStarted(JobError):
+    """No worker has ever begun the job in this database."""
 
 
 class WhereRefused(BackfillError):
@@ -94,8 +101,18 @@ class Halted(BackfillError):
     exit_code = ExitCode.HALTED
 
 
+class PlanStops(Halted):
+    """A finding of the plan says that the job must not run now, and nobody has forced it."""
+
+
 class LockHeld(BackfillError):
     """Another worker holds the job's lock, and the command does not wait for it."""
+
+    exit_code = ExitCode.LOCK_HELD
+
+
+class GateClosed(BackfillError):
+    """The gate did not open in its time: the deploy must wait."""
 
     exit_code = ExitCode.LOCK_HELD
 

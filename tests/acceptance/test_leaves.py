@@ -72,7 +72,7 @@ def test_a_plan_lists_what_it_would_fill(database, tmp_path):
     assert told.code == 0, told.stderr
     lines = told.stdout.splitlines()
     [place] = [number for number, line in enumerate(lines) if line.startswith("leaves ")]
-    assert lines[place].startswith("leaves    25; key, layout, costs, notices and SQL are those of public.users_")
+    assert lines[place].startswith("leaves    25; key, layout, costs and SQL are those of public.users_")
     assert lines[place + 1].startswith("leaf      public.users_0 (")
     assert lines[place + 21] == "          and 5 more"
     assert database.query("select name from backfill.job") == []

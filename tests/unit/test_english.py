@@ -11,7 +11,7 @@ from tests.english import BANNED, ROOT, files, find, find_in
 
 PACKAGES = sorted(path.name for path in (ROOT / "backfill").iterdir() if path.is_dir() and path.name != "__pycache__")
 ELSEWHERE = ("docs", "grafana", "deploy", "jobs", "README.md", "CHANGELOG.md")
-COMMANDS = ("run", "serve", "plan", "status", "tune", "init", "retry-rejected", "schema", "demo")
+COMMANDS = ("run", "serve", "plan", "status", "tune", "init", "retry-rejected", "schema", "demo", "gate", "verify")
 
 
 @pytest.mark.parametrize("folder", [*(f"backfill/{name}" for name in PACKAGES), *ELSEWHERE])

@@ -17,6 +17,7 @@ from backfill.values.exit_codes import ExitCode, exit_codes
 from backfill.values.units import format_duration, format_rate, format_size
 
 if TYPE_CHECKING:
+    from backfill.change.findings.finding import Finding
     from backfill.events.measurement import Measurement
     from backfill.events.plan import Costs, Plan, PlannedTable, RowsToDo
     from backfill.events.wal_forecast import Forecast
@@ -25,7 +26,7 @@ EPILOG = epilog(
     "Next: backfill run JOB.yaml",
     exit_codes(
         *(ExitCode.DONE, ExitCode.FAILED, ExitCode.INVALID, ExitCode.HALTED),
-        done="the job can run",
+        done="the job can run, or a finding says stop",
         failed="cannot connect, or a statement failed",
     ),
 )
@@ -87,10 +88,20 @@ def _described(plan: Plan) -> Iterator[tuple[str, str]]:
     yield from _costs(plan.costs)
     if plan.forecast is not None:
         yield "in all", _forecast(plan.forecast, plan.max_wal_rate_bytes_s)
-    for notice in plan.notices:
-        yield "notice", notice
+    yield from _findings(plan.findings)
     for sample in plan.samples:
         yield "function", sample
+
+
+def _findings(findings: tuple[Finding, ...]) -> Iterator[tuple[str, str]]:
+    """Yield what speaks against a run, the worst first, and which checks found nothing."""
+    for level in ("stop", "warn"):
+        for finding in findings:
+            if finding.level == level:
+                yield level, f"{finding.name}: {finding.text}"
+    well = [finding.name for finding in findings if finding.level == "ok"]
+    if well:
+        yield "ok", ", ".join(well)
 
 
 def rows_text(to_do: RowsToDo) -> str:
@@ -109,7 +120,7 @@ def rows_text(to_do: RowsToDo) -> str:
 def _leaves(table: PlannedTable) -> Iterator[tuple[str, str]]:
     if table.leaf_count == 1 and table.shown == table.name:
         return
-    yield "leaves", f"{table.leaf_count:,}; key, layout, costs, notices and SQL are those of {table.shown}"
+    yield "leaves", f"{table.leaf_count:,}; key, layout, costs and SQL are those of {table.shown}"
     for name, size_bytes in table.leaves:
         yield "leaf", f"{name} ({format_size(size_bytes)})"
     more = table.leaf_count - len(table.leaves)

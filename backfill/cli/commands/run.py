@@ -25,6 +25,7 @@ class _Options:
     json_lines: bool
     wait_for_lock: bool
     restart: bool
+    forced: frozenset[str]
 
 
 def run(
@@ -36,10 +37,20 @@ def run(
     restart: Annotated[
         bool, typer.Option("--restart", help="Discard the checkpoint and start over; filled rows stay filled.")
     ] = False,
+    force: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--force",
+            metavar="NAME",
+            help="Run although this finding of `plan` says stop; repeat it for several.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Run jobs to their end. A run continues at its checkpoint and waits for the job's lock."""
     import anyio  # noqa: PLC0415 - help starts faster without what follows
 
+    from backfill.change.findings.registry import parse_forced  # noqa: PLC0415
     from backfill.service.job_directory import read_job  # noqa: PLC0415
 
     jobs = [read_job(path) for path in files]
@@ -50,6 +61,7 @@ def run(
         json_lines=json_lines,
         wait_for_lock=not no_wait,
         restart=restart,
+        forced=parse_forced(force or ()),
     )
     raise typer.Exit(anyio.run(_run, options, jobs))
 
@@ -62,7 +74,13 @@ async def _run(options: _Options, jobs: list[JobFile]) -> int:
 
     errors: list[BackfillError] = []
     with run_output(json_lines=options.json_lines, report=errors.append) as (readers, report, listening):
-        app = App(options.dsn, readers, wait_for_lock=options.wait_for_lock, restart=options.restart)
+        app = App(
+            options.dsn,
+            readers,
+            wait_for_lock=options.wait_for_lock,
+            restart=options.restart,
+            forced=options.forced,
+        )
         http = HttpService(options.http, readers, listening, required=options.http_required)
         code = await run_with_background(http.before(lambda: app.run(jobs, report)), app.stop.listen, http.serve)
     for error in errors:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from typing import Any
+from typing import Any, TypeVar
 
 from psycopg.conninfo import make_conninfo
 from psycopg.rows import DictRow, dict_row
@@ -19,6 +19,8 @@ from backfill.postgres.session.sql_files import statement
 from backfill.postgres.statements.fragments import expression
 from backfill.throttle.signals import Replica
 from backfill.values.errors import ConnectionLost, DatabaseError
+
+T = TypeVar("T")
 
 TIMEOUT_S = 3.0
 """Time limit of a question."""
@@ -83,6 +85,11 @@ class SideConnection:
                 cursor = connection.cursor(row_factory=dict_row)
                 await cursor.execute(statement(name), parameters)
                 return await cursor.fetchall()
+
+    async def ask(self, question: Callable[[Connection], Awaitable[T]]) -> T:
+        """Return the answer to a question of several statements, which share the time limit."""
+        async with self._asked() as connection:
+            return await question(connection)
 
     async def close(self) -> None:
         """Close the connection, if there is one."""

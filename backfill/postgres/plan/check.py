@@ -9,7 +9,7 @@ from backfill.postgres.catalog import check_expressions
 from backfill.postgres.catalog import table as catalog_table
 from backfill.postgres.catalog.leaves import CatalogLeaf, read_leaves
 from backfill.postgres.catalog.update_effects import check_effects, check_own_rows
-from backfill.postgres.plan.notices import about_others
+from backfill.postgres.plan.what_is_read import TablesRead, read_tables_read
 from backfill.postgres.session.connection import Connection
 from backfill.postgres.session.server import ServerFacts, check_server, read_server
 from backfill.postgres.statements.batch_parameters import Pass, Scope
@@ -23,7 +23,7 @@ from backfill.values.compression_support import ServerSupport
 class CheckedJob:
     """A job that a run would begin. `table` is the largest of the `leaves`, and the statements are its own.
 
-    `explained` is the server's plan of a batch; `others` is what there is to say of other tables.
+    `explained` is the server's plan of a batch; `others` is what it reads of other tables.
     """
 
     server: ServerFacts
@@ -32,7 +32,7 @@ class CheckedJob:
     statements: Statements
     leaves: tuple[CatalogLeaf, ...]
     explained: str
-    others: tuple[str, ...]
+    others: TablesRead
 
     @property
     def pages(self) -> int:
@@ -65,7 +65,7 @@ async def check(connection: Connection, job_file: JobFile) -> CheckedJob:
         explained = await check_expressions.explain(
             connection, statements.update[Scope.STRIPE, Pass.FIRST], statements.no_values
         )
-        others = await about_others(connection, job_file, table, statements)
+        others = await read_tables_read(connection, job_file, table, statements)
     return CheckedJob(
         server=server,
         support=support,
@@ -73,5 +73,5 @@ async def check(connection: Connection, job_file: JobFile) -> CheckedJob:
         statements=statements,
         leaves=leaves,
         explained=explained,
-        others=tuple(others),
+        others=others,
     )

@@ -10,6 +10,9 @@ from dataclasses import replace
 
 from psycopg.sql import Composed
 
+from backfill.change.findings.facts import MeasuredFacts
+from backfill.change.findings.finding import Finding
+from backfill.change.findings.registry import find_all
 from backfill.events.plan import Costs, Plan, PlannedSql, PlannedTable, RowsToDo
 from backfill.events.wal_forecast import ForecastInputs, forecast
 from backfill.jobfile.job import Job
@@ -19,12 +22,13 @@ from backfill.postgres.catalog.table_traits import traits_of
 from backfill.postgres.mapping.row_mapper import RowMapper
 from backfill.postgres.monitor import read_signals
 from backfill.postgres.monitor.side_connection import replica_name
-from backfill.postgres.plan import notices
 from backfill.postgres.plan.check import CheckedJob, check
 from backfill.postgres.plan.dry_run import DryRun
 from backfill.postgres.plan.indexes_touched import indexes_touched
 from backfill.postgres.plan.layout import read_layout
+from backfill.postgres.plan.read_facts import read_facts
 from backfill.postgres.plan.statement_titles import titled
+from backfill.postgres.plan.what_is_read import planner_settings, volatile_functions
 from backfill.postgres.session.connection import Connection, connect, translated, worker_name
 from backfill.postgres.session.server import PAGE_BYTES
 from backfill.postgres.session.sql_files import statement
@@ -90,6 +94,8 @@ async def _plan(connection: Connection, job_file: JobFile, *, measuring: bool) -
         compression=job.wal_compression,
         images_paid=costs.images,
     )
+    forecasted = None if to_do.estimate is None else forecast(inputs, costs.places)
+    wal_bytes = forecasted.wal_bytes if forecasted is not None else None
     return Plan(
         job=job.name,
         table=_table(job, checked, sample, total_bytes),
@@ -101,9 +107,9 @@ async def _plan(connection: Connection, job_file: JobFile, *, measuring: bool) -
         ),
         layout=layout,
         costs=costs,
-        forecast=None if to_do.estimate is None else forecast(inputs, costs.places),
+        forecast=forecasted,
         max_wal_rate_bytes_s=rate_bytes_s,
-        notices=tuple(await _notices(connection, job_file, checked, signals, costs, touched)),
+        findings=await _findings(connection, job, checked, signals, costs, touched, wal_bytes),
         samples=tuple(await _samples(connection, job_file, checked)),
         sql=PlannedSql(
             tuple((title, _text(connection, composed)) for title, composed in titled(statements)), checked.explained
@@ -183,27 +189,31 @@ def _unmeasured(checked: CheckedJob, job: Job, signals: Signals, *, measuring: b
     return str(found[0].reason) if found else "" if checked.table.pages else "the table is empty"
 
 
-async def _notices(
+async def _findings(
     connection: Connection,
-    job_file: JobFile,
+    job: Job,
     checked: CheckedJob,
     signals: Signals,
     costs: Costs,
     touched: tuple[str, ...],
-) -> list[str]:
-    told = [
-        *notices.about_batch(costs),
-        *notices.about_table(job_file, checked.table, checked.statements, touched),
-        *checked.others,
-        *await notices.about_functions(connection, job_file),
-        *notices.about_settings(connection.overridden),
-        *notices.about_replicas(job_file, signals),
-        *notices.about_upkeep(job_file, signals),
-    ]
-    state = await read_state(connection)
-    if not state.exists and not state.may_create:
-        told.append("schema backfill is missing and this role may not create it: see backfill init --print")
-    return told
+    wal_bytes: int | None,
+) -> tuple[Finding, ...]:
+    first, state = costs.places[0].measured if costs.places else None, await read_state(connection)
+    measured = MeasuredFacts(
+        rows=first.rows if first else 0,
+        rows_unconverged=first.rows_unconverged if first else 0,
+        unmeasured=costs.unmeasured,
+        wal_bytes=wal_bytes,
+        touched=touched,
+        predicted=checked.statements.foreseen,
+        volatile=await volatile_functions(connection, job),
+        one_value="one-value" in job.accept,
+        read_whole=checked.others.whole,
+        several_partners=checked.others.several_partners,
+        enabled_settings=planner_settings(connection.overridden),
+        state_missing=not state.exists and not state.may_create,
+    )
+    return find_all(await read_facts(connection, job, signals, measured))
 
 
 def _text(connection: Connection, composed: Composed) -> str:

@@ -17,7 +17,7 @@ from backfill.postgres.session.sql_files import statement
 from backfill.postgres.state.stored_values import UnreadableValue, object_in, reading, value_of
 from backfill.table.leaves import JobStart, Totals
 from backfill.throttle.conditions.seen_replicas import SeenReplica
-from backfill.values.errors import JobError
+from backfill.values.errors import JobError, NeverStarted
 
 
 def spec_of(job: Job) -> dict[str, Any]:
@@ -70,7 +70,7 @@ async def _begin(cursor: AsyncCursor[DictRow], job: Job, *, worker: str, restart
     await cursor.execute(statement("state/read_job"), {"job": job.name})
     known = await cursor.fetchone()
     if again and not known:
-        raise JobError(f"job {job.name!r} was never started in this database; start it: backfill run JOB.yaml")
+        raise NeverStarted(f"job {job.name!r} was never started in this database; start it: backfill run JOB.yaml")
     if known and known["spec"] != spec:
         if not restart:
             raise JobError(changed(job.name, object_in(known, "spec"), spec))
@@ -96,11 +96,12 @@ async def _begin(cursor: AsyncCursor[DictRow], job: Job, *, worker: str, restart
     done = await cursor.fetchone()
     assert done is not None, "an aggregate has one row"
     totals = Totals(done["rows_total"], done["rows_unconverged"], done["wal_bytes"])
-    replicas = _seen_in(row) if row else ()
+    replicas = seen_in(row) if row else ()
     return JobStart(replicas_seen=replicas, done=totals, rows_rejected=done["rows_rejected"], is_new=known is None)
 
 
-def _seen_in(row: DictRow) -> tuple[SeenReplica, ...]:
+def seen_in(row: DictRow) -> tuple[SeenReplica, ...]:
+    """Return the replicas that a job has seen."""
     stored = row["replicas_seen"]
     if not isinstance(stored, list):
         raise UnreadableValue("replicas_seen is not a list")

@@ -57,6 +57,12 @@ async def tune(dsn: str, name: str, changes: Mapping[str, str], *, reset: bool) 
     return StoredLimits(shown_limits(job), shown_limits(with_overrides(job, stored)), shown_limits(after))
 
 
+def job_of(name: str, row: Mapping[str, Any]) -> Job:
+    """Return a stored job under the limits that hold now; `row` has its spec, limits and tuned."""
+    with reading(name, "job"):
+        return with_overrides(_job_in(name, row), overrides_in(row))
+
+
 def _job_in(name: str, row: Mapping[str, Any]) -> Job:
     """Return the job as its last worker took it over."""
     spec, limits = object_in(row, "spec"), object_in(row, "limits")

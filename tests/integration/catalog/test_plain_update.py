@@ -216,4 +216,4 @@ async def test_plan_says_how_often_a_volatile_function_in_a_sub_select_is_called
     made, keys, _ = CASES["one value for all"]
     assert made == USERS
     found = await make_plan(database.dsn, job_file(**keys, accept=["one-value"]))
-    assert any("in a sub-select, one value for each batch" in notice for notice in found.notices)
+    assert any("in a sub-select, one value for each batch" in text for text in found.against)

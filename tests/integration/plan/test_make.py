@@ -107,9 +107,9 @@ async def test_an_index_on_a_column_that_a_trigger_sets_is_noticed(users: Databa
     plan = await plan_of(users)
     assert users.query(VERSIONS) == before
     assert plan.layout.why == ("plain: changed_at is indexed, no update can be HOT",)
-    assert "a BEFORE UPDATE trigger changes changed_at, which an index has: no update can be HOT" in plan.notices
+    assert "a BEFORE UPDATE trigger changes changed_at, which an index has: no update can be HOT" in plan.against
     run_sql(users, "drop function touch_users cascade")
-    assert not [one for one in (await plan_of(users)).notices if "HOT" in one]
+    assert not [one for one in (await plan_of(users)).against if "HOT" in one]
 
 
 async def test_layouts_are_what_a_run_would_choose(users: Database):
@@ -169,12 +169,12 @@ async def test_a_fault_that_would_stop_a_run_stops_the_measurement(users: Databa
 async def test_rows_that_cannot_converge_are_noticed(users: Database):
     plan = await plan_of(users, set={"handle": "CASE WHEN id % 100 <> 7 THEN username END"})
     [first, *_] = [place.measured for place in plan.costs.places]
-    assert plan.notices[0] == (
+    assert plan.against[0] == (
         f"'where' stays true for {first.rows_unconverged} of {first.rows:,} measured rows: they cannot converge"
     )
     assert 0 < first.rows_unconverged < 5
     plan = await plan_of(users, set={"handle": "NULL"})
-    assert plan.notices[0] == (
+    assert plan.against[0] == (
         "'where' stays true for every row of the measured batch: a run would roll back such a first batch"
     )
 

@@ -168,7 +168,7 @@ async def test_a_role_that_may_not_create_the_state_is_told_who_can(users: Datab
         f"schema backfill is missing and role {role!r} may not create it;"
         f" run what this prints: backfill init --print --role {quote(role)}"
     )
-    assert "may not create it" in str((await make_plan(users.dsn_for(role), job_file())).notices)
+    assert "may not create it" in str((await make_plan(users.dsn_for(role), job_file())).against)
     run_sql(users, init_script(role))
     async with Session(users.dsn_for(role), job_file()):
         pass
@@ -265,7 +265,7 @@ async def test_the_least_rights_are_enough_for_a_whole_job(users: Database, role
     assert users.query("select count(*) from app.accounts where handle is distinct from username") == [(0,)]
     [status] = await read_status(users.dsn_for(role), None)
     assert (status.state, status.rows_unconverged) == ("unconverged", 10)
-    stuck, unable = (await make_plan(users.dsn_for(role), job)).notices
+    stuck, unable = (await make_plan(users.dsn_for(role), job)).against
     assert stuck.startswith("'where' stays true for every row of the measured batch")
     assert unable.startswith("vacuum: auto cannot vacuum app.accounts: permission denied; run: GRANT ")
 

@@ -83,7 +83,7 @@ async def test_names_of_any_kind_are_joined(shared: Database):
         using={"table": '"Sho%p"."Us.ers"', "as": '"O%n"', "on": '"O%n".id = "Us.ers %s".id -- %(high)s'},
     )
     plan = await make_plan(shared.dsn, job)
-    assert not [notice for notice in plan.notices if "partner" in notice]
+    assert not [text for text in plan.against if "partner" in text]
     finished, _ = await run(shared.worker_dsn, job)
     assert (finished.state, finished.rows_total) == ("done", 50)
     wrong = 'select count(*) from "Sho%p"."Us.ers %s" where "Ha""ndle%" is distinct from id || \'%\' || id % 7'
@@ -103,11 +103,11 @@ UNIQUE = {
 @pytest.mark.parametrize("index", UNIQUE)
 async def test_plan_says_where_a_row_may_have_several_partners(joined_users: Database, index: str):
     run_sql(joined_users, "delete from accounts", *([index] if index else []))
-    notices = (await make_plan(joined_users.dsn, joining())).notices
+    against = (await make_plan(joined_users.dsn, joining())).against
     several = (
         "no unique index shows that a row has one partner in public.accounts: of several, any one gives the values"
     )
-    assert (several in notices) is not UNIQUE[index]
+    assert (several in against) is not UNIQUE[index]
 
 
 @pytest.mark.parametrize("where", [MEANT["alone"].where, MEANT["joined"].where])
@@ -115,11 +115,9 @@ async def test_plan_says_where_a_batch_reads_all_of_another_table(joined_users: 
     run_sql(joined_users, "drop index accounts_user_id_idx")
     run_sql(joined_users, "insert into accounts select i, 'x' from generate_series(1000, 40000) i", "analyze accounts")
     whole = "accounts is read whole for each batch, about "
-    assert [notice for notice in (await make_plan(joined_users.dsn, joining(where=where))).notices if whole in notice]
+    assert [text for text in (await make_plan(joined_users.dsn, joining(where=where))).against if whole in text]
     run_sql(joined_users, "create index accounts_user_id_idx on accounts (user_id)")
-    assert not [
-        notice for notice in (await make_plan(joined_users.dsn, joining(where=where))).notices if whole in notice
-    ]
+    assert not [text for text in (await make_plan(joined_users.dsn, joining(where=where))).against if whole in text]
 
 
 FORESEEN = [

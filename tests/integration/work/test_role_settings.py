@@ -206,7 +206,7 @@ async def test_planner_switches_of_a_role_do_not_make_a_batch_read_the_whole_tab
     assert (
         "this role has enable_bitmapscan = off, enable_indexscan = off, enable_nestloop = off, enable_tidscan = off,"
         " with which each batch could read the whole table: a run works without"
-    ) in plan.notices
+    ) in plan.against
     counted = "select seq_scan, n_tup_upd from pg_stat_user_tables where relname = 'filled'"
     [(scans, _)] = shop.query(counted)
     async with session(shop.worker_dsn, filling(set={"day": "now()::date"})) as worker:

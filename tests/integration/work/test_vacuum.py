@@ -299,14 +299,14 @@ async def test_no_right_is_told_once_with_what_gives_it_and_the_table_is_filled(
     try:
         job = job_file(batch={"stripes": 1}, throttle={"max_wal_rate": "1GB/s"})
         told = f"vacuum: auto cannot vacuum public.users: permission denied; run: {wanted_grant(database)}"
-        notices = (await make_plan(dsn, job)).notices
-        assert any(notice.startswith(told) for notice in notices)
+        against = (await make_plan(dsn, job)).against
+        assert any(text.startswith(told) for text in against)
         finished, events = await run(dsn, job)
         assert finished.state == "done"
         assert [one.why for one in events if isinstance(one, VacuumNotPermitted)] == [told]
         assert not any(isinstance(one, VacuumStarted) for one in events)
         off = await make_plan(dsn, job_file(vacuum="off"))
-        assert not any("vacuum" in notice for notice in off.notices)
+        assert not any("vacuum" in text for text in off.against)
     finally:
         await no_role(database)
 

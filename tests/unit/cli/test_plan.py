@@ -8,6 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from backfill.change.findings.finding import ok, stop, warn
 from backfill.cli.commands.plan import plan_text, rows_text
 from backfill.events.measurement import Measurement, Place
 from backfill.events.plan import Costs, Plan, PlannedLayout, PlannedSql, PlannedTable, RowsToDo
@@ -51,7 +52,12 @@ def plan(**changed: Any) -> Plan:
         "costs": Costs((Place(PLAIN),), COMPRESSED, 0.25),
         "forecast": Forecast(40 * MB, 32 * MB, 50 * MB, 80 * MB, 10.0),
         "max_wal_rate_bytes_s": 4 * MB,
-        "notices": ("first", "second"),
+        "findings": (
+            ok("size", "1.2GB in 1 tables"),
+            warn("key", "no primary key", "add one"),
+            stop("slot-lost", "slot s is lost", "drop it"),
+            ok("bloat", "few rows are dead"),
+        ),
         "samples": (),
         "sql": PlannedSql((("a batch", "UPDATE users"),), "Update on users\n  ->  Tid Range Scan on users"),
     }
@@ -74,8 +80,9 @@ def test_a_plan_reads_from_the_job_to_its_cost_and_then_the_sql():
             " 0.25 times their size; rolled back"
         ),
         "in all    about 40MB of WAL (32MB to 50MB), at most 80MB; 10s at max_wal_rate 4MB/s",
-        "notice    first",
-        "          second",
+        "stop      slot-lost: slot s is lost; drop it",
+        "warn      key: no primary key; add one",
+        "ok        size, bloat",
         "",
         "-- a batch",
         "UPDATE users;",
@@ -98,7 +105,7 @@ def test_a_count_that_ended_early_says_why():
 def test_what_was_not_measured_says_why():
     costs = Costs(unmeasured="replica-a is not connected")
     told = plan_text(plan(costs=costs, forecast=None, table=replace(plan().table, key=()), replicas=()))
-    assert "measured  nothing: replica-a is not connected\nnotice" in told
+    assert "measured  nothing: replica-a is not connected\nstop" in told
     assert "in all" not in told
     assert "no key\nmatching" in told
     assert "replicas  none" in told

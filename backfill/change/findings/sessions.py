@@ -1,0 +1,31 @@
+"""Findings about who else is there: other jobs on the table, a pooler between us and the server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from backfill.change.findings.facts import PlanFacts
+from backfill.change.findings.finding import Finding, listed, warn
+
+
+def other_jobs(facts: PlanFacts) -> Iterator[Finding]:
+    """Yield jobs on the same table that are not done."""
+    for job in facts.others:
+        both = f" and sets {listed(job.columns)}, too" if job.columns else ""
+        if job.state == "running":
+            wait = "a run waits until it has ended"
+            yield warn("other-job", f"job {job.name} works on {facts.table}{both}", wait)
+        else:
+            yield warn(
+                "other-job", f"job {job.name} on {facts.table} is {job.state}{both}", "end it first, or forget it"
+            )
+
+
+def pooler(facts: PlanFacts) -> Iterator[Finding]:
+    """Yield a pooler: in session mode it works, and may still close what it thinks is idle."""
+    if facts.server.pooled:
+        yield warn(
+            "pooler",
+            "a pooler is between this host and the server: its limits on idle and long sessions end a job's session",
+            "give a DSN of the server itself",
+        )

@@ -1,0 +1,113 @@
+"""What findings judge, read in a few statements without any write; and the stops that a run is refused for."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from psycopg.rows import dict_row
+
+from backfill.change.findings.facts import (
+    ForeignKeyFacts,
+    MeasuredFacts,
+    OtherJob,
+    PlanFacts,
+    PreparedTransaction,
+    ServerSettings,
+    SlotFacts,
+    TableFacts,
+)
+from backfill.change.findings.registry import find_all, stops
+from backfill.jobfile.job import Job
+from backfill.jobfile.load import JobFile
+from backfill.postgres.catalog.table import read_relation
+from backfill.postgres.monitor.read_signals import read_signals
+from backfill.postgres.monitor.side_connection import replica_name
+from backfill.postgres.session.connection import Connection, connect, translated, worker_name
+from backfill.postgres.session.server import read_server
+from backfill.postgres.session.sql_files import statement
+from backfill.postgres.state.schema import read_state
+from backfill.throttle.signals import Signals
+from backfill.values.errors import PlanStops
+
+
+async def read_facts(
+    connection: Connection, job: Job, signals: Signals, measured: MeasuredFacts | None = None
+) -> PlanFacts:
+    """Return what there is to judge; `measured` is what a plan has measured, None before a run."""
+    columns = [assignment.column for assignment in job.assignments]
+    at = {"schema": job.table.schema, "name": job.table.name}
+    tables = await _rows(connection, "plan/read_tables", at | {"columns": columns})
+    [settings] = await _rows(connection, "plan/read_settings", at)
+    return PlanFacts(
+        table=str(job.table),
+        limits=job.throttle,
+        signals=signals,
+        server=_settings(settings, pooled=connection.server_pid != connection.info.backend_pid),
+        tables=tuple(map(_table, tables)),
+        others=await _other_jobs(connection, job),
+        vacuums=job.vacuum == "auto",
+        measured=measured,
+        asked_directly=tuple(map(replica_name, job.throttle.replicas.direct)),
+    )
+
+
+async def refuse_stops(dsn: str, job_file: JobFile, forced: Collection[str]) -> None:
+    """Raise PlanStops for what would make the job end badly or never; what the job itself is wrong in is not judged."""
+    job = job_file.job
+    async with await connect(dsn, application_name=worker_name(job.name), job=job) as connection:
+        await connection.set_read_only(True)
+        server = await read_server(connection)
+        if server.in_recovery or not server.visible:
+            return  # the run says so, with what helps
+        relation = await read_relation(connection, job.table)
+        if relation is None:
+            return
+        signals = await read_signals(connection, table_oid=relation["oid"], aurora=server.aurora)
+        found = stops(find_all(await read_facts(connection, job, signals)), forced)
+    if found:
+        lines = [f"{finding.name}: {finding.text}; or force it: --force {finding.name}" for finding in found]
+        raise PlanStops("\n".join(f"job {job.name!r} must not run now: {line}" for line in lines))
+
+
+async def _other_jobs(connection: Connection, job: Job) -> tuple[OtherJob, ...]:
+    """Return other jobs on the table, as far as this role may look; a state of another version is not looked into."""
+    known = await read_state(connection)
+    if not (known.exists and known.complete and known.may_use):
+        return ()
+    ours = {assignment.column for assignment in job.assignments}
+    rows = await _rows(connection, "state/read_other_jobs", {"job": job.name})
+    return tuple(
+        OtherJob(name=row["name"], state=row["state"], columns=tuple(sorted(ours & _columns(row["columns"]))))
+        for row in rows
+        if row["table"] == str(job.table)
+    )
+
+
+def _columns(written: list[str]) -> set[str]:
+    return {name[1:-1].replace('""', '"') if name.startswith('"') else name for name in written}
+
+
+async def _rows(connection: Connection, name: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:
+    with translated(connection):
+        cursor = connection.cursor(row_factory=dict_row)
+        await cursor.execute(statement(name), parameters)
+        return await cursor.fetchall()
+
+
+def _table(row: dict[str, Any]) -> TableFacts:
+    lists = {key: tuple(value) for key, value in row.items() if isinstance(value, list) and key != "referenced_by"}
+    keys = tuple(ForeignKeyFacts(**key) for key in row["referenced_by"])
+    return TableFacts(**row | lists | {"referenced_by": keys})
+
+
+def _settings(row: dict[str, Any], *, pooled: bool) -> ServerSettings:
+    return ServerSettings(
+        **row
+        | {
+            "slots_inactive": tuple(SlotFacts(**slot) for slot in row["slots_inactive"]),
+            "unslotted": tuple(row["unslotted"]),
+            "prepared": tuple(PreparedTransaction(**transaction) for transaction in row["prepared"]),
+            "pooled": pooled,
+        }
+    )
