@@ -356,4 +356,4 @@ def test_plan_writes_nothing_whoever_asks(database, tmp_path, role):
     ends = [backfill("plan", path, dsn=database.dsn_for(user=name)), backfill("plan", path, "--json", dsn=database.dsn)]
     assert [one.code for one in ends] == [0, 0], ends
     assert fingerprint(database) == before
-    assert "this role may not create it: see backfill init --print" in ends[0].stdout
+    assert "this role may not create it; see backfill init --print" in ends[0].stdout
