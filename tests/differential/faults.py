@@ -5,7 +5,7 @@ A fault changes the installed package in this process alone, while it is applied
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from types import ModuleType
@@ -14,10 +14,10 @@ from unittest.mock import patch
 
 from psycopg.types.datetime import IntervalLoader
 
-from backfill.postgres.catalog import check_expressions, update_effects
-from backfill.postgres.mapping import encode, row_mapper
+from backfill.postgres.catalog import check_expressions, output_types, update_effects
+from backfill.postgres.mapping import encode
 from backfill.postgres.session import connection, settings
-from backfill.postgres.work import batch_statement, batch_transaction
+from backfill.postgres.work import batch_transaction
 from backfill.postgres.work.batch_statement import BatchStatement
 from backfill.postgres.work.batch_transaction import Updated
 from backfill.table.plain_update import Difference
@@ -72,12 +72,12 @@ def accepted(*names: str) -> Callable[[], tuple[Change, ...]]:
 
 
 def texts_of_functions() -> tuple[Change, ...]:
-    """Read a row function's texts under the role's settings."""
+    """Write a row function's arrays as texts for a role that reads no NULL in them."""
 
-    def nothing(_: Iterable[str]) -> frozenset[str]:
-        return frozenset()
+    def reads_nulls(_: Mapping[str, str]) -> bool:
+        return False
 
-    return (batch_statement, "kept_for", nothing), (row_mapper, "FUNCTION_TEXTS", frozenset[str]())
+    return ((output_types, "reads_no_nulls", reads_nulls),)
 
 
 def months_as_days() -> tuple[Change, ...]:
@@ -134,7 +134,12 @@ FAULTS = (
         ("a function of the path that hides a built-in", "a search path in a trigger"),
         made=True,
     ),
-    Fault("texts under array_nulls", texts_of_functions, ("function: array with NULL",)),
+    Fault(
+        "texts under array_nulls",
+        texts_of_functions,
+        ("function: array with NULL", "function: enums with NULL"),
+        made=True,
+    ),
     Fault("months as days", months_as_days, ("function: interval", "function: array of intervals"), made=True),
     Fault(
         "statement triggers taken",

@@ -7,11 +7,14 @@ the driver does not know is as good as any other.
 from __future__ import annotations
 
 import json
+import re
 from datetime import timedelta
 from typing import Any, Self
 
 from psycopg import AsyncCursor, DataError, ProgrammingError
 from psycopg.adapt import Buffer, PyFormat, Transformer
+from psycopg.postgres import types
+from psycopg.pq import Format
 from psycopg.types import datetime as dates
 
 from backfill.values.identifier import storable
@@ -19,6 +22,9 @@ from backfill.values.identifier import storable
 JSON_TYPES = ("json", "jsonb")
 
 _TRANSFORMER = Transformer()
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"|\\.', re.DOTALL)
+_NULL, _BOX_NULL = (re.compile(rf"(?<=[{{{comma}])\s*null\s*(?=[{comma}}}])", re.IGNORECASE) for comma in ",;")
+"""A NULL of an array's text from which quoted items are gone."""
 
 
 class Interval(timedelta):
@@ -54,6 +60,32 @@ def text_of(value: Any, kind: str) -> str | None:
     if text is not None and not storable(text):
         raise ValueError("it has a character that PostgreSQL cannot store")
     return text
+
+
+def text_with_json_arrays(value: Any, kind: str) -> str | None:
+    """Return the same for a role with array_nulls off: an array is JSON, because its text could not have a NULL."""
+    element = kind.removesuffix("[]")
+    if value is None or element == kind:
+        return text_of(value, kind)
+    items: Any = _each(value, element) if isinstance(value, list) else text_of(value, kind)
+    return json.dumps(_items(items, element) if isinstance(items, str) else items, ensure_ascii=False)
+
+
+def _items(text: str, element: str) -> list[Any] | str:
+    """Return the items of an array's text if a NULL is among them, else the text, which array_nulls does not change."""
+    box = element == "box"
+    nulls = len((_BOX_NULL if box else _NULL).findall(_QUOTED.sub("x", text)))
+    if not nulls:
+        return text
+    loader = _TRANSFORMER.get_loader((types["box"] if box else types["text"]).array_oid, Format.TEXT)
+    items: list[Any] = loader.load(text.encode()) if text.startswith("{") else []
+    if _nulls(items) != nulls:
+        raise ValueError("with array_nulls = off, NULL in an array's text cannot be read; return a list")
+    return items
+
+
+def _nulls(items: list[Any]) -> int:
+    return sum(_nulls(item) if isinstance(item, list) else item is None for item in items)
 
 
 def _dumped(value: Any) -> str | None:

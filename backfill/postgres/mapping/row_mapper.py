@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from backfill.jobfile.load import JobFile
-from backfill.postgres.mapping.encode import keep_exact_values, text_of
+from backfill.postgres.mapping.encode import keep_exact_values, text_of, text_with_json_arrays
 from backfill.postgres.mapping.mapped_rows import MappedRows, SourceRow, Values, stripe_of
 from backfill.postgres.session.connection import Connection, translated
 from backfill.postgres.session.role_settings import execute_as_role
-from backfill.postgres.session.settings import FUNCTION_TEXTS
 from backfill.postgres.statements.batch_parameters import Scope
 from backfill.postgres.statements.compose import Statements
 from backfill.postgres.statements.function_values import FunctionValues
@@ -75,7 +74,7 @@ class RowMapper:
                 function=python.function,
                 inputs=mapped.inputs,
                 outputs=outputs,
-                encode=text_of,
+                encode=text_with_json_arrays if mapped.json_arrays else text_of,
             )
         )
         for deaths in range(1, DEATHS_MAX + 1):
@@ -159,7 +158,7 @@ class RowMapper:
             "mask": mask(checkpoint.layout.sizes, checkpoint.stripe),
         }
         with translated(connection):
-            found = await execute_as_role(connection, query, parameters, keep=FUNCTION_TEXTS)
+            found = await execute_as_role(connection, query, parameters)
             versions = await (found.fetchall() if limit is None else found.fetchmany(limit))
             async with connection.cursor() as cursor:
                 keep_exact_values(cursor)

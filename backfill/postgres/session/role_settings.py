@@ -34,7 +34,11 @@ async def take_our_settings(connection: Connection) -> None:
 
 
 async def execute_as_role(
-    connection: Connection, query: Composed, parameters: Parameters = NO_PARAMETERS, *, keep: Collection[str] = ()
+    connection: Connection,
+    query: Composed | bytes,
+    parameters: Parameters = NO_PARAMETERS,
+    *,
+    keep: Collection[str] = (),
 ) -> AsyncCursor[TupleRow]:
     """Execute a statement that has expressions of the job.
 

@@ -7,7 +7,7 @@ text that we parse, depends on none of them and runs under `OURS`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 OURS: Mapping[str, str] = {
     "DateStyle": "ISO, MDY",
@@ -60,22 +60,6 @@ BOUNDS = frozenset({
     "tcp_user_timeout", "transaction_timeout",
 })  # fmt: skip
 """Settings that bound a wait: they come from the job's limits, and from how long the server keeps our locks at most."""
-
-FUNCTION_TEXTS = frozenset({"array_nulls", "lc_monetary", "xmloption"})
-"""Settings by which the server reads a row function's texts. Those that a type needs stay ours in the job's UPDATE."""
-
-
-def kept_for(types: Iterable[str]) -> frozenset[str]:
-    """Return the settings of `FUNCTION_TEXTS` that texts of these types, as `format_type` prints them, depend on."""
-    kept: set[str] = set()
-    for name in types:
-        plain = name.removeprefix("pg_catalog.")
-        kept |= {"lc_monetary"} if plain.startswith("money") else set()
-        kept |= {"xmloption"} if plain.startswith("xml") else set()
-        if plain.endswith("]") or "." in plain:  # an array, or a type of somebody's that may hold one
-            kept.add("array_nulls")
-    return frozenset(kept)
-
 
 PLAN_TEXTS = frozenset({"quote_all_identifiers"})
 """Settings that change how a plan's texts look, which we search for names."""

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from psycopg.sql import SQL, Composed, Identifier
+from psycopg.sql import SQL, Composed, Identifier, Literal
 
 from backfill.postgres.statements.fragments import cast_of, name_of, row_of, target_of, verbatim
 from backfill.table.definition import Table
+
+_JSON_ARRAYS = ("json[]", "jsonb[]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +30,15 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class FunctionValues:
-    """What a job's function reads and gives on a table."""
+    """What a job's function reads and gives on a table.
+
+    `json_arrays` is whether arrays come as JSON, as `encode` writes them for a role with array_nulls off.
+    """
 
     inputs: tuple[str, ...]
     outputs: tuple[Output, ...]
     prefix: str
+    json_arrays: bool = False
 
     def name(self, part: str) -> Identifier:
         """Return a name of our own, which is none of the table's."""
@@ -47,8 +53,25 @@ class FunctionValues:
         """Return what a column is set to; None if it is not set by the function."""
         for number, output in enumerate(self.outputs):
             if output.column == column:
-                return SQL("{}::{}").format(self.name(str(number)), verbatim(output.base))
+                text, base = self.name(str(number)), verbatim(output.base)
+                if self.json_arrays and output.base.endswith("[]"):
+                    return self._array(text, base, in_texts=output.base.removeprefix("pg_catalog.") in _JSON_ARRAYS)
+                return SQL("{}::{}").format(text, base)
         return None
+
+    def _array(self, text: Identifier, base: Composed, *, in_texts: bool) -> Composed:
+        """Return an array read from JSON; items that are JSON themselves are texts in it."""
+        return SQL(
+            "(SELECT {array}::{base} FROM pg_catalog.json_to_record("
+            "pg_catalog.json_build_object({name}, {text}::pg_catalog.json)) AS {row}({array} {read_as}))"
+        ).format(
+            array=self.name("array"),
+            base=base,
+            name=Literal(f"{self.prefix}_array"),
+            text=text,
+            row=self.name("row"),
+            read_as=SQL("pg_catalog.text[]") if in_texts else base,
+        )
 
     def source(self) -> Composed:
         """Return the table of values."""

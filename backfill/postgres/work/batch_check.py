@@ -75,7 +75,7 @@ async def _takes(batch: BatchStatement, scope: Scope, parameters: dict[str, Any]
     try:
         with translated(connection):
             async with connection.transaction(force_rollback=True):
-                await execute_as_role(connection, update, parameters, keep=batch.kept_settings)
+                await execute_as_role(connection, update, parameters)
                 await connection.execute(CHECK_NOW)
     except StatementRefused:
         return False
@@ -95,12 +95,12 @@ async def read_sample(batch: BatchStatement) -> str:
 async def _sample_row(batch: BatchStatement) -> str:
     connection, statements = batch.connection, batch.statements
     found = range_of(batch.checkpoint, batch.batch_range)
-    cursor = await execute_as_role(connection, statements.sample_before, found, keep=batch.kept_settings)
+    cursor = await execute_as_role(connection, statements.sample_before, found)
     row = await cursor.fetchone()
     if row is None:
         return "none: the rows are gone"
     tid, key, before = row
     values = {"tid": tid} | batch.values
-    cursor = await execute_as_role(connection, statements.sample_after, values, keep=batch.kept_settings)
+    cursor = await execute_as_role(connection, statements.sample_after, values)
     after = await cursor.fetchone()
     return f"row {key}: {before} → {after[0] if after else 'not updated (a trigger or rule suppressed it)'}"

@@ -10,7 +10,6 @@ from psycopg.sql import Composed
 
 from backfill.jobfile.job import Job
 from backfill.postgres.session.connection import Connection
-from backfill.postgres.session.settings import kept_for
 from backfill.postgres.statements.batch_parameters import Pass, Scope, range_of, scope_of, untried
 from backfill.postgres.statements.compose import Statements
 from backfill.table.batch import BatchRequest
@@ -60,12 +59,6 @@ class BatchStatement:
     def scope(self) -> Scope:
         """Which rows of its range are its own."""
         return Scope.ADDRESSES if self.batch_range.tids else scope_of(self.checkpoint)
-
-    @property
-    def kept_settings(self) -> frozenset[str]:
-        """Settings of ours by which the server reads its function's texts."""
-        mapped = self.statements.mapped
-        return kept_for(output.base for output in mapped.outputs) if mapped else frozenset()
 
     @property
     def parameters(self) -> dict[str, Any]:

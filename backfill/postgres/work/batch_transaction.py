@@ -133,7 +133,7 @@ async def _update(batch: BatchStatement) -> Updated:
     async with connection.pipeline():
         compressing = await _configure(batch)
         measured = await _measure(batch)
-        await take_role_settings(connection, keep=batch.kept_settings)
+        await take_role_settings(connection)
         update = connection.cursor(row_factory=dict_row)
         await update.execute(batch.update, batch.parameters)
     before, row = await measured.fetchone(), await update.fetchone()

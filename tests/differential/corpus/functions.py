@@ -8,12 +8,15 @@ from tests.differential.corpus.make import case, database, dsn, role
 SAME = "def f(rows):\n    return [next(iter(row.values())) for row in rows]\n"
 
 
-def same(kind: str, values: str, settings: tuple[Setting, ...] = (), meant: str = "source") -> Case:
+def same(
+    kind: str, values: str, settings: tuple[Setting, ...] = (), meant: str = "source", before: tuple[str, ...] = ()
+) -> Case:
     """Return a job that copies a column of a type through Python.
 
-    `meant` is what it is then, for what `exemptions.ROW_FUNCTION_VALUES` has.
+    `before` makes the type; `meant` is what it is then, for what `exemptions.ROW_FUNCTION_VALUES` has.
     """
     return case(
+        *before,
         f"CREATE TABLE app.t (id int PRIMARY KEY, source {kind}, made {kind}, done bool NOT NULL DEFAULT false)",
         f"INSERT INTO app.t (id, source) SELECT i, ({values}) FROM generate_series(1, 12) i",
         set={"made": "python", "done": "true"},
@@ -48,6 +51,36 @@ def beside(kind: str, value: str) -> Case:
 
 CASES: dict[str, Case] = {
     "function: settings beside it": beside("int", "i"),
+    "function: arrays beside what array_nulls changes": beside("text[]", "ARRAY['a', NULL, 'NULL', '']"),
+    "function: array_nulls in where": case(
+        "CREATE TABLE app.t (id int PRIMARY KEY, list text[], made int[])",
+        "INSERT INTO app.t SELECT i, ARRAY['a', CASE WHEN i % 2 = 0 THEN 'NULL' END] FROM generate_series(1, 12) i",
+        set={"made": "python"},
+        where="made IS NULL AND list = '{a,NULL}'",
+        module="def f(rows):\n    return [[row['id'], None] for row in rows]\n",
+        inputs=("id",),
+        meant={"made": "ARRAY[id, NULL]"},
+        settings=role(array_nulls="off"),
+    ),
+    "function: enums with NULL": same(
+        "app.mood[]",
+        "ARRAY['glad', NULL, 'sad']::app.mood[]",
+        role(array_nulls="off"),
+        before=("CREATE TYPE app.mood AS ENUM ('sad', 'glad')",),
+    ),
+    "function: arrays of json": same(
+        "jsonb[]", """ARRAY['[1, {"a": [null]}]', NULL, '{"b": 1}', '"NULL"']::jsonb[]""", role(array_nulls="off")
+    ),
+    "function: array of arrays with NULL": same(
+        "text[]", "'{{a,NULL},{NULL,\"null\"}}'::text[]", dsn(array_nulls="off")
+    ),
+    "function: an array in a row type": same(
+        "app.pair",
+        "ROW('x', ARRAY['a', NULL])::app.pair",
+        role(array_nulls="off"),
+        before=("CREATE TYPE app.pair AS (a text, list text[])",),
+    ),
+    "function: money of a locale": same("money", "i::money", role(lc_monetary="POSIX")),
     "function: interval": same("interval", INTERVALS),
     "function: interval in a style": same("interval", INTERVALS, role(intervalstyle="iso_8601")),
     "function: interval in SQL's style": same("interval", INTERVALS, role(intervalstyle="sql_standard")),

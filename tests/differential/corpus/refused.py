@@ -6,6 +6,7 @@ REFUSED = frozenset(
     {
         "a condition with strings that do not conform",
         "a role that the role becomes",
+        "function: an array in a row type",
         "leaves: a default of a child",
         "leaves: a default of the leaf",
         "leaves: a default of the table above",

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from backfill.postgres.mapping.encode import Interval, text_of
+from backfill.postgres.mapping.encode import Interval, text_of, text_with_json_arrays
 
 
 class Colour(enum.Enum):
@@ -46,6 +46,34 @@ class Colour(enum.Enum):
 )
 def test_a_value_is_the_text_that_its_type_is_written_as(value: Any, kind: str, text: str | None):
     assert text_of(value, kind) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "text"),
+    [
+        (None, "text[]", None),
+        ("it's", "text", "it's"),
+        ({"a": [1]}, "jsonb", '{"a": [1]}'),
+        ([], "text[]", "[]"),
+        ([1, Decimal("1.5"), None], "numeric[]", '["1", "1.5", null]'),
+        ([[1, None], [3, 4]], "integer[]", '[["1", null], ["3", "4"]]'),
+        (["NULL", None, "ü"], "text[]", '["NULL", null, "ü"]'),
+        ([[1], "a", None], "jsonb[]", '["[1]", "\\"a\\"", null]'),
+        ("[2:3]={a,b}", "text[]", '"[2:3]={a,b}"'),
+        ('{"NULL",a,\\null}', "text[]", '"{\\"NULL\\",a,\\\\null}"'),
+        ("{glad,NULL}", "app.mood[]", '["glad", null]'),
+        ("{{a,NULL},{NULL,b}}", "text[]", '[["a", null], [null, "b"]]'),
+        ("{(1,1),(0,0);NULL}", "box[]", '["(1,1),(0,0)", null]'),
+    ],
+)
+def test_without_array_nulls_an_array_is_json(value: Any, kind: str, text: str | None):
+    assert text_with_json_arrays(value, kind) == text
+
+
+@pytest.mark.parametrize("text", ["{a, NULL}", "{null,a}", "[2:3]={a,NULL}"])
+def test_without_array_nulls_a_text_with_null_is_read_as_the_server_writes_it_or_not_at_all(text: str):
+    with pytest.raises(ValueError, match="return a list"):
+        text_with_json_arrays(text, "text[]")
 
 
 @pytest.mark.parametrize(

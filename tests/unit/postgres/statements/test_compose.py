@@ -95,6 +95,8 @@ def _cases() -> dict[str, RowPredicates]:
         python=function | {"inputs": ['"Üser %"', '"100%"']},
     )
     python_odd_table = table(ODD, {**odd_columns, "backfill_tid": "text", "backfill__x": "text"}, ())
+    arrays = factories.job(set={"tags": "python", "docs": "python"}, where="tags IS NULL", python=function)
+    arrays_table = table(users, {**USERS, "tags": "text[]", "docs": "jsonb[]"}, ("id",))
     return {
         "plain": RowPredicates(factories.job(), table(users, USERS, ("id",)), foreseen=True),
         "not_foreseen": RowPredicates(factories.job(), table(users, USERS, ("id",)), foreseen=False),
@@ -121,17 +123,20 @@ def _cases() -> dict[str, RowPredicates]:
         "trigger": RowPredicates(factories.job(), TOUCHED, foreseen=False),
         "python": RowPredicates(python, table(users, USERS, ("id",)), foreseen=False),
         "python_odd_names": RowPredicates(python_odd, python_odd_table, foreseen=False),
+        "python_json_arrays": RowPredicates(arrays, arrays_table, foreseen=False),
         "joined_itself": RowPredicates(itself, table(users, USERS, ("id",)), foreseen=True),
     }
 
 
 CASES = _cases()
 BASES = {"handle": "character varying", "100%": '"Types%"."Ba.se"', "id": "bigint"}
+BASES |= {"tags": "pg_catalog.text[]", "docs": "pg_catalog.jsonb[]"}
 
 
 def composed(case: str) -> Statements:
     predicates = CASES[case]
-    return compose(predicates, mapped=function_values(predicates.job, predicates.table, BASES))
+    mapped = function_values(predicates.job, predicates.table, BASES, json_arrays="json_arrays" in case)
+    return compose(predicates, mapped=mapped)
 
 
 def text_of(statements: Statements) -> str:
