@@ -59,7 +59,7 @@ class FunctionValues:
                 return SQL("{}::{}").format(text, base)
         return None
 
-    def _array(self, text: Identifier, base: Composed, *, in_texts: bool) -> Composed:
+    def _array(self, text: Identifier, base: SQL, *, in_texts: bool) -> Composed:
         """Return an array read from JSON; items that are JSON themselves are texts in it."""
         return SQL(
             "(SELECT {array}::{base} FROM pg_catalog.json_to_record("

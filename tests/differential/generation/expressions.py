@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 
@@ -115,3 +116,5 @@ CONDITIONS: tuple[Expression, ...] = (
     Expression("bool", "{row}.tableoid <> 0"),
 )
 """What `where` may ask beside what the job makes false."""
+REFUSED_FOR = re.compile(r"app\.t |app\.progress|\{row\}(?!\.)")
+"""What many jobs are refused for: their own table's other rows, and the row as a whole."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from hypothesis import strategies as st
 
 from tests.differential.case import WORKER
+from tests.differential.generation.chance import chance
 from tests.differential.generation.kinds import TYPES, value
 
 REGIONS = 3
@@ -135,7 +136,7 @@ def _inherited(draw: st.DrawFn, columns: tuple[Column, ...], rows: int) -> Tree:
 def _standing(draw: st.DrawFn, name: str, columns: tuple[Column, ...]) -> list[str]:
     """Return a table made by itself: other order, a dropped column, perhaps other defaults."""
     order = draw(st.permutations(columns))
-    if draw(st.booleans()):
+    if draw(chance(25)):
         order = [Column(one.name, one.kind, more=_OTHER_DEFAULTS.get(one.more, one.more)) for one in order]
     place = draw(st.integers(0, len(order)))
     junk = Column("junk", "int", more=" DEFAULT 1")
