@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from backfill.postgres.session.text_array import TextArray
 from backfill.table.checkpoint import Checkpoint, Tid
 from backfill.table.row_counts import BatchRange
 from backfill.table.stripe_plan import mask
@@ -45,7 +46,7 @@ class MappedRows:
             if checkpoint.next <= row.tid < batch_range.end and (not wanted or row.tid in wanted)
         ]
         found: Values = {"tids": [str(row.tid) for row, _ in rows], "xmins": [row.xmin for row, _ in rows]}
-        return found | {name: [texts[number] for _, texts in rows] for number, name in enumerate(parameters)}
+        return found | {name: TextArray(texts[number] for _, texts in rows) for number, name in enumerate(parameters)}
 
 
 def stripe_of(checkpoint: Checkpoint) -> tuple[int, int, int]:

@@ -28,6 +28,7 @@ from backfill.postgres.session.pipeline import SyncLastPipeline
 from backfill.postgres.session.pooler import require_session_mode
 from backfill.postgres.session.settings import OURS, SESSION, changed
 from backfill.postgres.session.sql_files import statement
+from backfill.postgres.session.text_array import send_in_binary
 from backfill.retry.connect_advice import is_login_refused, with_advice
 from backfill.values.errors import ConnectionLost, JobError, LoginRefused, StatementRefused
 from backfill.values.redact import foreign
@@ -169,6 +170,7 @@ async def _open(dsn: str, application_name: str) -> Connection:
         kind = LoginRefused if is_login_refused(str(error)) else ConnectionLost
         raise kind(with_advice(mask_values(str(error), given), user_of(given))) from error
     escape_unknown(connection)
+    send_in_binary(connection)
     connection.add_notify_handler(_ignore)  # without a handler, the driver keeps every notification
     return connection
 

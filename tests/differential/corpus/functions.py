@@ -62,6 +62,9 @@ CASES: dict[str, Case] = {
         meant={"made": "ARRAY[id, NULL]"},
         settings=role(array_nulls="off"),
     ),
+    "function: NULL itself": same("bool", "CASE i % 3 WHEN 0 THEN NULL ELSE i % 3 = 1 END", role(array_nulls="off")),
+    "function: the text NULL": same("text", "(ARRAY['NULL', NULL, ''])[1 + i % 3]", database(array_nulls="off")),
+    "function: nothing but NULL": same("int", "NULL", database(array_nulls="off")),
     "function: enums with NULL": same(
         "app.mood[]",
         "ARRAY['glad', NULL, 'sad']::app.mood[]",
