@@ -117,6 +117,7 @@ async def test_every_planted_fault_is_found_and_a_run_is_refused_on_a_stop_unles
 
 
 async def test_a_healthy_database_has_no_stop_and_nothing_to_warn_of(shared: Database):
+    run_sql(shared, "drop table if exists users", "drop schema if exists backfill cascade")
     make_users(shared, 2000, with_options="autovacuum_enabled = on")
     plan = await make_plan(shared.dsn, job_file())
     assert names(plan) == set()
