@@ -21,7 +21,7 @@ from backfill.table.sparse_rows import next_batch
 from backfill.throttle.conditions.seen_replicas import SeenReplica
 from backfill.throttle.wait_reason import WaitKind, WaitReason
 from backfill.upkeep.vacuum_choice import VacuumCost
-from backfill.values.errors import StatementRefused, Superseded
+from backfill.values.errors import NeverStarted, StatementRefused, Superseded
 from tests.factories import admission, job, run_order
 
 ROWS = 60
@@ -300,6 +300,16 @@ async def a_job_that_is_withdrawn_has_left_nothing(connect: Connect) -> None:
         assert at.checkpoint.rows_total == 0
 
 
+async def only_a_job_that_has_begun_is_begun_again(connect: Connect) -> None:
+    async with connect() as session:
+        assert await session.try_lock() is None
+        with pytest.raises(NeverStarted):
+            await session.begin(again=True)
+        assert (await session.begin()).is_new
+    async with connect() as session:
+        assert not (await session.begin(again=True)).is_new
+
+
 async def locks_are_had_by_one_session(connect: Connect) -> None:
     async with connect() as first, connect() as second:
         assert await first.try_lock() is None
@@ -358,6 +368,7 @@ CONTRACT = [
     replicas_that_were_seen_are_known_to_the_next_session,
     a_vacuum_that_is_stopped_says_why_unless_it_was_done,
     a_job_that_is_withdrawn_has_left_nothing,
+    only_a_job_that_has_begun_is_begun_again,
     locks_are_had_by_one_session,
     a_leaf_that_is_done_is_listed_so_until_it_is_opened_or_its_job_has_ended,
 ]

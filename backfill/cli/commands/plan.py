@@ -38,6 +38,9 @@ def plan(
     file: File,
     dsn: Dsn = None,
     json_lines: Json = False,
+    sql_only: Annotated[
+        bool, typer.Option("--sql", help="Print only the SQL that a run sends, and the DDL at its two ends.")
+    ] = False,
     no_measure: Annotated[
         bool, typer.Option("--no-measure", help="Do not run the sample batch that is rolled back.")
     ] = False,
@@ -53,8 +56,12 @@ def plan(
     from backfill.postgres.plan.make import make_plan  # noqa: PLC0415
     from backfill.service.job_directory import read_job  # noqa: PLC0415
 
-    made = anyio.run(partial(make_plan, measuring=not no_measure), resolve_dsn(dsn), read_job(file))
-    typer.echo(json.dumps(made.to_dict()) if json_lines else plan_text(made, _width()))
+    measuring = not (no_measure or sql_only)
+    made = anyio.run(partial(make_plan, measuring=measuring), resolve_dsn(dsn), read_job(file))
+    if sql_only and not json_lines:
+        typer.echo("\n".join(_statements(made)).lstrip("\n"))
+    else:
+        typer.echo(json.dumps(made.to_dict()) if json_lines else plan_text(made, _width()))
 
 
 def _width() -> int | None:
@@ -69,10 +76,14 @@ def plan_text(plan: Plan, columns: int | None = None) -> str:
     for label, text in _described(plan):
         lines += _wrapped("" if label == before else label, text, columns)
         before = label
-    for title, statement in plan.sql.statements:
-        lines += ["", f"-- {title}", f"{statement};"]
+    lines += _statements(plan)
     lines += ["", "-- the server's plan of a batch", *(f"-- {line}" for line in plan.sql.explained.splitlines())]
     return "\n".join(lines)
+
+
+def _statements(plan: Plan) -> Iterator[str]:
+    for title, statement in plan.sql.statements:
+        yield from ("", f"-- {title}", f"{statement};")
 
 
 def _described(plan: Plan) -> Iterator[tuple[str, str]]:

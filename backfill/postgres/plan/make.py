@@ -26,7 +26,7 @@ from backfill.postgres.plan.check import CheckedJob, check
 from backfill.postgres.plan.dry_run import DryRun
 from backfill.postgres.plan.indexes_touched import indexes_touched
 from backfill.postgres.plan.layout import read_layout
-from backfill.postgres.plan.read_facts import read_facts
+from backfill.postgres.plan.read_facts import read_facts, refuse_blocked
 from backfill.postgres.plan.statement_titles import titled
 from backfill.postgres.plan.what_is_read import planner_settings, volatile_functions
 from backfill.postgres.session.connection import Connection, connect, translated, worker_name
@@ -62,6 +62,7 @@ async def make_plan(dsn: str, job_file: JobFile, *, measuring: bool = True) -> P
 async def _plan(connection: Connection, job_file: JobFile, *, measuring: bool) -> Plan:
     job = job_file.job
     await connection.set_read_only(True)
+    await refuse_blocked(connection, job)
     checked = await check(connection, job_file)
     table, statements = checked.table, checked.statements
     signals = await read_signals.read_signals(

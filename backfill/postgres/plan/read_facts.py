@@ -17,7 +17,9 @@ from backfill.change.findings.facts import (
     SlotFacts,
     TableFacts,
 )
+from backfill.change.findings.finding import Finding, FindingLevel
 from backfill.change.findings.registry import find_all, stops
+from backfill.change.findings.vacuum import prepared
 from backfill.jobfile.job import Job
 from backfill.jobfile.load import JobFile
 from backfill.postgres.catalog.table import read_relation
@@ -30,26 +32,33 @@ from backfill.postgres.state.schema import read_state
 from backfill.throttle.signals import Signals
 from backfill.values.errors import PlanStops
 
+_UNREAD = Signals(at_s=0.0, insert_lsn=0, flush_lsn=0, visible=False)
+
 
 async def read_facts(
     connection: Connection, job: Job, signals: Signals, measured: MeasuredFacts | None = None
 ) -> PlanFacts:
     """Return what there is to judge; `measured` is what a plan has measured, None before a run."""
     columns = [assignment.column for assignment in job.assignments]
-    at = {"schema": job.table.schema, "name": job.table.name}
-    tables = await _rows(connection, "plan/read_tables", at | {"columns": columns})
-    [settings] = await _rows(connection, "plan/read_settings", at)
+    tables = await _rows(connection, "plan/read_tables", _at(job) | {"columns": columns})
     return PlanFacts(
         table=str(job.table),
         limits=job.throttle,
         signals=signals,
-        server=_settings(settings, pooled=connection.server_pid != connection.info.backend_pid),
+        server=await _read_settings(connection, job),
         tables=tuple(map(_table, tables)),
         others=await _other_jobs(connection, job),
         vacuums=job.vacuum == "auto",
         measured=measured,
         asked_directly=tuple(map(replica_name, job.throttle.replicas.direct)),
     )
+
+
+async def refuse_blocked(connection: Connection, job: Job) -> None:
+    """Raise PlanStops for a prepared transaction that locks the table: whatever else is read would wait for it, too."""
+    server = await _read_settings(connection, job)
+    facts = PlanFacts(table=str(job.table), limits=job.throttle, signals=_UNREAD, server=server)
+    _refuse(job, tuple(found for found in prepared(facts) if found.level is FindingLevel.STOP))
 
 
 async def refuse_stops(dsn: str, job_file: JobFile, forced: Collection[str]) -> None:
@@ -60,14 +69,29 @@ async def refuse_stops(dsn: str, job_file: JobFile, forced: Collection[str]) -> 
         server = await read_server(connection)
         if server.in_recovery or not server.visible:
             return  # the run says so, with what helps
+        if "prepared-transaction" not in forced:
+            await refuse_blocked(connection, job)
         relation = await read_relation(connection, job.table)
         if relation is None:
             return
         signals = await read_signals(connection, table_oid=relation["oid"], aurora=server.aurora)
         found = stops(find_all(await read_facts(connection, job, signals)), forced)
+    _refuse(job, found)
+
+
+def _refuse(job: Job, found: tuple[Finding, ...]) -> None:
     if found:
         lines = [f"{finding.name}: {finding.text}; or force it: --force {finding.name}" for finding in found]
         raise PlanStops("\n".join(f"job {job.name!r} must not run now: {line}" for line in lines))
+
+
+async def _read_settings(connection: Connection, job: Job) -> ServerSettings:
+    [row] = await _rows(connection, "plan/read_settings", _at(job))
+    return _settings(row, pooled=connection.server_pid != connection.info.backend_pid)
+
+
+def _at(job: Job) -> dict[str, Any]:
+    return {"schema": job.table.schema, "name": job.table.name}
 
 
 async def _other_jobs(connection: Connection, job: Job) -> tuple[OtherJob, ...]:

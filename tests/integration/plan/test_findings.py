@@ -114,6 +114,17 @@ async def test_every_planted_fault_is_found_and_a_run_is_refused_on_a_stop_unles
         await refuse_stops(bad.dsn, hurried, ())
     await refuse_stops(bad.dsn, hurried, ("slot-inactive",))
     assert bad.query("select to_regnamespace('backfill')") == [(None,)]
+    with psycopg.connect(bad.dsn, autocommit=True) as connection:
+        connection.execute("begin")
+        connection.execute("lock table users in access exclusive mode")
+        connection.execute("prepare transaction 'blocking'")
+    try:
+        blocked = "prepared-transaction: prepared transaction 'blocking' of postgres is open .* and locks public.users"
+        for refused in (refuse_stops(bad.dsn, job_file(), ()), make_plan(bad.dsn, job_file())):
+            with pytest.raises(PlanStops, match=blocked):
+                await refused
+    finally:
+        run_sql(bad, "rollback prepared 'blocking'")
 
 
 async def test_a_healthy_database_has_no_stop_and_nothing_to_warn_of(shared: Database):
