@@ -11,6 +11,7 @@ from backfill.jobfile.limits import BatchLimits, ThrottleLimits
 from backfill.table.batch import BatchRequest, Committed, RowsRefused, TooManyRows
 from backfill.table.checkpoint import Checkpoint
 from backfill.table.row_counts import BatchRange
+from backfill.throttle.conditions.operator_request import OperatorRequest, RequestAction
 from backfill.throttle.decision_values import Admission, Inputs
 from backfill.throttle.signals import Archiver, Replica, ReplicationSlot, Signals
 
@@ -52,6 +53,18 @@ def signals(at_s: float = 0.0, insert_lsn: int = 0, *replicas: Replica, **change
             "flush_lsn": insert_lsn,
             "visible": True,
             "replicas": replicas,
+            **changed,
+        }
+    )
+
+
+def request(action: RequestAction | str = "pause", number: int = 1, **changed: Any) -> OperatorRequest:
+    return OperatorRequest(
+        **{
+            "number": number,
+            "action": RequestAction(action),
+            "role": "alice",
+            "since": "2026-11-29 10:02 UTC",
             **changed,
         }
     )

@@ -22,6 +22,7 @@ from backfill.table.batch import (
 )
 from backfill.table.checkpoint import Checkpoint, Tid
 from backfill.table.leaves import Leaf
+from backfill.throttle.conditions.operator_request import OperatorRequest
 from backfill.throttle.conditions.seen_replicas import SeenReplica
 from backfill.throttle.signals import Replica, Upkeep
 from backfill.values.errors import (
@@ -134,6 +135,7 @@ class FakeDatabase:
     ends: list[Finished] = field(default_factory=list)
     sessions: int = 0
     waiters: tuple[str | None, ...] = ()
+    request: OperatorRequest | None = None
     vacuuming: bool = False
     locks: dict[str, FakeConnection] = field(default_factory=dict)
 

@@ -21,6 +21,7 @@ from backfill.table.checkpoint import Checkpoint, Tid, advance
 from backfill.table.row_counts import BatchRange, RowCounts, make_slices
 from backfill.table.sparse_rows import RowAddresses, read_end, whole_pages
 from backfill.table.stripe_plan import PageProfile, residues
+from backfill.throttle.conditions.operator_request import OperatorRequest
 from backfill.throttle.conditions.seen_replicas import SeenReplica
 from backfill.throttle.signals import Signals, VacuumResult
 from backfill.throttle.wait_reason import WaitReason
@@ -73,6 +74,10 @@ class FakeStatusSession:
         self.database.waits.append(str(reason) if reason else None)
         self.database.replicas_seen = replicas_seen
 
+    async def read_request(self) -> OperatorRequest | None:
+        self._enter("read_request")
+        return self.database.request
+
     async def stop_vacuum(self, why: str) -> VacuumResult | None:
         if not self.database.vacuuming:
             return None
@@ -108,7 +113,13 @@ class FakeLaneSession(FakeStatusSession):
         data = self.database
         lsn, seen = data.insert_lsn, data.replicas(data)
         return Signals(
-            at_s=data.clock.now_s, insert_lsn=lsn, flush_lsn=lsn, visible=True, replicas=seen, upkeep=data.upkeep
+            at_s=data.clock.now_s,
+            insert_lsn=lsn,
+            flush_lsn=lsn,
+            visible=True,
+            replicas=seen,
+            upkeep=data.upkeep,
+            request=data.request,
         )
 
     async def read_page_profile(self, checkpoint: Checkpoint) -> PageProfile | None:

@@ -20,10 +20,12 @@ from backfill.table.batch import (
 from backfill.table.checkpoint import Checkpoint, Layout, Tid, begin, begin_pass, restart
 from backfill.table.leaves import JobStart, Leaf, Totals
 from backfill.table.window_layout import TableTraits
+from backfill.throttle.conditions.cancellation import refuse_cancelled
 from backfill.throttle.wait_reason import WaitKind, WaitReason
 from backfill.values.errors import (
     LeafDropped,
     NeverStarted,
+    ProofInterrupted,
     StatementRefused,
 )
 from tests.fake_lane_session import FakeConnection, FakeLaneSession, FakeStatusSession
@@ -46,6 +48,8 @@ class FakeJobSession(FakeStatusSession):
         if again and not known:
             data.known = False
             raise NeverStarted("the job was never started in this database")
+        if not data.ended:
+            refuse_cancelled("users-handle", data.request)
         if data.ended and not again:
             data.proof = None
             for one in data.shelf.values():
@@ -157,6 +161,8 @@ class FakeLeafSession(FakeStatusSession):
     async def verify(self, pass_number: int, give_way: GiveWay | None = None) -> Verification:
         self._enter("verify")
         data = self.database
+        if data.request is not None and data.request.stands:
+            raise ProofInterrupted("a person has paused or cancelled the job")
         for waiter in data.waiters:
             assert give_way is not None
             await give_way(

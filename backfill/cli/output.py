@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from backfill.values.errors import BackfillError
+from backfill.values.errors import BackfillError, Cancelled
 from backfill.values.redact import redact
 
 if TYPE_CHECKING:
@@ -80,7 +80,8 @@ def log_output() -> Output:
     log = configure(sys.stderr)
 
     def report(error: BackfillError) -> None:
-        level = logging.INFO if error.exit_code > 128 else logging.ERROR  # a signal is not a failure
+        asked_for = error.exit_code > 128 or isinstance(error, Cancelled)  # by a signal or a person: not a failure
+        level = logging.INFO if asked_for else logging.ERROR
         with suppress(OSError):  # a log that is gone may be what ended it
             log.log(level, "job_ended", why=str(error), exit_code=int(error.exit_code))
 

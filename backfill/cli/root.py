@@ -12,6 +12,7 @@ import typer
 from backfill import __version__
 from backfill.cli import output
 from backfill.cli.commands import demo, gate, init, plan, retry_rejected, run, schema, serve, status, tune, verify
+from backfill.cli.commands.request import cancel, forget, pause, resume
 from backfill.cli.options import DATABASE
 from backfill.service.stdio import OUTPUT_LOST, mute_broken_streams
 from backfill.values.errors import BackfillError
@@ -39,7 +40,11 @@ _register(verify.verify, verify.EPILOG)
 _register(serve.serve, serve.EPILOG)
 _register(plan.plan, plan.EPILOG)
 _register(status.status, status.EPILOG)
+_register(pause.pause, pause.EPILOG)
+_register(resume.resume, resume.EPILOG)
+_register(cancel.cancel, cancel.EPILOG)
 _register(tune.tune, tune.EPILOG)
+_register(forget.forget, forget.EPILOG)
 _register(gate.gate, gate.EPILOG)
 _register(init.init, init.EPILOG)
 _register(schema.schema, schema.EPILOG)

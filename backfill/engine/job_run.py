@@ -87,6 +87,7 @@ class JobRun:
         self._maintenance.begin(self.control.job, start.compression)
         self.group.elsewhere, self.group.proven = start.done, start.done.rows_total > 0
         self._rows_rejected_before = start.rows_rejected
+        await self.control.hold(self.session)
         for _ in range(LEAF_SCANS_MAX):
             leaves = await self._retry_loop.run(self.session.leaves)
             self._unconverged = sum(leaf.proof.rows_unconverged or 0 for leaf in leaves if leaf.proof)

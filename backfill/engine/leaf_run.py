@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from backfill.engine.admission.control import AdmissionControl
 from backfill.engine.lane import Lane
 from backfill.engine.lane_group import LaneGroup
@@ -17,7 +19,7 @@ from backfill.table.checkpoint import Checkpoint
 from backfill.table.pass_progress import PASSES_MAX, PassProgress, Verdict, counted
 from backfill.table.unconverged_xids import is_full
 from backfill.throttle.wait_reason import WaitReason
-from backfill.values.errors import BackfillError, StatementRefused, TableRewritten
+from backfill.values.errors import BackfillError, ProofInterrupted, StatementRefused, TableRewritten
 
 GIVE_WAY_S = 0.5
 """How often the final read looks whether those it gave way to are done."""
@@ -112,8 +114,11 @@ class LeafRun:
         self._group.update(await retrier.retry_all(leaf, checkpoint))
 
     async def verify(self) -> Verification:
-        """Read the whole leaf once, after a pass."""
-        return await self._retry_loop.run(self._verify)
+        """Read the whole leaf once, after a pass; again from the beginning after a pause."""
+        while True:
+            await self._control.hold(self._session)
+            with suppress(ProofInterrupted):
+                return await self._retry_loop.run(self._verify)
 
     async def _verify(self) -> Verification:
         await self._maintenance.stop(self._session, self._control.job, "the final read begins")

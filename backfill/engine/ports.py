@@ -31,6 +31,7 @@ from backfill.table.leaves import JobStart, Leaf
 from backfill.table.row_counts import BatchRange, RowCounts
 from backfill.table.sparse_rows import RowAddresses
 from backfill.table.stripe_plan import PageProfile
+from backfill.throttle.conditions.operator_request import OperatorRequest
 from backfill.throttle.conditions.seen_replicas import SeenReplica
 from backfill.throttle.signals import Signals, VacuumResult
 from backfill.throttle.wait_reason import WaitReason
@@ -59,6 +60,9 @@ class StatusSession(Protocol):
 
     async def save_wait(self, reason: WaitReason | None, replicas_seen: tuple[SeenReplica, ...]) -> None:
         """Save what the job waits for."""
+
+    async def read_request(self) -> OperatorRequest | None:
+        """Read what a person asked of the job last."""
 
     async def stop_vacuum(self, why: str) -> VacuumResult | None:
         """End the VACUUM that runs; return how the last one ended, None if there was none."""
@@ -123,7 +127,8 @@ class LeafSession(StatusSession, Protocol):
     async def verify(self, pass_number: int, give_way: GiveWay) -> Verification:
         """Read the whole leaf once, after a pass; forget rejected rows that it did not meet or that no longer match.
 
-        `give_way` waits a moment while others need the lock of the read; without a reason it looks for a stop.
+        `give_way` waits a moment while others need the lock of the read; without a reason it looks for a stop. Raises
+        ProofInterrupted when a person pauses or cancels the job meanwhile.
         """
 
     async def save_proof(self, proof: Verification) -> None:

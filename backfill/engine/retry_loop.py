@@ -12,10 +12,14 @@ from backfill.events.job import RetryScheduled
 from backfill.events.throttle import WaitStarted
 from backfill.retry import sqlstate
 from backfill.retry.sqlstate import Blame, Remedy, backoff_s
+from backfill.throttle.conditions.cancellation import refuse_cancelled
+from backfill.throttle.conditions.operator_request import OperatorRequest, RequestAction
 from backfill.throttle.wait_reason import WaitKind, WaitReason
 from backfill.values.errors import BackfillError, ConnectionLost, Halted, StatementRefused
 
 T = TypeVar("T")
+RESUME_POLL_S = 1.0
+"""How often a wait for another attempt looks whether a person has asked for it now."""
 
 
 class RetryLoop:
@@ -90,7 +94,24 @@ class RetryLoop:
         runtime.record(WaitStarted(job.name, reason, delay_s))
         with suppress(StatementRefused):  # the failure is recorded; that it is saved too is not worth another one
             await self._save_wait(self._session, reason)
-        await runtime.sleep(delay_s)
+        await self._sleep(delay_s)
+
+    async def _sleep(self, delay_s: float) -> None:
+        """Wait before another attempt. A person may cut it short (`backfill resume`), or cancel the job."""
+        asked = None if delay_s <= RESUME_POLL_S else await self._last_request()
+        while delay_s > 0:
+            await self._runtime.sleep(min(delay_s, RESUME_POLL_S))
+            delay_s -= RESUME_POLL_S
+            request = await self._last_request() if delay_s > 0 else None
+            if request is not None and (asked is None or request.number > asked.number):
+                refuse_cancelled(self._limits.job.name, request)
+                if request.action is RequestAction.RESUME:
+                    return
+
+    async def _last_request(self) -> OperatorRequest | None:
+        with suppress(StatementRefused):  # whatever keeps the server from answering, the next attempt meets it, too
+            return await self._session.read_request()
+        return None
 
 
 def final_error(error: StatementRefused, remedy: Remedy | None = None) -> BackfillError | None:

@@ -10,7 +10,7 @@ from backfill.events.job import Finished
 from backfill.events.job_outcome import job_outcome
 from backfill.jobfile.job import Job
 from backfill.table.batch import Verification
-from backfill.values.errors import BackfillError, Halted, LockHeld, Stopped
+from backfill.values.errors import BackfillError, Cancelled, Halted, LockHeld, Stopped
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +34,12 @@ class RunSummary:
         )
 
     def failed(self, group: LaneGroup, error: BackfillError, worst_lag_s: float) -> Finished:
-        """Return how a run ended that an error ended: Stopped and LockHeld are no failure."""
+        """Return how a run ended that an error ended: Stopped, LockHeld and Cancelled are not failures."""
         state = "failed"
         if isinstance(error, Stopped | LockHeld):
             state = "stopped"
+        elif isinstance(error, Cancelled):
+            state = "cancelled"
         elif isinstance(error, Halted):
             state = "halted"
         return self.stopped(group, state, str(error), worst_lag_s)

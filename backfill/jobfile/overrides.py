@@ -7,7 +7,9 @@ they are reset. The whole job is validated again, so that two limits never contr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from difflib import get_close_matches
 from typing import Any
 
@@ -47,6 +49,24 @@ _FORMATS: dict[str, Callable[[Any], str]] = {
     "max_wal_rate": format_rate,
     **dict.fromkeys(_LISTS, ",".join),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class TimedLimit:
+    """A changed limit that holds until an end, and then is what it would be without it."""
+
+    value: str
+    until: datetime
+
+
+def limits_at(tuned: Mapping[str, str], timed: Mapping[str, TimedLimit], now: datetime) -> dict[str, str]:
+    """Return the changed limits that hold at a moment; one with an end goes before one without."""
+    return {**tuned, **{name: limit.value for name, limit in timed.items() if limit.until > now}}
+
+
+def moments(timed: Mapping[str, TimedLimit], now: datetime) -> Iterator[datetime]:
+    """Yield the moments from which on other limits hold."""
+    yield from sorted({now, *(limit.until for limit in timed.values() if limit.until > now)})
 
 
 def parse(pairs: Iterable[str]) -> dict[str, str]:

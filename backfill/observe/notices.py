@@ -45,7 +45,12 @@ class Severity(StrEnum):
     BAD = "red"
 
 
-SEVERITIES = {"done": Severity.GOOD, "unconverged": Severity.WARN, "stopped": Severity.WARN}
+SEVERITIES = {
+    "done": Severity.GOOD,
+    "unconverged": Severity.WARN,
+    "stopped": Severity.WARN,
+    "cancelled": Severity.WARN,
+}
 """Final states other than failures."""
 
 

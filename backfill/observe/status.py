@@ -17,20 +17,22 @@ from backfill.observe.row_rate import RowRate
 
 
 class State(StrEnum):
-    """What a worker is doing; the last five are final."""
+    """What a worker is doing; the last six are final."""
 
     WAITING_LOCK = "waiting_lock"
     RUNNING = "running"
     WAITING = "waiting"
+    PAUSED = "paused"
     STOPPING = "stopping"
     DONE = "done"
     UNCONVERGED = "unconverged"
     STOPPED = "stopped"
+    CANCELLED = "cancelled"
     HALTED = "halted"
     FAILED = "failed"
 
 
-ENDED = frozenset({State.DONE, State.UNCONVERGED, State.STOPPED, State.HALTED, State.FAILED})
+ENDED = frozenset({State.DONE, State.UNCONVERGED, State.STOPPED, State.CANCELLED, State.HALTED, State.FAILED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

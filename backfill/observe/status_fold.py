@@ -173,7 +173,8 @@ def _wait_started(status: JobStatus, event: WaitStarted) -> JobStatus:
     if kind is WaitKind.LOCK:  # LockWaiting says more
         why = status.why if status.state is State.WAITING_LOCK else event.reason.text
         return replace(status, state=State.WAITING_LOCK, why=why, reading=None)
-    state = State.RUNNING if kind in PACE_KINDS else State.WAITING
+    held = State.PAUSED if kind is WaitKind.PAUSED else State.WAITING
+    state = State.RUNNING if kind in PACE_KINDS else held
     reading = None if kind is WaitKind.CONNECTION else status.reading
     return replace(status, state=state, why=event.reason.text, reading=reading)
 

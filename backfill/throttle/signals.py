@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from backfill.throttle.conditions.operator_request import OperatorRequest
 from backfill.throttle.lsn_clock import LsnClock
 
 
@@ -134,8 +135,8 @@ class Signals:
     No replica can have WAL that is inserted and not flushed: the walwriter is up to `wal_writer_delay` behind
     asynchronous commits. `round_trip_s` is how long the reading itself took. `tuned` are limits that somebody changed
     since the job file was read, as key and text. `vacuumed` is how our last vacuum ended, None before, and while one
-    runs. `query_values` are the rows of the conditions' own statements, by statement. `at` is the server's time, for
-    people.
+    runs. `query_values` are the rows of the conditions' own statements, by statement. `request` is what a person
+    asked last. `at` is the server's time, for people.
     """
 
     at_s: float
@@ -151,6 +152,7 @@ class Signals:
     tuned: tuple[tuple[str, str], ...] = ()
     vacuumed: VacuumResult | None = None
     query_values: Mapping[str, tuple[SignalValue, ...]] = field(default_factory=dict)
+    request: OperatorRequest | None = None
     at: str | None = None
 
 

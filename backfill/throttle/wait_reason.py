@@ -5,7 +5,7 @@ and the only part that may be a metric label.
 
 Where each kind is found:
 
-    lag, lag_bytes, missing, blind, slot, archive, vacuum, probe, load    `throttle/conditions`, a file a signal
+    lag, lag_bytes, missing, blind, slot, archive, vacuum, probe, load, paused    `throttle/conditions`, a file a signal
     window, wal_rate                                                      `throttle/decide`, the ordinary pace
     blocked     `throttle/conditions/locks` for a batch, `postgres/work/polite_proof` for the proof
     rest        `engine/window_planner`: pages rest between two stripes
@@ -36,6 +36,7 @@ class WaitKind(StrEnum):
     VACUUM = "vacuum"  # our table is being vacuumed to prevent wraparound
     PROBE = "probe"  # a probe of the job is above its limit
     LOAD = "load"  # the server is busier than the job allows
+    PAUSED = "paused"  # a person has paused the job
     LOCK = "lock"  # another worker holds the job
     RETRY = "retry"  # the last attempt failed and is repeated
     CONNECTION = "connection"  # no connection to the database

@@ -15,10 +15,12 @@
     ├── RowRefused             the server rejects one row; earlier batches stay                exit 1
     ├── Halted                 manual intervention required                                    exit 4
     │   └── PlanStops          a finding of `plan` says that the job must not run now          exit 4
+    ├── Cancelled              a person has cancelled the job (backfill cancel)               exit 4
     ├── LockHeld               another worker has the job (--no-wait)                          exit 75
     ├── GateClosed             the gate did not open in its time                               exit 75
     ├── Superseded             another worker moved the checkpoint; our batch was rolled back
     ├── TableRewritten         the table has a new file; its old row addresses mean nothing
+    ├── ProofInterrupted       a person's request ends the final read; it begins again
     ├── LeafDropped            a partition or child was dropped or detached; the others continue
     └── Stopped                a signal; the checkpoint is saved                               exit 130, 141, 143
 
@@ -103,6 +105,16 @@ class Halted(BackfillError):
 
 class PlanStops(Halted):
     """A finding of the plan says that the job must not run now, and nobody has forced it."""
+
+
+class Cancelled(BackfillError):
+    """A person has cancelled the job: it runs again only from the beginning, with --restart."""
+
+    exit_code = ExitCode.HALTED
+
+
+class ProofInterrupted(BackfillError):
+    """The final read was ended for a person's request; it begins again when the job goes on."""
 
 
 class LockHeld(BackfillError):

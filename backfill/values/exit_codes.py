@@ -24,7 +24,7 @@ MEANINGS = {
     ExitCode.FAILED: "failed, safe to run again",
     ExitCode.INVALID: "the job file or the command line is wrong, no row was touched",
     ExitCode.UNCONVERGED: "done, but some rows cannot converge or were rejected",
-    ExitCode.HALTED: "halted, manual intervention required",
+    ExitCode.HALTED: "halted, manual intervention required; or cancelled",
     ExitCode.LOCK_HELD: "lock held elsewhere (--no-wait), or the time of a gate is over",
     ExitCode.SIGINT: "stopped by SIGINT at a checkpoint",
     ExitCode.SIGPIPE: "stopped at a checkpoint: the output cannot be written",

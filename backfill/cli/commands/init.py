@@ -27,6 +27,10 @@ def init(
         bool, typer.Option("--print", help="Print the statements for a DBA, without a connection.")
     ] = False,
     role: Annotated[str | None, typer.Option("--role", help="Grant a worker's rights to this role.")] = None,
+    operator: Annotated[
+        str | None,
+        typer.Option("--operator", help="Grant this role what pause, resume, cancel, tune, forget and status need."),
+    ] = None,
     published: Annotated[
         bool,
         typer.Option(
@@ -34,13 +38,14 @@ def init(
         ),
     ] = False,
 ) -> None:
-    """Create the state schema, and grant a role the least rights that a worker needs."""
+    """Create the state schema, and grant roles the least rights that a worker and an operator need."""
     import anyio  # noqa: PLC0415 - help starts faster without what follows
 
     from backfill.postgres.state import schema  # noqa: PLC0415
 
     if print_only:
-        typer.echo(schema.init_script(role, published=published), nl=False)
+        typer.echo(schema.init_script(role, operator=operator, published=published), nl=False)
         return
-    anyio.run(partial(schema.init, published=published), resolve_dsn(dsn), role)
-    typer.echo('schema "backfill" is ready' + (f'; privileges granted to role "{role}"' if role else ""))
+    anyio.run(partial(schema.init, operator=operator, published=published), resolve_dsn(dsn), role)
+    granted = "".join(f'; privileges granted to role "{grantee}"' for grantee in (role, operator) if grantee)
+    typer.echo(f'schema "backfill" is ready{granted}')

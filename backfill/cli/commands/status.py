@@ -49,13 +49,11 @@ def status(
     """Show the state of jobs, what they wait for and who works on them, from any machine."""
     import anyio  # noqa: PLC0415 - help starts faster without what follows
 
-    from backfill.postgres.state.status import read_status, unknown  # noqa: PLC0415
+    from backfill.postgres.state.status import read_status  # noqa: PLC0415
 
     if explain and job is None:
         raise JobError("--explain shows one job; name it")
     statuses = anyio.run(read_status, resolve_dsn(dsn), job)
-    if job is not None and not statuses:
-        raise unknown(job)
     if not (explain and json_lines):
         show_status(statuses, json_lines=json_lines, explained=explain)
     if explain and job is not None:
@@ -164,7 +162,12 @@ def _sentences(job: StoredJobStatus, *, explained: bool) -> Iterator[str]:
     """Yield what else there is to say about a job: what it waits for, its vacuum, its layout, its worker."""
     from backfill.events.job_outcome import rejected_rows  # noqa: PLC0415 - help starts faster without
 
+    if job.request and job.request != job.reason:
+        yield job.request
     yield from filter(None, (job.reason, job.vacuum))
+    if job.tuned:
+        ends = {name: f" until {end}" for name, end in job.tuned_until.items()}
+        yield "tuned " + ", ".join(f"{name}={value}{ends.get(name, '')}" for name, value in job.tuned.items())
     if job.rows_rejected:
         yield rejected_rows(job.rows_rejected)
         yield from (f"rejected: {sample}" for sample in job.rejected)

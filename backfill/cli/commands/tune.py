@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from backfill.cli.options import Dsn, Json, epilog, resolve_dsn
+from backfill.cli.commands.request.ask import asked_by
+from backfill.cli.options import Dsn, For, Json, Reason, epilog, resolve_dsn
+from backfill.values.errors import JobError
 from backfill.values.exit_codes import ExitCode, exit_codes
 
 if TYPE_CHECKING:
@@ -36,13 +38,16 @@ def tune(
     ] = None,
     dsn: Dsn = None,
     json_lines: Json = False,
+    for_text: For = None,
+    reason: Reason = None,
     reset: Annotated[bool, typer.Option("--reset", help="Discard all earlier overrides first.")] = False,
 ) -> None:
     """Change limits of a running job, from its next decision on. Then show all its limits.
 
     LIMIT is one of max_lag, max_lag_bytes, max_wal_rate, max_slot_retained, max_slot_lag, max_archive_backlog,
     max_blocked_sessions, replicas.require, replicas.ignore, replicas.min, batch.rows, batch.min_rows, batch.max_rows,
-    batch.target_time, lock_timeout, statement_timeout. Overrides also apply to later runs, until --reset.
+    batch.target_time, lock_timeout, statement_timeout. Overrides also apply to later runs, until --reset. With
+    --for they end by themselves.
     """
     import anyio  # noqa: PLC0415 - help starts faster without what follows
 
@@ -50,7 +55,10 @@ def tune(
     from backfill.postgres.state import overrides  # noqa: PLC0415
 
     changes = parse(limits or [])
-    stored = anyio.run(partial(overrides.tune, resolve_dsn(dsn), job, changes, reset=reset))
+    asked = asked_by(reason, for_text)
+    if asked.for_s is not None and not changes:
+        raise JobError("--for needs a limit; write one such as max_lag=5s")
+    stored = anyio.run(partial(overrides.tune, resolve_dsn(dsn), job, changes, asked, reset=reset))
     _show(stored, json_lines=json_lines)
 
 
@@ -63,4 +71,5 @@ def _show(limits: StoredLimits, *, json_lines: bool) -> None:
         before, file = limits.before[name], limits.file[name]
         changed = f"   (was {before or 'none'})" if before != value else ""
         differs = f"   (the job file says {file or 'none'})" if file != value else ""
-        sys.stdout.write(f"{name:20} {value or 'none':>10}{changed}{differs}\n")
+        end = f"   (until {limits.until[name]}, then {limits.then[name] or 'none'})" if name in limits.until else ""
+        sys.stdout.write(f"{name:20} {value or 'none':>10}{changed}{differs}{end}\n")

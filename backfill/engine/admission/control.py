@@ -24,12 +24,17 @@ from backfill.table.batch import Committed
 from backfill.table.checkpoint import Checkpoint
 from backfill.table.snapshot_ages import SnapshotAges
 from backfill.throttle import decide, state, wal_attribution
+from backfill.throttle.conditions.cancellation import refuse_cancelled
+from backfill.throttle.conditions.pause import pause_reason
 from backfill.throttle.conditions.seen_replicas import SeenReplica
 from backfill.throttle.decision_values import Admission, Decision, Run, Wait
 from backfill.throttle.signals import Signals, located
 from backfill.throttle.state import ThrottleState
 from backfill.throttle.wait_reason import PACE_KINDS, WaitReason
 from backfill.throttle.wal_attribution import WalAttribution
+
+HOLD_S = 0.5
+"""How often a paused job looks whether it may go on, when no batch is next."""
 
 
 class Companion(Protocol):
@@ -145,6 +150,23 @@ class AdmissionControl:
             await self._companion.on_decision(
                 session, self.job, self.throttle_state, signals, None, window_begins=False
             )
+            if pause_reason(signals.request):
+                await self.hold(session)
+
+    async def hold(self, session: StatusSession) -> None:
+        """Wait while a person has paused the job; raises Cancelled if it was cancelled."""
+        held = False
+        while True:
+            request = await session.read_request()
+            refuse_cancelled(self.job.name, request)
+            if (reason := pause_reason(request)) is None:
+                break
+            held = True
+            await self.save_wait(session, reason)
+            self.runtime.record(WaitStarted(self.job.name, reason, HOLD_S))
+            await self.runtime.sleep(HOLD_S)
+        if held:
+            await self.save_wait(session, None)
 
     def record_cost(self, batch: Committed, stripe: int, unfilled_share: float = 1.0) -> None:
         """Learn what a batch cost, us and those who waited for its locks.
@@ -168,6 +190,7 @@ class AdmissionControl:
     async def _read(self, session: LaneSession) -> Signals:
         """Read the signals; limits that were changed hold at once."""
         signals, before = await session.read_signals(), self.job
+        refuse_cancelled(before.name, signals.request)
         self.snapshots = self.snapshots.after(signals.upkeep)
         if signals.visible and self.limits.override(signals.tuned):
             self.throttle_state = state.at_wal_rate(

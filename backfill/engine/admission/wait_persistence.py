@@ -7,14 +7,18 @@ from backfill.throttle.conditions.seen_replicas import SeenReplica
 from backfill.throttle.wait_reason import PACE_KINDS, WaitKind, WaitReason
 
 SAVE_SPACING_S = 1.0
+PAUSED_SPACING_S = 10.0
 
 
 class WaitPersistence:
-    """Saves the reason at once when its kind changes, else each second; the ordinary pace is not saved."""
+    """Saves the reason at once when its kind changes, else each second; the ordinary pace is not saved.
+
+    A pause may last for days and says the same all the time.
+    """
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
-        self._saved: tuple[WaitKind | None, tuple[SeenReplica, ...]] = (None, ())
+        self._saved: tuple[WaitKind | None, str | None, tuple[SeenReplica, ...]] = (None, None, ())
         self._saved_s = float("-inf")
 
     async def save(
@@ -22,9 +26,11 @@ class WaitPersistence:
     ) -> None:
         """Save why the next batch waits, None when it does not, and the replicas that were seen."""
         kind = None if reason is None or reason.kind in PACE_KINDS else reason.kind
-        current = (kind, replicas_seen)
+        paused = kind is WaitKind.PAUSED
+        current = (kind, str(reason) if paused else None, replicas_seen)
+        spacing_s = PAUSED_SPACING_S if paused else SAVE_SPACING_S
         now_s = self._runtime.now_s()
-        if current == self._saved and (kind is None or now_s - self._saved_s < SAVE_SPACING_S):
+        if current == self._saved and (kind is None or now_s - self._saved_s < spacing_s):
             return
         self._saved, self._saved_s = current, now_s
         await session.save_wait(reason if kind else None, replicas_seen)

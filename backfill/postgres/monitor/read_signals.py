@@ -12,7 +12,9 @@ from psycopg.rows import DictRow, dict_row
 from backfill.jobfile.limits import ThrottleLimits
 from backfill.postgres.session.connection import INSUFFICIENT_PRIVILEGE, Connection, translated
 from backfill.postgres.session.sql_files import statement
-from backfill.postgres.state.stored_values import overrides_in, reading
+from backfill.postgres.state.request import request_of
+from backfill.postgres.state.stored_values import limits_in, reading
+from backfill.throttle.conditions.operator_request import OperatorRequest
 from backfill.throttle.conditions.registry import queries
 from backfill.throttle.signals import Archiver, Replica, ReplicationSlot, Signals, SignalValue, Upkeep
 from backfill.values.errors import StatementRefused
@@ -29,13 +31,13 @@ async def read_signals(
 ) -> Signals:
     """Return the reading, stamped with the monotonic clock half way through its round trip.
 
-    With a job, its changed limits are read, too; with limits, the statements of their conditions; with a table, its
-    upkeep, in which `vacuum_pid` is our own; with Aurora, its readers. A role without the rights of pg_monitor reads
-    nothing: then `visible` is false.
+    With a job, its changed limits and what was asked of it are read, too; with limits, the statements of their
+    conditions; with a table, its upkeep, in which `vacuum_pid` is our own; with Aurora, its readers. A role without the
+    rights of pg_monitor reads nothing but those of the job: then `visible` is false.
     """
     asked_s = time.monotonic()
     wanted: dict[str, dict[str, Any]] = {"read_signals": {}}
-    wanted |= {"read_overrides": {"job": job}} if job is not None else {}
+    wanted |= {"read_request": {"job": job}} if job is not None else {}
     wanted |= {"read_upkeep": {"table_oid": table_oid, "vacuum_pid": vacuum_pid}} if table_oid is not None else {}
     wanted |= {"read_aurora": {}} if aurora else {}
     asked = queries(limits) if limits is not None else ()
@@ -46,11 +48,14 @@ async def read_signals(
         if error.sqlstate != INSUFFICIENT_PRIVILEGE:
             raise
         _, position = await read_insert_lsn(connection)
-        return Signals(at_s=time.monotonic(), insert_lsn=position, flush_lsn=position, visible=False)
+        request = await read_request(connection, job) if job is not None else None
+        return Signals(at_s=time.monotonic(), insert_lsn=position, flush_lsn=position, visible=False, request=request)
     answered_s = time.monotonic()
     [row] = found["read_signals"]
+    asked_of = found.get("read_request", [])
     with reading(job or "", "job"):
-        overrides = [overrides_in(stored) for stored in found.get("read_overrides", [])]
+        overrides = [limits_in(stored) for stored in asked_of]
+        requests = [request_of(stored) for stored in asked_of]
     upkeep = [Upkeep(**table) for table in found.get("read_upkeep", [])]
     readers = tuple(Replica(replay_lsn=None, **reader) for reader in found.get("read_aurora", []))
     return Signals(
@@ -64,9 +69,17 @@ async def read_signals(
         slots=tuple(ReplicationSlot(**slot) for slot in row["slots"]),
         archiver=Archiver(**row["archiver"]) if row["archiver"] else None,
         upkeep=upkeep[0] if upkeep else Upkeep(),
+        request=requests[0] if requests else None,
         tuned=tuple(sorted(overrides[0].items())) if overrides else (),
         query_values={query.name: tuple(SignalValue(**value) for value in found[query.name]) for query in asked},
     )
+
+
+async def read_request(connection: Connection, job: str) -> OperatorRequest | None:
+    """Return what a person asked of a job last; None if nothing was."""
+    rows = (await _read(connection, {"read_request": {"job": job}}))["read_request"]
+    with reading(job, "request"):
+        return request_of(rows[0]) if rows else None
 
 
 async def _read(connection: Connection, wanted: dict[str, dict[str, Any]]) -> dict[str, list[DictRow]]:

@@ -14,9 +14,13 @@ from backfill.events.job import Finished
 from backfill.jobfile.job import Job
 from backfill.postgres.session.connection import Connection, dict_rows, translated
 from backfill.postgres.session.sql_files import statement
+from backfill.postgres.state.request import Asked, insert_request, request_of
 from backfill.postgres.state.stored_values import UnreadableValue, object_in, reading, value_of
 from backfill.table.leaves import JobStart, Totals
+from backfill.throttle.conditions.cancellation import refuse_cancelled
+from backfill.throttle.conditions.operator_request import RequestAction
 from backfill.throttle.conditions.seen_replicas import SeenReplica
+from backfill.throttle.wait_reason import WaitReason
 from backfill.values.errors import JobError, NeverStarted
 
 
@@ -58,7 +62,8 @@ async def begin_job(connection: Connection, job: Job, *, worker: str, restart: b
     """Mark the job as running; return the replicas that earlier workers saw on this timeline, and what they did.
 
     A job that had ended begins again: none of its leaves counts as done, unless only rejected rows are tried
-    `again`. Raises JobError when the job was started with another table, set, where, using or python, unless `restart`.
+    `again`. Raises JobError when the job was started with another table, set, where, using or python, and Cancelled
+    when a person has cancelled it, unless `restart`.
     """
     with reading(job.name, "job"):
         async with dict_rows(connection) as cursor:
@@ -79,6 +84,8 @@ async def _begin(cursor: AsyncCursor[DictRow], job: Job, *, worker: str, restart
         await _forget(cursor, job.name)
     elif known and not again and known["state"] in ("done", "unconverged"):
         await cursor.execute(statement("state/delete_proofs"), {"job": job.name})
+    if known:
+        await _settle_request(cursor, job.name, ended=restart or known["state"] in ("done", "unconverged"))
     await cursor.execute(statement("state/read_timeline"))
     server = await cursor.fetchone()
     assert server is not None, "a select without FROM has one row"
@@ -114,6 +121,18 @@ async def _forget(cursor: AsyncCursor[DictRow], job: str) -> None:
     await cursor.execute(statement("state/delete_rejected"), {"job": job, "leaf": None})
 
 
+async def _settle_request(cursor: AsyncCursor[DictRow], job: str, *, ended: bool) -> None:
+    """Keep to what was asked last; what was asked of a job that has `ended` meanwhile, or starts over, is over."""
+    await cursor.execute(statement("state/delete_old_requests"), {"job": job})
+    await cursor.execute(statement("monitor/read_request"), {"job": job})
+    row = await cursor.fetchone()
+    request = request_of(row) if row else None
+    if not ended:
+        refuse_cancelled(job, request)
+    elif request is not None and request.stands:
+        await insert_request(cursor, job, RequestAction.RESTART, Asked())
+
+
 async def save_leaves(connection: Connection, job: str, leaves: int, pages: int) -> None:
     """Write how many tables there are to fill, where `status` finds it."""
     with translated(connection):
@@ -134,10 +153,11 @@ async def save_end(connection: Connection, finished: Finished) -> None:
 
 
 async def save_reason(
-    connection: Connection, job: str, reason: str | None, replicas_seen: Iterable[SeenReplica]
+    connection: Connection, job: str, reason: WaitReason | None, replicas_seen: Iterable[SeenReplica]
 ) -> None:
     """Write what the job waits for, where `status` finds it, and the replicas that it will miss."""
-    values = {"job": job, "reason": reason, "replicas_seen": Jsonb([asdict(replica) for replica in replicas_seen])}
+    waits = {"waits_for": reason.kind.value, "reason": str(reason)} if reason else {"waits_for": None, "reason": None}
+    values = {"job": job, **waits, "replicas_seen": Jsonb([asdict(replica) for replica in replicas_seen])}
     with translated(connection):
         await connection.execute(statement("state/save_reason"), values)
 

@@ -72,10 +72,31 @@ async def try_leaf_lock(connection: Connection, leaf: str) -> str | None:
         return await _holder(connection, key, leaf)
 
 
+async def job_holder(connection: Connection, job: str) -> str | None:
+    """Take a job's lock until the transaction ends; return who holds it instead."""
+    key = lock_key("job", job)
+    with translated(connection):
+        cursor = await connection.execute(statement("state/try_job_lock"), {"key": key})
+        if await cursor.fetchone() == (True,):
+            return None
+        return await _holder(connection, key, None)
+
+
 async def release(connection: Connection, leaf: str) -> None:
     """Release a table's lock; if it is not ours, the server warns and nothing is wrong."""
     with translated(connection):
         await connection.execute(statement("state/release_lock"), {"key": lock_key("table", leaf)})
+
+
+async def state_locker(connection: Connection, key: int) -> str:
+    """Return who keeps us from migrating the state schema, as far as this role may see it."""
+    with translated(connection):
+        cursor = await connection.execute(statement("state/read_state_lockers"), {"key": key})
+        row = await cursor.fetchone()
+    if row is None:
+        return "a session that has just ended"
+    pid, application_name, role, since = row
+    return f"{application_name} (pid {pid}, role {role}, transaction since {since})"
 
 
 async def _holder(connection: Connection, key: int, table: str | None) -> str:

@@ -9,13 +9,17 @@ from backfill.postgres.session.connection import INSUFFICIENT_PRIVILEGE, Connect
 from backfill.values.errors import Halted, StatementRefused
 from backfill.values.identifier import quote
 
-TO_LOOK = ("read schema backfill", "SELECT ON ALL TABLES IN SCHEMA backfill")
-TO_TUNE = ("tune jobs", "SELECT, UPDATE ON backfill.job")
+_LOOK = "SELECT ON ALL TABLES IN SCHEMA backfill"
+_ASK = "INSERT (job, action, until, reason, client, limits) ON backfill.request"
+TO_LOOK = ("read schema backfill", _LOOK)
+TO_ASK = ("pause, resume or cancel jobs", _LOOK, _ASK)
+TO_TUNE = ("tune jobs", _LOOK, "UPDATE (tuned, tuned_until) ON backfill.job", _ASK)
+TO_FORGET = ("forget jobs", _LOOK, "DELETE ON backfill.job")
 
 
 @contextmanager
-def requires(connection: Connection, what: str, rights: str) -> Iterator[None]:
-    """Raise Halted where the role may not do `what`; `rights` are those on tables that it takes."""
+def requires(connection: Connection, what: str, *rights: str) -> Iterator[None]:
+    """Raise Halted if the role may not do `what`; `rights` are those on tables that it takes."""
     try:
         with translated(connection):
             yield
@@ -23,5 +27,5 @@ def requires(connection: Connection, what: str, rights: str) -> Iterator[None]:
         if error.sqlstate != INSUFFICIENT_PRIVILEGE:
             raise
         role = connection.info.user
-        grants = f"GRANT USAGE ON SCHEMA backfill TO {quote(role)}; GRANT {rights} TO {quote(role)};"
+        grants = " ".join(f"GRANT {right} TO {quote(role)};" for right in ("USAGE ON SCHEMA backfill", *rights))
         raise Halted(f"role {role!r} may not {what}; run: {grants}") from None

@@ -6,14 +6,16 @@ Raises Halted if only a person with more rights can help; the message says what 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from psycopg.rows import class_row
-from psycopg.sql import SQL, Identifier
+from psycopg.sql import SQL, Composed, Identifier
 
 from backfill.postgres.session.connection import INSUFFICIENT_PRIVILEGE, Connection, connect, translated
 from backfill.postgres.session.server import UNDEFINED_OBJECT
 from backfill.postgres.session.sql_files import statement
+from backfill.postgres.state.locks import state_locker
 from backfill.postgres.state.migrations import FINDING, KEY, latest, steps
 from backfill.values.errors import BackfillError, Halted, JobError, StatementRefused
 from backfill.values.identifier import quote
@@ -170,7 +172,8 @@ async def create_state(connection: Connection, *, published: bool = False) -> No
         if error.sqlstate == FINDING:
             raise Halted(str(error).partition("\n")[0]) from None
         if error.sqlstate == LOCK_NOT_AVAILABLE:
-            raise StatementRefused(await _locked(connection), error.sqlstate, error.took_s) from None
+            said = f"schema backfill cannot be migrated: locked by {await state_locker(connection, KEY)}"
+            raise StatementRefused(said, error.sqlstate, error.took_s) from None
         if error.sqlstate.startswith("42") and error.sqlstate != INSUFFICIENT_PRIVILEGE:
             said = str(error).partition("\n")[0]
             raise Halted(
@@ -179,28 +182,23 @@ async def create_state(connection: Connection, *, published: bool = False) -> No
         raise
 
 
-async def _locked(connection: Connection) -> str:
-    """Return who kept us from migrating the schema, as far as this role may see it."""
-    with translated(connection):
-        cursor = await connection.execute(statement("state/read_state_lockers"), {"key": KEY})
-        row = await cursor.fetchone()
-    holder = "a session that has just ended"
-    if row:
-        pid, application_name, role, since = row
-        holder = f"{application_name} (pid {pid}, role {role}, transaction since {since})"
-    return f"schema backfill cannot be migrated: locked by {holder}"
+def init_script(role: str | None, *, operator: str | None = None, published: bool = False) -> str:
+    """Return the statements of `backfill init` for a DBA to read and run; with a role, its grants too, and an offer.
 
-
-def init_script(role: str | None, *, published: bool = False) -> str:
-    """Return the statements of `backfill init` for a DBA to read and run; with a role, its grants too, and an offer."""
+    `operator` is the role of somebody who runs no job, and pauses, resumes, cancels, tunes and forgets them.
+    """
     parts = [SCRIPT_SETTINGS, *(f"BEGIN;\n{step.rstrip()}\nCOMMIT;\n" for step in steps(published=published))]
+    parts += [grant.as_string() for grant in _grants(role, operator)]
     if role is not None:
-        granted, offered = (
-            SQL(statement(f"state/{name}").decode()).format(role=Identifier(role)).as_string()
-            for name in ("grants", "grant_compression")
-        )
-        parts += [granted, f"{_commented(offered)}\n"]
+        offered = SQL(statement("state/grant_compression").decode()).format(role=Identifier(role))
+        parts.append(f"{_commented(offered.as_string())}\n")
     return "\n".join([*parts, "RESET search_path;\nRESET standard_conforming_strings;\n"])
+
+
+def _grants(role: str | None, operator: str | None) -> Iterator[Composed]:
+    for name, grantee in (("state/grants", role), ("state/grant_operator", operator)):
+        if grantee is not None:
+            yield SQL(statement(name).decode()).format(role=Identifier(grantee))
 
 
 def _commented(text: str) -> str:
@@ -209,8 +207,9 @@ def _commented(text: str) -> str:
     return "\n".join(line if line.startswith("--") else f"-- {line}" for line in lines)
 
 
-async def init(dsn: str, role: str | None, *, published: bool = False) -> None:
-    """Create or migrate the state schema, and grant a role the least rights that a worker needs, not those on tables.
+async def init(dsn: str, role: str | None, *, operator: str | None = None, published: bool = False) -> None:
+    """Create or migrate the state schema, and grant roles the least rights of a worker, without those on tables, and of
+    an operator.
 
     Raises Halted if this role may not, JobError if there is no such role; nothing was changed then.
     """
@@ -226,15 +225,16 @@ async def init(dsn: str, role: str | None, *, published: bool = False) -> None:
             with translated(connection):
                 async with connection.transaction():
                     await create_state(connection, published=published)
-                    if role is not None:
-                        await connection.execute(SQL(statement("state/grants").decode()).format(role=Identifier(role)))
+                    for granted in _grants(role, operator):
+                        await connection.execute(granted)
         except StatementRefused as error:
-            raise _uninitialised(state, role, error) from None
+            raise _uninitialised(state, role, operator, error) from None
 
 
-def _uninitialised(state: StateFacts, role: str | None, error: StatementRefused) -> BackfillError:
-    if error.sqlstate == UNDEFINED_OBJECT and role is not None:
-        return JobError(f"role {role!r} does not exist; run: CREATE ROLE {quote(role)} LOGIN;")
+def _uninitialised(state: StateFacts, role: str | None, operator: str | None, error: StatementRefused) -> BackfillError:
+    for grantee in sorted(filter(None, (role, operator)), key=len, reverse=True):
+        if error.sqlstate == UNDEFINED_OBJECT and grantee in str(error):
+            return JobError(f"role {grantee!r} does not exist; run: CREATE ROLE {quote(grantee)} LOGIN;")
     if error.sqlstate != INSUFFICIENT_PRIVILEGE:
         return error
     said, given = str(error).partition("\n")[0], f" --role {quote(role)}" if role else ""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from psycopg.rows import dict_row
@@ -10,18 +11,30 @@ from psycopg.rows import dict_row
 from backfill.postgres.session.connection import Connection, connect, translated
 from backfill.postgres.session.sql_files import statement
 from backfill.postgres.state.checkpoint_columns import checkpoint_of
+from backfill.postgres.state.request import read_standings, unknown_job
 from backfill.postgres.state.required_rights import TO_LOOK, requires
 from backfill.postgres.state.schema import has_state
-from backfill.postgres.state.stored_values import DATA_EXCEPTION, UnreadableValue, reading
+from backfill.postgres.state.stored_values import (
+    DATA_EXCEPTION,
+    UnreadableOverrides,
+    UnreadableValue,
+    limits_in,
+    reading,
+    timed_in,
+)
+from backfill.request.standing import ENDED, JobStanding
 from backfill.table.checkpoint import Checkpoint
 from backfill.table.estimate.rows_ahead import share_done
 from backfill.table.leaves import LeafPlace
-from backfill.values.errors import Halted, JobError, StatementRefused
+from backfill.values.errors import Halted, StatementRefused
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StoredJobStatus:
     """One job. `state` is `abandoned` for a job that says running while no worker is connected.
+
+    It is `pausing`, `paused`, `cancelling` or `cancelled` for what a person has asked, and `request` says who, when and
+    why. `tuned` are the limits that differ from the job file, `tuned_until` the ends of those that have one.
 
     It is `unreadable` for a job whose rows were changed by hand, and `reason` says how.
 
@@ -34,6 +47,10 @@ class StoredJobStatus:
     table: str = ""
     state: str
     reason: str | None = None
+    waits_for: str | None = None
+    request: str | None = None
+    tuned: dict[str, str] = field(default_factory=dict)
+    tuned_until: dict[str, str] = field(default_factory=dict)
     worker: str | None = None
     pass_number: int = 0
     progress_ratio: float = 0.0
@@ -53,21 +70,29 @@ class StoredJobStatus:
 
 
 async def read_status(dsn: str, job: str | None) -> list[StoredJobStatus]:
-    """Return the jobs of the database, or the one of that name; none where no worker ever ran.
+    """Return the jobs of the database, or the one of that name; none if no worker ever ran.
 
-    A job whose rows cannot be read is `unreadable`, and says why. Raises Halted where the role may not look.
+    A job whose rows cannot be read is `unreadable`, and says why. Raises JobError for an unknown name, Halted if the
+    role may not look.
     """
     async with await connect(dsn, application_name="backfill:status") as connection:
         with requires(connection, *TO_LOOK):
-            if not await has_state(connection):
-                return []
-            try:
-                return await _read(connection, job)
-            except (StatementRefused, UnreadableValue) as error:
-                if isinstance(error, StatementRefused) and error.sqlstate[:2] != DATA_EXCEPTION:
-                    raise
-            names = await connection.execute(statement("state/read_names"), {"job": job})
-            return [await _read_one(connection, name) for (name,) in await names.fetchall()]
+            known = await has_state(connection)
+            statuses = await _read_all(connection, job) if known else []
+            if job is not None and not statuses:
+                raise await unknown_job(connection, job, known=known)
+            return statuses
+
+
+async def _read_all(connection: Connection, job: str | None) -> list[StoredJobStatus]:
+    """Return the jobs together, or one by one if that fails: some of them cannot be read then."""
+    try:
+        return await _read(connection, job)
+    except (StatementRefused, UnreadableValue) as error:
+        if isinstance(error, StatementRefused) and error.sqlstate[:2] != DATA_EXCEPTION:
+            raise
+    names = await connection.execute(statement("state/read_names"), {"job": job})
+    return [await _read_one(connection, name) for (name,) in await names.fetchall()]
 
 
 async def _read_one(connection: Connection, job: str) -> StoredJobStatus:
@@ -84,15 +109,12 @@ async def _read(connection: Connection, job: str | None) -> list[StoredJobStatus
     with translated(connection):
         async with connection.cursor(row_factory=dict_row) as rows:
             await rows.execute(statement("state/read_status"), {"job": job})
-            return [_status(row) for row in await rows.fetchall()]
+            found = await rows.fetchall()
+    standings = {standing.job: standing for standing in await read_standings(connection, job)}
+    return [_status(row, standings[row["name"]]) for row in found if row["name"] in standings]
 
 
-def unknown(job: str) -> JobError:
-    """Return the error of a name that no job has."""
-    return JobError(f"no job {job!r} in this database; backfill status lists all")
-
-
-def _status(row: dict[str, Any]) -> StoredJobStatus:
+def _status(row: dict[str, Any], standing: JobStanding) -> StoredJobStatus:
     known = [(stored["done"], checkpoint_of(stored)) for stored in row["checkpoints"]]
     checkpoints = tuple(checkpoint for _, checkpoint in known)
     if not isinstance(row["table"], str):
@@ -101,15 +123,19 @@ def _status(row: dict[str, Any]) -> StoredJobStatus:
         raise UnreadableValue("a checkpoint has an epoch, a sequence or a count that is negative or beyond what fits")
     at_work = _at_work(known)
     leaf_place = _extent(row["leaves"], row["pages"], known, at_work)
-    abandoned, ended = row["state"] == "running" and not row["connected"], row["state"] in ("done", "unconverged")
+    tuned, tuned_until = _tuned(row)
     return StoredJobStatus(
         job=row["name"],
         table=row["table"],
-        state="abandoned" if abandoned else row["state"],
+        state=standing.state,
         reason=row["reason"],
+        waits_for=row["waits_for"],
+        request=str(standing.standing) if standing.standing else None,
+        tuned=tuned,
+        tuned_until=tuned_until,
         worker=row["worker"] if row["connected"] else None,
         pass_number=max((checkpoint.pass_number for checkpoint in at_work), default=0),
-        progress_ratio=1.0 if ended else _progress(leaf_place, checkpoints, at_work),
+        progress_ratio=1.0 if row["state"] in ENDED else _progress(leaf_place, checkpoints, at_work),
         rows_total=sum(checkpoint.rows_total for checkpoint in checkpoints),
         rows_unconverged=row["rows_unconverged"],
         rows_s=row["rows_s"],
@@ -126,6 +152,17 @@ def _status(row: dict[str, Any]) -> StoredJobStatus:
         rows_rejected=row["rows_rejected"],
         rejected=tuple(row["rejected"]),
     )
+
+
+def _tuned(row: dict[str, Any]) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the changed limits and their ends; nothing if they cannot be read, which a worker reports."""
+    now = datetime.fromisoformat(row["now"])
+    try:
+        timed = timed_in(row)
+        ends = {name: f"{limit.until:%Y-%m-%d %H:%M} UTC" for name, limit in timed.items() if limit.until > now}
+        return limits_in(row), ends
+    except UnreadableOverrides:
+        return {}, {}
 
 
 def _progress(leaf_place: LeafPlace, checkpoints: tuple[Checkpoint, ...], at_work: tuple[Checkpoint, ...]) -> float:

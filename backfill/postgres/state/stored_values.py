@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import MISSING, fields
+from datetime import datetime
 from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from psycopg.sql import SQL
 
+from backfill.jobfile.overrides import TimedLimit, limits_at
 from backfill.values.errors import Halted, StatementRefused
 from backfill.values.text import shown
 
@@ -69,6 +71,29 @@ def overrides_in(row: Mapping[str, Any]) -> dict[str, str]:
         if not isinstance(text, str):
             raise UnreadableOverrides(f"tuned.{name} is {_shown(text)}, not a text")
     return overrides
+
+
+def timed_in(row: Mapping[str, Any]) -> dict[str, TimedLimit]:
+    """Return the limits that were changed until an end, by their names."""
+    stored = row["tuned_until"]
+    if not isinstance(stored, dict):
+        raise UnreadableOverrides(f"tuned_until is {_shown(stored)}, not an object")
+    return {name: _timed(f"tuned_until.{name}", limit) for name, limit in stored.items()}
+
+
+def _timed(name: str, limit: object) -> TimedLimit:
+    match limit:
+        case {"value": str(value), "until": str(until)}:
+            with suppress(ValueError):
+                moment = datetime.fromisoformat(until)
+                if moment.tzinfo is not None:
+                    return TimedLimit(value, moment)
+    raise UnreadableOverrides(f"{name} is {_shown(limit)}, not a value with the time of its end")
+
+
+def limits_in(row: Mapping[str, Any]) -> dict[str, str]:
+    """Return the changed limits that hold now, by the server's clock."""
+    return limits_at(overrides_in(row), timed_in(row), datetime.fromisoformat(row["now"]))
 
 
 def value_of(kind: type[T], data: object, column: str) -> T:

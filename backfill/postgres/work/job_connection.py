@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from backfill.jobfile.job import Job
 from backfill.jobfile.load import JobFile
 from backfill.postgres.mapping.row_mapper import RowMapper
+from backfill.postgres.monitor.read_signals import read_request
 from backfill.postgres.monitor.side_connection import replica_name
 from backfill.postgres.session.connection import Connection, bound, connect, translated, worker_name
 from backfill.postgres.state import job as job_state
 from backfill.postgres.work.signal_reader import SignalReader
+from backfill.throttle.conditions.operator_request import OperatorRequest
 from backfill.throttle.conditions.seen_replicas import SeenReplica
 from backfill.throttle.signals import VacuumResult
 from backfill.throttle.wait_reason import WaitReason
@@ -18,10 +20,11 @@ from backfill.throttle.wait_reason import WaitReason
 
 @dataclass(slots=True)
 class SharedJob:
-    """`job` is the job under the limits that hold now."""
+    """`job` is the job under the limits that hold now; `waited_for` the last reason among its events."""
 
     job: Job
     signals: SignalReader
+    waited_for: WaitReason | None = None
 
 
 class JobConnection:
@@ -110,12 +113,16 @@ class PgStatusSession:
 
     async def save_wait(self, reason: WaitReason | None, replicas_seen: tuple[SeenReplica, ...]) -> None:
         """Save what the job waits for, also among the events."""
-        text = str(reason) if reason else None
         asked = frozenset(map(replica_name, self.job.throttle.replicas.direct))  # never out of view, only unknown
         seen = [replica for replica in replicas_seen if replica.name not in asked]
-        await job_state.save_reason(self.connection, self.job.name, text, seen)
-        if reason is not None:
+        await job_state.save_reason(self.connection, self.job.name, reason, seen)
+        if reason is not None and reason != self._shared.waited_for:
             await job_state.save_event(self.connection, self.job.name, reason.kind, str(reason))
+        self._shared.waited_for = reason
+
+    async def read_request(self) -> OperatorRequest | None:
+        """Read what a person asked of the job last."""
+        return await read_request(self.connection, self.job.name)
 
     async def stop_vacuum(self, why: str) -> VacuumResult | None:
         """End the VACUUM that runs."""

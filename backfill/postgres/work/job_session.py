@@ -21,7 +21,7 @@ from backfill.postgres.state import checkpoint as stored
 from backfill.postgres.state import job as job_state
 from backfill.postgres.state import locks
 from backfill.postgres.state import schema as state_schema
-from backfill.postgres.state.withdraw import withdraw_job
+from backfill.postgres.state.removal import withdraw_job
 from backfill.postgres.work import rejected
 from backfill.postgres.work.compression import read_support, require_right
 from backfill.postgres.work.job_connection import (

@@ -24,6 +24,7 @@ from backfill.postgres.monitor.side_connection import SideConnection
 from backfill.postgres.session.connection import Connection, translated
 from backfill.postgres.session.role_settings import take_our_settings, take_role_settings
 from backfill.postgres.session.sql_files import statement
+from backfill.postgres.state.request import request_of
 from backfill.postgres.statements.compose import Statements
 from backfill.postgres.work import verify
 from backfill.postgres.work.compression import compress, compressing
@@ -36,7 +37,7 @@ from backfill.table.leaves import combined
 from backfill.table.proof_pieces import PAGES_FIRST, PieceTime, fewer_pages, next_pages
 from backfill.table.unconverged_xids import parameter
 from backfill.throttle.wait_reason import WaitKind, WaitReason
-from backfill.values.errors import DatabaseError, StatementRefused, TableRewritten
+from backfill.values.errors import DatabaseError, ProofInterrupted, StatementRefused, TableRewritten
 
 WATCH_EVERY_S = 0.5
 """How long a session waits for the read of the whole table before it is seen, at most."""
@@ -91,12 +92,16 @@ class PoliteProof:
         try:
             while not (await asyncio.wait([reading], timeout=WATCH_EVERY_S))[0]:
                 waiters: tuple[LockSession, ...] = ()
+                requested = False
                 try:
                     waiters = await read_waiters(side, self.connection.server_pid)
+                    requested = await self._is_requested(side)
                     seen_s = time.monotonic()
                 except DatabaseError:
                     if time.monotonic() - seen_s > BLIND_MAX_S:
                         raise
+                if requested and await self._cancelled(reading):
+                    raise _interrupted()
                 if waiters and await self._cancelled(reading):
                     return waiters[0]
             return await reading
@@ -134,16 +139,27 @@ class PoliteProof:
         running = True
         while running:
             await self.give_way(WaitReason(WaitKind.BLOCKED, f"sessions behind the proof 1 > 0: {session}"))
+            if await self._is_requested(side):
+                raise _interrupted()
             running = await is_running(side, session)
+
+    async def _is_requested(self, side: SideConnection) -> bool:
+        """Whether a person has paused or cancelled the job: it may hold no snapshot then."""
+        requests = map(request_of, await side.read_rows("monitor/read_request", {"job": self.job.name}))
+        return any(request is not None and request.stands for request in requests)
 
     async def _read_in_pieces(self, side: SideConnection, rejected: tuple[RejectedRow, ...]) -> Verification:
         filenode = await self._filenode()
         async with shared_snapshot(self.dsn, self.job, self.table.identity.oid) as snapshot:
             found: Verification | None = None
             before: PieceTime | None = None
-            page, pages = 0, PAGES_FIRST
+            page, pages, looked_s = 0, PAGES_FIRST, time.monotonic()
             while found is None or page < snapshot.pages:
                 await self.give_way(None)
+                if time.monotonic() - looked_s >= WATCH_EVERY_S:
+                    looked_s = time.monotonic()
+                    if await self._is_requested(side):
+                        raise _interrupted()
                 await snapshot.keep()
                 end = min(page + pages, max(snapshot.pages, 1))
                 try:
@@ -203,3 +219,7 @@ class PoliteProof:
             )
             row = await cursor.fetchone()
         return row[0] if row else None
+
+
+def _interrupted() -> ProofInterrupted:
+    return ProofInterrupted("a person has paused or cancelled the job; the final read begins again when it goes on")

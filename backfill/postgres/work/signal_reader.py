@@ -33,8 +33,8 @@ class SignalReader:
 
     async def read(self, connection: Connection, table_oid: int) -> Signals:
         """Read everything that our WAL can hurt."""
-        if not self._visible:  # nothing but whether that is over
-            signals = await read_signals.read_signals(connection)
+        if not self._visible:  # nothing but whether that is over, and what is asked of us
+            signals = await read_signals.read_signals(connection, job=self._job.name)
             self._visible = signals.visible
             return replace(signals, visible=False, vacuumed=self.vacuum.tend())
         now_s = time.monotonic()

@@ -1,4 +1,4 @@
-"""All conditions in one tuple, in order: what hides most from us comes first, and gives the reason to wait.
+"""All conditions in one tuple, in order: a pause, then what hides most from us; the first gives the reason to wait.
 
 How to add one is in the docstring of the package.
 """
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from backfill.jobfile.limits import ThrottleLimits
-from backfill.throttle.conditions import active_sessions, archiver, locks, probes, replication, slots, table
+from backfill.throttle.conditions import active_sessions, archiver, locks, pause, probes, replication, slots, table
 from backfill.throttle.conditions.stop_condition import StopCondition
 from backfill.throttle.reading import Reading
 from backfill.throttle.signals import SignalQuery, Signals
@@ -28,7 +28,7 @@ class Condition(Protocol):
         ...
 
 
-CONDITIONS: tuple[Condition, ...] = (replication, slots, archiver, table, active_sessions, probes, locks)
+CONDITIONS: tuple[Condition, ...] = (pause, replication, slots, archiver, table, active_sessions, probes, locks)
 QUERIES: tuple[Callable[[ThrottleLimits], SignalQuery | None], ...] = (active_sessions.query,)
 """Statements that conditions need in addition to the common reading; None if the job sets no limit for it."""
 
@@ -36,7 +36,7 @@ QUERIES: tuple[Callable[[ThrottleLimits], SignalQuery | None], ...] = (active_se
 def find_stop_conditions(limits: ThrottleLimits, signals: Signals, state: ThrottleState) -> tuple[StopCondition, ...]:
     """Return the stop conditions, the one that hides most first; none means that a batch may start."""
     if not signals.visible:
-        return (replication.HIDDEN,)
+        return (*pause.find(limits, signals, state), replication.HIDDEN)
     return tuple(found for condition in CONDITIONS for found in condition.find(limits, signals, state))
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from backfill.postgres.session.connection import connect
 from backfill.postgres.state.overrides import tune
+from backfill.postgres.state.request import Asked
 from backfill.postgres.state.schema import create_state, init, init_script
 from backfill.postgres.state.status import read_status
 from backfill.values.errors import Halted
@@ -150,7 +151,7 @@ async def test_code_in_the_state_schema_is_refused_by_every_command(users: Datab
         run(users.worker_dsn, job_file()),
         init(users.worker_dsn, None),
         read_status(users.worker_dsn, None),
-        tune(users.worker_dsn, "users-handle", {"max_lag": "5s"}, reset=False),
+        tune(users.worker_dsn, "users-handle", {"max_lag": "5s"}, Asked(), reset=False),
     ):
         with pytest.raises(Halted) as caught:
             await command

@@ -27,7 +27,7 @@ from tests.integration.worker import Worker as Session
 
 pytestmark = pytest.mark.anyio
 
-TABLES = ["batch", "checkpoint", "event", "job", "rejected"]
+TABLES = ["batch", "checkpoint", "event", "job", "rejected", "request"]
 
 
 @pytest.fixture
@@ -186,7 +186,7 @@ async def test_the_script_can_be_run_again(users: Database, role: str):
         "usage on schema backfill",
         *(
             f"{right} on backfill.{table}"
-            for right, table in zip(["select", "insert", "update", "delete", "select"], TABLES, strict=True)
+            for right, table in zip(["select", "insert", "update", "delete", "select", "insert"], TABLES, strict=True)
         ),
     ],
 )

@@ -13,7 +13,7 @@ from backfill.sandbox.wait import wait_until
 from backfill.table.checkpoint import Tid, progress_ratio
 from backfill.table.row_counts import BatchRange
 from backfill.throttle.wait_reason import WaitKind, WaitReason
-from backfill.values.errors import Halted
+from backfill.values.errors import Halted, JobError
 from tests.fixtures_postgres import Database
 from tests.integration.jobs import fill, job_file, make_users, next_cut, open_leaf, run, run_sql, session
 
@@ -44,7 +44,8 @@ def wait_for_end(database: Database) -> None:
 
 async def test_where_no_worker_ever_ran_there_are_no_jobs(users: Database):
     assert await read_status(users.dsn, None) == []
-    assert await read_status(users.dsn, "users-handle") == []
+    with pytest.raises(JobError, match="no job 'users-handle' in this database; backfill status lists all"):
+        await read_status(users.dsn, "users-handle")
 
 
 async def test_a_state_of_an_older_version_is_told_as_such(users: Database):
@@ -154,7 +155,8 @@ async def test_jobs_are_told_by_name_all_or_one(users: Database):
         assert {(one.state, one.progress_ratio) for one in told.values()} == {("done", 1.0)}
         assert told["b-users"].rows_total == ROWS
         assert [one.job for one in await read_status(users.dsn, long)] == [long]
-        assert await read_status(users.dsn, "nobody") == []
+        with pytest.raises(JobError, match=r"no job 'b-user' in this database; did you mean 'b-users'\?"):
+            await read_status(users.dsn, "b-user")
     finally:
         run_sql(users, "drop table orders")
 
@@ -167,6 +169,6 @@ async def test_a_role_without_rights_on_the_state_is_told_so(users: Database):
         with pytest.raises(Halted, match="role 'shy' may not read schema backfill; run: GRANT ") as caught:
             await read_status(users.dsn_for("shy"), None)
         run_sql(users, str(caught.value).partition("run: ")[2])
-        assert await read_status(users.dsn_for("shy"), "nobody") == []
+        assert [job.job for job in await read_status(users.dsn_for("shy"), None)] == ["users-handle"]
     finally:
         run_sql(users, "drop owned by shy", "drop role shy")

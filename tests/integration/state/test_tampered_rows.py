@@ -9,6 +9,7 @@ import pytest
 
 from backfill.postgres.state.decisions import read_decisions
 from backfill.postgres.state.overrides import tune
+from backfill.postgres.state.request import Asked
 from backfill.postgres.state.status import read_status
 from backfill.table.row_counts import BatchRange
 from backfill.throttle.conditions.seen_replicas import SeenReplica
@@ -139,9 +140,9 @@ async def test_tune_names_a_row_that_it_cannot_read(users: Database, column: str
     await begun(users)
     run_sql(users, f"update backfill.job set {column} = '{value}' where name = 'users-handle'")
     with pytest.raises(Halted, match=r"a row of job 'users-handle' in backfill\.job was changed by hand: "):
-        await tune(users.dsn, "users-handle", {}, reset=False)
+        await tune(users.dsn, "users-handle", {}, Asked(), reset=False)
     if column == "tuned":
-        limits = await tune(users.dsn, "users-handle", {}, reset=True)
+        limits = await tune(users.dsn, "users-handle", {}, Asked(), reset=True)
         assert limits.before == limits.after == limits.file
         assert await outcome(users) is None
 

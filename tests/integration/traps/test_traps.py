@@ -90,7 +90,10 @@ def commands(database: Database, dsn: str, role: str, directory: Path) -> Iterat
     yield "retry-rejected", backfill("retry-rejected", rejecting, "--json", dsn=dsn)
     yield "status", backfill("status", dsn=dsn)
     yield "status --explain", backfill("status", "users-handle", "--explain", dsn=dsn)
-    yield "tune", backfill("tune", "users-handle", "max_lag=5s", dsn=dsn)
+    yield "tune", backfill("tune", "users-handle", "max_lag=5s", "--for", "1h", dsn=dsn)
+    run_sql(database, "update backfill.job set state = 'stopped'")
+    for command in ("pause", "resume", "cancel", "forget"):
+        yield command, backfill(command, "users-handle", dsn=dsn)
 
 
 @pytest.mark.timeout(240)  # a dozen commands, one after the other

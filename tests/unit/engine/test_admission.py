@@ -43,6 +43,9 @@ class Script:
         self.reads += 1
         return self.reading(self.clock.now_s)
 
+    async def read_request(self):
+        return self.reading(self.clock.now_s).request
+
     async def save_wait(self, reason, replicas_seen):
         self.saved.append((self.clock.now_s, str(reason) if reason else None, replicas_seen))
 

@@ -40,7 +40,7 @@ def test_one_of_each_is_one_of_each():
 
 
 def test_every_final_state_is_a_state():
-    assert {state.value for state in ENDED} == {"done", "unconverged", "stopped", "halted", "failed"}
+    assert {state.value for state in ENDED} == {"done", "unconverged", "stopped", "cancelled", "halted", "failed"}
 
 
 @pytest.mark.parametrize(

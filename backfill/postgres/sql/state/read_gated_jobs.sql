@@ -1,6 +1,8 @@
 -- How jobs stand that a gate waits for: their limits, the replicas they have seen, and what is proven of their leaves.
 SELECT
-    j.name, j.state, j.spec, j.limits, j.tuned, j.replicas_seen, j.system_identifier, j.timeline,
+    j.name, j.state, j.spec, j.limits, j.tuned, j.tuned_until,
+    to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US') || 'Z' AS now,
+    j.replicas_seen, j.system_identifier, j.timeline,
     greatest(p.unproven, j.leaves - p.proven)::bigint AS leaves_unproven,
     p.rows_left
 FROM backfill.job j

@@ -1,6 +1,8 @@
 -- All jobs of this database, or one: how they stand, what they wait for, and who works on them.
 SELECT
-    j.name, j.state, j.reason, j.worker, j.spec ->> 'table' AS "table", j.rows_unconverged, j.samples,
+    j.name, j.state, j.reason, j.waits_for, j.worker, j.tuned, j.tuned_until,
+    to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US') || 'Z' AS now,
+    j.spec ->> 'table' AS "table", j.rows_unconverged, j.samples,
     (SELECT count(*) FROM backfill.rejected r WHERE r.job = j.name) AS rows_rejected,
     ARRAY(
         SELECT r.leaf || ' ' || r.key || ': ' || split_part(r.message, E'\n', 1)
