@@ -27,6 +27,7 @@ MIGRATIONS: dict[str, dict[str, str]] = {
         "ban-drop-generated-expression": SMALL,
     },
     "003_seen_replicas": {"ban-drop-default": SMALL, "changing-column-type": SMALL},
+    "010_request": {"ban-drop-constraint": SMALL, "constraint-missing-not-valid": SMALL},
 }
 """Rules that a migration of the state schema breaks, and why it may."""
 
