@@ -15,8 +15,8 @@ OLDEST := catalog/test_table monitor/test_read_signals session/test_connection s
 ROUNDS ?= 200
 CASES ?= 2000
 SEED ?= 1
-# Tests on servers wait for them now and then, so three of them keep two cores busy; the long ones may come last.
-AT_ONCE := -n 3 --dist worksteal
+# Tests on servers wait for them now and then, so four of them keep two cores busy; the long ones may come last.
+AT_ONCE := -n 4 --dist worksteal
 STAMPS := .venv/.stamps
 SOURCES := pyproject.toml uv.lock requirements.lock requirements-dev.lock
 

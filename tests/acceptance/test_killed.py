@@ -9,7 +9,7 @@ import pytest
 from tests.acceptance.worker import left, make_users, run_job, write_job
 from tests.fixtures_docker import chosen_tag
 
-KILLS, ROWS = 20, 200_000
+KILLS, ROWS = 12, 150_000
 KILLS_IN_CONTAINERS, ROWS_IN_CONTAINERS = 4, 100_000
 
 
