@@ -235,7 +235,7 @@ async def test_a_job_that_its_own_rate_limits_begins_to_compress(users: Database
     """So slowly that each batch waits: after some of them the job turns to compression by itself, and says so."""
     events: list[Event] = []
     small = {"rows": 100, "min_rows": 100, "max_rows": 100, "stripes": 1}
-    keys = {"batch": small, "throttle": {"max_wal_rate": "160kB/s"}, "where": "handle IS NULL AND id <= 2500"}
+    keys = {"batch": small, "throttle": {"max_wal_rate": "48kB/s"}, "where": "handle IS NULL AND id <= 1000"}
     assert await run_with(users.dsn, events.append, **keys) == "done"
     told = [one for one in events if isinstance(one, CompressionChanged)]
     assert told

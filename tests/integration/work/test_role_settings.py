@@ -243,6 +243,7 @@ async def test_the_trial_of_the_first_batch_is_there_for_any_number_of_columns(d
     assert database.query("select count(*) from wide where c0 is not null") == [(0,)]
 
 
+@pytest.mark.timeout(180)
 async def test_a_table_of_hundreds_of_columns_is_filled(database: Database):
     names = [f"c{number}" for number in range(400)]
     run_sql(
