@@ -13,7 +13,7 @@ from tests.integration.jobs import run_sql
 from tests.roles import dismiss, employ
 
 
-def test_a_right_that_is_taken_away_in_mid_run_is_told_with_its_grant(database: Database, tmp_path: Path):
+def test_a_right_that_is_taken_away_in_mid_run_is_reported_with_its_grant(database: Database, tmp_path: Path):
     make_users(database, 20_000)
     path = write_job(tmp_path, **{"1GB/s": "200kB/s"})
     with run_job(database.worker_dsn, path) as worker:
@@ -30,7 +30,7 @@ def test_a_right_that_is_taken_away_in_mid_run_is_told_with_its_grant(database: 
     assert left(database) == 0
 
 
-def test_status_tune_and_init_tell_the_grant_that_mends_them(database: Database, tmp_path: Path):
+def test_status_tune_and_init_report_the_grant_that_fixes_them(database: Database, tmp_path: Path):
     make_users(database, 100)
     with run_job(database.worker_dsn, write_job(tmp_path)) as worker:
         assert worker.end() == 0, worker.stderr
@@ -83,7 +83,7 @@ def test_status_tune_and_init_tell_the_grant_that_mends_them(database: Database,
         dismiss(database.dsn, role)
 
 
-def test_a_way_to_the_server_that_leads_nowhere_is_told_with_what_mends_it(cluster, database: Database):
+def test_a_way_to_the_server_that_leads_nowhere_is_reported_with_what_fixes_it(cluster, database: Database):
     cluster.replica_a.wait_replayed()
     worker, name = database.worker, database.name
     reader = f"reader_{name}"

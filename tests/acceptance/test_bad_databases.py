@@ -35,7 +35,7 @@ def versions(connection: psycopg.Connection) -> list[tuple[str, str]]:
 
 
 @pytest.mark.timeout(180)
-def test_each_is_told_with_its_place_or_its_grant_and_no_row_is_touched(database: Database, tmp_path: Path):
+def test_each_is_reported_with_its_place_or_its_grant_and_no_row_is_touched(database: Database, tmp_path: Path):
     run_sql(database, *PREPARED)
     with psycopg.connect(database.dsn, autocommit=True) as connection:
         connection.execute("create temporary table here_alone (username text, handle text)")
@@ -68,7 +68,7 @@ def test_each_is_told_with_its_place_or_its_grant_and_no_row_is_touched(database
     assert [name for (name,) in database.query("select name from backfill.job order by name")] == begun
 
 
-def test_a_grant_that_was_told_is_enough(database: Database, tmp_path: Path):
+def test_a_grant_that_was_reported_is_enough(database: Database, tmp_path: Path):
     """Whoever runs the statements as they come ends with a job that is done."""
     database.query("create schema hidden")
     database.query(f"revoke usage on schema hidden from {database.worker}")

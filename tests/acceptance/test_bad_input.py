@@ -41,7 +41,7 @@ FILES = {
 """Names, contents, and what is said of them behind the file's name."""
 
 
-def test_a_wrong_file_is_told_at_its_line_and_column_before_any_database_is_asked(tmp_path):
+def test_a_wrong_file_is_reported_at_its_line_and_column_before_any_database_is_asked(tmp_path):
     jobs = tmp_path / "jobs"
     jobs.mkdir()
     for name, (content, _) in FILES.items():
@@ -61,7 +61,7 @@ def test_a_wrong_file_is_told_at_its_line_and_column_before_any_database_is_aske
     assert folder.stderr == f"backfill: {jobs}: cannot be read: is a directory\n"
 
 
-def test_every_mistake_of_a_file_is_told_at_once_in_the_order_of_the_file(tmp_path):
+def test_every_mistake_of_a_file_is_reported_at_once_in_the_order_of_the_file(tmp_path):
     text = JOB.replace("users-handle", "Users Handle").replace("username", "username,").replace("1GB/s", "1")
     path = write(tmp_path / "job.yaml", text + "batch: {rows: no}\n")
     ended = backfill("plan", path, dsn=NOWHERE)
@@ -136,7 +136,7 @@ SERVER_SIDE = {
 
 
 @pytest.mark.oldest
-def test_what_only_the_server_knows_is_told_at_its_place_too_and_nothing_is_touched(database, tmp_path):
+def test_what_only_the_server_knows_is_reported_at_its_place_too_and_nothing_is_touched(database, tmp_path):
     make_users(database, 200)
     database.query("alter table users add column doubled bigint generated always as (id * 2) stored")
     database.query("create view users_view as select * from users")
@@ -256,7 +256,7 @@ def test_nothing_but_a_host_and_a_port_is_an_address(text):
         parse_http(text)
 
 
-def test_a_default_http_address_that_is_taken_is_told_and_the_job_goes_on(database, tmp_path):
+def test_a_default_http_address_that_is_taken_is_reported_and_the_job_goes_on(database, tmp_path):
     make_users(database, 200)
     with socket.socket() as taken:
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -311,7 +311,7 @@ def role(database):
 
 
 @pytest.mark.timeout(120)
-def test_each_missing_right_is_told_with_the_statement_that_gives_it_until_the_job_runs(database, tmp_path, role):
+def test_each_missing_right_is_reported_with_the_statement_that_gives_it_until_the_job_runs(database, tmp_path, role):
     make_users(database, 100)
     database.query("drop schema backfill cascade")
     database.query("create schema shop")

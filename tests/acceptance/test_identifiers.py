@@ -55,7 +55,7 @@ def sql_name(name):
 
 
 @pytest.mark.timeout(120)
-def test_any_name_of_a_schema_a_table_and_columns_is_filled_and_told_right(database, tmp_path):
+def test_any_name_of_a_schema_a_table_and_columns_is_filled_and_reported_right(database, tmp_path):
     jobs = []
     with psycopg.connect(database.dsn, autocommit=True) as connection:
         connection.execute("create table victim (id int)")

@@ -116,7 +116,7 @@ def test_a_terminated_session_is_opened_again_and_nothing_is_lost(database, tmp_
 
 
 @pytest.mark.oldest
-def test_a_role_without_pg_monitor_is_told_the_grant_that_mends_it_before_any_batch(database, tmp_path):
+def test_a_role_without_pg_monitor_learns_the_grant_that_fixes_it_before_any_batch(database, tmp_path):
     make_users(database, 1000)
     database.query(f"revoke pg_monitor from {database.worker}")
     job = write_job(tmp_path)

@@ -109,7 +109,7 @@ def kept(database):
     return str(rows)
 
 
-def test_a_wrong_password_is_told_without_it(address, tmp_path):
+def test_a_wrong_password_is_reported_without_it(address, tmp_path):
     run = ["run", write(tmp_path / "job.yaml"), "--http", "off"]
     commands = [run, ["status"], ["init"], [*run, "--json"], ["status"]]
     wrong = ways(address, WRONG, tmp_path)
@@ -127,7 +127,7 @@ def test_a_wrong_password_is_told_without_it(address, tmp_path):
         assert SECRET not in one.stdout + one.stderr
 
 
-def test_a_dsn_that_nobody_can_read_is_told_without_its_password():
+def test_a_dsn_that_nobody_can_read_is_reported_without_its_password():
     dsns = [
         f"postgress://user:{SECRET}@127.0.0.1/name",
         f"postgresql://user:pw%{SECRET}@127.0.0.1/name",

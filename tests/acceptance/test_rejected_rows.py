@@ -140,7 +140,7 @@ MENDED = {
 
 @pytest.mark.oldest
 @pytest.mark.timeout(180)
-def test_rows_that_cannot_be_written_are_set_aside_and_filled_when_they_are_mended(database, tmp_path):
+def test_rows_that_cannot_be_written_are_rejected_and_filled_when_they_are_fixed(database, tmp_path):
     files = {}
     for table in MENDED:
         prepare, expression, _ = FAILING[table]
@@ -193,7 +193,7 @@ def test_rows_that_cannot_be_written_are_set_aside_and_filled_when_they_are_mend
     assert database.query("select distinct state from backfill.job") == [("done",)]
 
 
-def test_a_failed_job_goes_on_where_it_stood_once_its_row_is_mended(database, tmp_path):
+def test_a_failed_job_goes_on_where_it_stood_once_its_row_is_fixed(database, tmp_path):
     database.query(
         "create table users as select i as id, 'u' || i as handle, null::text as copy from generate_series(1, 2000) i"
     )
@@ -301,7 +301,7 @@ def test_killed_between_rejections_the_next_worker_goes_on_with_their_count(data
 
 @pytest.mark.oldest
 @pytest.mark.timeout(120)
-def test_a_row_that_is_too_slow_is_named_or_set_aside_and_the_others_are_filled(database, tmp_path):
+def test_a_row_that_is_too_slow_is_named_or_rejected_and_the_others_are_filled(database, tmp_path):
     make_users(database, 7)
     expression = "CASE WHEN id = 7 THEN (SELECT 'slow' FROM pg_sleep(20)) ELSE username END"
     limits = ("statement_timeout: 1s", "lock_timeout: 500ms")
@@ -319,7 +319,7 @@ def test_a_row_that_is_too_slow_is_named_or_set_aside_and_the_others_are_filled(
     assert database.query("select id from users where handle is null") == [(7,)]
 
 
-def test_partitions_keep_their_rows_apart_and_one_that_is_mended_is_filled_by_the_next_run(database, tmp_path):
+def test_partitions_keep_their_rows_apart_and_one_that_is_fixed_is_filled_by_the_next_run(database, tmp_path):
     database.query("create table users (id int primary key, username text, handle text) partition by range (id)")
     for number in range(3):
         low = number * 1000
@@ -348,7 +348,7 @@ def test_partitions_keep_their_rows_apart_and_one_that_is_mended_is_filled_by_th
     assert backfill("run", job, "--http", "off", dsn=database.worker_dsn).code == 0
 
 
-def test_trying_again_tells_who_has_the_lock_and_that_a_job_never_began(database, tmp_path):
+def test_trying_again_reports_who_has_the_lock_and_that_a_job_never_began(database, tmp_path):
     make_users(database, 20_000)
     job = users_job(tmp_path, SKIP, "throttle: {max_wal_rate: 64kB/s}")
     ended = backfill("retry-rejected", job, dsn=database.worker_dsn)

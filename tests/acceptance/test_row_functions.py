@@ -127,7 +127,7 @@ def test_the_worked_example_is_planned_and_run(database, tmp_path):
     ]
 
 
-def test_a_function_that_is_wrong_is_told_with_its_place(database, tmp_path):
+def test_a_function_that_is_wrong_is_reported_with_its_place(database, tmp_path):
     make_users(database, 1000)
     job = write_job(tmp_path, "def make_handles(rows):\n    return []\n")
     missing = backfill("run", job, dsn=database.worker_dsn)

@@ -104,7 +104,7 @@ def refused(directory: Path, *dsns: str) -> list[Ended]:
     return ends
 
 
-def test_a_certificate_that_proves_nothing_is_told_with_what_would(secured: Secured, tmp_path: Path):
+def test_a_certificate_that_proves_nothing_is_reported_with_what_would(secured: Secured, tmp_path: Path):
     missing = tmp_path / "missing.pem"
     said = {
         secured.dsn(sslrootcert=secured.other_ca): (

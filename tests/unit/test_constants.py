@@ -105,7 +105,7 @@ def test_a_scout_of_single_rows_covers_a_page():
     assert row_counts.SLICES_MAX > row_counts.LINE_POINTERS_MAX + 1
 
 
-def test_what_is_told_is_no_older_than_what_is_acted_upon():
+def test_what_is_reported_is_no_older_than_what_is_acted_upon():
     assert readings.MEASURE_SPACING_S <= decide.POLL_S
     assert wait_persistence.SAVE_SPACING_S >= decide.STOPPED_POLL_S
 

@@ -39,13 +39,13 @@ def test_no_network_is_none(installer: str):
     assert not majors.no_such_wheel(NO_NETWORK[installer])
 
 
-def test_missing_libraries_are_told_with_what_to_install():
+def test_missing_libraries_are_reported_with_what_to_install():
     said = f"{LOADER}\n{LDD}\n{LDD}"
     assert majors.missing_libraries(said) == ["libssl.so.3", "libxml2.so.2"]
     assert majors.remedy(said) == "it needs libssl.so.3, libxml2.so.2; apt-get install libssl3 libxml2"
 
 
-def test_what_no_package_is_known_for_is_told_in_the_loaders_words():
+def test_what_no_package_is_known_for_is_reported_in_the_loaders_words():
     old = "postgres: /lib/x86_64-linux-gnu/libc.so.6: version `GLIBC_2.34' not found (required by postgres)"
     assert majors.remedy(f"{old}\n{old}") == old
     assert majors.remedy("\tlibodd.so.7 => not found") == "it needs libodd.so.7"
@@ -58,7 +58,7 @@ def test_a_major_that_is_not_installed_says_what_installs_it(monkeypatch: pytest
     assert reason == f"PostgreSQL 14 is not in {tmp_path / '14'}; python -m tests.majors 14 installs it"
 
 
-def test_a_program_that_does_not_run_is_told_by_what_it_says(monkeypatch: pytest.MonkeyPatch, tmp_path):
+def test_a_program_that_does_not_run_is_reported_by_what_it_says(monkeypatch: pytest.MonkeyPatch, tmp_path):
     monkeypatch.setattr(majors, "PLACE", tmp_path)
     programs = majors.binaries(17).programs
     programs[0].parent.mkdir(parents=True)

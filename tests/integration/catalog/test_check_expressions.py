@@ -82,7 +82,7 @@ WRONG_VALUES = {
 
 @pytest.mark.parametrize("style", STYLES)
 @pytest.mark.parametrize("wrong", WRONG_VALUES)
-async def test_what_is_wrong_with_a_value_is_told_where_it_stands(users: Database, wrong: str, style: str):
+async def test_what_is_wrong_with_a_value_is_reported_where_it_stands(users: Database, wrong: str, style: str):
     place, said = await refusal(users, JOB.format(set=STYLES[style](wrong), where="handle IS NULL"))
     assert said.startswith(place)
     assert WRONG_VALUES[wrong] in said
@@ -102,7 +102,7 @@ WRONG_CONDITIONS = {
 
 
 @pytest.mark.parametrize("wrong", WRONG_CONDITIONS)
-async def test_what_is_wrong_with_the_condition_is_told_where_it_stands(users: Database, wrong: str):
+async def test_what_is_wrong_with_the_condition_is_reported_where_it_stands(users: Database, wrong: str):
     place, said = await refusal(users, JOB.format(set="username", where="|\n  " + wrong))
     assert said.startswith(place)
     assert WRONG_CONDITIONS[wrong] in said
@@ -111,7 +111,7 @@ async def test_what_is_wrong_with_the_condition_is_told_where_it_stands(users: D
 @pytest.mark.parametrize(
     ("wrong", "words"), [("(1 / 0)::text", "division by zero"), ("loud(7)", "no 7 today; come again")]
 )
-async def test_what_fails_when_it_is_evaluated_is_told_at_its_beginning(users: Database, wrong: str, words: str):
+async def test_what_fails_when_it_is_evaluated_is_reported_at_its_beginning(users: Database, wrong: str, words: str):
     for text in (
         JOB.format(set=f"{HERE}username || {wrong}", where="handle IS NULL"),
         JOB.format(set="username", where=f"|\n  {HERE}handle IS NULL\n  AND {wrong} = ''"),
@@ -120,7 +120,7 @@ async def test_what_fails_when_it_is_evaluated_is_told_at_its_beginning(users: D
         assert said == place + words
 
 
-async def test_a_value_of_another_type_is_told_at_its_column_s_expression(users: Database):
+async def test_a_value_of_another_type_is_reported_at_its_column_s_expression(users: Database):
     text = "name: a\ntable: users\nset:\n  handle: username\n  n: ¦lower(username)\nwhere: n IS NULL\n"
     place, said = await refusal(users, text)
     assert said.startswith(place + 'column "n" is of type integer but expression is of type text; You will need to')
@@ -140,7 +140,7 @@ async def test_a_table_with_a_rule_is_refused_before_its_first_batch(users: Data
 
 
 @pytest.mark.parametrize("gone", ["alter table {} rename to elsewhere", "drop table {}"])
-async def test_a_table_that_goes_away_while_it_is_checked_is_told_at_its_name(users: Database, gone: str):
+async def test_a_table_that_goes_away_while_it_is_checked_is_reported_at_its_name(users: Database, gone: str):
     run_sql(users, "drop table if exists passing, elsewhere", "create table passing (username text, handle text)")
     job = job_file(table="passing")
     async with connected(users.dsn, job) as connection:
@@ -289,7 +289,7 @@ FORETOLD: list[tuple[dict[str, str], str, int]] = [
 
 
 @pytest.mark.parametrize(("set_to", "where", "left"), FORETOLD)
-def test_what_is_foretold_of_a_row_comes_true(
+def test_what_is_predicted_of_a_row_comes_true(
     truth: Truth, shared: Database, set_to: dict[str, str], where: str, left: int
 ):
     job = job_file(table='"values"', set=set_to, where=where)
@@ -303,7 +303,7 @@ def test_what_is_foretold_of_a_row_comes_true(
     assert truth.compare(job) == left
 
 
-def test_the_column_s_own_collation_is_foretold(shared: Database, truth: Truth):
+def test_the_column_s_own_collation_is_predicted(shared: Database, truth: Truth):
     """The database's locale is C, in which only ASCII letters have a case."""
     known = "select quote_ident(collname) from pg_collation where collname in ('pg_c_utf8', 'C.utf8', 'und-x-icu')"
     collations = shared.query(known)
@@ -347,5 +347,5 @@ _CONDITIONS = st.recursive(
 
 @settings(max_examples=150, deadline=None)
 @given(_NUMBERS, _NUMBERS, _CONDITIONS)
-def test_whatever_is_foretold_comes_true(truth: Truth, first: str, second: str, where: str):
+def test_whatever_is_predicted_comes_true(truth: Truth, first: str, second: str, where: str):
     truth.compare(job_file(table='"values"', set={"a": first, "b": second}, where=where))

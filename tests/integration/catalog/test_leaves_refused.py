@@ -135,7 +135,7 @@ async def test_a_column_of_a_partition_key_is_refused(empty: Database, key: str)
     assert str(caught.value).startswith("job.yaml:3:")
 
 
-async def test_mistakes_are_told_once_at_the_place_in_the_job_file(empty: Database):
+async def test_mistakes_are_reported_once_at_the_place_in_the_job_file(empty: Database):
     partitioned(empty, *ranges(2))
     for expression, words in {
         "usrname": 'column "usrname" does not exist',

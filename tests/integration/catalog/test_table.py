@@ -128,7 +128,7 @@ TYPES = {
 
 
 @pytest.mark.parametrize("declared", TYPES)
-async def test_the_type_of_a_column_is_told_as_sql(shared: Database, schema: str, declared: str):
+async def test_the_type_of_a_column_is_reported_as_sql(shared: Database, schema: str, declared: str):
     run_sql(
         shared,
         f"create type {quote(schema)}.\"Mood%\" as enum ('sad', 'ok')",

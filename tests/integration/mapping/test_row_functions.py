@@ -215,7 +215,7 @@ async def test_a_value_that_its_column_does_not_take_fails_and_is_not_cut_off(
         ),
     ],
 )
-async def test_a_function_or_an_input_that_is_not_there_is_told_before_anything_is_written(
+async def test_a_function_or_an_input_that_is_not_there_is_reported_before_anything_is_written(
     users: Database, tmp_path: Path, python: dict[str, Any], place: str, words: str
 ):
     job = job_of(tmp_path, python=python)

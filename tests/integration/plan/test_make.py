@@ -131,7 +131,7 @@ async def test_without_measuring_no_batch_is_run(users: Database):
     assert users.query(SIZE) > before, "a batch that is rolled back leaves its versions for VACUUM"
 
 
-async def test_a_role_that_may_not_compress_is_told_what_would_let_it(users: Database, worker: str):
+async def test_a_role_that_may_not_compress_learns_what_would_let_it(users: Database, worker: str):
     plan = await make_plan(users.dsn_for(worker, "secret"), job_file())
     mend = f"run: GRANT SET ON PARAMETER wal_compression TO {worker};"
     mend = mend if modern(users) else "that needs a superuser before PostgreSQL 15"
@@ -153,7 +153,7 @@ async def test_a_row_that_somebody_has_locked_is_the_reason_for_no_figures(users
     assert plan.costs.unmeasured == "canceling statement due to lock timeout"
 
 
-async def test_a_row_that_the_update_would_break_is_told_before_the_run(users: Database):
+async def test_a_row_that_the_update_would_break_is_reported_before_the_run(users: Database):
     run_sql(users, "alter table users add check (handle not like 'user%')")
     assert (await plan_of(users)).costs.unmeasured.startswith('new row for relation "users" violates check constraint')
 

@@ -183,7 +183,7 @@ def test_without_a_user_postgres_it_is_nobody(monkeypatch: pytest.MonkeyPatch):
 
 
 @as_root
-def test_without_any_account_root_is_told(monkeypatch: pytest.MonkeyPatch):
+def test_without_any_account_root_is_reported(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(account, "_UNPRIVILEGED", ("no-such-user",))
     with pytest.raises(BackfillError, match="ordinary user"):
         account.SystemAccount.choose()

@@ -208,7 +208,7 @@ async def test_a_rewrite_is_found_when_the_next_pass_begins(users: Database):
         assert (fresh.pass_number, fresh.next) == (1, Tid(0))
 
 
-async def test_a_rewrite_between_two_workers_is_told_when_the_second_opens(users: Database):
+async def test_a_rewrite_between_two_workers_is_reported_when_the_second_opens(users: Database):
     async with session(users.dsn, JOB) as worker:
         left = await first_batch(worker)
     run_sql(users, "vacuum full users")

@@ -89,7 +89,7 @@ CHANGES: dict[str, tuple[dict[str, Any], str]] = {
 }
 
 
-def test_what_a_started_job_has_no_more_is_shown_too():
+def test_what_a_started_job_no_longer_has_is_shown_too():
     using = {"table": "public.other", "on": "other.id = users.id"}
     assert "with another file: using was {'table': 'public.other', 'on': 'other.id = users.id'}, is None;" in changed(
         "users-handle", spec_of(JOB.job) | {"using": using}, spec_of(JOB.job)
@@ -97,7 +97,7 @@ def test_what_a_started_job_has_no_more_is_shown_too():
 
 
 @pytest.mark.parametrize("change", CHANGES)
-async def test_a_started_job_may_not_become_another_one_unless_told_to(users: Database, change: str):
+async def test_a_started_job_may_not_become_another_one_unless_asked_to(users: Database, change: str):
     keys, told = CHANGES[change]
     run_sql(users, "create table other (like users)")
     async with session(users.dsn, JOB) as worker:

@@ -35,7 +35,7 @@ def locks(database: Database) -> list[tuple[int, int]]:
     )
 
 
-async def test_the_second_worker_of_a_job_is_told_who_has_it(users: Database):
+async def test_the_second_worker_of_a_job_learns_who_has_it(users: Database):
     async with session(users.dsn, job_file()), Session(users.dsn, job_file()) as second:
         [(pid,)] = {(pid,) for _, pid in locks(users)}
         told = await second.try_lock()
@@ -46,7 +46,7 @@ async def test_the_second_worker_of_a_job_is_told_who_has_it(users: Database):
     wait_until(lambda: not locks(users), "they are free")
 
 
-async def test_a_table_that_another_job_fills_is_told_as_such(users: Database):
+async def test_a_table_that_another_job_fills_is_reported_as_such(users: Database):
     async with session(users.dsn, job_file(name="first")), Session(users.dsn, job_file(name="second")) as second:
         told = await second.try_lock()
         assert told is not None
@@ -87,7 +87,7 @@ async def test_the_death_of_the_holder_s_session_frees_both_locks(users: Databas
             await first.try_lock()
 
 
-async def test_a_lock_is_told_even_where_its_holder_may_not_be_seen(users: Database):
+async def test_a_lock_is_reported_even_where_its_holder_may_not_be_seen(users: Database):
     """A role without pg_monitor sees of others' sessions no more than their names."""
     run_sql(users, "create role shy login")
     try:
@@ -99,7 +99,7 @@ async def test_a_lock_is_told_even_where_its_holder_may_not_be_seen(users: Datab
         run_sql(users, "drop role shy")
 
 
-async def test_anyone_s_advisory_lock_on_the_key_is_told(users: Database):
+async def test_anyone_s_advisory_lock_on_the_key_is_reported(users: Database):
     """Also by keys above 2^63, which are negative numbers."""
     names = [f"job-{number}" for number in range(20)]
     assert {lock_key("job", name) < 0 for name in names} == {True, False}
@@ -136,7 +136,7 @@ async def test_a_stranger_who_takes_a_lock_under_a_worker_s_name_is_no_worker(us
         run_sql(users, "drop role stranger")
 
 
-async def test_a_session_of_the_worker_s_role_that_is_no_worker_is_told_as_such(users: Database):
+async def test_a_session_of_the_worker_s_role_that_is_no_worker_is_reported_as_such(users: Database):
     async with session(users.dsn, job_file()):
         pass
     with psycopg.connect(f"{users.dsn} application_name=psql", autocommit=True) as other:

@@ -114,7 +114,7 @@ async def test_a_server_of_other_pages_is_refused(users: Database):
         check_server(replace(await server_of(users.dsn), page_bytes=32_768))
 
 
-async def test_a_role_that_cannot_see_replication_is_told_the_grant_that_mends_it(users: Database, role: str):
+async def test_a_role_that_cannot_see_replication_learns_the_grant_that_fixes_it(users: Database, role: str):
     run_sql(
         users,
         f"grant select, update on users to {quote(role)}",
@@ -159,7 +159,7 @@ async def test_workers_that_come_first_together_create_the_state_once(users: Dat
     assert state_tables(users) == TABLES
 
 
-async def test_a_role_that_may_not_create_the_state_is_told_who_can(users: Database, role: str):
+async def test_a_role_that_may_not_create_the_state_learns_who_can(users: Database, role: str):
     run_sql(users, f"grant select, update on users to {quote(role)}", f"grant pg_monitor to {quote(role)}")
     with pytest.raises(Halted) as caught:
         async with Session(users.dsn_for(role), job_file()):

@@ -48,14 +48,14 @@ async def test_where_no_worker_ever_ran_there_are_no_jobs(users: Database):
         await read_status(users.dsn, "users-handle")
 
 
-async def test_a_state_of_an_older_version_is_told_as_such(users: Database):
+async def test_a_state_of_an_older_version_is_reported_as_such(users: Database):
     async with session(users.dsn, JOB):
         run_sql(users, "drop table backfill.version")
         with pytest.raises(Halted, match=r"has version 0, .*; the next worker migrates it, or run: backfill init"):
             await read_status(users.dsn, None)
 
 
-async def test_rows_that_are_set_aside_are_told_with_a_few_of_them(users: Database):
+async def test_rejected_rows_are_reported_with_a_few_of_them(users: Database):
     job = job_file(on_row_error="skip", throttle={"replicas": {"ignore": ["*"]}})
     run_sql(users, "alter table users add check (handle not in ('user7', 'user9'))")
     await run(users.dsn, job)
@@ -67,7 +67,7 @@ async def test_rows_that_are_set_aside_are_told_with_a_few_of_them(users: Databa
     assert all('violates check constraint "users_handle_check"' in told for told in status.rejected)
 
 
-async def test_a_job_at_work_tells_its_place_its_pace_and_its_worker(users: Database):
+async def test_a_job_at_work_reports_its_place_its_pace_and_its_worker(users: Database):
     async with session(users.dsn, JOB) as worker:
         checkpoint = (await open_leaf(worker)).checkpoints[0]
         status = await only(users)
@@ -112,7 +112,7 @@ async def test_a_job_whose_worker_is_gone_is_abandoned(users: Database):
 @pytest.mark.parametrize(
     ("state", "ratio"), [("done", 1.0), ("unconverged", 1.0), ("stopped", 0.5), ("halted", 0.5), ("failed", 0.5)]
 )
-async def test_a_job_that_ended_tells_how(users: Database, state: str, ratio: float):
+async def test_a_job_that_ended_shows_how(users: Database, state: str, ratio: float):
     async with session(users.dsn, JOB) as worker:
         checkpoint = (await open_leaf(worker)).checkpoints[0]
         checkpoint = await worker.save_checkpoint(replace(checkpoint, stripe=1, next=Tid(0)))
@@ -135,7 +135,7 @@ async def test_a_job_that_ended_tells_how(users: Database, state: str, ratio: fl
     assert (status.progress_ratio, status.rows_unconverged, status.samples) == (ratio, 3, ('{"id": 7}',))
 
 
-async def test_a_job_before_its_first_checkpoint_is_told_too(users: Database):
+async def test_a_job_before_its_first_checkpoint_is_reported_too(users: Database):
     async with session(users.dsn, JOB) as worker:
         await open_leaf(worker)
         run_sql(users, "delete from backfill.checkpoint")
@@ -143,7 +143,7 @@ async def test_a_job_before_its_first_checkpoint_is_told_too(users: Database):
     assert (status.state, status.progress_ratio, status.pass_number, status.rows_total) == ("running", 0.0, 0, 0)
 
 
-async def test_jobs_are_told_by_name_all_or_one(users: Database):
+async def test_jobs_are_reported_by_name_all_or_one(users: Database):
     run_sql(users, "create table orders (id int, username text, handle text)", "insert into orders values (1, 'a')")
     try:
         long = "z" * 63
@@ -161,7 +161,7 @@ async def test_jobs_are_told_by_name_all_or_one(users: Database):
         run_sql(users, "drop table orders")
 
 
-async def test_a_role_without_rights_on_the_state_is_told_so(users: Database):
+async def test_a_role_without_rights_on_the_state_learns_so(users: Database):
     async with session(users.dsn, JOB) as worker:
         await open_leaf(worker)
     run_sql(users, "create role shy login")

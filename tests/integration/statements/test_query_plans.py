@@ -190,7 +190,7 @@ async def test_rows_by_their_addresses_are_a_tid_scan(users: Database, mode: str
             assert of(plan, "users") == ["ModifyTable", "Tid Scan"], name
 
 
-async def test_a_row_that_is_told_is_a_tid_scan(users: Database):
+async def test_a_row_that_is_reported_is_a_tid_scan(users: Database):
     async with plans(users, job_file()) as explained:
         for name in ["row_key", "row_values", "still_matching"]:
             plan = await explained.of(name, RANGE)
@@ -198,7 +198,7 @@ async def test_a_row_that_is_told_is_a_tid_scan(users: Database):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_a_row_that_was_set_aside_is_found_by_its_index(users: Database, kind: str):
+async def test_a_row_that_was_rejected_is_found_by_its_index(users: Database, kind: str):
     job = job_file(where=KINDS[kind])
     async with plans(users, job) as explained:
         plan = await explained.of("find_rejected", RANGE)

@@ -228,7 +228,7 @@ async def test_stripes_let_a_full_cold_table_be_updated_hot_and_the_count_is_the
     assert users.query("select sum(rows_hot), sum(rows) from backfill.batch") == [(sum(hot), ROWS)]
 
 
-async def test_a_batch_tells_what_it_cost(users: Database):
+async def test_a_batch_reports_what_it_cost(users: Database):
     async with session(users.dsn, of_stripes(4)) as worker:
         checkpoint = (await open_leaf(worker)).checkpoints[0]
         position = "select (pg_current_wal_insert_lsn() - '0/0')::bigint"

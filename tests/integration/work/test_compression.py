@@ -118,7 +118,7 @@ async def test_the_best_method_of_the_server_is_offered(users: Database):
     )
 
 
-async def test_a_role_without_the_right_is_told_what_gives_it(users: Database, worker: str):
+async def test_a_role_without_the_right_learns_what_gives_it(users: Database, worker: str):
     assert await offer_of(dsn_of(users, worker)) == ServerSupport(why=refusal(users, worker))
     run_sql(users, may(users, worker))
     assert (await offer_of(dsn_of(users, worker))).method in METHODS

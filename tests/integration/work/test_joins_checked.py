@@ -175,7 +175,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("wrong", "said"), WRONG)
-async def test_what_is_wrong_with_a_join_is_told_where_it_stands(
+async def test_what_is_wrong_with_a_join_is_reported_where_it_stands(
     joined_users: Database, wrong: dict[str, str], said: str
 ):
     run_sql(joined_users, "create sequence if not exists sequence")
@@ -190,7 +190,7 @@ async def test_what_is_wrong_with_a_join_is_told_where_it_stands(
     assert said in str(caught.value)
 
 
-async def test_a_joined_table_that_is_not_there_is_told_with_the_one_that_was_meant(joined_users: Database):
+async def test_a_joined_table_that_is_not_there_is_reported_with_the_one_that_was_meant(joined_users: Database):
     run_sql(joined_users, "drop schema if exists reports cascade", "create schema reports")
     run_sql(joined_users, "create view reports.account_names as select user_id, nick from accounts")
     for wrong, meant in (("acounts", "public.accounts"), ("account_names", "reports.account_names")):
@@ -199,7 +199,7 @@ async def test_a_joined_table_that_is_not_there_is_told_with_the_one_that_was_me
             await make_plan(joined_users.dsn, job)
 
 
-async def test_a_right_that_is_missing_on_the_joined_table_is_told_with_its_grant(joined_users: Database):
+async def test_a_right_that_is_missing_on_the_joined_table_is_reported_with_its_grant(joined_users: Database):
     role = f"joins_{joined_users.name}"
     run_sql(
         joined_users,

@@ -21,7 +21,7 @@ from tests.integration.work.rejecting import ROWS, WORDS, aside, rejected
 pytestmark = pytest.mark.anyio
 
 
-async def test_a_row_is_set_aside_in_the_transaction_that_moves_the_place(rejecting_users: Database):
+async def test_a_row_is_rejected_in_the_transaction_that_moves_the_position(rejecting_users: Database):
     async with session(rejecting_users.dsn, job_file()) as worker:
         checkpoint = (await open_leaf(worker)).checkpoints[0]
         after = await aside(worker, checkpoint, Tid(0, 3))
@@ -42,7 +42,7 @@ async def test_a_row_that_is_gone_by_then_is_left_behind_and_not_kept(rejecting_
         assert (moved.key, moved.checkpoint.next, rejected(rejecting_users)) == (None, Tid(0, 4), [])
 
 
-async def test_on_a_table_that_was_rewritten_nothing_is_set_aside(rejecting_users: Database):
+async def test_on_a_table_that_was_rewritten_nothing_is_rejected(rejecting_users: Database):
     async with session(rejecting_users.dsn, job_file()) as worker:
         checkpoint = (await open_leaf(worker)).checkpoints[0]
         run_sql(rejecting_users, "vacuum full users")
@@ -51,7 +51,7 @@ async def test_on_a_table_that_was_rewritten_nothing_is_set_aside(rejecting_user
         assert rejected(rejecting_users) == []
 
 
-async def test_a_pass_that_starts_again_forgets_what_was_set_aside(rejecting_users: Database):
+async def test_a_pass_that_starts_again_forgets_what_was_rejected(rejecting_users: Database):
     async with session(rejecting_users.dsn, job_file()) as worker:
         checkpoint = (await open_leaf(worker)).checkpoints[0]
         checkpoint = await aside(worker, checkpoint, Tid(0, 3))
@@ -85,7 +85,7 @@ async def test_rows_of_an_earlier_pass_do_not_count_against_the_bound_until_they
         assert [row[2] for row in rejected(rejecting_users)] == [1, 2]
 
 
-async def test_restart_forgets_what_was_set_aside(rejecting_users: Database):
+async def test_restart_forgets_what_was_rejected(rejecting_users: Database):
     async with session(rejecting_users.dsn, job_file()) as worker:
         await aside(worker, (await open_leaf(worker)).checkpoints[0], Tid(0, 3))
     async with session(rejecting_users.dsn, job_file(), restart=True) as worker:
@@ -93,7 +93,7 @@ async def test_restart_forgets_what_was_set_aside(rejecting_users: Database):
         assert rejected(rejecting_users) == []
 
 
-async def test_the_proof_counts_rows_aside_and_asks_them_nothing(rejecting_users: Database):
+async def test_the_proof_counts_rejected_rows_and_asks_them_nothing(rejecting_users: Database):
     """`set` fails on them: asked what it makes of them, the read would fail."""
     run_sql(
         rejecting_users,
@@ -119,7 +119,7 @@ async def test_the_proof_counts_rows_aside_and_asks_them_nothing(rejecting_users
         assert '{"id": 3}' not in proof.samples
 
 
-async def test_the_proof_forgets_rows_that_match_no_more(rejecting_users: Database):
+async def test_the_proof_forgets_rows_that_no_longer_match(rejecting_users: Database):
     async with session(rejecting_users.dsn, job_file()) as worker:
         checkpoint = (await open_leaf(worker)).checkpoints[0]
         for offset in (1, 2, 3, 4):
@@ -139,7 +139,7 @@ async def test_the_proof_forgets_rows_that_match_no_more(rejecting_users: Databa
         assert [key for key, *_ in rejected(rejecting_users)] == ['{"id": 4}']
 
 
-async def test_joined_rows_aside_are_counted_apart_from_those_that_cannot_converge(rejecting_users: Database):
+async def test_rejected_joined_rows_are_counted_apart_from_those_that_cannot_converge(rejecting_users: Database):
     run_sql(
         rejecting_users,
         "create table accounts (id bigint primary key, name text)",

@@ -109,7 +109,7 @@ async def test_a_check_a_unique_index_and_a_deferred_reference_are_searched_in_a
     assert [event.rows_rejected for event in told(events, Verified)] == [3]
 
 
-async def test_a_value_of_a_row_function_that_the_server_refuses_is_told_with_its_row(
+async def test_a_value_of_a_row_function_that_the_server_refuses_is_reported_with_its_row(
     rejecting_users: Database, tmp_path: Path
 ):
     module = "def f(rows):\n    return [row['username'] for row in rows]\n"
@@ -129,7 +129,7 @@ async def test_a_value_of_a_row_function_that_the_server_refuses_is_told_with_it
     assert rejecting_users.query("select handle from users where id = 900") == [("mended",)]
 
 
-async def test_what_a_row_would_be_set_to_is_told_or_why_not(rejecting_users: Database):
+async def test_what_a_row_would_be_set_to_is_reported_or_why_not(rejecting_users: Database):
     run_sql(
         rejecting_users,
         "alter table users alter handle type varchar(6)",
@@ -189,7 +189,7 @@ async def test_rows_of_a_partition_that_is_gone_are_forgotten(rejecting_users: D
         assert rejected(rejecting_users) == []
 
 
-async def test_events_of_a_search_tell_its_first_batch_and_the_row(rejecting_users: Database):
+async def test_events_of_a_search_report_its_first_batch_and_the_row(rejecting_users: Database):
     run_sql(rejecting_users, "alter table users add check (handle <> 'user900')")
     _, events = await run(rejecting_users.worker_dsn, job_file(**SKIP))
     first, *_ = told(events, BatchRefused)

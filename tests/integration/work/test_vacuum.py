@@ -293,7 +293,7 @@ def wanted_grant(database: Database) -> str:
     return f"GRANT MAINTAIN ON public.users TO {name};" if version >= 170000 else f"GRANT postgres TO {name};"
 
 
-async def test_no_right_is_told_once_with_what_gives_it_and_the_table_is_filled(database: Database):
+async def test_no_right_is_reported_once_with_what_gives_it_and_the_table_is_filled(database: Database):
     make_users(database, ROWS)
     dsn = await role(database)
     try:

@@ -35,7 +35,7 @@ async def test_nothing_is_left(users: Database):
     assert 0 < found.took_s < 30
 
 
-async def test_what_is_left_and_what_no_update_would_mend(users: Database):
+async def test_what_is_left_and_what_no_update_would_fix(users: Database):
     run_sql(
         users, "update users set username = null where id % 100 = 0", "update users set handle = '' where id > 1000"
     )

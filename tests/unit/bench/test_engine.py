@@ -89,7 +89,7 @@ def test_ratios_are_medians_of_rounds_and_not_ratios_of_medians():
     assert ours.figures.took_s == 2.0
 
 
-def test_what_a_run_lacks_is_told_as_such():
+def test_what_a_run_lacks_is_reported_as_such():
     bare = replace(RUN, index_growth=None, decile_ratio=None, cpu_s_100k=None, peak_bytes=None)
     rounds = {PLAIN: [bare], PAGES: [RUN]}
     head, plain, ours = table(CONTENDERS, rounds).splitlines()

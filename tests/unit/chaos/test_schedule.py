@@ -104,7 +104,7 @@ def test_every_promise_has_a_way_to_be_broken():
 
 
 @pytest.mark.parametrize("kind", Broken)
-def test_each_broken_promise_is_told_and_no_other(kind):
+def test_each_broken_promise_is_reported_and_no_other(kind):
     assert [one.kind for one in judge(replace(WELL, **ILL[kind]))] == [kind]
 
 

@@ -90,7 +90,7 @@ def test_a_healthy_reading_lets_a_batch_go_at_once():
     assert (door.session.reads, door.told(WaitStarted), admission.waited_s) == (1, [], 0.0)
 
 
-def test_a_wait_is_told_counted_and_slept_until_its_reason_is_gone():
+def test_a_wait_is_reported_counted_and_slept_until_its_reason_is_gone():
     door = Door(missing_until(Clock().now_s + 3))
     door.admit()
     door.clock.now_s += 1
@@ -213,7 +213,7 @@ def test_a_batch_is_learnt_with_the_position_behind_it():
     assert door.control.throttle_state.clock.lsn[-1] == (1 << 30) + 200_000
 
 
-def test_an_unreplicated_server_is_told_once_and_never_where_replicas_are():
+def test_an_unreplicated_server_is_reported_once_and_never_where_replicas_are():
     door = Door(signals)
     for _ in range(3):
         door.admit()
@@ -223,7 +223,7 @@ def test_an_unreplicated_server_is_told_once_and_never_where_replicas_are():
     assert seen.told(NoReplicas) == []
 
 
-def test_a_reading_is_told_at_most_each_tenth_of_a_second():
+def test_a_reading_is_reported_at_most_each_tenth_of_a_second():
     door = Door(healthy)
     for _ in range(100):
         door.admit()
@@ -231,7 +231,7 @@ def test_a_reading_is_told_at_most_each_tenth_of_a_second():
     assert len(door.told(SignalsRead)) == pytest.approx(20, abs=4)
 
 
-def test_a_reading_is_told_with_all_that_was_seen():
+def test_a_reading_is_reported_with_all_that_was_seen():
     reading = signals(
         1000.0,
         1 << 30,

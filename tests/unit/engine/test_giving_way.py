@@ -40,7 +40,7 @@ def behind_the_pass(events: list[Event]) -> list[Event]:
     return [event for event in events[last:] if isinstance(event, kinds)]
 
 
-def test_each_look_at_a_waiter_is_a_wait_and_the_end_of_it_is_told_once():
+def test_each_look_at_a_waiter_is_a_wait_and_the_end_of_it_is_reported_once():
     database, events = run(WAITER, WAITER, None, None)
     first, second, restarted, verified = behind_the_pass(events)
     for wait in (first, second):
@@ -53,7 +53,7 @@ def test_each_look_at_a_waiter_is_a_wait_and_the_end_of_it_is_told_once():
     assert database.waits[-1] is None
 
 
-def test_a_read_that_nobody_minds_tells_nothing():
+def test_a_read_that_nobody_minds_says_nothing():
     _, events = run(None, None)
     assert [type(event) for event in behind_the_pass(events)] == [Verified]
 

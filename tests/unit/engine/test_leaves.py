@@ -77,7 +77,7 @@ def test_a_leaf_that_comes_during_the_run_is_filled_before_the_end():
     assert database.fills == dict.fromkeys([*range(60), 1000], 1)
 
 
-def test_a_leaf_that_goes_at_work_is_told_and_the_others_go_on():
+def test_a_leaf_that_goes_at_work_is_reported_and_the_others_go_on():
     database = parts(40, 40, 40, max_rows=10)
     database.accidents["run_batch"] += [lambda: None] * 6 + [lambda: setattr(database, "gone", True)]
     loop = Loop(database)
@@ -171,7 +171,7 @@ def test_a_table_without_leaves_is_done():
     assert loop.names() == ["Started"]
 
 
-def test_the_locks_holder_is_told_each_second_until_it_ends():
+def test_the_locks_holder_is_reported_each_second_until_it_ends():
     database = made(holder="pod-1 (pid 42)")
     database.accidents["try_lock"] += [lambda: None, lambda: None, lambda: setattr(database, "holder", None)]
     loop = Loop(database)

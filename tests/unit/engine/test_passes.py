@@ -93,7 +93,7 @@ def test_a_table_that_is_filled_already_costs_no_batch():
     assert "read_signals" in loop.database.calls
 
 
-def test_batches_tell_what_they_did():
+def test_batches_report_what_they_did():
     loop = Loop(made(30))
     loop.run()
     batches = loop.told(BatchDone)
@@ -150,7 +150,7 @@ def test_rows_that_appear_between_a_pass_and_its_proof_begin_another_pass():
     assert [event.rows_left for event in loop.told(Verified)] == [1, 0]
 
 
-def test_an_application_that_never_stops_is_told_after_many_passes():
+def test_an_application_that_never_stops_is_reported_after_many_passes():
     database = made(10)
 
     def again() -> None:
@@ -246,7 +246,7 @@ def test_a_place_in_the_middle_of_a_page_is_gone_on_from():
     assert database.rows_left() == []
 
 
-def test_an_unreplicated_server_is_told_once():
+def test_an_unreplicated_server_is_reported_once():
     loop = Loop(made(200))
     loop.run()
     assert len(loop.told(NoReplicas)) == 1

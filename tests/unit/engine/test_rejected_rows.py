@@ -54,7 +54,7 @@ def test_the_row_is_found_by_about_the_logarithm_of_its_batch():
     st.sampled_from([1, 4, "auto"]),
     st.integers(1, 3),
 )
-def test_any_bad_rows_are_set_aside_and_every_other_row_is_filled_once(
+def test_any_bad_rows_are_rejected_and_every_other_row_is_filled_once(
     bad: frozenset[int], max_rows: int, stripes: int | str, lanes: int
 ):
     database = made(120, bad=tuple(bad), max_rows=max_rows, lanes=lanes)
@@ -69,7 +69,7 @@ def test_any_bad_rows_are_set_aside_and_every_other_row_is_filled_once(
     assert [event.rows_rejected for event in run.told(Verified)] == [len(bad)], "one pass is enough"
 
 
-def test_the_end_says_how_many_and_which_and_the_count_is_told_with_each():
+def test_the_end_says_how_many_and_which_and_the_count_is_reported_with_each():
     run = Run(made(bad=(3, 4, 5)))
     finished = run.run()
     assert finished.why == (
@@ -129,7 +129,7 @@ def test_a_worker_that_is_killed_between_two_rejections_leaves_a_count_that_the_
         assert [event.rows for event in run.told(PassDone)] == [97]
 
 
-def test_a_worker_that_is_killed_anywhere_sets_the_same_rows_aside():
+def test_a_worker_that_is_killed_anywhere_rejects_the_same_rows():
     calls = made(60, bad=(11, 12, 50))
     Run(calls).run()
     for method in ("run_batch", "committed", "read_rows", "reject_row", "rejected", "verify"):
@@ -141,7 +141,7 @@ def test_a_worker_that_is_killed_anywhere_sets_the_same_rows_aside():
             assert database.fills == {row: 1 for row in range(60) if row not in (11, 12, 50)}
 
 
-def test_a_row_that_was_mended_between_two_runs_is_filled_by_the_second():
+def test_a_row_that_was_fixed_between_two_runs_is_filled_by_the_second():
     database = made(bad=(10, 40))
     run = Run(database)
     assert run.run().rows_rejected == 2
@@ -164,7 +164,7 @@ def test_a_row_that_was_refused_before_costs_one_attempt_in_the_next_run():
     assert [tried for tried in database.tries if {10, 11, 90} & set(tried)] == [(10,), (11,), (90,)]
 
 
-def test_a_row_that_was_filled_deleted_or_moved_meanwhile_is_set_aside_no_more():
+def test_a_row_that_was_filled_deleted_or_moved_meanwhile_is_no_longer_rejected():
     database = made(60, bad=(10, 20, 30))
 
     def change() -> None:
@@ -181,7 +181,7 @@ def test_a_row_that_was_filled_deleted_or_moved_meanwhile_is_set_aside_no_more()
     assert (finished.rows_rejected, aside(database)) == (1, [30])
 
 
-def test_rows_that_an_earlier_run_has_set_aside_are_tried_before_anything_else():
+def test_rows_that_an_earlier_run_rejected_are_tried_before_anything_else():
     database = made(100, bad=tuple(range(10, 30)), max_rejected=7, max_rows=10, pages=users(100, page=100))
     run = Run(database, batch={"rows": 10, "min_rows": 1, "max_rows": 10, "stripes": 1})
     with pytest.raises(Halted):

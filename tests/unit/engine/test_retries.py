@@ -29,7 +29,7 @@ from tests.unit.engine.loop import (
 
 
 @pytest.mark.parametrize("sqlstate", [LOCK_TIMEOUT, STATEMENT_TIMEOUT, DEADLOCK, SERIALIZATION])
-def test_what_another_attempt_may_mend_is_tried_again(sqlstate: str):
+def test_what_another_attempt_may_fix_is_tried_again(sqlstate: str):
     database = made(100)
     database.accidents["run_batch"] += [refused(sqlstate)] * 3
     loop = Loop(database)
@@ -40,7 +40,7 @@ def test_what_another_attempt_may_mend_is_tried_again(sqlstate: str):
     assert [event.delay_s for event in retries] == pytest.approx([0.075, 0.15, 0.3])
 
 
-def test_a_retry_is_told_as_a_wait_with_its_reason_and_waited():
+def test_a_retry_is_reported_as_a_wait_with_its_reason_and_waited():
     database = made(100)
     database.accidents["run_batch"].append(refused(DEADLOCK))
     loop = Loop(database)
@@ -109,7 +109,7 @@ def test_every_step_of_the_loop_is_tried_again(method: str):
 
 
 @pytest.mark.parametrize("sqlstate", ["53100", "25006", "42501"])
-def test_what_only_a_person_can_mend_halts(sqlstate: str):
+def test_what_only_a_person_can_fix_halts(sqlstate: str):
     database = made()
     database.accidents["run_batch"].append(refused(sqlstate))
     with pytest.raises(Halted, match="the server's words"):
@@ -157,7 +157,7 @@ def test_a_rewritten_table_is_scanned_from_its_start():
     assert database.calls.count("reopen") == 1
 
 
-def test_a_table_that_was_rewritten_while_nobody_worked_is_told_at_the_start():
+def test_a_table_that_was_rewritten_while_nobody_worked_is_reported_at_the_start():
     database = made(20)
     Loop(database).run()
     database.rewrite(database.pages)

@@ -75,7 +75,7 @@ def test_trying_again_does_not_begin_the_rest_of_an_unfinished_job():
     assert database.fills == dict.fromkeys(range(100), 1)
 
 
-def test_trying_again_tells_other_rows_that_are_to_do_by_now():
+def test_trying_again_reports_other_rows_that_are_to_do_by_now():
     database = made(60, bad=(10,))
     run = Run(database)
     run.run()
@@ -100,7 +100,7 @@ def test_trying_again_waits_for_nobody_and_knows_only_jobs_that_began():
     assert JobError.exit_code == 2
 
 
-def test_trying_again_in_partitions_proves_those_that_had_rows_aside_and_no_others():
+def test_trying_again_in_partitions_proves_those_that_had_rejected_rows_and_no_others():
     leaves = {"public.users_1": FakeLeaf(users(20))}
     for page in leaves["public.users_1"].pages:
         for row in page:

@@ -30,7 +30,7 @@ def test_a_row_that_is_too_slow_is_tried_three_times_alone_and_then_named():
     assert {event.reason.kind for event in run.told(WaitStarted)} >= {WaitKind.RETRY}
 
 
-def test_a_row_that_is_too_slow_is_set_aside_like_any_other():
+def test_a_row_that_is_too_slow_is_rejected_like_any_other():
     database = made(bad=(37,), error=TIMEOUT)
     finished = Run(database).run()
     assert (finished.rows_rejected, aside(database)) == (1, [37])

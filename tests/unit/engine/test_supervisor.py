@@ -140,7 +140,7 @@ def test_a_session_may_be_lost_at_every_single_call():
             assert database.fills == dict.fromkeys(range(100), 1)
 
 
-def test_a_wait_for_a_session_is_told_with_its_reason():
+def test_a_wait_for_a_session_is_reported_with_its_reason():
     database = made()
     database.accidents["run_batch"] += [*skip(1), lost()]
     run = Run(database)
@@ -223,7 +223,7 @@ def test_before_the_loop_too_a_missing_grant_halts(method: str):
 
 @pytest.mark.parametrize("sqlstate", ["55P03", "40P01", "57P03", "53300"])
 @pytest.mark.parametrize("method", ["connect", "try_lock", "begin", "open_leaf"])
-def test_before_the_loop_too_what_may_be_mended_is_tried_again(method: str, sqlstate: str):
+def test_before_the_loop_too_what_may_be_fixed_is_tried_again(method: str, sqlstate: str):
     database = made()
     database.accidents[method] += [StatementRefused("not now", sqlstate)] * 2
     run = Run(database)
@@ -289,7 +289,7 @@ def test_a_failover_keeps_what_was_learnt_and_forgets_positions():
     assert [event.reason.kind for event in run.told(WaitStarted)] == [WaitKind.CONNECTION]
 
 
-def test_an_error_that_is_told_is_not_hidden_by_one_that_comes_with_it():
+def test_an_error_that_is_reported_is_not_hidden_by_one_that_comes_with_it():
     database = made()
     database.accidents["run_batch"].append(StatementRefused("no space left", "53100"))
     database.accidents["save_end"].append(lost())

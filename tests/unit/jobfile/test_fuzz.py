@@ -185,7 +185,7 @@ def test_no_file_takes_long(kind: str):
     assert time.process_time() - began_s < 4
 
 
-def test_a_file_of_mistakes_tells_the_first_and_how_many_more_there_are():
+def test_a_file_of_mistakes_reports_the_first_and_how_many_more_there_are():
     said = (judged(SOUND + "".join(f"k{number}: 1\n" for number in range(60))) or "").split("\n")
     assert len(said) == PROBLEMS_MAX + 1
     assert said[0].startswith("job.yaml:5:1: unknown key 'k0'; allowed are name, ")

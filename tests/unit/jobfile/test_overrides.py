@@ -80,7 +80,7 @@ def test_sizes_are_postgresqls():
         (["replicas.require=a", "replicas.ignore=*"], "'a' is required, but ignored by '*'"),
     ],
 )
-def test_what_is_wrong_is_told_in_words(pairs: list[str], words: str):
+def test_what_is_wrong_is_reported_in_words(pairs: list[str], words: str):
     assert words_of(*pairs) == words
 
 

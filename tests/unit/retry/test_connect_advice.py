@@ -67,7 +67,7 @@ def test_whether_a_role_is_not_let_in(said: str, refused: bool):
     assert is_login_refused(HERE + said) == refused
 
 
-def test_of_several_hosts_all_are_told():
+def test_of_several_hosts_all_are_reported():
     said = "Multiple connection attempts failed. All failures were:\n- a: Connection refused\n- b: session is read-only"
     assert with_advice(HERE + "session is read-only\n" + said) == " ".join(
         f"{HERE} session is read-only {said}; {PRIMARY}".split()

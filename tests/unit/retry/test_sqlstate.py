@@ -107,7 +107,7 @@ def test_every_failure_has_a_remedy(sqlstate: str, failures: int, timeout: bool)
 
 
 @given(st.sampled_from([code for code, found in POLICY if found in GO_ON]), st.integers(1, 10**9), st.floats(0.0, 1.0))
-def test_what_may_be_mended_is_tried_for_ever_but_slowly(sqlstate: str, failures: int, jitter: float):
+def test_what_may_be_fixed_is_tried_forever_but_slowly(sqlstate: str, failures: int, jitter: float):
     found = remedy(sqlstate, failures)
     assert found in GO_ON
     delay_s = backoff_s(failures, jitter, found)

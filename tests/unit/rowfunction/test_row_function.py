@@ -132,7 +132,7 @@ def test_what_a_function_returns_is_a_text_for_each_row_and_column(
         ("objects", TEXT, 2, "for handle, which is not a value of type text: PostgreSQL has no such type"),
     ],
 )
-def test_what_is_wrong_is_told_with_the_first_row_that_is_so_by_itself(
+def test_what_is_wrong_is_reported_with_the_first_row_that_is_so_by_itself(
     directory: Path, name: str, outputs: tuple[tuple[str, str], ...], row: int | None, words: str
 ):
     said = answered(directory, name, outputs)
@@ -140,7 +140,7 @@ def test_what_is_wrong_is_told_with_the_first_row_that_is_so_by_itself(
     assert words in said["fault"]
 
 
-def test_what_raised_is_told_with_its_place_in_the_user_s_own_file(directory: Path):
+def test_what_raised_is_reported_with_its_place_in_the_user_s_own_file(directory: Path):
     line = MODULE.splitlines().index('    return tuple(row["name"].upper() for row in rows)') + 1
     assert answered(directory, "no_none")["fault"].endswith(f"({directory}/rowfunctions.py:{line})")
 

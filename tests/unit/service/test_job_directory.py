@@ -57,7 +57,7 @@ def play(directory, *steps):
     return script, told
 
 
-def test_a_directory_that_goes_is_told_and_served_again_when_it_is_back(tmp_path):
+def test_a_directory_that_goes_is_reported_and_served_again_when_it_is_back(tmp_path):
     jobs = tmp_path / "jobs"
 
     def back():
@@ -82,7 +82,7 @@ def test_what_failed_is_tried_again_and_what_ended_or_is_wrong_is_not(tmp_path, 
     assert told == []
 
 
-def test_a_changed_file_is_run_again_and_a_wrong_one_told_once(tmp_path):
+def test_a_changed_file_is_run_again_and_a_wrong_one_reported_once(tmp_path):
     path = tmp_path / "a.yaml"
     path.write_text("a 0")
     steps = [lambda: path.write_text("changed 0"), lambda: path.write_text("wrong"), lambda: None]

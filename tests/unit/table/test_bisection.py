@@ -62,7 +62,7 @@ ROWS = st.integers(1, 400).flatmap(lambda rows: st.tuples(st.just(rows), st.froz
 
 
 @given(ROWS, st.integers(1, 500), st.booleans())
-def test_any_bad_rows_are_set_aside_and_all_others_committed_in_order(
+def test_any_bad_rows_are_rejected_and_all_others_committed_in_order(
     batch: tuple[int, frozenset[int]], cap: int, deducing: bool
 ):
     rows, bad = batch

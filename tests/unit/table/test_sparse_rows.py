@@ -133,7 +133,7 @@ def test_full_pages_far_from_each_other_are_no_crowd():
     assert before_dense(due) is due
 
 
-def test_a_read_tells_of_its_own_range_alone():
+def test_a_read_reports_its_own_range_alone():
     due, checkpoint = found(Tid(3, 1)), begin()
     assert covers(due, checkpoint)
     assert covers(due, replace(checkpoint, next=Tid(99, 200)))

@@ -110,7 +110,7 @@ def test_room_that_later_stripes_fill_asks_for_nothing():
     assert len(run.server.costs) == 1
 
 
-def test_one_starts_is_told_and_its_end_is_told_and_kept_once():
+def test_one_starts_is_reported_and_its_end_is_reported_and_kept_once():
     run = Run()
     run.fill(12_000)
     run.update()
@@ -124,7 +124,7 @@ def test_one_starts_is_told_and_its_end_is_told_and_kept_once():
     assert run.server.saved == ["vacuum done in 500ms, 12,000 row versions removed"]
 
 
-def test_a_reading_from_before_it_began_tells_of_the_one_before():
+def test_a_reading_from_before_it_began_reports_the_one_before():
     run = Run()
     run.fill(12_000)
     run.update()
@@ -171,7 +171,7 @@ def test_another_session_begins_without_it():
     assert len(run.server.costs) == 1
 
 
-def test_no_right_is_told_once():
+def test_no_right_is_reported_once():
     run = Run()
     run.fill(12_000)
     for _ in range(3):

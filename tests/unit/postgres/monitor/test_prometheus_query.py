@@ -45,7 +45,7 @@ def test_a_scalar_is_a_value():
         ({"status": "success", "data": {"resultType": "scalar", "result": [1, None]}}, "neither a scalar nor a vector"),
     ],
 )
-def test_no_number_is_told(answer, words: str):
+def test_no_number_is_reported(answer, words: str):
     with pytest.raises(Unanswered, match=words):
         value_of(answer)
 
@@ -90,23 +90,23 @@ def test_a_server_is_asked(url: str):
     assert ask(url, 'max(cpu{role="replica"}) + 1') == 7.0
 
 
-def test_what_the_server_refuses_is_told(url: str):
+def test_what_the_server_refuses_is_reported(url: str):
     with pytest.raises(Unanswered, match="prometheus answers 400 Bad Request"):
         ask(url, "bad")
 
 
-def test_what_is_no_prometheus_is_told(url: str):
+def test_what_is_no_prometheus_is_reported(url: str):
     with pytest.raises(Unanswered, match="prometheus cannot be asked: Expecting value"):
         ask(url, "html")
 
 
 @pytest.mark.parametrize("query", ["nonsense", "deep"])
-def test_what_is_no_answer_is_told(url: str, query: str):
+def test_what_is_no_answer_is_reported(url: str, query: str):
     with pytest.raises(Unanswered, match="prometheus cannot be asked: "):
         ask(url, query)
 
 
-def test_nobody_there_is_told():
+def test_nobody_there_is_reported():
     with pytest.raises(Unanswered, match=r"prometheus cannot be asked: .*refused"):
         ask("http://127.0.0.1:1", "up")
 

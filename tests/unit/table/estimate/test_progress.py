@@ -14,11 +14,11 @@ def steady(seconds: int, *, per_s: float = 0.001) -> Progress:
     return progress
 
 
-def test_nothing_done_tells_nothing():
+def test_nothing_done_says_nothing():
     assert Progress().eta_s(10.0) is None
 
 
-def test_too_short_a_history_tells_nothing():
+def test_too_short_a_history_says_nothing():
     assert steady(1).eta_s(SPAN_MIN_S / 2) is None
 
 
@@ -36,7 +36,7 @@ def test_waiting_counts_against_the_pace():
     assert steady(100).eta_s(200.0) == pytest.approx(1800.0)
 
 
-def test_no_progress_tells_nothing():
+def test_no_progress_says_nothing():
     progress = Progress().sample(0.0, 0.5).sample(10.0, 0.5)
     assert progress.eta_s(10.0) is None
 
