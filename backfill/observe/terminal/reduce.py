@@ -86,8 +86,8 @@ def _wait(view: TerminalState, event: LockWaiting | LockTaken | WaitStarted, now
         case WaitStarted():
             wait = OpenWait(kind=event.reason.kind, text=event.reason.text, start_s=now_s, end_s=now_s + event.delay_s)
     begins = view.wait is None or view.wait.kind != wait.kind
-    if begins and (told := notices.notice_for_wait(event)) is not None:
-        view = add_note(view, told, now_s)
+    if begins and (notice := notices.notice_for_wait(event)) is not None:
+        view = add_note(view, notice, now_s)
     return _open_wait(view, wait, now_s)
 
 

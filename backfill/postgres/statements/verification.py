@@ -1,7 +1,7 @@
 """The proof as a statement: which rows still match, how many of them no UPDATE would fix, and where those are.
 
-Samples are looked up by address: an array of all keys would not fit memory where millions of rows are left. Rows that
-are set aside are counted apart and not asked what `set` makes of them, which may be what they were refused for.
+Samples are looked up by address: an array of all keys would not fit memory where millions of rows are left. Rejected
+rows are counted apart and not asked what `set` makes of them, which may be what they were rejected for.
 """
 
 from __future__ import annotations

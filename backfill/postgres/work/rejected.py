@@ -34,7 +34,7 @@ async def reject(
     batch_range: BatchRange,
     error: StatementRefused,
 ) -> RowRejection:
-    """Set the one row of a batch aside and move the checkpoint behind it; raises as a batch does, and Halted.
+    """Reject the one row of a batch and move the checkpoint behind it; raises as a batch does, and Halted.
 
     The row is read in the same transaction, so the table cannot be rewritten before it commits.
     """
