@@ -99,10 +99,11 @@ class _FinalTables:
         self._results: list[tuple[Finished, float]] = []
 
     def record(self, event: Event, _at_s: float) -> None:
-        """Remember a result and the lag budget that it is measured by."""
+        """Remember a result and the lag budget that it is measured by: the tuned one, if it was tuned."""
         from backfill.events.job import Finished, Started  # noqa: PLC0415 - commands without events start faster
+        from backfill.events.throttle import LimitsChanged  # noqa: PLC0415 - as above
 
-        if isinstance(event, Started):
+        if isinstance(event, Started | LimitsChanged):
             self._budget_s = event.max_lag_s
         elif isinstance(event, Finished):
             self._results.append((event, self._budget_s))

@@ -121,3 +121,8 @@ class Finished:
     samples: tuple[str, ...] = ()
     rows_rejected: int = 0
     rejected: tuple[str, ...] = ()
+
+    @property
+    def cause(self) -> str:
+        """`why` behind the state: where both are shown, it is not said twice that the run was stopped."""
+        return self.why.removeprefix(f"{self.state} ")

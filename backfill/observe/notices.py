@@ -190,7 +190,8 @@ def _work(event: Event) -> Notice | None:
         case Verified() | VerificationRestarted():
             return _verified(event)
         case Finished():
-            return Notice(f"{event.state}: {event.why}", SEVERITIES.get(event.state, Severity.BAD))
+            text = event.why if event.cause != event.why else f"{event.state}: {event.why}"
+            return Notice(text, SEVERITIES.get(event.state, Severity.BAD))
         case _:
             return None
 

@@ -62,8 +62,8 @@ class Upkeep:
     `next_xid` will be the next.
     `vacuum` names our table while an autovacuum of it prevents wraparound, `vacuumed_by` who else than we vacuums it;
     `vacuums` counts those of it that ended. `vacuum_needs` is the statement that gives this role the right to vacuum
-    it, None if it has that. `redo_lsn` is where the last checkpoint began. `heap_bytes` and `index_bytes` are the
-    table's sizes, without TOAST.
+    it, None if it has that, empty if only an owner may. `redo_lsn` is where the last checkpoint began. `heap_bytes` and
+    `index_bytes` are the table's sizes, without TOAST.
     """
 
     dead_tuples: int | None = None

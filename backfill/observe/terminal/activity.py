@@ -101,7 +101,7 @@ def _end(view: TerminalState) -> Activity | None:
     if view.finished is None:
         return None
     return Activity(
-        word=view.finished.state, text=view.finished.why, tone=SEVERITIES.get(view.finished.state, Severity.BAD)
+        word=view.finished.state, text=view.finished.cause, tone=SEVERITIES.get(view.finished.state, Severity.BAD)
     )
 
 

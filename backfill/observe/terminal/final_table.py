@@ -29,7 +29,7 @@ def final_table(
     rows += [(glyphs.clean(label), Text(glyphs.clean(value))) for label, value in (extra or {}).items()]
     rows.append(("verified", _verification(finished)))
     if finished.state not in VERIFIED:
-        rows.append(("why", Text(glyphs.clean(finished.why), tone)))
+        rows.append(("why", Text(glyphs.clean(finished.cause), tone)))
     rows += [
         ("such as" if index == 0 else "", Text(glyphs.clean(key)))
         for index, key in enumerate(finished.samples[:SAMPLES])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from backfill.jobfile.limits import ThrottleLimits
-from backfill.throttle.conditions.stop_condition import StopCondition, limit_share, stop
+from backfill.throttle.conditions.stop_condition import StopCondition, limit_note, limit_share, stop
 from backfill.throttle.reading import Reading, Unit
 from backfill.throttle.signals import Signals
 from backfill.throttle.state import ThrottleState
@@ -17,11 +17,12 @@ def find(limits: ThrottleLimits, signals: Signals, state: ThrottleState) -> Iter
     """Yield a backlog above its limit, or a failed attempt while WAL is pending."""
     if signals.archiver is None:
         return
-    backlog_bytes_max = limits.max_archive_backlog_bytes * limit_share(state.stopped, WaitKind.ARCHIVE)
+    share = limit_share(state.stopped, WaitKind.ARCHIVE)
+    backlog_bytes_max = limits.max_archive_backlog_bytes * share
     backlog_bytes = signals.archiver.backlog_bytes
     failing = signals.archiver.failing and backlog_bytes > 0
     if backlog_bytes > backlog_bytes_max:
-        text = f"archiver backlog {format_size(backlog_bytes)} > {format_size(backlog_bytes_max)}"
+        text = f"archiver backlog {format_size(backlog_bytes)} > {format_size(backlog_bytes_max)}{limit_note(share)}"
         yield stop(WaitKind.ARCHIVE, "", text + (" (last attempt failed)" if failing else ""))
     elif failing:
         text = f"archiver failing: last attempt failed, {format_size(backlog_bytes)} of WAL pending"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 
 from backfill.jobfile.limits import ThrottleLimits
-from backfill.throttle.conditions.stop_condition import StopCondition, limit_share, stop
+from backfill.throttle.conditions.stop_condition import StopCondition, limit_note, limit_share, stop
 from backfill.throttle.reading import Reading, Unit
 from backfill.throttle.signals import Signals, lag_s
 from backfill.throttle.state import ThrottleState
@@ -80,11 +80,13 @@ def _origin(limits: ThrottleLimits, state: ThrottleState, name: str) -> str:
 def _behind(limits: ThrottleLimits, state: ThrottleState) -> Iterator[StopCondition]:
     for window in sorted(state.replica_windows, key=lambda window: -window.lag_s):
         name = window.name
-        lag_s_max = limits.max_lag_s * BUDGET_SHARE * limit_share(state.stopped, WaitKind.LAG, name)
+        share = limit_share(state.stopped, WaitKind.LAG, name)
+        lag_s_max = limits.max_lag_s * BUDGET_SHARE * share
         if window.lag_s > lag_s_max:
             text = f"{name} lag {format_duration(window.lag_s)} > {format_duration(lag_s_max)}"
-            yield stop(WaitKind.LAG, name, text)
-        lag_bytes_max = limits.max_lag_bytes * BUDGET_SHARE * limit_share(state.stopped, WaitKind.LAG_BYTES, name)
+            yield stop(WaitKind.LAG, name, text + limit_note(share))
+        share = limit_share(state.stopped, WaitKind.LAG_BYTES, name)
+        lag_bytes_max = limits.max_lag_bytes * BUDGET_SHARE * share
         if window.unreplayed_bytes > lag_bytes_max:
             text = f"{name} lag {format_size(window.unreplayed_bytes)} > {format_size(lag_bytes_max)}"
-            yield stop(WaitKind.LAG_BYTES, name, text)
+            yield stop(WaitKind.LAG_BYTES, name, text + limit_note(share))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from backfill.jobfile.limits import ThrottleLimits
-from backfill.throttle.conditions.stop_condition import StopCondition, limit_share, stop
+from backfill.throttle.conditions.stop_condition import StopCondition, limit_note, limit_share, stop
 from backfill.throttle.reading import Reading, Unit
 from backfill.throttle.signals import ReplicationSlot, Signals
 from backfill.throttle.state import ThrottleState
@@ -54,9 +54,9 @@ def _why(limits: ThrottleLimits, slot: ReplicationSlot, share: float) -> str | N
     if slot.wal_status == "unreserved" or _runs_out(slot, share):
         return f"will be lost: {format_size(slot.safe_bytes or 0)} left of max_slot_wal_keep_size"
     if slot.retained_bytes is not None and slot.retained_bytes > retained_bytes_max:
-        return f"retains {format_size(slot.retained_bytes)} > {format_size(retained_bytes_max)}"
+        return f"retains {format_size(slot.retained_bytes)} > {format_size(retained_bytes_max)}{limit_note(share)}"
     if slot.unconfirmed_bytes is not None and slot.unconfirmed_bytes > lag_bytes_max:
-        return f"lag {format_size(slot.unconfirmed_bytes)} > {format_size(lag_bytes_max)}"
+        return f"lag {format_size(slot.unconfirmed_bytes)} > {format_size(lag_bytes_max)}{limit_note(share)}"
     return None
 
 

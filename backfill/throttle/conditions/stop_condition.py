@@ -30,3 +30,8 @@ def stop(kind: WaitKind, subject: str, text: str, *, clears_in_s: float | None =
 def limit_share(stopped: frozenset[ConditionKey], kind: WaitKind, subject: str = "") -> float:
     """Return the share of a limit that holds now: all of it, or half after a stop for this signal."""
     return RESUME_SHARE if (kind, subject) in stopped else 1.0
+
+
+def limit_note(share: float) -> str:
+    """Return why a reason shows less than the limit that was set; nothing if it shows all of it."""
+    return "" if share == 1.0 else " (after a stop, half of the limit)"

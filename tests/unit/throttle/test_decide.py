@@ -237,7 +237,7 @@ def test_after_a_stop_lag_has_to_come_back_to_half():
     decision, _ = decide(throttle_state, behind(KB))
     calm, _ = decide(replace(throttle_state, stopped=frozenset()), behind(KB))
     assert isinstance(decision, Wait)
-    assert str(decision.reason) == "replica-a lag 5s > 4.5s"
+    assert str(decision.reason) == "replica-a lag 5s > 4.5s (after a stop, half of the limit)"
     assert isinstance(calm, Run)
 
 

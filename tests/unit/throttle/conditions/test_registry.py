@@ -23,13 +23,15 @@ CROSSINGS = [
 @pytest.mark.parametrize(("at", "kind"), CROSSINGS, ids=[kind for _, kind in CROSSINGS])
 def test_once_over_a_signal_has_to_come_back_to_half_of_its_limit(at, kind: str):
     stopped = NOTHING
-    seen = []
+    seen, notes = [], []
     for level in (0.99, 1.01, 0.99, RESUME_SHARE + 0.01, RESUME_SHARE - 0.01, 0.99):
         reading, windows = at(level)
         found = conditions_in(reading, *windows, stopped=stopped)
         seen.append([str(condition.reason.kind) for condition in found])
+        notes.append([str(condition.reason).endswith(" (after a stop, half of the limit)") for condition in found])
         stopped = keys(found)
     assert seen == [[], [kind], [kind], [kind], [], []]
+    assert notes == [[], [False], [True], [True], [], []], "a limit that is shown at half says so"
 
 
 def test_a_stop_does_not_halve_the_limits_of_other_signals():

@@ -26,7 +26,7 @@ def test_a_consumer_that_confirms_too_little_stops_the_job():
     found = conditions_in(slots_of(unconfirmed_bytes=1025 * MB))
     assert reasons(found) == ["slot debezium lag 1GB > 1GB"]
     assert reasons(conditions_in(slots_of(unconfirmed_bytes=600 * MB), stopped=keys(found))) == [
-        "slot debezium lag 600MB > 512MB"
+        "slot debezium lag 600MB > 512MB (after a stop, half of the limit)"
     ]
 
 
