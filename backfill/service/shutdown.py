@@ -12,8 +12,9 @@ import anyio
 from backfill.values.errors import DatabaseError, Stopped
 from backfill.values.exit_codes import ExitCode
 
-SIGNALS = (signal.SIGTERM, signal.SIGINT)
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 EXIT_CODES = {
+    signal.SIGHUP: ExitCode.SIGHUP,
     signal.SIGTERM: ExitCode.SIGTERM,
     signal.SIGINT: ExitCode.SIGINT,
     signal.SIGPIPE: ExitCode.SIGPIPE,
@@ -55,8 +56,9 @@ class Shutdown:
             self._work = outer
 
     async def listen(self) -> None:
-        """Handle signals until cancelled."""
-        with anyio.open_signal_receiver(*SIGNALS) as signals:
+        """Handle signals until cancelled, but not one that whoever started us ignores, as nohup does with SIGHUP."""
+        handled = (number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN)
+        with anyio.open_signal_receiver(*handled) as signals:
             async for number in signals:
                 first, work = self.signal is None, self._work
                 self.request(signal.Signals(number))

@@ -22,7 +22,7 @@
     ├── TableRewritten         the table has a new file; its old row addresses mean nothing
     ├── ProofInterrupted       a person's request ends the final read; it begins again
     ├── LeafDropped            a partition or child was dropped or detached; the others continue
-    └── Stopped                a signal; the checkpoint is saved                               exit 130, 141, 143
+    └── Stopped                a signal; the checkpoint is saved                               exit 129, 130, 141, 143
 
 Messages are lower case, quote the value, and end with what to do next. Any other exception is our bug.
 """

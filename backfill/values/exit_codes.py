@@ -14,6 +14,7 @@ class ExitCode(IntEnum):
     UNCONVERGED = 3
     HALTED = 4
     LOCK_HELD = 75
+    SIGHUP = 129
     SIGINT = 130
     SIGPIPE = 141
     SIGTERM = 143
@@ -26,6 +27,7 @@ MEANINGS = {
     ExitCode.UNCONVERGED: "done, but some rows cannot converge or were rejected",
     ExitCode.HALTED: "halted, manual intervention required; or cancelled",
     ExitCode.LOCK_HELD: "lock held elsewhere (--no-wait), or the time of a gate is over",
+    ExitCode.SIGHUP: "stopped by SIGHUP at a checkpoint: its terminal was closed",
     ExitCode.SIGINT: "stopped by SIGINT at a checkpoint",
     ExitCode.SIGPIPE: "stopped at a checkpoint: the output cannot be written",
     ExitCode.SIGTERM: "stopped by SIGTERM at a checkpoint",
