@@ -192,8 +192,9 @@ class FakeLaneSession(FakeStatusSession):
     def rows_at_once(self) -> int:
         return self.database.max_rows
 
-    async def map_rows(self, checkpoint: Checkpoint, batch_range: BatchRange) -> None:
+    async def map_rows(self, checkpoint: Checkpoint, batch_range: BatchRange) -> BatchRange:
         """Nothing: the table's columns are filled by expressions."""
+        return batch_range
 
     async def apply_limits(self, job: Job) -> None:
         self._enter("apply_limits")

@@ -69,7 +69,7 @@ def bares() -> Iterator[Bares]:
                 usual = find_binaries()
                 found = usual if major_of(usual) == major else binaries(major)
                 sandbox = stack.enter_context(Sandbox(found.directory))
-                servers[major] = sandbox.primary(settings={"shared_buffers": "16MB"})
+                servers[major] = sandbox.primary(settings={"shared_buffers": "16MB", "max_prepared_transactions": "4"})
             return servers[major]
 
         yield bare

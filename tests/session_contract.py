@@ -256,7 +256,7 @@ async def other_limits_hold_in_every_lane_from_its_next_reading_on(connect: Conn
         await lane.apply_limits(job(batch={"rows": 3, "min_rows": 1, "max_rows": 3}))
         assert lane.rows_at_once == other.rows_at_once == 3
         batch = await next_counted(other, at.checkpoint, 5)
-        await other.map_rows(at.checkpoint, batch)
+        assert await other.map_rows(at.checkpoint, batch) == batch
         assert await run(other, at.checkpoint, batch) == TooManyRows(batch.rows)
         _, taken = await fill(other, at.checkpoint, 3)
         assert sum(taken) == ROWS

@@ -16,7 +16,7 @@ from backfill.engine.window_planner import WindowPlanner
 from backfill.events.batch import BatchDone
 from backfill.table.batch import BatchRequest, Committed, RowsRefused, TooManyRows
 from backfill.table.checkpoint import Checkpoint, Tid, advance, begin_window
-from backfill.table.row_counts import BatchRange
+from backfill.table.row_counts import BatchRange, first_to_end
 from backfill.table.window_layout import TableTraits
 from backfill.table.window_state import WindowState
 from backfill.throttle.batch_size import next_batch_rows, rows_in_time
@@ -67,9 +67,10 @@ class Lane:
         if batch_range.rows == 0:
             await self._skip_to(batch_range.end)
             return
-        await self.session.map_rows(self.checkpoint, batch_range)
+        mapped = await self.session.map_rows(self.checkpoint, batch_range)
+        mapped = batch_range if self._search.active else mapped  # a search has to try all of the rows that it chose
         async with self._group.trial(), self._control.granted(self.session, self.checkpoint) as admission:
-            batch_range = await self._next_batch(min(admission.rows, rows))
+            batch_range = first_to_end(await self._next_batch(min(admission.rows, rows)), mapped)
             if batch_range.rows == 0:
                 return
             result = await self._run(batch_range, admission)

@@ -175,8 +175,11 @@ class LaneSession(StatusSession, Protocol):
     def rows_at_once(self) -> int:
         """Rows that a function of the job maps in good time; as many as a batch may have if there is no function."""
 
-    async def map_rows(self, checkpoint: Checkpoint, batch_range: BatchRange) -> None:
-        """Have the values of a batch's rows ready before the batch is admitted, if a function makes them."""
+    async def map_rows(self, checkpoint: Checkpoint, batch_range: BatchRange) -> BatchRange:
+        """Have the values of a batch's rows ready before the batch is admitted, if a function makes them.
+
+        Return the batch, or its first part if the values of all would take too much memory.
+        """
 
     async def run_batch(
         self, request: BatchRequest, attribute_wal: Callable[[int], int]

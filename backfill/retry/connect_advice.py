@@ -32,6 +32,18 @@ _ADVICE = tuple(
         (r'role "(?P<role>.+)" is not permitted to log in', "run: ALTER ROLE {role} LOGIN;"),
         (r'permission denied for database "(?P<database>.+)"', "run: GRANT CONNECT ON DATABASE {database} TO {user};"),
         (
+            'too many connections for role "(?P<role>.+)"',
+            "end sessions of that role, or raise its limit: ALTER ROLE {role} CONNECTION LIMIT …;",
+        ),
+        (
+            'too many connections for database "(?P<database>.+)"',
+            "end sessions of that database, or raise its limit: ALTER DATABASE {database} CONNECTION LIMIT …;",
+        ),
+        (
+            "sorry, too many clients already|remaining connection slots are reserved",
+            "the server has no room: end idle sessions, or raise max_connections",
+        ),
+        (
             "server does not support SSL",
             "switch TLS on there (ssl = on), or do not ask for it: sslmode=prefer",
         ),
@@ -56,6 +68,11 @@ _LOGIN = re.compile(
 def is_login_refused(message: str) -> bool:
     """Whether the only server that was asked answered, and does not let the role in."""
     return _SEVERAL not in message and _LOGIN.search(message) is not None
+
+
+def is_read_only(message: str) -> bool:
+    """Whether the only server that was asked lets the role in, and not to write."""
+    return _SEVERAL not in message and _STANDBY in message
 
 
 def with_advice(message: str, user: str | None = None) -> str:

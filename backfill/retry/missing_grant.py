@@ -18,12 +18,15 @@ _RIGHTS = {
     "UPDATE": ("SELECT", "UPDATE"),
     "DELETE": ("SELECT", "DELETE"),
 }
-_KIND_WORDS = {"relation": "", "sequence": "SEQUENCE ", "routine": "ROUTINE ", "schema": "SCHEMA "}
+_KIND_WORDS = {
+    "relation": "",
+    **{kind: f"{kind.upper()} " for kind in ("sequence", "routine", "schema", "database", "parameter")},
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MissingRight:
-    """An object by its kind (relation, sequence, routine, schema), its name as SQL, and what a role lacks."""
+    """An object by its kind, its name as SQL, and what a role lacks: rights, some of them on columns."""
 
     kind: str
     target: str

@@ -89,6 +89,11 @@ def batch_range(row_counts: RowCounts, checkpoint: Checkpoint, rows: int) -> Bat
     return _cut(checkpoint, row_counts.grid.end, taken, low, high)
 
 
+def first_to_end(batch_range: BatchRange, other: BatchRange) -> BatchRange:
+    """Return the shorter of two batches from one place."""
+    return other if other.end < batch_range.end else batch_range
+
+
 def _cut(checkpoint: Checkpoint, end: Tid, rows: int, low: Tid, high: Tid) -> BatchRange:
     if rows == 0:
         return BatchRange(end=end, rows=0)

@@ -80,6 +80,16 @@ class Upkeep:
     heap_bytes: int | None = None
     index_bytes: int | None = None
 
+    def vacuum_refusal(self, table: str) -> str | None:
+        """Return that this role may not vacuum the table, with what helps; before 17 no GRANT gives that alone."""
+        if self.vacuum_needs is None:
+            return None
+        cannot = f"vacuum: auto cannot vacuum {table}"
+        if not self.vacuum_needs:
+            owner = "before PostgreSQL 17 only the owner of the table or of the database may"
+            return f"{cannot}: {owner}; leave it to autovacuum (vacuum: off)"
+        return f"{cannot}: permission denied; run: {self.vacuum_needs}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VacuumResult:

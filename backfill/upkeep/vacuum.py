@@ -85,11 +85,6 @@ def summary(ended: VacuumResult) -> str:
     return f"vacuum done in {took}{removed}{held}"
 
 
-def not_permitted(table: str, needs: str) -> str:
-    """Return that this role may not vacuum the table, and the statement that grants it."""
-    return f"vacuum: auto cannot vacuum {table}: permission denied; run: {needs}"
-
-
 def _reasons_to_stop(history: VacuumHistory, upkeep: Upkeep, view: ThrottleView) -> Iterator[str]:
     if not view.visible or upkeep.redo_lsn is None:
         yield "its effect on others cannot be seen"

@@ -241,12 +241,12 @@ STATES = {
     "right_select": Bad(
         USERS + "revoke select on {table} from {worker}",
         "2:9: table 'public.right_select' cannot be read by role '{worker}';"
-        " run: GRANT SELECT, UPDATE ON public.right_select TO {worker};",
+        " run: GRANT SELECT, UPDATE (handle) ON public.right_select TO {worker};",
     ),
     "right_select_of_columns": Bad(
         USERS + "revoke select on {table} from {worker}; grant select (username, handle) on {table} to {worker}",
         "2:9: table 'public.right_select_of_columns' cannot be read by role '{worker}';"
-        " run: GRANT SELECT, UPDATE ON public.right_select_of_columns TO {worker};",
+        " run: GRANT SELECT, UPDATE (handle) ON public.right_select_of_columns TO {worker};",
     ),
     "right_update": Bad(
         USERS + "revoke update on {table} from {worker}",
@@ -269,7 +269,7 @@ STATES = {
     "right_leaf_select": Bad(
         PARTS + PART + "revoke select on {table}_1 from {worker}",
         "2:9: leaf 'public.right_leaf_select_1' of table 'public.right_leaf_select' cannot be read by role '{worker}';"
-        " run: GRANT SELECT, UPDATE ON public.right_leaf_select_1 TO {worker};",
+        " run: GRANT SELECT, UPDATE (handle) ON public.right_leaf_select_1 TO {worker};",
     ),
     "right_leaf_update": Bad(
         PARTS + PART + "revoke update on {table}_1 from {worker}",
@@ -279,13 +279,13 @@ STATES = {
     "right_other_table": Bad(
         USERS + "create table {table}_names (name text); revoke select on {table}_names from {worker}",
         "5:5: permission denied for table right_other_table_names;"
-        " run: GRANT SELECT ON public.right_other_table_names TO {worker};",
+        " run: GRANT SELECT (name) ON public.right_other_table_names TO {worker};",
         {"handle": "(SELECT name FROM right_other_table_names LIMIT 1)"},
     ),
     "right_other_view": Bad(
         USERS + "create view {table}_names as select 'x' as name; revoke select on {table}_names from {worker}",
         "7:3: permission denied for view right_other_view_names;"
-        " run: GRANT SELECT ON public.right_other_view_names TO {worker};",
+        " run: GRANT SELECT (name) ON public.right_other_view_names TO {worker};",
         where="username IN (SELECT name FROM right_other_view_names)",
     ),
     "right_other_schema": Bad(
@@ -315,13 +315,13 @@ STATES = {
     "right_joined": Bad(
         USERS + "create table {table}_names (id int, name text); revoke select on {table}_names from {worker}",
         "8:16: table 'public.right_joined_names' cannot be read by role '{worker}';"
-        " run: GRANT SELECT ON public.right_joined_names TO {worker};",
+        " run: GRANT SELECT (id, name) ON public.right_joined_names TO {worker};",
         {"handle": "name"},
         more=("using: {table: right_joined_names, on: right_joined_names.id = right_joined.id}",),
     ),
     "right_probe": Bad(
         USERS + "create table {table}_load (n int); revoke select on {table}_load from {worker}",
-        "8:36: permission denied for table right_probe_load; run: GRANT SELECT ON public.right_probe_load TO {worker};",
+        "8:36: permission denied for table right_probe_load; run: GRANT SELECT (n) ON public.right_probe_load TO {worker};",
         more=("throttle: {probes: [{name: p, sql: SELECT n FROM right_probe_load, max: 5}]}",),
     ),
     "right_compression": Bad(

@@ -20,7 +20,7 @@ def test_a_right_that_is_taken_away_in_mid_run_is_reported_with_its_grant(databa
         worker.until("BatchDone")
         database.query(f"revoke select, update on users from {database.worker}")
         assert worker.end() == 4
-    grant = f"GRANT SELECT, UPDATE ON public.users TO {database.worker};"
+    grant = f"GRANT SELECT, UPDATE (handle) ON public.users TO {database.worker};"
     assert worker.stderr == f"backfill: permission denied for table users; run: {grant}\n"
     [(state, reason)] = database.query("select state, reason from backfill.job")
     assert (state, reason) == ("halted", f"permission denied for table users; run: {grant}")

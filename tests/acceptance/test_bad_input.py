@@ -338,7 +338,7 @@ def test_each_missing_right_is_reported_with_the_statement_that_gives_it_until_t
     assert told[:4] == [
         f"GRANT pg_monitor TO {quoted};",
         f"GRANT USAGE ON SCHEMA shop TO {quoted};",
-        f"GRANT SELECT, UPDATE ON shop.users TO {quoted};",
+        f"GRANT SELECT, UPDATE (handle) ON shop.users TO {quoted};",
         told[-1],
     ]
     assert database.query("select count(*) from shop.users where handle is distinct from username") == [(0,)]

@@ -104,7 +104,7 @@ class MeasuredFacts:
 
     `touched` are indexed columns that a trigger changes; `read_whole` are tables that each batch reads whole, with
     their rows. `wal_bytes` is the WAL to come, None if it could not be forecast. `unmeasured` says why no row was
-    tried.
+    tried. `connections_tight` is what a limit on connections keeps a run from.
     """
 
     rows: int = 0
@@ -119,6 +119,7 @@ class MeasuredFacts:
     several_partners: str | None = None
     enabled_settings: tuple[str, ...] = ()
     state_missing: bool = False
+    connections_tight: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -69,6 +69,7 @@ CHECKS = (
     Check("prepared-transaction", vacuum.prepared, "there is no prepared transaction"),
     Check("other-job", sessions.other_jobs, "no other job works on the table"),
     Check("pooler", sessions.pooler, "the connection is direct"),
+    Check("connection-limit", sessions.connections, "no CONNECTION LIMIT is in the way", measured=True),
 )
 HIDDEN_WITH_REPLICATION = frozenset(
     {

@@ -1,4 +1,4 @@
-"""Findings about who else is there: other jobs on the table, a pooler between us and the server."""
+"""Findings about who else is there: other jobs on the table, a pooler between us and the server, connections."""
 
 from __future__ import annotations
 
@@ -29,3 +29,9 @@ def pooler(facts: PlanFacts) -> Iterator[Finding]:
             "a pooler is between this host and the server: its limits on idle and long sessions end a job's session",
             "give a DSN of the server itself",
         )
+
+
+def connections(facts: PlanFacts) -> Iterator[Finding]:
+    """Yield a CONNECTION LIMIT under which a run does without something."""
+    if facts.measured is not None and facts.measured.connections_tight:
+        yield warn("connection-limit", facts.measured.connections_tight)

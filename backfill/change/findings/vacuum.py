@@ -32,9 +32,8 @@ def autovacuum(facts: PlanFacts) -> Iterator[Finding]:
 
 def rights(facts: PlanFacts) -> Iterator[Finding]:
     """Yield that this role may not vacuum the table."""
-    needs = facts.signals.upkeep.vacuum_needs
-    if facts.vacuums and needs is not None:
-        reason = f"vacuum: auto cannot vacuum {facts.table}: permission denied; run: {needs}"
+    reason = facts.signals.upkeep.vacuum_refusal(facts.table)
+    if facts.vacuums and reason is not None:
         yield warn("vacuum-right", f"{reason} (it fills the table without)")
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from backfill.cli.options import Dsn, epilog, resolve_dsn
+from backfill.values.errors import JobError
 from backfill.values.exit_codes import ExitCode, exit_codes
 
 EPILOG = epilog(
@@ -24,12 +26,16 @@ EPILOG = epilog(
 def init(
     dsn: Dsn = None,
     print_only: Annotated[
-        bool, typer.Option("--print", help="Print the statements for a DBA, without a connection.")
+        bool, typer.Option("--print", help="Print the statements for a DBA. Only --job needs a connection for that.")
     ] = False,
     role: Annotated[str | None, typer.Option("--role", help="Grant a worker's rights to this role.")] = None,
     operator: Annotated[
         str | None,
         typer.Option("--operator", help="Grant this role what pause, resume, cancel, tune, forget and status need."),
+    ] = None,
+    job: Annotated[
+        Path | None,
+        typer.Option("--job", metavar="JOB.yaml", help="Also grant what this job needs of its tables, with --role."),
     ] = None,
     published: Annotated[
         bool,
@@ -43,9 +49,21 @@ def init(
 
     from backfill.postgres.state import schema  # noqa: PLC0415
 
+    grants = ""
+    if job is not None:
+        if role is None:
+            raise JobError("--job grants a role what a job needs; name the role: --role ROLE")
+        grants = anyio.run(_read_grants, resolve_dsn(dsn), job, role)
     if print_only:
-        typer.echo(schema.init_script(role, operator=operator, published=published), nl=False)
+        typer.echo(schema.init_script(role, operator=operator, published=published, grants=grants), nl=False)
         return
-    anyio.run(partial(schema.init, operator=operator, published=published), resolve_dsn(dsn), role)
+    anyio.run(partial(schema.init, operator=operator, published=published, grants=grants), resolve_dsn(dsn), role)
     granted = "".join(f'; privileges granted to role "{grantee}"' for grantee in (role, operator) if grantee)
     typer.echo(f'schema "backfill" is ready{granted}')
+
+
+async def _read_grants(dsn: str, path: Path, role: str) -> str:
+    from backfill.postgres.plan.job_grants import read_grants, script_of  # noqa: PLC0415 - help starts faster without
+    from backfill.service.job_directory import read_job  # noqa: PLC0415
+
+    return script_of(await read_grants(dsn, read_job(path), role))

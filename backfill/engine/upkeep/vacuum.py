@@ -60,11 +60,10 @@ class VacuumSupervisor:
         began_s = self._memory.running_s
         if signals.vacuumed is not None and began_s is not None and signals.at_s > began_s:  # not of the one before
             await self._end(session, job, signals.vacuumed)
-        if signals.upkeep.vacuum_needs is not None and not self._not_permitted_recorded:
+        refusal = signals.upkeep.vacuum_refusal(str(job.table))
+        if refusal is not None and not self._not_permitted_recorded:
             self._not_permitted_recorded = True
-            self.runtime.record(
-                VacuumNotPermitted(job.name, vacuum.not_permitted(str(job.table), signals.upkeep.vacuum_needs))
-            )
+            self.runtime.record(VacuumNotPermitted(job.name, refusal))
         view = throttle_view(job.throttle, throttle_state, signals, blocked_by, window_begins=window_begins)
         choice, self._memory = vacuum.choose(job.throttle, self._memory, signals.upkeep, view, self.runtime.now_s())
         match choice:

@@ -12,7 +12,9 @@ from typing import Any
 import psycopg
 from psycopg.sql import SQL, Composed
 
+from backfill.jobfile.job import Job
 from backfill.jobfile.load import JobFile
+from backfill.postgres.catalog.job_rights import find_lacking, lacking_grants
 from backfill.postgres.catalog.output_types import read_output_types
 from backfill.postgres.catalog.repeatable import is_repeatable
 from backfill.postgres.catalog.using_table import check_joined
@@ -25,6 +27,7 @@ from backfill.postgres.statements.batch_parameters import Pass, Scope
 from backfill.postgres.statements.compose import Statements, compose
 from backfill.postgres.statements.fragments import NOTHING, expression, joined_of, name_of, target_of
 from backfill.postgres.statements.predicates import RowPredicates
+from backfill.retry.missing_grant import with_remedy
 from backfill.table.definition import Table
 from backfill.values.errors import DatabaseError, JobError, StatementRefused
 from backfill.values.redact import foreign
@@ -164,7 +167,7 @@ async def _accept(
     place = job_file.at(*path, offset=min(position or 0, len(text) - 1))
     if error.sqlstate == SYNTAX_ERROR and position is not None and position > len(text):
         raise JobError(f"{place}: syntax error at the end: the expression is incomplete")
-    raise JobError(f"{place}: {await _said(connection, error, text)}")
+    raise JobError(f"{place}: {await _said(connection, error, text, job_file.job)}")
 
 
 async def _refused(
@@ -190,9 +193,15 @@ def _position(connection: Connection, head: Composed, error: psycopg.Error) -> i
     return int(error.diag.statement_position) - 1 - len(sent_before)
 
 
-async def _said(connection: Connection, error: psycopg.Error, text: str) -> str:
+async def _said(connection: Connection, error: psycopg.Error, text: str, job: Job | None = None) -> str:
+    """Return the server's words; of a missing right with the GRANT, of columns alone if the job reads some."""
     words = _words(error)
-    return await add_grant(connection, words, text) if error.sqlstate == INSUFFICIENT_PRIVILEGE else words
+    if error.sqlstate != INSUFFICIENT_PRIVILEGE:
+        return words
+    lacking = await find_lacking(connection, job, words) if job else ()
+    for grant in lacking_grants(lacking, connection.info.user):
+        return with_remedy(words, grant)
+    return await add_grant(connection, words, text)
 
 
 def _words(error: psycopg.Error) -> str:

@@ -84,9 +84,9 @@ def _check(job_file: JobFile, row: dict[str, Any], role: str) -> None:
             f"{job_file.at('set', column, 'column')}: column '{column}' is in the partition key of '{name}': rows would"
             " move between partitions while these are gone through; name one partition, or another column"
         )
-    if row["is_root"]:  # catalog.read_table has more to say of it
+    if row["is_root"] or row["kind"] == "p":  # catalog.read_table has more to say of one, and no batch names the other
         return
-    why = why_not(name, row, role)
+    why = why_not(name, row, role, [assignment.column for assignment in job_file.job.assignments])
     if why is None and row["not_updatable"]:
         columns = ", ".join(map(quote, row["not_updatable"]))
         why = f"may not be updated by role {role!r}; run: GRANT UPDATE ({columns}) ON {name} TO {quote(role)};"

@@ -6,6 +6,7 @@ touched.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import Any
 
@@ -39,7 +40,7 @@ async def read_table(connection: Connection, job_file: JobFile, role: str, leaf:
     row = await read_relation(connection, name)
     if row is None:
         raise JobError(f"{job_file.at('table')}: {await missing(connection, name, 'rp')}")
-    why = why_not(name, row, role)
+    why = why_not(name, row, role, [assignment.column for assignment in job_file.job.assignments])
     if why:
         raise JobError(f"{job_file.at('table')}: table '{name}' {why}")
     table = Table(
@@ -88,8 +89,8 @@ async def missing(connection: Connection, name: TableName, kinds: str) -> str:
     return f"table '{name}' does not exist in database {row[0] if row else ''!r}{hint}"
 
 
-def why_not(name: TableName, row: dict[str, Any], role: str) -> str | None:
-    """Return why a relation cannot be filled, and how to fix that; None if it can, or its partitions may."""
+def why_not(name: TableName, row: dict[str, Any], role: str, columns: Sequence[str]) -> str | None:
+    """Return why these columns of a relation cannot be filled, and how to fix that; None if they can."""
     why = None
     if row["kind"] not in "rp":
         why = f"is {KINDS.get(row['kind'], 'not a table')}; only ordinary tables can be filled"
@@ -100,7 +101,7 @@ def why_not(name: TableName, row: dict[str, Any], role: str) -> str | None:
     elif row["kind"] == "r" and row["access_method"] != "heap":
         why = f"has access method {row['access_method']!r}; only heap tables have pages to go through"
     else:
-        why = out_of_sight(row, name, role, "SELECT, UPDATE")
+        why = out_of_sight(row, name, role, f"SELECT, UPDATE ({', '.join(map(quote, columns))})")
     return why
 
 

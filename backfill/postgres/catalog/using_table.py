@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from backfill.jobfile.job import Using
+from backfill.jobfile.job import Job, Using
 from backfill.jobfile.load import JobFile
+from backfill.postgres.catalog.job_rights import find_lacking, lacking_grants
 from backfill.postgres.catalog.table import KINDS, missing, out_of_sight, read_relation
 from backfill.postgres.session.connection import Connection
 from backfill.values.errors import JobError
@@ -20,9 +21,24 @@ async def check_joined(connection: Connection, job_file: JobFile) -> None:
     if using is None:
         return
     row = await read_relation(connection, using.table)
-    why = _unreadable(using, row) if row else await missing(connection, using.table, READABLE)
+    if row is None:
+        why: str | None = await missing(connection, using.table, READABLE)
+    else:
+        # Of the columns that the job reads the role may have the right, and row security comes after that.
+        why = _unreadable(using, row | {"may_select": True, "rows_hidden": False})
+        why = why or await _unselectable(connection, job_file.job, using, row)
+        why = why or _unreadable(using, row | {"may_select": True})
     if why:
         raise JobError(f"{job_file.at('using', 'table')}: {why}")
+
+
+async def _unselectable(connection: Connection, job: Job, using: Using, row: dict[str, Any]) -> str | None:
+    """Return that the role may not read the columns that the job reads, with the GRANT of these."""
+    if row["may_select"]:
+        return None
+    lacking = await find_lacking(connection, job, using.table.name)
+    grants = lacking_grants((right for right in lacking if right.kind == "relation"), row["role"])
+    return f"table '{using.table}' cannot be read by role {row['role']!r}; run: {grants[0]}" if grants else None
 
 
 def _unreadable(using: Using, row: dict[str, Any]) -> str | None:

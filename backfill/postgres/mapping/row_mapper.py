@@ -7,16 +7,25 @@ batch updates only rows whose version is still the one that was read, and leaves
 from __future__ import annotations
 
 import json
+import sys
 import time
 from pathlib import Path
-from typing import Any
 
 from backfill.jobfile.load import JobFile
-from backfill.postgres.mapping.encode import keep_exact_values, text_of, text_with_json_arrays
-from backfill.postgres.mapping.mapped_rows import MappedRows, SourceRow, Values, stripe_of
+from backfill.postgres.mapping.encode import text_of, text_with_json_arrays
+from backfill.postgres.mapping.mapped_rows import (
+    MappedRow,
+    MappedRows,
+    RowVersion,
+    SourceRow,
+    Values,
+    line_of,
+    rows_within,
+    slices_of,
+    stripe_of,
+)
+from backfill.postgres.mapping.row_reader import find_versions, read_inputs
 from backfill.postgres.session.connection import Connection, translated
-from backfill.postgres.session.role_settings import execute_as_role
-from backfill.postgres.statements.batch_parameters import Scope
 from backfill.postgres.statements.compose import Statements
 from backfill.postgres.statements.function_values import FunctionValues
 from backfill.retry.sqlstate import FUNCTION_DIED
@@ -24,7 +33,6 @@ from backfill.rowfunction.process import FunctionFailed, ProcessDied, RowProcess
 from backfill.rowfunction.protocol import LoadRequest, Unloadable
 from backfill.table.checkpoint import Checkpoint, Tid
 from backfill.table.row_counts import BatchRange
-from backfill.table.stripe_plan import mask
 from backfill.values.errors import FunctionError, JobError, StatementRefused
 from backfill.values.redact import foreign
 
@@ -35,15 +43,20 @@ CALL_S = 1.0
 GROWTH = 4
 HELD_MAX_S = 60.0
 """Older values are computed again: too many rows may have changed, and transaction ids may have wrapped around."""
+CALL_BYTES = 4 << 20
+"""Inputs of one call, if they are several rows': they are in memory a few times, on our side and the function's."""
+KEPT_BYTES = 8 << 20
+"""Values of rows that wait for their batches; a batch ends where there are more."""
 DEATHS_MAX = 2
 """Deaths in a row, at one row or while the module is imported, from which on nobody else is to blame."""
 
 
 class RowMapper:
-    """The function of one lane, in a process of its own. `rows_at_once` is how many it maps in good time."""
+    """The function of one lane, in a process of its own."""
 
     def __init__(self, job_file: JobFile) -> None:
-        self.rows_at_once = ROWS_FIRST
+        self._rows_in_time = ROWS_FIRST
+        self._rows_in_memory = sys.maxsize
         self.timeout_s = job_file.job.statement_timeout_s
         self._job_file = job_file
         self._directory = str(Path(job_file.file).absolute().parent)
@@ -53,6 +66,11 @@ class RowMapper:
         self._held: MappedRows | None = None
         self._deaths = 0
         self._suspects = 0
+
+    @property
+    def rows_at_once(self) -> int:
+        """How many rows it maps in good time and within bounded memory."""
+        return min(self._rows_in_time, self._rows_in_memory)
 
     async def turn_to(self, statements: Statements) -> None:
         """Load the function for a table, and forget what was mapped of another; raises JobError where there is none."""
@@ -91,23 +109,47 @@ class RowMapper:
                 return
 
     async def hold(
-        self, connection: Connection, statements: Statements, checkpoint: Checkpoint, batch_range: BatchRange
-    ) -> None:
-        """Have the values of a batch's rows ready; raises FunctionError, and Refused where another try may do."""
+        self,
+        connection: Connection,
+        statements: Statements,
+        checkpoint: Checkpoint,
+        batch_range: BatchRange,
+        *,
+        whole: bool = False,
+    ) -> BatchRange:
+        """Have the values of a batch's rows ready; return as much of it as memory is allowed, unless it is the `whole`.
+
+        Raises FunctionError, and Refused where another try may do.
+        """
         await self.turn_to(statements)
         if self._fresh(checkpoint, batch_range) is not None:
-            return
-        read_s = time.monotonic()
-        read = await self._read(connection, statements, checkpoint, batch_range.end)
-        texts = await self._map(connection, statements, read)
-        rows = tuple(zip(read, zip(*texts, strict=True), strict=True))
-        self._held = MappedRows(stripe_of(checkpoint), checkpoint.next, batch_range.end, read_s, rows)
+            return batch_range
+        if (held := self._held) is not None and not whole and held.is_rest(checkpoint) and self._is_new(held):
+            return held.cut(checkpoint, batch_range)
+        read_s, self._held = time.monotonic(), None
+        versions = await find_versions(connection, statements, checkpoint, batch_range.end)
+        rows, end = list[MappedRow](), batch_range.end
+        for part in slices_of([version.input_bytes for version in versions], CALL_BYTES):
+            if not whole and sum(row.text_bytes for row in rows) >= KEPT_BYTES:
+                end = versions[part.start].tid
+                break
+            rows += await self._map_slice(connection, statements, versions[part])
+        self._rows_in_memory = rows_within(KEPT_BYTES, versions, rows) or self._rows_in_memory
+        held = self._held = MappedRows(
+            stripe=stripe_of(checkpoint),
+            low=checkpoint.next,
+            high=end,
+            end=batch_range.end,
+            read_s=read_s,
+            rows=tuple(rows),
+        )
+        return held.cut(checkpoint, batch_range)
 
     async def values(
         self, connection: Connection, statements: Statements, checkpoint: Checkpoint, batch_range: BatchRange
     ) -> Values:
         """Return the parameters of a batch's UPDATE, as held or made now."""
-        await self.hold(connection, statements, checkpoint, batch_range)
+        await self.hold(connection, statements, checkpoint, batch_range, whole=True)
         held = self._fresh(checkpoint, batch_range)
         assert held is not None, "values made now are fresh"
         return held.values(checkpoint, batch_range, self._mapped.parameters)
@@ -117,17 +159,19 @@ class RowMapper:
     ) -> list[str]:
         """Return a few rows of a range as the function gets them, and what it gives for each."""
         await self.turn_to(statements)
-        read = (await self._read(connection, statements, checkpoint, checkpoint.window_limit, count))[:count]
+        versions = await find_versions(connection, statements, checkpoint, checkpoint.window_limit)
+        read = await read_inputs(connection, statements, versions[:count])
         texts = await self._map(connection, statements, read)
         pairs = zip(read, zip(*texts, strict=True), strict=True)
-        return [self._line(row.inputs, values) for row, values in pairs]
+        columns = tuple(output.column for output in self._mapped.outputs)
+        return [line_of(self._mapped.inputs, row.inputs, columns, values) for row, values in pairs]
 
     def given(self, tid: Tid) -> str | None:
         """Return what the function gave for a row that is held, as JSON; None if it is not."""
         held = self._held.rows if self._held else ()
-        for row, texts in held:
+        for row in held:
             if row.tid == tid:
-                return json.dumps(dict(zip((output.column for output in self._mapped.outputs), texts, strict=True)))
+                return json.dumps(dict(zip((output.column for output in self._mapped.outputs), row.texts, strict=True)))
         return None
 
     def kill(self) -> None:
@@ -143,29 +187,21 @@ class RowMapper:
 
     def _fresh(self, checkpoint: Checkpoint, batch_range: BatchRange) -> MappedRows | None:
         held = self._held
-        if held is None or not held.covers(checkpoint, batch_range) or time.monotonic() - held.read_s > HELD_MAX_S:
-            return None
-        return held
+        return held if held is not None and held.covers(checkpoint, batch_range) and self._is_new(held) else None
 
-    async def _read(
-        self, connection: Connection, statements: Statements, checkpoint: Checkpoint, end: Tid, limit: int | None = None
-    ) -> list[SourceRow]:
-        query = statements.find_inputs[Scope.LAST_STRIPE if checkpoint.last_stripe else Scope.STRIPE]
-        assert statements.read_inputs is not None, "the job has a function"
-        parameters = {
-            "low": str(checkpoint.next),
-            "high": str(end),
-            "mask": mask(checkpoint.layout.sizes, checkpoint.stripe),
-        }
-        with translated(connection):
-            found = await execute_as_role(connection, query, parameters)
-            versions = await (found.fetchall() if limit is None else found.fetchmany(limit))
-            async with connection.cursor() as cursor:
-                keep_exact_values(cursor)
-                tids, xmins = [tid for tid, _ in versions], [xmin for _, xmin in versions]
-                await cursor.execute(statements.read_inputs, {"tids": tids, "xmins": xmins})
-                rows = await cursor.fetchall()
-        return [SourceRow(Tid.parse(tid), xmin, tuple(inputs)) for tid, xmin, *inputs in rows]
+    @staticmethod
+    def _is_new(held: MappedRows) -> bool:
+        return time.monotonic() - held.read_s <= HELD_MAX_S
+
+    async def _map_slice(
+        self, connection: Connection, statements: Statements, versions: list[RowVersion]
+    ) -> list[MappedRow]:
+        """Read a few rows and map them; what was read is forgotten."""
+        read = await read_inputs(connection, statements, versions)
+        texts = await self._map(connection, statements, read)
+        return [
+            MappedRow(row.tid, row.xmin, values) for row, values in zip(read, zip(*texts, strict=True), strict=True)
+        ]
 
     async def _map(
         self, connection: Connection, statements: Statements, read: list[SourceRow]
@@ -183,7 +219,7 @@ class RowMapper:
             raise await self._fault(connection, statements, str(error), tid) from None
         except ProcessDied as error:
             self._deaths = self._deaths + 1 if len(read) == 1 else 0
-            self._suspects, self.rows_at_once = len(read), max(1, len(read) // 8)
+            self._suspects, self._rows_in_time = len(read), max(1, len(read) // 8)
             if self._deaths == DEATHS_MAX:
                 raise await self._fault(connection, statements, f"{error}, {DEATHS_MAX} times", read[0].tid) from None
             raise StatementRefused(
@@ -192,7 +228,7 @@ class RowMapper:
         self._deaths, self._suspects = 0, max(0, self._suspects - len(read))
         if not self._suspects:
             in_good_time = int(len(read) * CALL_S / max(time.monotonic() - began_s, 1e-6))
-            self.rows_at_once = max(1, min(in_good_time, GROWTH * max(len(read), self.rows_at_once)))
+            self._rows_in_time = max(1, min(in_good_time, GROWTH * max(len(read), self._rows_in_time)))
         return texts
 
     async def _fault(self, connection: Connection, statements: Statements, what: str, tid: Tid | None) -> FunctionError:
@@ -212,12 +248,3 @@ class RowMapper:
     def _place(self, *, at_function: bool = False) -> str:
         offset = self._function.index(":") + 1 if at_function else 0
         return self._job_file.at("python", "function", offset=offset)
-
-    def _line(self, inputs: tuple[Any, ...], values: tuple[str | None, ...]) -> str:
-        given = (f"{name} = {value!r:.80}" for name, value in zip(self._mapped.inputs, inputs, strict=True))
-        got = (f"{output.column} = {_shown(text)}" for output, text in zip(self._mapped.outputs, values, strict=True))
-        return f"{', '.join(given)} → {', '.join(got)}"
-
-
-def _shown(text: str | None) -> str:
-    return "NULL" if text is None else f"{text!r:.80}"

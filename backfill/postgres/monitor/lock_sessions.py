@@ -5,20 +5,27 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from backfill.postgres.monitor.side_connection import SideConnection
+from backfill.values.prepared_transaction import prepared
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockSession:
-    """A session with the lock that it wants or has. `transaction` is that of then: a later one is another matter."""
+    """A session with the lock that it wants or has. `transaction` is that of then: a later one is another matter.
 
-    pid: int
+    A prepared transaction has no session, and its `gid` names it.
+    """
+
+    pid: int | None
     transaction: str
     mode: str
     relation: str | None
     application_name: str
     role: str
+    gid: str | None = None
 
     def __str__(self) -> str:
+        if self.gid is not None:
+            return prepared(self.gid, f"role {self.role}, {self.mode} on {self.relation}")
         return f"{self.application_name} (pid {self.pid}, role {self.role}, {self.mode} on {self.relation})"
 
 

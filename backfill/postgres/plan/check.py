@@ -11,6 +11,7 @@ from backfill.postgres.catalog.leaves import CatalogLeaf, read_leaves
 from backfill.postgres.catalog.update_effects import check_effects, check_own_rows
 from backfill.postgres.plan.what_is_read import TablesRead, read_tables_read
 from backfill.postgres.session.connection import Connection
+from backfill.postgres.session.connection_limits import check_connections
 from backfill.postgres.session.server import ServerFacts, check_server, read_server
 from backfill.postgres.statements.batch_parameters import Pass, Scope
 from backfill.postgres.statements.compose import Statements
@@ -33,6 +34,7 @@ class CheckedJob:
     leaves: tuple[CatalogLeaf, ...]
     explained: str
     others: TablesRead
+    connections_tight: str | None
 
     @property
     def pages(self) -> int:
@@ -45,6 +47,7 @@ async def check(connection: Connection, job_file: JobFile) -> CheckedJob:
     job = job_file.job
     server = await read_server(connection)
     check_server(server)
+    tight = await check_connections(connection, job)
     table = await catalog_table.read_table(connection, job_file, server.role)
     support = await compression.read_support(connection, job, server)
     compression.require_right(job_file, support)
@@ -74,4 +77,5 @@ async def check(connection: Connection, job_file: JobFile) -> CheckedJob:
         leaves=leaves,
         explained=explained,
         others=others,
+        connections_tight=tight,
     )

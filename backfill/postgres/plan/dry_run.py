@@ -100,7 +100,8 @@ class DryRun:
                     compressed = await self._run(found, place.profile, self._support.method)
                     costs, page = replace(costs, compressed=compressed), compressed.last_page + 1
         except StatementRefused as error:
-            why = str(await with_grant(self._connection, error, self._table.name.name)).splitlines()[0]
+            columns = [assignment.column for assignment in self._job.assignments]
+            why = str(await with_grant(self._connection, error, self._table.name.name, columns)).splitlines()[0]
             return replace(costs, uncompressed=why) if costs.places else Costs(unmeasured=why)
         if not costs.places:
             over = time.monotonic() >= self._until_s

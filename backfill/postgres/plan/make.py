@@ -213,6 +213,7 @@ async def _findings(
         several_partners=checked.others.several_partners,
         enabled_settings=planner_settings(connection.overridden),
         state_missing=not state.exists and not state.may_create,
+        connections_tight=checked.connections_tight,
     )
     return find_all(await read_facts(connection, job, signals, measured))
 

@@ -26,10 +26,11 @@ from backfill.postgres.session.conninfo import InvalidConninfo, mask_values, par
 from backfill.postgres.session.encoding import escape_unknown
 from backfill.postgres.session.pipeline import SyncLastPipeline
 from backfill.postgres.session.pooler import require_session_mode
+from backfill.postgres.session.read_only import find_cause
 from backfill.postgres.session.settings import OURS, SESSION, changed
 from backfill.postgres.session.sql_files import statement
 from backfill.postgres.session.text_array import send_in_binary
-from backfill.retry.connect_advice import is_login_refused, with_advice
+from backfill.retry.connect_advice import is_login_refused, is_read_only, with_advice
 from backfill.values.errors import ConnectionLost, JobError, LoginRefused, StatementRefused
 from backfill.values.redact import foreign
 from backfill.values.units import format_duration
@@ -157,18 +158,22 @@ async def set_settings(connection: Connection, settings: dict[str, str]) -> None
 async def _open(dsn: str, application_name: str) -> Connection:
     given = parse_conninfo(dsn)
     bounds = {name: value for name, value in _BOUNDS.items() if name not in given}
+    # UTF-8 whatever the environment says: a job file is, and every name may be.
+    conninfo = make_conninfo(dsn, **bounds, application_name=application_name, client_encoding="UTF8")
     try:
         with translated():
             connection = await Connection.connect(
-                # UTF-8 whatever the environment says: a job file is, and every name may be.
-                make_conninfo(dsn, **bounds, application_name=application_name, client_encoding="UTF8"),
+                conninfo,
                 autocommit=True,
                 # What is prepared in a pipeline that an error aborts is believed there, and is not.
                 prepare_threshold=None,
             )
     except ConnectionLost as error:
-        kind = LoginRefused if is_login_refused(str(error)) else ConnectionLost
-        raise kind(with_advice(mask_values(str(error), given), user_of(given))) from error
+        said = mask_values(str(error), given)
+        if is_read_only(said) and (cause := await find_cause(conninfo)):
+            raise ConnectionLost(f"{' '.join(said.split())}; {cause}") from error
+        kind = LoginRefused if is_login_refused(said) else ConnectionLost
+        raise kind(with_advice(said, user_of(given))) from error
     escape_unknown(connection)
     send_in_binary(connection)
     connection.add_notify_handler(_ignore)  # without a handler, the driver keeps every notification

@@ -13,22 +13,29 @@ from psycopg.rows import class_row
 from backfill.postgres.session.connection import WORKER_PREFIX, Connection, translated
 from backfill.postgres.session.pooler import require_same_process
 from backfill.postgres.session.sql_files import statement
+from backfill.values.prepared_transaction import prepared
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockHolder:
-    """The session that has a lock: the name it gives itself, and the role, which it cannot choose."""
+    """The session that has a lock: the name it gives itself, and the role, which it cannot choose.
 
-    pid: int
+    A prepared transaction that has it has no session: its `gid` names it.
+    """
+
+    pid: int | None
     application_name: str
     role: str
     may_write: bool
     client: str
     since: str
+    gid: str | None = None
 
 
 def describe(holder: LockHolder, table: str | None) -> str:
     """Return who holds a lock, and that it is not a worker if it cannot be one; `table` is that of a table's lock."""
+    if holder.gid is not None:
+        return f"{prepared(holder.gid, f'role {holder.role}')} (it is not a worker)"
     who = (
         f"{holder.application_name} (pid {holder.pid}, role {holder.role}, {holder.client},"
         f" connected since {holder.since})"
@@ -95,7 +102,9 @@ async def state_locker(connection: Connection, key: int) -> str:
         row = await cursor.fetchone()
     if row is None:
         return "a session that has just ended"
-    pid, application_name, role, since = row
+    pid, application_name, role, since, gid = row
+    if gid is not None:
+        return prepared(gid, f"role {role}, since {since}")
     return f"{application_name} (pid {pid}, role {role}, transaction since {since})"
 
 

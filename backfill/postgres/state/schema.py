@@ -182,7 +182,7 @@ async def create_state(connection: Connection, *, published: bool = False) -> No
         raise
 
 
-def init_script(role: str | None, *, operator: str | None = None, published: bool = False) -> str:
+def init_script(role: str | None, *, operator: str | None = None, published: bool = False, grants: str = "") -> str:
     """Return the statements of `backfill init` for a DBA to read and run; with a role, its grants too, and an offer.
 
     `operator` is the role of somebody who runs no job, and pauses, resumes, cancels, tunes and forgets them.
@@ -190,6 +190,7 @@ def init_script(role: str | None, *, operator: str | None = None, published: boo
     parts = [SCRIPT_SETTINGS, *(f"BEGIN;\n{step.rstrip()}\nCOMMIT;\n" for step in steps(published=published))]
     parts += [grant.as_string() for grant in _grants(role, operator)]
     if role is not None:
+        parts += [grants] if grants else []
         offered = SQL(statement("state/grant_compression").decode()).format(role=Identifier(role))
         parts.append(f"{_commented(offered.as_string())}\n")
     return "\n".join([*parts, "RESET search_path;\nRESET standard_conforming_strings;\n"])
@@ -207,9 +208,11 @@ def _commented(text: str) -> str:
     return "\n".join(line if line.startswith("--") else f"-- {line}" for line in lines)
 
 
-async def init(dsn: str, role: str | None, *, operator: str | None = None, published: bool = False) -> None:
-    """Create or migrate the state schema, and grant roles the least rights of a worker, without those on tables, and of
-    an operator.
+async def init(
+    dsn: str, role: str | None, *, operator: str | None = None, published: bool = False, grants: str = ""
+) -> None:
+    """Create or migrate the state schema, and grant roles the least rights of a worker, and of an operator; `grants`
+    are those of a job.
 
     Raises Halted if this role may not, JobError if there is no such role; nothing was changed then.
     """
@@ -227,6 +230,8 @@ async def init(dsn: str, role: str | None, *, operator: str | None = None, publi
                     await create_state(connection, published=published)
                     for granted in _grants(role, operator):
                         await connection.execute(granted)
+                    if grants:
+                        await connection.execute(grants.encode())
         except StatementRefused as error:
             raise _uninitialised(state, role, operator, error) from None
 

@@ -17,6 +17,7 @@ from backfill.postgres.statements.row_statements import (
     addresses_of,
     compose_find_rejected,
     compose_key,
+    compose_row_lock,
     compose_still_matching,
     compose_values,
 )
@@ -62,6 +63,7 @@ class Statements:
     indexed_before: Composed | None = None
     indexed_after: Composed | None = None
     row_key: Composed
+    row_lock: Composed
     find_rejected: Composed
     still_matching: Composed
     row_values: Composed | None = None
@@ -90,7 +92,7 @@ class Statements:
             yield f"find, {scope}, {which_pass}", statement
         for (scope, which_pass), statement in self.update.items():
             yield f"update, {scope}, {which_pass}", statement
-        samples = ("sample_before", "sample_after", "row_key", "find_rejected", "still_matching")
+        samples = ("sample_before", "sample_after", "row_key", "row_lock", "find_rejected", "still_matching")
         for scope, statement in self.update_alone.items():
             yield f"update alone, {scope}", statement
         for name in ("verify", "verify_piece", *samples):
@@ -146,6 +148,7 @@ def compose(predicates: RowPredicates, *, stable: bool = True, mapped: FunctionV
         indexed_before=compose_indexed_before(predicates) if watched else None,
         indexed_after=compose_indexed_after(predicates) if watched else None,
         row_key=compose_key(predicates),
+        row_lock=compose_row_lock(predicates),
         find_rejected=compose_find_rejected(predicates),
         still_matching=compose_still_matching(predicates),
         row_values=compose_values(predicates) if stable and mapped is None else None,

@@ -7,6 +7,7 @@ same file is what the checkpoint asks before the batch commits.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from psycopg.sql import SQL, Composed, Identifier, Literal
@@ -15,6 +16,12 @@ from backfill.postgres.statements.fragments import cast_of, name_of, row_of, tar
 from backfill.table.definition import Table
 
 _JSON_ARRAYS = ("json[]", "jsonb[]")
+ROW_BYTES = 200
+"""What a row takes beside its long values."""
+_STRING = re.compile(r"(text|character varying|character|bytea)(\(\d+\))?( COLLATE .*)?")
+_SHORT = re.compile(
+    r"(bigint|boolean|date|double precision|integer|interval|real|smallint|time|timestamp|uuid)[a-z0-9() ]*"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +101,22 @@ class FunctionValues:
         )
 
     def versions(self, table: Table, condition: Composed) -> Composed:
-        """Return the search for all rows of a condition: the address and the version of each."""
+        """Return the search for all rows of a condition: the address, the version and the bytes of inputs of each."""
         return SQL(
-            "SELECT {row}.ctid::pg_catalog.text, {row}.xmin::pg_catalog.text\nFROM {target}\nWHERE {condition}"
-        ).format(row=row_of(table), target=target_of(table), condition=condition)
+            "SELECT {row}.ctid::pg_catalog.text, {row}.xmin::pg_catalog.text, {bytes}\nFROM {target}\nWHERE {condition}"
+        ).format(row=row_of(table), bytes=self._bytes(table), target=target_of(table), condition=condition)
+
+    def _bytes(self, table: Table) -> Composed:
+        """Return the length of a row's inputs; that of a text or bytea is known without reading all of it."""
+        types = {column.name: column.type.removeprefix("pg_catalog.") for column in table.columns}
+        lengths = [
+            SQL("coalesce(pg_catalog.octet_length({}.{}{}), 0)::pg_catalog.int8").format(
+                row_of(table), name_of(name), SQL("" if _STRING.fullmatch(types[name]) else "::pg_catalog.text")
+            )
+            for name in self.inputs
+            if not _SHORT.fullmatch(types[name])
+        ]
+        return SQL(" OPERATOR(pg_catalog.+) ").join([SQL("{}").format(ROW_BYTES), *lengths])
 
     def rows(self, table: Table) -> Composed:
         """Return the read of the inputs of such versions.

@@ -41,6 +41,14 @@ def compose_key(predicates: RowPredicates) -> Composed:
     )
 
 
+def compose_row_lock(predicates: RowPredicates) -> Composed:
+    """Return the read of a row's key and of the transaction that has locked it, if any has."""
+    table, row = predicates.table, row_of(predicates.table)
+    return SQL("SELECT {}, {}.xmax::pg_catalog.text\nFROM {}\nWHERE {}").format(
+        key_of(table, row), row, target_of(table), address_of(table)
+    )
+
+
 def compose_values(predicates: RowPredicates) -> Composed:
     """Return the read of what a row would be set to.
 

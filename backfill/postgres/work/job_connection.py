@@ -10,12 +10,14 @@ from backfill.postgres.mapping.row_mapper import RowMapper
 from backfill.postgres.monitor.read_signals import read_request
 from backfill.postgres.monitor.side_connection import replica_name
 from backfill.postgres.session.connection import Connection, bound, connect, translated, worker_name
+from backfill.postgres.session.connection_limits import with_limit
 from backfill.postgres.state import job as job_state
 from backfill.postgres.work.signal_reader import SignalReader
 from backfill.throttle.conditions.operator_request import OperatorRequest
 from backfill.throttle.conditions.seen_replicas import SeenReplica
 from backfill.throttle.signals import VacuumResult
 from backfill.throttle.wait_reason import WaitReason
+from backfill.values.errors import ConnectionLost
 
 
 @dataclass(slots=True)
@@ -73,8 +75,11 @@ class JobConnections:
 
     async def at_least(self, count: int) -> tuple[JobConnection, ...]:
         """Return this many connections; opens those that are missing."""
-        while len(self._all) < count:
-            self._all.append(await open_connection(self.dsn, self.job_file))
+        try:
+            while len(self._all) < count:
+                self._all.append(await open_connection(self.dsn, self.job_file))
+        except ConnectionLost as error:
+            raise await with_limit(self.first.connection, error) from error
         return tuple(self._all[:count])
 
     async def cancel(self) -> None:

@@ -16,6 +16,7 @@ from backfill.postgres.catalog.row_sampler import sample_rows
 from backfill.postgres.catalog.update_effects import check_effects, check_own_rows
 from backfill.postgres.monitor.pollers import Pollers
 from backfill.postgres.session.connection import Connection, worker_name
+from backfill.postgres.session.connection_limits import check_connections
 from backfill.postgres.session.server import ServerFacts, check_server, read_server
 from backfill.postgres.state import checkpoint as stored
 from backfill.postgres.state import job as job_state
@@ -189,6 +190,7 @@ async def _check(first: JobConnection, job_file: JobFile) -> ServerFacts:
     connection, job = first.connection, job_file.job
     server = await read_server(connection)
     check_server(server)
+    await check_connections(connection, job)
     await check_effects(connection, job_file)
     _, statements = await read_leaf(connection, job_file, server.role, job.table)
     await _check_leaves(connection, job_file, server.role)

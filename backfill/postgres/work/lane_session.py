@@ -8,7 +8,9 @@ from dataclasses import dataclass, field, replace
 
 from backfill.jobfile.job import Job
 from backfill.postgres.mapping.row_mapper import RowMapper
+from backfill.postgres.monitor.lock_holders import with_holder
 from backfill.postgres.session.missing_rights import with_grant
+from backfill.postgres.session.read_only import with_setting
 from backfill.postgres.state import checkpoint as stored
 from backfill.postgres.state.schema import check_version
 from backfill.postgres.statements.compose import Statements, vacuum_of
@@ -131,10 +133,11 @@ class PgLaneSession(PgStatusSession):
         """Stop asking of a row what the UPDATE would make of it, in any lane; return whether that was asked."""
         return self._leaf_table.disable_prediction()
 
-    async def map_rows(self, checkpoint: Checkpoint, batch_range: BatchRange) -> None:
-        """Let the job's function map the rows, if it has one, before the batch is admitted."""
-        if self._mapper:
-            await self._mapper.hold(self.connection, self._statements, checkpoint, batch_range)
+    async def map_rows(self, checkpoint: Checkpoint, batch_range: BatchRange) -> BatchRange:
+        """Let the job's function map the rows, if it has one, before the batch is admitted; return what it may be."""
+        if self._mapper is None:
+            return batch_range
+        return await self._mapper.hold(self.connection, self._statements, checkpoint, batch_range)
 
     async def run_batch(
         self, request: BatchRequest, attribute_wal: Callable[[int], int]
@@ -209,9 +212,12 @@ class PgLaneSession(PgStatusSession):
 
     @asynccontextmanager
     async def _granting(self) -> AsyncGenerator[None, None]:
-        """Add the GRANT to the error if the role no longer has a right; name a newer state schema."""
+        """Add to an error a GRANT, who holds a lock, or the setting that forbids it; name a newer state schema."""
         try:
             yield
         except StatementRefused as error:
             await check_version(self.connection, error)
-            raise await with_grant(self.connection, error, self._table.name.name) from None
+            error = await with_holder(self.connection, error, self._statements, [self._table.identity.oid])
+            error = await with_setting(self.connection, error)
+            columns = [assignment.column for assignment in self.job.assignments]
+            raise await with_grant(self.connection, error, self._table.name.name, columns) from None

@@ -22,6 +22,7 @@ from backfill.postgres.catalog.row_security import require_all_rows
 from backfill.postgres.monitor.lock_sessions import LockSession, is_running, read_owners, read_waiters
 from backfill.postgres.monitor.side_connection import SideConnection
 from backfill.postgres.session.connection import Connection, translated
+from backfill.postgres.session.connection_limits import with_limit
 from backfill.postgres.session.role_settings import take_our_settings, take_role_settings
 from backfill.postgres.session.sql_files import statement
 from backfill.postgres.state.request import request_of
@@ -37,7 +38,7 @@ from backfill.table.leaves import combined
 from backfill.table.proof_pieces import PAGES_FIRST, PieceTime, fewer_pages, next_pages
 from backfill.table.unconverged_xids import parameter
 from backfill.throttle.wait_reason import WaitKind, WaitReason
-from backfill.values.errors import DatabaseError, ProofInterrupted, StatementRefused, TableRewritten
+from backfill.values.errors import ConnectionLost, DatabaseError, ProofInterrupted, StatementRefused, TableRewritten
 
 WATCH_EVERY_S = 0.5
 """How long a session waits for the read of the whole table before it is seen, at most."""
@@ -76,12 +77,14 @@ class PoliteProof:
             proof = await self._read_whole(side, rejected)
             if not isinstance(proof, Verification):
                 if proof is not None:
-                    await self._wait_for(side, proof)
+                    await self._wait_for(side, proof, "sessions behind the proof 1 > 0")
                 proof = await self._read_in_pieces(side, rejected)
             await require_all_rows(self.connection, self.table)
-            return proof
+        except ConnectionLost as error:
+            raise await with_limit(self.connection, error) from error
         finally:
             await side.close()
+        return proof
 
     async def _read_whole(
         self, side: SideConnection, rejected: tuple[RejectedRow, ...]
@@ -134,11 +137,11 @@ class PoliteProof:
             await asyncio.wait([reading], timeout=WATCH_EVERY_S)
         return isinstance(reading.exception(), StatementRefused)
 
-    async def _wait_for(self, side: SideConnection, session: LockSession) -> None:
+    async def _wait_for(self, side: SideConnection, session: LockSession, why: str) -> None:
         """Wait until the transaction of a session is over: a read before that would wait for its lock."""
         running = True
         while running:
-            await self.give_way(WaitReason(WaitKind.BLOCKED, f"sessions behind the proof 1 > 0: {session}"))
+            await self.give_way(WaitReason(WaitKind.BLOCKED, f"{why}: {session}"))
             if await self._is_requested(side):
                 raise _interrupted()
             running = await is_running(side, session)
@@ -177,7 +180,7 @@ class PoliteProof:
         if error.sqlstate == LOCK_NOT_AVAILABLE:
             owners = await read_owners(side, self.table.identity.oid)
             for owner in owners[:1]:
-                await self._wait_for(side, owner)
+                await self._wait_for(side, owner, f"{self.table.name} is locked")
             if not owners:
                 await self.give_way(WaitReason(WaitKind.BLOCKED, f"{self.table.name} is locked: {error}"))
             return pages

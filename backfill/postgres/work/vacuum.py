@@ -19,6 +19,7 @@ from psycopg.sql import Composed
 
 from backfill.postgres.monitor.side_connection import SideConnection
 from backfill.postgres.session.connection import Connection, connect, set_settings, translated, worker_name
+from backfill.postgres.session.sql_files import statement as statement_of
 from backfill.postgres.work.compression import compress
 from backfill.retry.sqlstate import CANCELED, LOCK_NOT_AVAILABLE
 from backfill.throttle.signals import VacuumResult
@@ -41,7 +42,7 @@ _WAL = re.compile(r"WAL usage: .* (\d+) bytes")
 class _Said:
     """What VACUUM (VERBOSE) said: its last lines and its first warnings, as an index's function may say any number.
 
-    Nothing is known if the server speaks another language.
+    Nothing is known if the server speaks another language and the role is not a superuser.
     """
 
     info: deque[str] = field(default_factory=lambda: deque(maxlen=SAID_MAX))
@@ -149,6 +150,7 @@ class Vacuum:
             connection.add_notice_handler(said.hear)
             with translated(connection):
                 await set_settings(connection, _settings(cost))
+                await connection.execute(statement_of("work/take_plain_messages"))
                 await compress(connection, compression, local=False)
                 connection.answer_s = None  # a vacuum takes what it takes
                 watching = asyncio.create_task(self._watch(connection.server_pid))

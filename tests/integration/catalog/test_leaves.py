@@ -264,6 +264,6 @@ async def test_a_leaf_is_read_by_its_row_addresses(empty: Database):
             plan = "\n".join(row[0] for row in await cursor.fetchall())
             assert "users_0 users" in plan, "the leaf under its parent's name"
             assert " on users_1" not in plan
-            by_row = ["verify", "sample_after", "row_key", "row_values", "find_rejected", "still_matching"]
+            by_row = ["verify", "sample_after", "row_key", "row_lock", "row_values", "find_rejected", "still_matching"]
             by_address = name in by_row or "addresses" in name or name.startswith("indexed_")
             assert ("Tid Range Scan on users_0" in plan) is not by_address, plan

@@ -162,13 +162,13 @@ async def test_a_role_needs_its_rights_on_every_leaf(empty: Database):
         with pytest.raises(JobError) as caught:
             await run(dsn, job_file())
         grants.append(str(caught.value).partition("run: ")[2])
-        run_sql(empty, grants[-1].replace("SELECT, UPDATE", "SELECT"))
+        run_sql(empty, grants[-1].replace("SELECT, UPDATE (handle)", "SELECT"))
     finished, _ = await run(dsn, job_file())
     assert (finished.state, finished.rows_total) == ("done", 3000)
     assert grants == [
-        f"GRANT SELECT, UPDATE ON public.users_0 TO {role};",
+        f"GRANT SELECT, UPDATE (handle) ON public.users_0 TO {role};",
         f"GRANT UPDATE (handle) ON public.users_0 TO {role};",
-        f"GRANT SELECT, UPDATE ON public.users_1 TO {role};",
+        f"GRANT SELECT, UPDATE (handle) ON public.users_1 TO {role};",
         f"GRANT UPDATE (handle) ON public.users_1 TO {role};",
     ]
     run_sql(empty, f"drop owned by {role} cascade", f"drop role {role}")

@@ -34,6 +34,7 @@ pytestmark = pytest.mark.anyio
 NOT_BY_RANGE = {
     "row_sample": "it reads a range twice",
     "row_key": "it names one row",
+    "row_lock": "it reads one row",
     "row_values": "it reads one row",
     "find_rejected": "it finds one row by its key",
     "still_matching": "it reads rows by their addresses",
@@ -192,7 +193,7 @@ async def test_rows_by_their_addresses_are_a_tid_scan(users: Database, mode: str
 
 async def test_a_row_that_is_reported_is_a_tid_scan(users: Database):
     async with plans(users, job_file()) as explained:
-        for name in ["row_key", "row_values", "still_matching"]:
+        for name in ["row_key", "row_lock", "row_values", "still_matching"]:
             plan = await explained.of(name, RANGE)
             assert of(plan, "users") == ["Tid Scan"], name
 

@@ -76,6 +76,8 @@ def commands(database: Database, dsn: str, role: str, directory: Path) -> Iterat
     mapped.write_text(python + "python: {function: 'functions:f', inputs: [username]}\n")
     rejecting.write_text(JOB.replace("users-handle", "rejecting") + "on_row_error: skip\nbatch: {stripes: 2}\n")
     yield "init", backfill("init", *(["--role", role] if dsn == database.dsn else []), dsn=dsn)
+    if dsn == database.dsn:
+        yield "init --job", backfill("init", "--job", job, "--role", role, "--print", dsn=dsn)
     for name, file in (("expressions", job), ("function", mapped)):
         run_sql(database, "update public.users set handle = null")
         yield f"plan with {name}", backfill("plan", file, dsn=dsn)

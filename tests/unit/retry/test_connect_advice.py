@@ -31,6 +31,14 @@ PRIMARY = "it is a standby, or read-only by a setting; give a DSN of the primary
             'run: GRANT CONNECT ON DATABASE "Shop" TO "o\'neil";',
         ),
         (
+            'FATAL:  too many connections for role "A b"',
+            'end sessions of that role, or raise its limit: ALTER ROLE "A b" CONNECTION LIMIT …;',
+        ),
+        (
+            "FATAL:  sorry, too many clients already",
+            "the server has no room: end idle sessions, or raise max_connections",
+        ),
+        (
             "server does not support SSL, but SSL was required",
             "switch TLS on there (ssl = on), or do not ask for it: sslmode=prefer",
         ),

@@ -48,7 +48,7 @@ SELECT
         WHEN pg_has_role(c.relowner, 'USAGE')
           OR (SELECT pg_has_role(d.datdba, 'USAGE') FROM pg_database d WHERE d.datname = current_database()) THEN NULL
         WHEN current_setting('server_version_num')::int < 170000
-            THEN format('GRANT %%I TO %%I;', pg_get_userbyid(c.relowner), current_user)
+            THEN ''  -- only membership in an owner gives it, and that gives all that the owner may do
         WHEN NOT has_table_privilege(c.oid, 'MAINTAIN')
             THEN format('GRANT MAINTAIN ON %%I.%%I TO %%I;', n.nspname, c.relname, current_user)
     END AS vacuum_needs,

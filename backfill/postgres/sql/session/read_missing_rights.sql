@@ -7,7 +7,10 @@ FROM (
         n.nspname, c.relname AS name, format('%%I.%%I', n.nspname, c.relname) AS target,
         has_schema_privilege(n.oid, 'USAGE') AS reachable,
         ARRAY(
-            SELECT wanted
+            SELECT CASE WHEN wanted = 'UPDATE' AND c.relname = %(updated)s AND %(columns)s::text[] <> '{}'
+                THEN format('UPDATE (%%s)', (SELECT string_agg(quote_ident(n), ', ') FROM unnest(%(columns)s::text[]) AS n))
+                ELSE wanted
+            END
             FROM unnest(CASE
                 WHEN c.relkind = 'S' THEN '{USAGE}'
                 WHEN c.relname = %(updated)s THEN %(rights_updated)s::text[]
@@ -15,6 +18,11 @@ FROM (
             END) WITH ORDINALITY AS r (wanted, place)
             WHERE NOT CASE
                 WHEN c.relkind = 'S' THEN has_sequence_privilege(c.oid, wanted)
+                WHEN wanted = 'UPDATE' AND c.relname = %(updated)s AND %(columns)s::text[] <> '{}' THEN NOT EXISTS (
+                    SELECT FROM pg_attribute a
+                    WHERE a.attrelid = c.oid AND a.attname = ANY (%(columns)s::text[])
+                      AND NOT has_column_privilege(c.oid, a.attnum, 'UPDATE')
+                )
                 WHEN wanted IN ('INSERT', 'UPDATE') THEN has_any_column_privilege(c.oid, wanted)
                 ELSE has_table_privilege(c.oid, wanted)
             END

@@ -65,6 +65,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "read whole": (measured(read_whole=(("accounts", 20_000),)), "warn read-whole"),
     "several partners": (measured(several_partners="public.accounts"), "warn several-partners"),
     "planner settings": (measured(enabled_settings=("enable_tidscan = off",)), "warn role-settings"),
+    "tight connections": (measured(connections_tight="role w may have 1 connection"), "warn connection-limit"),
     "no key": (table(has_key=False), "warn key"),
     "never analysed": (table(analysed=False), "warn statistics"),
     "dead rows": (table(dead_rows=300_000), "warn bloat"),

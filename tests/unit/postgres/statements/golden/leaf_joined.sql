@@ -359,6 +359,11 @@ SELECT "users".ctid::pg_catalog.text
 FROM ONLY "archive"."users_2024" AS "users"
 WHERE "users".ctid OPERATOR(pg_catalog.=) %(tid)s::pg_catalog.tid
 
+-- row_lock
+SELECT "users".ctid::pg_catalog.text, "users".xmax::pg_catalog.text
+FROM ONLY "archive"."users_2024" AS "users"
+WHERE "users".ctid OPERATOR(pg_catalog.=) %(tid)s::pg_catalog.tid
+
 -- find_rejected
 SELECT "users".ctid::pg_catalog.text
 FROM ONLY "archive"."users_2024" AS "users"

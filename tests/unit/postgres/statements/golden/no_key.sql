@@ -287,6 +287,11 @@ SELECT "users".ctid::pg_catalog.text
 FROM ONLY "public"."users"
 WHERE "users".ctid OPERATOR(pg_catalog.=) %(tid)s::pg_catalog.tid
 
+-- row_lock
+SELECT "users".ctid::pg_catalog.text, "users".xmax::pg_catalog.text
+FROM ONLY "public"."users"
+WHERE "users".ctid OPERATOR(pg_catalog.=) %(tid)s::pg_catalog.tid
+
 -- find_rejected
 SELECT "users".ctid::pg_catalog.text
 FROM ONLY "public"."users"

@@ -376,6 +376,11 @@ SELECT (pg_catalog.jsonb_build_object('O''Key"s', "Tä%%ble.%%s %%(low)s"."O'Key
 FROM ONLY "We.ird ""Schema"""."Tä%%ble.%%s %%(low)s"
 WHERE "Tä%%ble.%%s %%(low)s".ctid OPERATOR(pg_catalog.=) %(tid)s::pg_catalog.tid
 
+-- row_lock
+SELECT (pg_catalog.jsonb_build_object('O''Key"s', "Tä%%ble.%%s %%(low)s"."O'Key""s", 'Üser %%', "Tä%%ble.%%s %%(low)s"."Üser %%"))::pg_catalog.text, "Tä%%ble.%%s %%(low)s".xmax::pg_catalog.text
+FROM ONLY "We.ird ""Schema"""."Tä%%ble.%%s %%(low)s"
+WHERE "Tä%%ble.%%s %%(low)s".ctid OPERATOR(pg_catalog.=) %(tid)s::pg_catalog.tid
+
 -- find_rejected
 SELECT "Tä%%ble.%%s %%(low)s".ctid::pg_catalog.text
 FROM ONLY "We.ird ""Schema"""."Tä%%ble.%%s %%(low)s"

@@ -359,6 +359,11 @@ SELECT (pg_catalog.jsonb_build_object('id', "users"."id"))::pg_catalog.text
 FROM ONLY "public"."users"
 WHERE "users".ctid OPERATOR(pg_catalog.=) %(tid)s::pg_catalog.tid
 
+-- row_lock
+SELECT (pg_catalog.jsonb_build_object('id', "users"."id"))::pg_catalog.text, "users".xmax::pg_catalog.text
+FROM ONLY "public"."users"
+WHERE "users".ctid OPERATOR(pg_catalog.=) %(tid)s::pg_catalog.tid
+
 -- find_rejected
 SELECT "users".ctid::pg_catalog.text
 FROM ONLY "public"."users"

@@ -265,6 +265,11 @@ SELECT "Tä%%ble.%%s %%(low)s".ctid::pg_catalog.text
 FROM ONLY "We.ird ""Schema"""."Tä%%ble.%%s %%(low)s"
 WHERE "Tä%%ble.%%s %%(low)s".ctid OPERATOR(pg_catalog.=) %(tid)s::pg_catalog.tid
 
+-- row_lock
+SELECT "Tä%%ble.%%s %%(low)s".ctid::pg_catalog.text, "Tä%%ble.%%s %%(low)s".xmax::pg_catalog.text
+FROM ONLY "We.ird ""Schema"""."Tä%%ble.%%s %%(low)s"
+WHERE "Tä%%ble.%%s %%(low)s".ctid OPERATOR(pg_catalog.=) %(tid)s::pg_catalog.tid
+
 -- find_rejected
 SELECT "Tä%%ble.%%s %%(low)s".ctid::pg_catalog.text
 FROM ONLY "We.ird ""Schema"""."Tä%%ble.%%s %%(low)s"
@@ -280,14 +285,14 @@ WHERE "Tä%%ble.%%s %%(low)s".ctid OPERATOR(pg_catalog.=) ANY (%(tids)s::pg_cata
 )
 
 -- find_inputs, stripe
-SELECT "Tä%%ble.%%s %%(low)s".ctid::pg_catalog.text, "Tä%%ble.%%s %%(low)s".xmin::pg_catalog.text
+SELECT "Tä%%ble.%%s %%(low)s".ctid::pg_catalog.text, "Tä%%ble.%%s %%(low)s".xmin::pg_catalog.text, 200 OPERATOR(pg_catalog.+) coalesce(pg_catalog.octet_length("Tä%%ble.%%s %%(low)s"."Üser %%"::pg_catalog.text), 0)::pg_catalog.int8 OPERATOR(pg_catalog.+) coalesce(pg_catalog.octet_length("Tä%%ble.%%s %%(low)s"."100%%"), 0)::pg_catalog.int8
 FROM ONLY "We.ird ""Schema"""."Tä%%ble.%%s %%(low)s"
 WHERE "Tä%%ble.%%s %%(low)s".ctid OPERATOR(pg_catalog.>=) %(low)s::pg_catalog.tid AND "Tä%%ble.%%s %%(low)s".ctid OPERATOR(pg_catalog.<) %(high)s::pg_catalog.tid AND (%(mask)s::pg_catalog.int8 OPERATOR(pg_catalog.>>) (pg_catalog.get_byte(pg_catalog.tidsend("Tä%%ble.%%s %%(low)s".ctid), 5) OPERATOR(pg_catalog.&) 63)) OPERATOR(pg_catalog.&) 1 OPERATOR(pg_catalog.=) 1 AND (
 "100%%" IS NULL AND backfill_tid = '%%x'
 )
 
 -- find_inputs, last stripe
-SELECT "Tä%%ble.%%s %%(low)s".ctid::pg_catalog.text, "Tä%%ble.%%s %%(low)s".xmin::pg_catalog.text
+SELECT "Tä%%ble.%%s %%(low)s".ctid::pg_catalog.text, "Tä%%ble.%%s %%(low)s".xmin::pg_catalog.text, 200 OPERATOR(pg_catalog.+) coalesce(pg_catalog.octet_length("Tä%%ble.%%s %%(low)s"."Üser %%"::pg_catalog.text), 0)::pg_catalog.int8 OPERATOR(pg_catalog.+) coalesce(pg_catalog.octet_length("Tä%%ble.%%s %%(low)s"."100%%"), 0)::pg_catalog.int8
 FROM ONLY "We.ird ""Schema"""."Tä%%ble.%%s %%(low)s"
 WHERE "Tä%%ble.%%s %%(low)s".ctid OPERATOR(pg_catalog.>=) %(low)s::pg_catalog.tid AND "Tä%%ble.%%s %%(low)s".ctid OPERATOR(pg_catalog.<) %(high)s::pg_catalog.tid AND (
 "100%%" IS NULL AND backfill_tid = '%%x'
