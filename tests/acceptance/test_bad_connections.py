@@ -95,9 +95,13 @@ def test_a_way_to_the_server_that_leads_nowhere_is_reported_with_what_fixes_it(c
         f"revoke connect on database {name} from public",
         f"grant connect on database {name} to {reader}",
     )
-    read_only = "it is a standby, or read-only by a setting; give a DSN of the primary, or one that lists all hosts"
+    standby = "it is a standby, or read-only by a setting; give a DSN of the primary, or one that lists all hosts"
+    read_only = (
+        f"default_transaction_read_only is on for role {reader}; if this role may write,"
+        f" run: ALTER ROLE {reader} IN DATABASE {name} SET default_transaction_read_only = off;"
+    )
     dsns = {
-        cluster.replica_a.dsn_for(dbname=name): read_only,
+        cluster.replica_a.dsn_for(dbname=name): standby,
         database.dsn_for(reader): read_only,
         database.dsn_for(f"{name}_nologin"): f"run: ALTER ROLE {name}_nologin LOGIN;",
         database.worker_dsn: f"run: GRANT CONNECT ON DATABASE {name} TO {worker};",
