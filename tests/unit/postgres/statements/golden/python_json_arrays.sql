@@ -245,6 +245,11 @@ SELECT (pg_catalog.jsonb_build_object('id', "users"."id"))::pg_catalog.text
 FROM ONLY "public"."users"
 WHERE "users".ctid OPERATOR(pg_catalog.=) %(tid)s::pg_catalog.tid
 
+-- row_lock
+SELECT (pg_catalog.jsonb_build_object('id', "users"."id"))::pg_catalog.text, "users".xmax::pg_catalog.text
+FROM ONLY "public"."users"
+WHERE "users".ctid OPERATOR(pg_catalog.=) %(tid)s::pg_catalog.tid
+
 -- find_rejected
 SELECT "users".ctid::pg_catalog.text
 FROM ONLY "public"."users"
@@ -260,14 +265,14 @@ tags IS NULL
 )
 
 -- find_inputs, stripe
-SELECT "users".ctid::pg_catalog.text, "users".xmin::pg_catalog.text
+SELECT "users".ctid::pg_catalog.text, "users".xmin::pg_catalog.text, 200 OPERATOR(pg_catalog.+) coalesce(pg_catalog.octet_length("users"."username"), 0)::pg_catalog.int8
 FROM ONLY "public"."users"
 WHERE "users".ctid OPERATOR(pg_catalog.>=) %(low)s::pg_catalog.tid AND "users".ctid OPERATOR(pg_catalog.<) %(high)s::pg_catalog.tid AND (%(mask)s::pg_catalog.int8 OPERATOR(pg_catalog.>>) (pg_catalog.get_byte(pg_catalog.tidsend("users".ctid), 5) OPERATOR(pg_catalog.&) 63)) OPERATOR(pg_catalog.&) 1 OPERATOR(pg_catalog.=) 1 AND (
 tags IS NULL
 )
 
 -- find_inputs, last stripe
-SELECT "users".ctid::pg_catalog.text, "users".xmin::pg_catalog.text
+SELECT "users".ctid::pg_catalog.text, "users".xmin::pg_catalog.text, 200 OPERATOR(pg_catalog.+) coalesce(pg_catalog.octet_length("users"."username"), 0)::pg_catalog.int8
 FROM ONLY "public"."users"
 WHERE "users".ctid OPERATOR(pg_catalog.>=) %(low)s::pg_catalog.tid AND "users".ctid OPERATOR(pg_catalog.<) %(high)s::pg_catalog.tid AND (
 tags IS NULL
