@@ -10,12 +10,12 @@ from typing import Any
 
 from backfill.change.gate_values import GatedJob, GateReading, PrimaryPosition, ServerAnswer
 from backfill.jobfile.limits import ThrottleLimits
+from backfill.postgres.monitor.gated_jobs import StoredGatedJob, read_gated_jobs, read_stored_jobs
 from backfill.postgres.monitor.read_signals import read_signals
 from backfill.postgres.monitor.side_connection import SideConnection, replica_name
 from backfill.postgres.session.connection import Connection, dict_rows, translated
 from backfill.postgres.session.server import check_server, read_server
 from backfill.postgres.session.sql_files import statement
-from backfill.postgres.state.gated_jobs import StoredGatedJob, read_gated_jobs, read_stored_jobs
 from backfill.postgres.state.required_rights import TO_LOOK, requires
 from backfill.postgres.state.schema import has_state
 from backfill.throttle.conditions.seen_replicas import SeenReplica

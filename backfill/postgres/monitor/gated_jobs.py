@@ -47,7 +47,7 @@ async def _read(connection: Connection, names: Sequence[str]) -> dict[str, DictR
         return {}
     with reading(names[0], "checkpoint"):
         async with dict_rows(connection) as cursor:
-            await cursor.execute(statement("state/read_gated_jobs"), {"jobs": list(names)})
+            await cursor.execute(statement("monitor/read_gated_jobs"), {"jobs": list(names)})
             return {row["name"]: row for row in await cursor.fetchall()}
 
 
