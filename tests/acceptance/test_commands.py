@@ -96,7 +96,15 @@ def test_plan_and_status_answer_people_and_machines_alike(database, tmp_path):
     assert "Tid Range Scan on users" in text.stdout
     with run_job(database.worker_dsn, path) as worker:
         assert worker.end() == 0
-    text, one = all_at_once([["status"], ["status", "users-handle", "--json"]], dsn=database.worker_dsn)
+    commands = [
+        ["status"],
+        ["status", "users-handle", "--json"],
+        ["status", "--watch"],
+        ["status", "--watch", "--explain", "x"],
+    ]
+    text, one, watched, refused = all_at_once(commands, dsn=database.worker_dsn)
+    assert (watched.code, watched.stdout.splitlines()[0]) == (0, text.stdout.splitlines()[0]), "it ends with its jobs"
+    assert (refused.code, "--watch and --explain exclude each other" in refused.stderr) == (2, True)
     told = json.loads(one.stdout)
     assert (told["state"], told["rows_total"], told["progress_ratio"], told["worker"]) == ("done", 500, 1.0, None)
     assert text.stdout.splitlines()[1].split()[:6] == ["users-handle", "public.users", "done", "1", "100.0%", "500"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,6 +32,11 @@ EPILOG = epilog(
     )
 )
 WIDTH = 160
+WATCH_EVERY_S = 2.0
+SETTLED = frozenset({"done", "unconverged", "cancelled"})
+"""States from which no worker continues."""
+HOME_AND_CLEAR = "\x1b[H\x1b[J"
+"""Moves the cursor to the top and clears what is below."""
 
 
 def status(
@@ -45,14 +51,22 @@ def status(
     last: Annotated[
         int, typer.Option("--last", min=1, max=1500, metavar="N", help="Number of decisions to show (with --explain).")
     ] = 20,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Show it again every 2 s, until every job has ended or Ctrl-C.")
+    ] = False,
 ) -> None:
-    """Show the state of jobs, what they wait for and who works on them, from any machine."""
+    """Show the state of jobs, what they wait for, what to do about it and who works on them, from any machine."""
     import anyio  # noqa: PLC0415 - help starts faster without what follows
 
     from backfill.postgres.state.status import read_status  # noqa: PLC0415
 
     if explain and job is None:
         raise JobError("--explain shows one job; name it")
+    if watch:
+        if explain:
+            raise JobError("--watch and --explain exclude each other; give one of them")
+        _watch(resolve_dsn(dsn), job, json_lines=json_lines)
+        return
     statuses = anyio.run(read_status, resolve_dsn(dsn), job)
     if not (explain and json_lines):
         show_status(statuses, json_lines=json_lines, explained=explain)
@@ -60,6 +74,27 @@ def status(
         from backfill.postgres.state.decisions import read_decisions  # noqa: PLC0415
 
         show_decisions(anyio.run(read_decisions, resolve_dsn(dsn), job, last), json_lines=json_lines)
+
+
+def _watch(dsn: str, job: str | None, *, json_lines: bool) -> None:
+    """Show jobs again and again: in place on a terminal, else one block after the other."""
+    import anyio  # noqa: PLC0415 - help starts faster without what follows
+
+    from backfill.postgres.state.status import read_status  # noqa: PLC0415
+
+    async def look() -> None:
+        while True:
+            statuses = await read_status(dsn, job)
+            if sys.stdout.isatty() and not json_lines:
+                sys.stdout.write(HOME_AND_CLEAR)
+            show_status(statuses, json_lines=json_lines)
+            sys.stdout.flush()
+            if all(status.state in SETTLED for status in statuses):
+                return
+            await anyio.sleep(WATCH_EVERY_S)
+
+    with suppress(KeyboardInterrupt):
+        anyio.run(look)
 
 
 def show_status(statuses: list[StoredJobStatus], *, json_lines: bool, explained: bool = False) -> None:
@@ -164,7 +199,7 @@ def _sentences(job: StoredJobStatus, *, explained: bool) -> Iterator[str]:
 
     if job.request and job.request != job.reason:
         yield job.request
-    yield from filter(None, (job.reason, job.vacuum))
+    yield from filter(None, (job.reason, job.next_step and f"next: {job.next_step}", job.vacuum))
     if job.tuned:
         ends = {name: f" until {end}" for name, end in job.tuned_until.items()}
         yield "tuned " + ", ".join(f"{name}={value}{ends.get(name, '')}" for name, value in job.tuned.items())

@@ -22,6 +22,7 @@ from backfill.postgres.state.stored_values import (
     reading,
     timed_in,
 )
+from backfill.request.next_step import next_step
 from backfill.request.standing import ENDED, JobStanding
 from backfill.table.checkpoint import Checkpoint
 from backfill.table.estimate.rows_ahead import share_done
@@ -34,7 +35,8 @@ class StoredJobStatus:
     """One job. `state` is `abandoned` for a job that says running while no worker is connected.
 
     It is `pausing`, `paused`, `cancelling` or `cancelled` for what a person has asked, and `request` says who, when and
-    why. `tuned` are the limits that differ from the job file, `tuned_until` the ends of those that have one.
+    why. `next_step` is what a person can do about the state or the wait. `tuned` are the limits that differ from the
+    job file, `tuned_until` the ends of those that have one.
 
     It is `unreadable` for a job whose rows were changed by hand, and `reason` says how.
 
@@ -48,6 +50,7 @@ class StoredJobStatus:
     state: str
     reason: str | None = None
     waits_for: str | None = None
+    next_step: str | None = None
     request: str | None = None
     tuned: dict[str, str] = field(default_factory=dict)
     tuned_until: dict[str, str] = field(default_factory=dict)
@@ -130,6 +133,7 @@ def _status(row: dict[str, Any], standing: JobStanding) -> StoredJobStatus:
         state=standing.state,
         reason=row["reason"],
         waits_for=row["waits_for"],
+        next_step=next_step(row["name"], standing.state, row["waits_for"], row["rows_rejected"]),
         request=str(standing.standing) if standing.standing else None,
         tuned=tuned,
         tuned_until=tuned_until,
