@@ -1,6 +1,6 @@
 # Every target makes its own .venv first: with uv where it is, else with python3 and pip. Nothing else is needed.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-majors test-oldest test-docker plants canaries differential check lint bench bench-throttle sim mutations chaos lock clean
+.PHONY: help demo test test-majors test-oldest test-docker plants canaries differential differential-majors check lint bench bench-throttle sim mutations chaos lock clean
 
 # Tests start commands by the hundred: without kept bytecode each compiles all that it imports, which is half its time.
 unexport PYTHONDONTWRITEBYTECODE
@@ -21,7 +21,7 @@ STAMPS := .venv/.stamps
 SOURCES := pyproject.toml uv.lock requirements.lock requirements-dev.lock
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-19s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(STAMPS)/demo ## a real backfill of a replicated table, throttled, killed and resumed (ROWS=300000)
 	@$(BIN)/backfill demo --rows $(ROWS)
@@ -69,6 +69,12 @@ canaries: $(STAMPS)/dev ## 10,000 malformed DSNs, none of which may show its pas
 
 differential: $(STAMPS)/dev ## made jobs against the plain UPDATE each stands for, and faults put back (CASES=2000 SEED=1)
 	CASES=$(CASES) SEED=$(SEED) $(BIN)/python -m pytest -q $(AT_ONCE) tests/differential
+
+differential-majors: $(STAMPS)/dev ## the fixed cases of these on PostgreSQL 14 to 18 in turn (MAJORS="14 17")
+	@majors=$$($(BIN)/python -m tests.majors $(or $(MAJORS),--if-possible)) || exit 1; \
+	failed=; for major in $$majors; do \
+		$(BIN)/python -m pytest -q $(AT_ONCE) --major $$major tests/differential/test_corpus.py || failed=1; \
+	done; [ -z "$$failed" ]
 
 mutations: $(STAMPS)/dev ## break the throttle on purpose; a test has to notice each (a minute or two)
 	@$(BIN)/python -m tests.sim.mutations

@@ -35,7 +35,8 @@ class Costs:
 class PlannedTable:
     """The table, with its indexes in `total_bytes`; its leaves if it has several, the first ones with their bytes.
 
-    The key, the costs and the SQL are those of the largest leaf, `shown`.
+    The key, the costs and the SQL are those of one leaf, `shown`: the largest, or if that has no row to do, the one
+    with most of them.
     """
 
     name: str

@@ -1,4 +1,6 @@
-"""The comparison notices: each fault that is put back is found by its fixed cases, and by made ones where many are played."""
+"""The comparison notices: each fault that is put back is found by a fixed case; by all of its cases, and by made ones,
+if many are played.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +22,9 @@ WITHIN = 500
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
 def test_a_fault_that_is_put_back_is_found(ground: Playground, fault: Fault):
+    cases = fault.cases if CASES >= CASES_MANY else fault.cases[:1]
     with fault.applied():
-        unfound = [name for name in fault.cases if ground.difference(CORPUS[name]) is None]
+        unfound = [name for name in cases if ground.difference(CORPUS[name]) is None]
     assert unfound == []
 
 

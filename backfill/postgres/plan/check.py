@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from backfill.jobfile.load import JobFile
 from backfill.postgres.catalog import check_expressions
@@ -79,3 +79,14 @@ async def check(connection: Connection, job_file: JobFile) -> CheckedJob:
         others=others,
         connections_tight=tight,
     )
+
+
+async def turn_to(connection: Connection, job_file: JobFile, checked: CheckedJob, leaf: CatalogLeaf) -> CheckedJob:
+    """Return the same with the table and the statements of another leaf."""
+    async with connection.transaction(force_rollback=True):
+        await connection.execute("SET LOCAL transaction_read_only = off")
+        table = await catalog_table.read_table(connection, job_file, checked.server.role, leaf.name)
+        statements = await check_expressions.prepare(connection, job_file, table)
+        update = statements.update[Scope.STRIPE, Pass.FIRST]
+        explained = await check_expressions.explain(connection, update, statements.no_values)
+    return replace(checked, table=table, statements=statements, explained=explained)

@@ -17,12 +17,13 @@ from backfill.events.plan import Costs, Plan, PlannedSql, PlannedTable, RowsToDo
 from backfill.events.wal_forecast import ForecastInputs, forecast
 from backfill.jobfile.job import Job
 from backfill.jobfile.load import JobFile
+from backfill.postgres.catalog.leaves import CatalogLeaf
 from backfill.postgres.catalog.row_sampler import sample_rows
 from backfill.postgres.catalog.table_traits import traits_of
 from backfill.postgres.mapping.row_mapper import RowMapper
 from backfill.postgres.monitor import read_signals
 from backfill.postgres.monitor.side_connection import replica_name
-from backfill.postgres.plan.check import CheckedJob, check
+from backfill.postgres.plan.check import CheckedJob, check, turn_to
 from backfill.postgres.plan.dry_run import DryRun
 from backfill.postgres.plan.indexes_touched import indexes_touched
 from backfill.postgres.plan.layout import read_layout
@@ -64,11 +65,13 @@ async def _plan(connection: Connection, job_file: JobFile, *, measuring: bool) -
     await connection.set_read_only(True)
     await refuse_blocked(connection, job)
     checked = await check(connection, job_file)
+    sample, to_do = await _rows_to_do(connection, job, checked)
+    if (leaf := _leaf_to_measure(checked, sample)) is not None:
+        checked = await turn_to(connection, job_file, checked, leaf)
     table, statements = checked.table, checked.statements
     signals = await read_signals.read_signals(
         connection, table_oid=table.identity.oid, aurora=checked.server.aurora, limits=job.throttle
     )
-    sample, to_do = await _rows_to_do(connection, job, checked)
     known = row_map(sample.leaf(str(table.name), table.pages).read, table.pages)
     traits = traits_of(job, table, checked.server)
     unmeasured = _unmeasured(checked, job, signals, measuring=measuring)
@@ -81,6 +84,10 @@ async def _plan(connection: Connection, job_file: JobFile, *, measuring: bool) -
         costs = await dry_run.measure(known, sample.due.rows)
     total_bytes, index_pages = await _sizes(connection, checked)
     rate_bytes_s = job.throttle.max_wal_rate_bytes_s
+    replicas = (
+        *(replica.name for replica in signals.replicas if counted(job.throttle, replica.name)),
+        *map(replica_name, job.throttle.replicas.direct),
+    )
     inputs = ForecastInputs(
         rows=sample.due,
         due_pages=sample.due_pages,
@@ -92,7 +99,7 @@ async def _plan(connection: Connection, job_file: JobFile, *, measuring: bool) -
         checkpoint_bytes=max(1.0, min(traits.checkpoint_bytes, traits.checkpoint_s * rate_bytes_s)),
         max_wal_rate_bytes_s=rate_bytes_s,
         image_ratio=costs.image_ratio,
-        compression=job.wal_compression,
+        compression=_compression(job, replicas),
         images_paid=costs.images,
     )
     forecasted = None if to_do.estimate is None else forecast(inputs, costs.places)
@@ -102,10 +109,7 @@ async def _plan(connection: Connection, job_file: JobFile, *, measuring: bool) -
         table=_table(job, checked, sample, total_bytes),
         to_do=to_do,
         foreseen=statements.foreseen,
-        replicas=(
-            *(replica.name for replica in signals.replicas if counted(job.throttle, replica.name)),
-            *map(replica_name, job.throttle.replicas.direct),
-        ),
+        replicas=replicas,
         layout=layout,
         costs=costs,
         forecast=forecasted,
@@ -131,6 +135,19 @@ async def _rows_to_do(connection: Connection, job: Job, checked: CheckedJob) -> 
     why = str(error).splitlines()[0] if error else ""
     known = sample.read or not sample.pages
     return sample, RowsToDo(sample.due if known else None, sample.pages_read, sample.pages, why)
+
+
+def _leaf_to_measure(checked: CheckedJob, sample: RowSample) -> CatalogLeaf | None:
+    """Return the leaf with the most rows to do if the largest one has none, else None."""
+    due = {leaf: sample.leaf(str(leaf.name), leaf.pages).due.rows for leaf in checked.leaves}
+    most = max(due, key=lambda leaf: due[leaf], default=None)
+    idle = not any(rows for leaf, rows in due.items() if leaf.name == checked.table.name)
+    return most if most is not None and due[most] and idle else None
+
+
+def _compression(job: Job, replicas: tuple[str, ...]) -> str:
+    """Return when a run compresses images; without a replica nothing makes WAL the limit but the rate."""
+    return "off" if job.wal_compression == "auto" and not replicas else job.wal_compression
 
 
 def _window_rows(checked: CheckedJob, sample: RowSample) -> float:

@@ -124,6 +124,10 @@ CASES: dict[str, Case] = {
         where="made IS NULL",
     ),
     "publication: columns": case(
-        *TEXTS, "CREATE PUBLICATION partly FOR TABLE app.t (id, made)", set={"made": "name"}, where="made IS NULL"
+        *TEXTS,
+        "CREATE PUBLICATION partly FOR TABLE app.t (id, made)",
+        server_min=150000,
+        set={"made": "name"},
+        where="made IS NULL",
     ),
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-ROWS = 40_000
+ROWS = 20_000
 _BASE = "id bigint primary key, username text, email text not null"
 _INSERT = "insert into t (id, username, email) select i, 'user' || i, repeat('x', 60) || i from generate_series({}) i"
 
@@ -53,10 +53,10 @@ TABLES = {
             *(
                 f"create table t_{name} partition of t for values from ({low}) to ({high})"
                 f" with (autovacuum_enabled = off)"
-                for name, low, high in (("a", 1, 3000), ("b", 3000, 15_000), ("c", 15_000, 1_000_000))
+                for name, low, high in (("a", 1, ROWS // 10), ("b", ROWS // 10, ROWS // 2), ("c", ROWS // 2, 1_000_000))
             ),
             _INSERT.format(f"1, {ROWS}"),
-            "update t set handle = username where id between 3000 and 14000",
+            f"update t set handle = username where id between {ROWS // 10} and {ROWS // 2}",
             "vacuum analyze t",
         )
     ),
@@ -73,7 +73,7 @@ TABLES = {
             "alter table t add column doc text, add column note text, add column handle text",
             "alter table t alter column doc set storage external",
             "insert into t select i, 'user' || i, repeat('x', 60) || i, repeat(md5(i::text), 150),"
-            " repeat(md5((-i)::text), 20) from generate_series(1, 6000) i",
+            " repeat(md5((-i)::text), 20) from generate_series(1, 3000) i",
             "vacuum analyze t",
         )
     ),
