@@ -15,6 +15,7 @@ from backfill.events.job import (
     Verified,
 )
 from backfill.events.leaf import LeafDone, LeafRemoved, LeafStarted
+from backfill.events.sync import SyncTriggerMade, SyncTriggerRemoved
 from backfill.events.throttle import LimitsChanged, NoReplicas, SignalsRead, ThrottleDecision, WaitStarted
 from backfill.events.vacuum import VacuumDone, VacuumNotPermitted, VacuumStarted
 from backfill.throttle.decision_values import Inputs
@@ -286,6 +287,20 @@ def ddl_done(**changed):
     return DdlDone(**{**DDL, **values, **changed})
 
 
+def sync_trigger_made(**changed):
+    values = {
+        "job": "users-handle",
+        "table": "public.users",
+        "trigger": "zzz_backfill_users-handle",
+        "conditional": True,
+    }
+    return SyncTriggerMade(**{**values, **changed})
+
+
+def sync_trigger_removed(**changed):
+    return SyncTriggerRemoved(**{"job": "users-handle", "trigger": "zzz_backfill_users-handle", **changed})
+
+
 def one_of_each():
     """Every kind of event, in an order that can happen."""
     return (
@@ -294,6 +309,8 @@ def one_of_each():
         started(),
         leaf_started(),
         no_replicas(),
+        sync_trigger_made(),
+        sync_trigger_removed(),
         ddl_waiting(),
         ddl_lock_failed(),
         ddl_progress(),

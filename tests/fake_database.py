@@ -103,6 +103,7 @@ class FakeDatabase:
     ended: bool = False
     known: bool = False
     withdrawn: bool = False
+    has_sync_trigger: bool = False
     max_rows: int = 10_000
     lanes: int = 1
     where: Callable[[Row], bool] = handle_is_null

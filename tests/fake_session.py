@@ -5,13 +5,15 @@ What is promised here is checked by `tests.session_contract`, as on the real one
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from backfill.engine.ports import GiveWay
+from backfill.events.event import Event
 from backfill.events.job import Finished
+from backfill.events.sync import SyncTriggerMade
 from backfill.table.batch import (
     OpenedLeaf,
     RejectedRow,
@@ -65,6 +67,15 @@ class FakeJobSession(FakeStatusSession):
             rows_rejected=len(data.rejected),
             is_new=not known,
         )
+
+    async def install_sync_trigger(
+        self, record: Callable[[Event], None], sleep: Callable[[float], Awaitable[None]]
+    ) -> None:
+        self._enter("install_sync_trigger")
+        await sleep(0)
+        if not self.database.has_sync_trigger:
+            self.database.has_sync_trigger = True
+            record(SyncTriggerMade(job="users-handle", table="public.users", trigger="zzz", conditional=True))
 
     async def leaves(self) -> tuple[Leaf, ...]:
         self._enter("leaves")

@@ -89,6 +89,7 @@ class JobRun:
         self._rows_rejected_before = start.rows_rejected
         await self.control.hold(self.session)
         for _ in range(LEAF_SCANS_MAX):
+            await self._install_sync_trigger()
             leaves = await self._retry_loop.run(self.session.leaves)
             self._unconverged = sum(leaf.proof.rows_unconverged or 0 for leaf in leaves if leaf.proof)
             self._rejected = sum(leaf.proof.rows_rejected for leaf in leaves if leaf.proof)
@@ -102,6 +103,12 @@ class JobRun:
             f"gave up after {LEAF_SCANS_MAX} scans of the partition list: partitions of '{self.job.table}' are created,"
             " detached or rewritten faster than they can be filled; run again"
         )
+
+    async def _install_sync_trigger(self) -> None:
+        """Before the first batch, and on children that have come since, rows that others write begin to be filled."""
+        if self.job.sync == "trigger":
+            record, sleep = self.runtime.record, self.runtime.sleep
+            await self._retry_loop.run(lambda: self.session.install_sync_trigger(record, sleep))
 
     async def _fill(self, leaf: Leaf, leaf_place: LeafPlace) -> None:
         """Fill one leaf; go on without it if it no longer belongs to the table."""

@@ -83,6 +83,11 @@ class JobSession(StatusSession, Protocol):
         `again`: only rejected rows are retried, so leaves that are done stay so; the job must be known.
         """
 
+    async def install_sync_trigger(
+        self, record: Callable[[Event], None], sleep: Callable[[float], Awaitable[None]]
+    ) -> None:
+        """Make the trigger of `sync: trigger` wherever it is missing; waits for its lock, and records for whom."""
+
     async def leaves(self) -> tuple[Leaf, ...]:
         """Return the tables to fill, in order: the job's own, its partitions or children, as they are now."""
 

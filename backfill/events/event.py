@@ -20,6 +20,7 @@ from backfill.events.job import (
     Verified,
 )
 from backfill.events.leaf import LeafDone, LeafRemoved, LeafStarted
+from backfill.events.sync import SyncTriggerMade, SyncTriggerRemoved
 from backfill.events.throttle import LimitsChanged, NoReplicas, SignalsRead, ThrottleDecision, WaitStarted
 from backfill.events.vacuum import VacuumDone, VacuumNotPermitted, VacuumStarted
 from backfill.throttle.decision_values import Inputs
@@ -53,6 +54,8 @@ Event = (
     | DdlLockFailed
     | DdlProgress
     | DdlDone
+    | SyncTriggerMade
+    | SyncTriggerRemoved
     | RetryScheduled
     | PassRestarted
     | VerificationRestarted

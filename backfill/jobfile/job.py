@@ -22,8 +22,12 @@ VacuumMode = Literal["auto", "off"]
 OnRowError = Literal["fail", "skip"]
 SynchronousCommit = Literal["off", "local", "remote_write", "on", "remote_apply"]
 WalCompression = Literal["auto", "on", "off"]
-Acceptable = Literal["statement-triggers", "own-table", "one-value", "several-rows"]
-"""Differences between one UPDATE and batches that a job may accept by name; `table.plain_update` finds them."""
+SyncMode = Literal["none", "trigger"]
+Acceptable = Literal["statement-triggers", "own-table", "one-value", "several-rows", "trigger-constraints"]
+"""Differences between one UPDATE and batches that a job may accept by name; `table.plain_update` finds them.
+
+The last one is the risk of a trigger: a constraint may refuse its value.
+"""
 
 _SQL = {"type": ["string", "number", "boolean", "null"]}
 AS_WRITTEN = PlainSerializer(str, return_type=str)
@@ -113,6 +117,11 @@ class Job(StrictModel):
     python: Annotated[Python | None, Omittable()] = Field(
         default=None, description="A Python function over a row's columns; `set` takes its value as `python`."
     )
+    sync: Annotated[SyncMode, one_of(*get_args(SyncMode))] = Field(
+        default="none",
+        description="trigger: before the first batch, make a trigger that fills rows that are inserted or updated; it"
+        " stays when the job is done. none: the application fills them.",
+    )
     batch: BatchLimits = Field(default_factory=BatchLimits, description="How much one transaction may update.")
     throttle: ThrottleLimits = Field(
         default_factory=ThrottleLimits, description="Limits on what the job may cost others."
@@ -157,8 +166,8 @@ class Job(StrictModel):
         BeforeValidator(string_fields.list_like("[own-table]", least=0)),
     ] = Field(
         default=(),
-        description="Differences between batches and one plain UPDATE that are acceptable. A job with any other"
-        " difference is refused, and the message names it.",
+        description="Differences between batches and one plain UPDATE that are acceptable, or risks of a trigger. A job"
+        " with any other is refused, and the message names it.",
         examples=[["statement-triggers"]],
     )
 

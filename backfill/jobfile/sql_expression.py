@@ -32,7 +32,7 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 _COMMENT_EDGE = re.compile(r"/\*|\*/")
-_BLANK = frozenset({"space", "line", "comment"})
+BLANK = frozenset({"space", "line", "comment"})
 _PAIRS = {")": "(", "]": "["}
 _LAST = frozenset({"unclosed", "deep"})
 COMMENT_DEPTH_MAX = 32
@@ -66,7 +66,9 @@ class ExpressionFault:
 
 
 @dataclass(frozen=True, slots=True)
-class _Token:
+class Token:
+    """A word, name, number, text, symbol, blank or comment, and the character that it begins at."""
+
     kind: str
     text: str
     offset: int
@@ -74,7 +76,7 @@ class _Token:
 
 def find_fault(expression: str) -> ExpressionFault | None:
     """Return the first fault of the expression, or None if only the server could find one."""
-    tokens = [token for token in _tokens(expression) if token.kind not in _BLANK]
+    tokens = [token for token in tokens_of(expression) if token.kind not in BLANK]
     if not tokens:
         return ExpressionFault(0, "an empty expression; write an SQL expression, or NULL")
     return _statement(tokens) or _character(expression) or _structure(tokens)
@@ -83,23 +85,24 @@ def find_fault(expression: str) -> ExpressionFault | None:
 def terminated(expression: str) -> str:
     """Return the expression without trailing blanks, so that `)` may follow: a last `--` comment is terminated."""
     stripped = expression.rstrip(" \t\n\r\f\v")  # a no-break space is part of a name
-    tokens = list(_tokens(stripped))
+    tokens = list(tokens_of(stripped))
     return stripped + "\n" if tokens and tokens[-1].kind == "line" else stripped
 
 
 def normalized(expression: str) -> str:
     """Return the expression with one space for each run of blanks and comments, to compare expressions without them."""
-    runs = groupby(_tokens(expression), key=lambda token: token.kind in _BLANK)
+    runs = groupby(tokens_of(expression), key=lambda token: token.kind in BLANK)
     return "".join(" " if blank else "".join(token.text for token in run) for blank, run in runs).strip(" ")
 
 
-def _tokens(expression: str) -> Iterator[_Token]:
+def tokens_of(expression: str) -> Iterator[Token]:
+    """Yield the tokens of an expression, as PostgreSQL reads them."""
     position = 0
     while match := _TOKEN.match(expression, position):
         kind, end = str(match.lastgroup), match.end()
         if kind == "comment":
             kind, end = _comment(expression, end)
-        yield _Token(kind, expression[position:end], position)
+        yield Token(kind, expression[position:end], position)
         if kind in _LAST:
             return
         position = end
@@ -117,7 +120,7 @@ def _comment(expression: str, position: int) -> tuple[str, int]:
     return "unclosed", position
 
 
-def _statement(tokens: list[_Token]) -> ExpressionFault | None:
+def _statement(tokens: list[Token]) -> ExpressionFault | None:
     words = [token.text.lower() if token.kind == "word" else "" for token in tokens]
     if words[0] == "where":
         return ExpressionFault(tokens[0].offset, "a condition begins without WHERE; remove the word")
@@ -139,8 +142,8 @@ def _character(expression: str) -> ExpressionFault | None:
     return None
 
 
-def _structure(tokens: list[_Token]) -> ExpressionFault | None:
-    opened: list[_Token] = []
+def _structure(tokens: list[Token]) -> ExpressionFault | None:
+    opened: list[Token] = []
     for token in tokens:
         message = _SAID[token.kind].format(shown(token.text)) if token.kind in _SAID else None
         if token.kind == "symbol":
@@ -152,7 +155,7 @@ def _structure(tokens: list[_Token]) -> ExpressionFault | None:
     return None
 
 
-def _symbol(token: _Token, opened: list[_Token], *, last: bool) -> str | None:
+def _symbol(token: Token, opened: list[Token], *, last: bool) -> str | None:
     """Return what is wrong with one character, given the brackets that are open before it; keep those up to date."""
     match token.text:
         case ";":

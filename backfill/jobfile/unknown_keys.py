@@ -21,7 +21,6 @@ Path = tuple[str, ...]
 UNSUPPORTED: dict[Path, dict[str, str | None]] = {
     (): {
         "window": None,
-        "sync": "none",
         "finish": None,
     },
 }

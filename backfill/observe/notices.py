@@ -24,6 +24,7 @@ from backfill.events.job import (
     Verified,
 )
 from backfill.events.leaf import LeafRemoved, LeafStarted
+from backfill.events.sync import SyncTriggerMade, SyncTriggerRemoved
 from backfill.events.throttle import LimitsChanged, NoReplicas, WaitStarted
 from backfill.events.vacuum import VacuumDone, VacuumNotPermitted, VacuumStarted
 from backfill.throttle.wait_reason import PACE_KINDS, WaitKind
@@ -77,7 +78,7 @@ def notice_for(event: Event) -> Notice | None:
         case CompressionChanged():
             return _compression(event)
         case _:
-            return _work(event) or _rejected(event) or _interruption(event) or _ddl(event)
+            return _work(event) or _rejected(event) or _interruption(event) or _ddl(event) or _sync(event)
 
 
 def notice_for_wait(event: WaitStarted | LockWaiting) -> Notice | None:
@@ -135,6 +136,16 @@ def _vacuum(event: VacuumStarted | VacuumDone | VacuumNotPermitted) -> Notice:
             return Notice(text, Severity.WARN, f"vacuum {event.result}")
         case VacuumNotPermitted():
             return Notice(event.why, Severity.WARN)
+
+
+def _sync(event: Event) -> Notice | None:
+    match event:
+        case SyncTriggerMade():
+            return Notice(f"trigger {event.trigger} fills rows that are written to {event.table}")
+        case SyncTriggerRemoved():
+            return Notice(f"trigger {event.trigger} removed")
+        case _:
+            return None
 
 
 def _ddl(event: Event) -> Notice | None:

@@ -21,6 +21,7 @@ from backfill.events.job import (
     Verified,
 )
 from backfill.events.leaf import LeafDone, LeafRemoved, LeafStarted
+from backfill.events.sync import SyncTriggerMade, SyncTriggerRemoved
 from backfill.events.throttle import LimitsChanged, NoReplicas, SignalsRead, ThrottleDecision, WaitStarted
 from backfill.events.vacuum import VacuumDone, VacuumNotPermitted, VacuumStarted
 from backfill.observe.status import JobStatus, State, begin
@@ -96,7 +97,7 @@ def fold(status: JobStatus, event: Event, now_s: float) -> JobStatus:  # noqa: C
             return _finished(status, event)
         case DdlWaiting() | DdlLockFailed() | DdlProgress() | DdlDone():
             return _ddl(status, event)
-        case NoReplicas() | BatchRefused() | RowRetried():
+        case NoReplicas() | BatchRefused() | RowRetried() | SyncTriggerMade() | SyncTriggerRemoved():
             return status
         case _:
             assert_never(event)

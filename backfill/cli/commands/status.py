@@ -203,6 +203,8 @@ def _sentences(job: StoredJobStatus, *, explained: bool) -> Iterator[str]:
     if job.tuned:
         ends = {name: f" until {end}" for name, end in job.tuned_until.items()}
         yield "tuned " + ", ".join(f"{name}={value}{ends.get(name, '')}" for name, value in job.tuned.items())
+    if job.sync_trigger:
+        yield f"trigger {job.sync_trigger}"
     if job.rows_rejected:
         yield rejected_rows(job.rows_rejected)
         yield from (f"rejected: {sample}" for sample in job.rejected)

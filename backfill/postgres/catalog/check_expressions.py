@@ -64,13 +64,13 @@ async def prepare(connection: Connection, job_file: JobFile, table: Table) -> St
             SQL("EXPLAIN SELECT FROM {}, {} WHERE ").format(target_of(table), joined),
             SQL("\nFROM ") + joined,
         )
-        await _accept(connection, job_file, ("using", "on"), read, job.using.on)
+        await accept(connection, job_file, ("using", "on"), read, job.using.on)
     for assignment in job.assignments:
         if assignment.column in job.from_python:
             continue
         head = SQL("EXPLAIN UPDATE {} SET {} = ").format(target_of(table), name_of(assignment.column))
-        await _accept(connection, job_file, ("set", assignment.column), head, assignment.expression, updated)
-    await _accept(connection, job_file, ("where",), read, job.where)
+        await accept(connection, job_file, ("set", assignment.column), head, assignment.expression, updated)
+    await accept(connection, job_file, ("where",), read, job.where)
     mapped = await read_output_types(connection, job_file, table)
     stable = not [
         name for assignment in job.assignments for name in await volatile_functions(connection, assignment.expression)
@@ -104,7 +104,7 @@ async def accept_sources(connection: Connection, job_file: JobFile) -> None:
     for place, probe in enumerate(limits.probes):
         if probe.sql is not None:
             path = ("throttle", "probes", place, "sql")
-            await _accept(connection, job_file, path, SQL("EXPLAIN SELECT ").format(), probe.sql)
+            await accept(connection, job_file, path, SQL("EXPLAIN SELECT ").format(), probe.sql)
     for place, dsn in enumerate(limits.replicas.direct):
         try:
             parse_conninfo(dsn)
@@ -147,9 +147,17 @@ async def volatile_functions(connection: Connection, text: str) -> list[str]:
         return [row[0] for row in await cursor.fetchall()]
 
 
-async def _accept(
-    connection: Connection, job_file: JobFile, path: Path, head: Composed, text: str, tail: Composed = NOTHING
+async def accept(
+    connection: Connection,
+    job_file: JobFile,
+    path: Path,
+    head: Composed,
+    text: str,
+    tail: Composed = NOTHING,
+    *,
+    why: str | None = None,
 ) -> None:
+    """Raise JobError at an expression that the server refuses between `head` and `tail`; `why` says what is asked."""
     try:
         error = await _refused(connection, head + expression(text) + tail)
     except StatementRefused as refused:
@@ -167,7 +175,8 @@ async def _accept(
     place = job_file.at(*path, offset=min(position or 0, len(text) - 1))
     if error.sqlstate == SYNTAX_ERROR and position is not None and position > len(text):
         raise JobError(f"{place}: syntax error at the end: the expression is incomplete")
-    raise JobError(f"{place}: {await _said(connection, error, text, job_file.job)}")
+    said = await _said(connection, error, text, job_file.job)
+    raise JobError(f"{place}: {said}" if why is None else f"{place}: {said}; {why}")
 
 
 async def _refused(

@@ -64,7 +64,7 @@ async def check_own_rows(connection: Connection, job_file: JobFile, table: Table
         # Without a parenthesis there is no function and no sub-select; a table can have 1,600 columns to set.
         if text.strip().upper() == "DEFAULT" or ("(" not in text and len(tree) == 1):
             continue
-        nodes = await _plan(connection, job_file, table, text)
+        nodes = await plan_of(connection, job_file, table, text)
         volatile = await _functions(connection, "catalog/read_volatile", text)
         reading = await _functions(connection, "catalog/read_functions_naming", text, table=job.table.name)
         _refuse(job_file, _of_expression(path, nodes, row, changing, tree, volatile, reading))
@@ -149,7 +149,8 @@ def _changes(table: Table, column: str, job_file: JobFile) -> bool:
     return assigned or generated or bool(table.before_update_triggers)
 
 
-async def _plan(connection: Connection, job_file: JobFile, table: Table, text: str) -> list[dict[str, Any]]:
+async def plan_of(connection: Connection, job_file: JobFile, table: Table, text: str) -> list[dict[str, Any]]:
+    """Return the nodes of the plan of an expression over the table, names as the catalog has them."""
     job = job_file.job
     joined = SQL(", {}").format(joined_of(job.using)) if job.using else SQL("").format()
     asked: Composed = SQL("EXPLAIN (VERBOSE, COSTS OFF, FORMAT json) SELECT {} FROM {}{}").format(

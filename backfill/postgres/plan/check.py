@@ -8,6 +8,7 @@ from backfill.jobfile.load import JobFile
 from backfill.postgres.catalog import check_expressions
 from backfill.postgres.catalog import table as catalog_table
 from backfill.postgres.catalog.leaves import CatalogLeaf, read_leaves
+from backfill.postgres.catalog.sync_check import check_sync
 from backfill.postgres.catalog.update_effects import check_effects, check_own_rows
 from backfill.postgres.plan.what_is_read import TablesRead, read_tables_read
 from backfill.postgres.session.connection import Connection
@@ -62,6 +63,7 @@ async def check(connection: Connection, job_file: JobFile) -> CheckedJob:
                 one = await catalog_table.read_table(connection, job_file, server.role, leaf.name)
                 prepared = await check_expressions.prepare(connection, job_file, one)
                 table, statements = (one, prepared) if leaf is largest else (table, statements)
+        await check_sync(connection, job_file, table)
         await check_expressions.accept_sources(connection, job_file)
         if leaves:
             await check_own_rows(connection, job_file, table, frozenset(str(leaf.name) for leaf in leaves))

@@ -20,6 +20,7 @@ from psycopg.rows import DictRow, TupleRow, dict_row
 from psycopg.sql import SQL
 from psycopg.types.json import Jsonb
 
+from backfill.change.sync_trigger import function_name
 from backfill.jobfile.job import Job
 from backfill.postgres.session.bounds import answer_bound_s, bounds_of
 from backfill.postgres.session.conninfo import InvalidConninfo, mask_values, parse_conninfo, user_of
@@ -71,6 +72,8 @@ class Connection(AsyncConnection[TupleRow]):
     """What the role has set otherwise than we do, see `session.settings`."""
     overridden: Mapping[str, str] = {}
     """Settings of the role that do not hold in this session at all."""
+    sync_function = ""
+    """The function of the job's trigger, which does nothing in this session."""
     role_schemas: tuple[str, ...] = ()
     """The schemas of the role's search_path that are there, in its order."""
 
@@ -189,12 +192,18 @@ async def _begin(connection: Connection, job: Job | None, *, told_pid: int | Non
     connection.answer_s = answer_bound_s(job.statement_timeout_s) if job else answer_bound_s()
     bounds = bounds_of(job.statement_timeout_s, job.lock_timeout_s) if job else bounds_of()
     wanted = {**OURS, **SESSION, **bounds}
-    parameters = {"told_pid": told_pid, "names": [*OURS, *SESSION], "settings": Jsonb(wanted)}
+    connection.sync_function = function_name(job.name) if job else ""
+    parameters = {
+        "told_pid": told_pid,
+        "names": [*OURS, *SESSION],
+        "settings": Jsonb(wanted),
+        "sync_function": connection.sync_function,
+    }
     cursor = await connection.execute(statement("session/open_session"), parameters)
     row = await cursor.fetchone()
     if row is None:
         return False
-    connection.server_pid, schemas, before, _ = row
+    connection.server_pid, schemas, before, *_ = row
     connection.role_schemas = tuple(schemas)
     connection.role_settings, connection.overridden = changed(before, OURS), changed(before, SESSION)
     return True

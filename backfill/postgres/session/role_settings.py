@@ -14,6 +14,7 @@ from psycopg.rows import TupleRow
 from psycopg.sql import Composed
 from psycopg.types.json import Jsonb
 
+from backfill.change.sync_trigger import SETTING
 from backfill.postgres.session.connection import Connection
 from backfill.postgres.session.settings import OURS
 from backfill.postgres.session.sql_files import statement
@@ -69,5 +70,6 @@ async def execute_all_as_role(
 
 
 async def _change(connection: Connection, settings: Mapping[str, str], *, local: bool) -> None:
-    parameters = {"settings": Jsonb(dict(settings)), "local": local}
+    own = {SETTING: connection.sync_function}  # whatever a trigger has reset
+    parameters = {"settings": Jsonb({**settings, **own}), "local": local}
     await connection.execute(statement("session/change_settings"), parameters)

@@ -34,6 +34,13 @@ OURS: Mapping[str, str] = {
 from us are an error.
 """
 
+EXPRESSION_SETTINGS = (
+    "DateStyle", "IntervalStyle", "TimeZone", "array_nulls", "backslash_quote", "bytea_output",
+    "default_text_search_config", "extra_float_digits", "lc_monetary", "lc_numeric", "lc_time", "quote_all_identifiers",
+    "standard_conforming_strings", "timezone_abbreviations", "transform_null_equals", "xmlbinary", "xmloption",
+)  # fmt: skip
+"""Settings that change what an expression means: a function that stands for the job's UPDATE has the role's."""
+
 _PLANNER = (
     "async_append bitmapscan distinct_reordering gathermerge group_by_reordering hashagg hashjoin incremental_sort"
     " indexonlyscan indexscan material memoize mergejoin nestloop parallel_append parallel_hash partition_pruning"

@@ -191,8 +191,9 @@ def init_script(role: str | None, *, operator: str | None = None, published: boo
     parts += [grant.as_string() for grant in _grants(role, operator)]
     if role is not None:
         parts += [grants] if grants else []
-        offered = SQL(statement("state/grant_compression").decode()).format(role=Identifier(role))
-        parts.append(f"{_commented(offered.as_string())}\n")
+        for name in ("grant_sync", "grant_compression"):
+            offered = SQL(statement(f"state/{name}").decode()).format(role=Identifier(role))
+            parts.append(f"{_commented(offered.as_string())}\n")
     return "\n".join([*parts, "RESET search_path;\nRESET standard_conforming_strings;\n"])
 
 

@@ -40,7 +40,8 @@ class StoredJobStatus:
 
     It is `unreadable` for a job whose rows were changed by hand, and `reason` says how.
 
-    `vacuum` is how our last vacuum ended, None if there was none.
+    `vacuum` is how our last vacuum ended, None if there was none. `sync_trigger` is the trigger that fills rows that
+    others write.
     `rejected` are a few of the rejected rows, with the server's words, the newest first.
     `leaf` is the table at work where there are several, the last one of a job that has ended.
     """
@@ -70,6 +71,7 @@ class StoredJobStatus:
     leaf: str | None = None
     leaf_number: int = 1
     leaves: int = 1
+    sync_trigger: str | None = None
 
 
 async def read_status(dsn: str, job: str | None) -> list[StoredJobStatus]:
@@ -155,6 +157,7 @@ def _status(row: dict[str, Any], standing: JobStanding) -> StoredJobStatus:
         vacuum=row["vacuum"],
         rows_rejected=row["rows_rejected"],
         rejected=tuple(row["rejected"]),
+        sync_trigger=row["sync_trigger"],
     )
 
 

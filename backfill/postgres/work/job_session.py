@@ -7,13 +7,18 @@ from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 
+import anyio
+
 from backfill.events.job import Finished
 from backfill.jobfile.load import JobFile
 from backfill.postgres.catalog import table as catalog_table
 from backfill.postgres.catalog.check_expressions import accept_sources, prepare
 from backfill.postgres.catalog.leaves import CatalogLeaf, read_leaves
 from backfill.postgres.catalog.row_sampler import sample_rows
+from backfill.postgres.catalog.sync_check import check_sync
 from backfill.postgres.catalog.update_effects import check_effects, check_own_rows
+from backfill.postgres.change.polite_lock import Report, Sleep
+from backfill.postgres.change.sync_trigger import install_sync_trigger, remove_sync_trigger
 from backfill.postgres.monitor.pollers import Pollers
 from backfill.postgres.session.connection import Connection, worker_name
 from backfill.postgres.session.connection_limits import check_connections
@@ -98,8 +103,18 @@ class PgJobSession(PgStatusSession):
         support = await read_support(connection, self.job, self._server)
         return replace(start, compression=support, schema_is_new=self._schema_is_new)
 
+    async def install_sync_trigger(self, report: Report, sleep: Sleep) -> None:
+        """Make the job's trigger on its table and whatever holds its rows, or find that it is there."""
+        connection, job_file = self.connection, self.job_file
+        table = await catalog_table.read_table(connection, job_file, self._server.role)
+        await install_sync_trigger(connection, job_file, table, dsn=self._connections.dsn, report=report, sleep=sleep)
+
     async def withdraw(self, start: JobStart) -> None:
         """Leave nothing of a job that this run began and that changed no row."""
+        if self.job.sync == "trigger":
+            await remove_sync_trigger(
+                self.connection, self.job.name, dsn=self._connections.dsn, report=lambda _: None, sleep=anyio.sleep
+            )
         await withdraw_job(self.connection, self.job.name, with_schema=start.schema_is_new)
 
     async def leaves(self) -> tuple[Leaf, ...]:
@@ -192,8 +207,9 @@ async def _check(first: JobConnection, job_file: JobFile) -> ServerFacts:
     check_server(server)
     await check_connections(connection, job)
     await check_effects(connection, job_file)
-    _, statements = await read_leaf(connection, job_file, server.role, job.table)
+    table, statements = await read_leaf(connection, job_file, server.role, job.table)
     await _check_leaves(connection, job_file, server.role)
+    await check_sync(connection, job_file, table)
     await accept_sources(connection, job_file)
     if first.mapper:
         await first.mapper.turn_to(statements)

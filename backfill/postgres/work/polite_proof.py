@@ -1,9 +1,13 @@
 """The proof, which gives way: no session waits for its lock much longer than it takes to notice.
 
-It begins as one read of the whole table, which may be parallel or use an index. When a session is seen waiting for its
-lock, the read is cancelled; when that session is done, the table is read in pieces, each in a transaction of its own
-under one snapshot. Between two pieces the lock is free, so nobody waits for long, and nothing is read twice. A whole
-read that takes too long is ended by the server, and pieces follow: a worker that is frozen sees nobody waiting.
+With a trigger that fills every write a row can only cease to match. Then the table is read in pieces, each under a
+snapshot of its own, and the trigger is compared before and after (`docs/design/change.md`).
+
+Without one it begins as one read of the whole table, which may be parallel or use an index. When a session is seen
+waiting for its lock, the read is cancelled; when that session is done, the table is read in pieces, each in a
+transaction of its own under one snapshot. Between two pieces the lock is free, so nobody waits for long, and nothing is
+read twice. A whole read that takes too long is ended by the server, and pieces follow: a worker that is frozen sees
+nobody waiting.
 """
 
 from __future__ import annotations
@@ -17,15 +21,16 @@ from typing import Any
 
 import anyio
 
+from backfill.change.sync_trigger import held
 from backfill.jobfile.job import Job
 from backfill.postgres.catalog.row_security import require_all_rows
+from backfill.postgres.catalog.sync_state import read_sync_state
 from backfill.postgres.monitor.lock_sessions import LockSession, is_running, read_owners, read_waiters
 from backfill.postgres.monitor.side_connection import SideConnection
 from backfill.postgres.session.connection import Connection, translated
 from backfill.postgres.session.connection_limits import with_limit
 from backfill.postgres.session.role_settings import take_our_settings, take_role_settings
 from backfill.postgres.session.sql_files import statement
-from backfill.postgres.state.request import request_of
 from backfill.postgres.statements.compose import Statements
 from backfill.postgres.work import verify
 from backfill.postgres.work.compression import compress, compressing
@@ -38,7 +43,7 @@ from backfill.table.leaves import combined
 from backfill.table.proof_pieces import PAGES_FIRST, PieceTime, fewer_pages, next_pages
 from backfill.table.unconverged_xids import parameter
 from backfill.throttle.wait_reason import WaitKind, WaitReason
-from backfill.values.errors import ConnectionLost, DatabaseError, ProofInterrupted, StatementRefused, TableRewritten
+from backfill.values.errors import ConnectionLost, DatabaseError, StatementRefused, TableRewritten
 
 WATCH_EVERY_S = 0.5
 """How long a session waits for the read of the whole table before it is seen, at most."""
@@ -74,7 +79,11 @@ class PoliteProof:
         """Return what is left of the table. Raises TableRewritten when its file was replaced between two pieces."""
         side = SideConnection(self.dsn, standby=False)
         try:
-            proof = await self._read_whole(side, rejected)
+            proof: Verification | LockSession | None = None
+            if self.job.sync == "trigger":
+                proof = await self._read_under_trigger(side, rejected)
+            if proof is None:
+                proof = await self._read_whole(side, rejected)
             if not isinstance(proof, Verification):
                 if proof is not None:
                     await self._wait_for(side, proof, "sessions behind the proof 1 > 0")
@@ -85,6 +94,17 @@ class PoliteProof:
         finally:
             await side.close()
         return proof
+
+    async def _read_under_trigger(self, side: SideConnection, rejected: tuple[RejectedRow, ...]) -> Verification | None:
+        """Return that nothing is left; None if something is, or if the trigger was not there all the time."""
+        before = await read_sync_state(self.connection, self.job.name, self.table.identity.oid)
+        if before is None or not before.complete:
+            return None
+        # Rows written behind these pages are written under the trigger.
+        filenode, pages = await verify.read_file(self.connection, self.table.identity.oid)
+        proof = await self._read_pieces(side, rejected, filenode, pages, None)
+        after = await read_sync_state(self.connection, self.job.name, self.table.identity.oid)
+        return proof if proof.rows_left == 0 and held(before, after) else None
 
     async def _read_whole(
         self, side: SideConnection, rejected: tuple[RejectedRow, ...]
@@ -98,13 +118,13 @@ class PoliteProof:
                 requested = False
                 try:
                     waiters = await read_waiters(side, self.connection.server_pid)
-                    requested = await self._is_requested(side)
+                    requested = await verify.is_requested(side, self.job.name)
                     seen_s = time.monotonic()
                 except DatabaseError:
                     if time.monotonic() - seen_s > BLIND_MAX_S:
                         raise
                 if requested and await self._cancelled(reading):
-                    raise _interrupted()
+                    raise verify.interrupted()
                 if waiters and await self._cancelled(reading):
                     return waiters[0]
             return await reading
@@ -142,37 +162,44 @@ class PoliteProof:
         running = True
         while running:
             await self.give_way(WaitReason(WaitKind.BLOCKED, f"{why}: {session}"))
-            if await self._is_requested(side):
-                raise _interrupted()
+            if await verify.is_requested(side, self.job.name):
+                raise verify.interrupted()
             running = await is_running(side, session)
 
-    async def _is_requested(self, side: SideConnection) -> bool:
-        """Whether a person has paused or cancelled the job: it may hold no snapshot then."""
-        requests = map(request_of, await side.read_rows("monitor/read_request", {"job": self.job.name}))
-        return any(request is not None and request.stands for request in requests)
-
     async def _read_in_pieces(self, side: SideConnection, rejected: tuple[RejectedRow, ...]) -> Verification:
-        filenode = await self._filenode()
+        filenode, _ = await verify.read_file(self.connection, self.table.identity.oid)
         async with shared_snapshot(self.dsn, self.job, self.table.identity.oid) as snapshot:
-            found: Verification | None = None
-            before: PieceTime | None = None
-            page, pages, looked_s = 0, PAGES_FIRST, time.monotonic()
-            while found is None or page < snapshot.pages:
-                await self.give_way(None)
-                if time.monotonic() - looked_s >= WATCH_EVERY_S:
-                    looked_s = time.monotonic()
-                    if await self._is_requested(side):
-                        raise _interrupted()
+            return await self._read_pieces(side, rejected, filenode, snapshot.pages, snapshot)
+
+    async def _read_pieces(
+        self,
+        side: SideConnection,
+        rejected: tuple[RejectedRow, ...],
+        filenode: int | None,
+        pages_all: int,
+        snapshot: SharedSnapshot | None,
+    ) -> Verification:
+        """Count all pages in pieces, under one snapshot or each under its own."""
+        found: Verification | None = None
+        before: PieceTime | None = None
+        page, pages, looked_s = 0, PAGES_FIRST, time.monotonic()
+        while found is None or page < pages_all:
+            await self.give_way(None)
+            if time.monotonic() - looked_s >= WATCH_EVERY_S:
+                looked_s = time.monotonic()
+                if await verify.is_requested(side, self.job.name):
+                    raise verify.interrupted()
+            if snapshot is not None:
                 await snapshot.keep()
-                end = min(page + pages, max(snapshot.pages, 1))
-                try:
-                    piece = await self._read_piece(snapshot, page, end, rejected, filenode)
-                except StatementRefused as error:
-                    pages = await self._smaller(side, error, pages)
-                    continue
-                found = combined((found, piece) if found else (piece,))
-                last = PieceTime(end - page, piece.took_s)
-                pages, before, page = next_pages(before, last, self.job.statement_timeout_s), last, end
+            end = min(page + pages, max(pages_all, 1))
+            try:
+                piece = await self._read_piece(snapshot, page, end, rejected, filenode)
+            except StatementRefused as error:
+                pages = await self._smaller(side, error, pages)
+                continue
+            found = combined((found, piece) if found else (piece,))
+            last = PieceTime(end - page, piece.took_s)
+            pages, before, page = next_pages(before, last, self.job.statement_timeout_s), last, end
         return replace(found, rows_unconverged=found.rows_unconverged if self.statements.counts_unconverged else None)
 
     async def _smaller(self, side: SideConnection, error: StatementRefused, pages: int) -> int:
@@ -191,17 +218,25 @@ class PoliteProof:
         return fewer
 
     async def _read_piece(
-        self, snapshot: SharedSnapshot, first: int, end: int, rejected: tuple[RejectedRow, ...], filenode: int | None
+        self,
+        snapshot: SharedSnapshot | None,
+        first: int,
+        end: int,
+        rejected: tuple[RejectedRow, ...],
+        filenode: int | None,
     ) -> Verification:
-        """Count a range of pages. A rewritten table looks empty to the snapshot: its file is compared under lock."""
+        """Count a range of pages. To an older snapshot a rewritten table is empty: its file is compared under lock."""
         began_s, connection = time.monotonic(), self.connection
         parameters: dict[str, Any] = {"low": str(Tid(first)), "high": str(Tid(end))}
         parameters["xids"] = parameter(self.xids)
         parameters["rejected"] = [str(row.tid) for row in rejected]
         with translated(connection):
             async with connection.transaction(), connection.pipeline():
-                await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-                await connection.execute(snapshot.adopt)
+                if snapshot is None:
+                    await connection.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
+                else:
+                    await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+                    await connection.execute(snapshot.adopt)
                 await compress(connection, self.compression)
                 await take_role_settings(connection)
                 counted = await connection.execute(self.statements.verify_piece, parameters)
@@ -213,16 +248,3 @@ class PoliteProof:
             raise TableRewritten(f"{self.table.name} was rewritten while it was verified")
         told = rejected if first == 0 else ()
         return verify.verification_of(row, self.statements, told, time.monotonic() - began_s)
-
-    async def _filenode(self) -> int | None:
-        """Return the table's file, before the snapshot is taken: a file that is newer than that cannot pass for it."""
-        with translated(self.connection):
-            cursor = await self.connection.execute(
-                statement("work/read_filenode"), {"table_oid": self.table.identity.oid}
-            )
-            row = await cursor.fetchone()
-        return row[0] if row else None
-
-
-def _interrupted() -> ProofInterrupted:
-    return ProofInterrupted("a person has paused or cancelled the job; the final read begins again when it goes on")

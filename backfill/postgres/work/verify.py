@@ -1,16 +1,23 @@
-"""The proof: one read of the whole table under one snapshot, with a longer timeout than our other statements."""
+"""The proof: one read of the whole table under one snapshot, with a longer timeout than our other statements.
+
+And what a read in pieces asks between two of them: the table's file, and whether a person wants the job to stop.
+"""
 
 from __future__ import annotations
 
 import time
 from typing import Any
 
+from backfill.postgres.monitor.side_connection import SideConnection
 from backfill.postgres.session.connection import Connection, translated, untimed
 from backfill.postgres.session.role_settings import execute_as_role
+from backfill.postgres.session.sql_files import statement
+from backfill.postgres.state.request import request_of
 from backfill.postgres.statements.compose import Statements
 from backfill.table.batch import RejectedRow, Verification
 from backfill.table.leaves import SAMPLES_KEPT
 from backfill.table.unconverged_xids import parameter
+from backfill.values.errors import ProofInterrupted
 
 
 async def read_verification(
@@ -51,3 +58,22 @@ def verification_of(
         rows_rejected=rows_rejected,
         rejected=tuple(rejected_row.summary for rejected_row in rejected[:SAMPLES_KEPT]),
     )
+
+
+async def read_file(connection: Connection, table_oid: int) -> tuple[int | None, int]:
+    """Return a table's file and its pages, before the first snapshot: a newer file cannot pass for it."""
+    with translated(connection):
+        cursor = await connection.execute(statement("work/read_filenode"), {"table_oid": table_oid})
+        row = await cursor.fetchone()
+    return (row[0], row[1] or 0) if row else (None, 0)
+
+
+async def is_requested(side: SideConnection, job: str) -> bool:
+    """Whether a person has paused or cancelled the job: it may hold no snapshot then."""
+    requests = map(request_of, await side.read_rows("monitor/read_request", {"job": job}))
+    return any(request is not None and request.stands for request in requests)
+
+
+def interrupted() -> ProofInterrupted:
+    """Return the error that ends the read then."""
+    return ProofInterrupted("a person has paused or cancelled the job; the final read begins again when it goes on")

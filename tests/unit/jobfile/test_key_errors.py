@@ -14,11 +14,11 @@ ADDED = [
     ("rows: 5", "5:1: unknown key 'rows'; did you mean 'batch.rows'?"),
     (
         "zebra: 1",
-        "5:1: unknown key 'zebra'; allowed are name, table, set, where, using, python, batch, throttle, lock_timeout, statement_timeout, lanes, synchronous_commit, wal_compression, vacuum, on_row_error, max_rejected, accept",
+        "5:1: unknown key 'zebra'; allowed are name, table, set, where, using, python, sync, batch, throttle, lock_timeout, statement_timeout, lanes, synchronous_commit, wal_compression, vacuum, on_row_error, max_rejected, accept",
     ),
     (
         "max_lag_s: 5",
-        "5:1: unknown key 'max_lag_s'; allowed are name, table, set, where, using, python, batch, throttle, lock_timeout, statement_timeout, lanes, synchronous_commit, wal_compression, vacuum, on_row_error, max_rejected, accept",
+        "5:1: unknown key 'max_lag_s'; allowed are name, table, set, where, using, python, sync, batch, throttle, lock_timeout, statement_timeout, lanes, synchronous_commit, wal_compression, vacuum, on_row_error, max_rejected, accept",
     ),
     ("batch: {row: 5}", "5:9: unknown key 'row'; did you mean 'rows'?"),
     ("batch: {columns: 5}", "5:9: unknown key 'columns'; allowed are rows, min_rows, max_rows, target_time, stripes"),
@@ -90,7 +90,7 @@ ADDED = [
     ("function: m:f", "5:1: unknown key 'function'; did you mean 'python.function'?"),
     ("lanes: 17", "5:8: 'lanes' is '17'; allowed are 1 to 16"),
     ("vacuum: full", "5:9: 'vacuum' is 'full'; allowed are auto, off"),
-    ("sync: trigger", "5:1: 'sync' other than none is not supported by this version; remove it"),
+    ("sync: always", "5:7: 'sync' is 'always'; allowed are none, trigger"),
     ("on_row_error: ignore", "5:15: 'on_row_error' is 'ignore'; allowed are fail, skip"),
     ("max_rejected: 0", "5:15: 'max_rejected' is '0'; allowed are 1 to 100000"),
     ("throttle: {max_blocked_sessions: -1}", "5:34: 'max_blocked_sessions' is '-1'; allowed are 0 to 10000"),
@@ -335,12 +335,12 @@ ADDED = [
     ),
     (
         '"\\ud800": 1',
-        "5:1: unknown key '\\ud800'; allowed are name, table, set, where, using, python, batch, throttle, lock_timeout, statement_timeout, lanes, synchronous_commit, wal_compression, vacuum, on_row_error, max_rejected, accept",
+        "5:1: unknown key '\\ud800'; allowed are name, table, set, where, using, python, sync, batch, throttle, lock_timeout, statement_timeout, lanes, synchronous_commit, wal_compression, vacuum, on_row_error, max_rejected, accept",
     ),
     ("- a", "5:1: not YAML: a list item where a key belongs"),
     (
         "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx: 1",
-        "5:1: unknown key 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…'; allowed are name, table, set, where, using, python, batch, throttle, lock_timeout, statement_timeout, lanes, synchronous_commit, wal_compression, vacuum, on_row_error, max_rejected, accept",
+        "5:1: unknown key 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…'; allowed are name, table, set, where, using, python, sync, batch, throttle, lock_timeout, statement_timeout, lanes, synchronous_commit, wal_compression, vacuum, on_row_error, max_rejected, accept",
     ),
     ("batch: {rows: 5000, rows: 6000}", "5:21: duplicate key 'rows'; it is on line 5 already"),
     ("throttle: {replicas: {min: 1, min: 2}}", "5:31: duplicate key 'min'; it is on line 5 already"),
@@ -351,7 +351,7 @@ ADDED = [
     ),
     (
         "window: {a: b}\nzebra: 1\nlock_timeout: 1",
-        "5:1: 'window' is not supported by this version; remove it\n6:1: unknown key 'zebra'; allowed are name, table, set, where, using, python, batch, throttle, lock_timeout, statement_timeout, lanes, synchronous_commit, wal_compression, vacuum, on_row_error, max_rejected, accept\n7:15: 'lock_timeout' is not a duration: '1'; write a number and us, ms, s, m, h or d, such as 250ms",
+        "5:1: 'window' is not supported by this version; remove it\n6:1: unknown key 'zebra'; allowed are name, table, set, where, using, python, sync, batch, throttle, lock_timeout, statement_timeout, lanes, synchronous_commit, wal_compression, vacuum, on_row_error, max_rejected, accept\n7:15: 'lock_timeout' is not a duration: '1'; write a number and us, ms, s, m, h or d, such as 250ms",
     ),
     (
         "throttle: {max_lag: .5s}",
@@ -371,7 +371,7 @@ ADDED = [
     ),
     (
         "? \n...",
-        "5:2: unknown key ''; allowed are name, table, set, where, using, python, batch, throttle, lock_timeout, statement_timeout, lanes, synchronous_commit, wal_compression, vacuum, on_row_error, max_rejected, accept",
+        "5:2: unknown key ''; allowed are name, table, set, where, using, python, sync, batch, throttle, lock_timeout, statement_timeout, lanes, synchronous_commit, wal_compression, vacuum, on_row_error, max_rejected, accept",
     ),
     (
         "batch: {rows: 0, stripes: 13}\nthrottle: {max_lag: 0s}\nname: b\nwindow: x",

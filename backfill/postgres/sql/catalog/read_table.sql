@@ -1,4 +1,5 @@
--- A table as the catalog knows it, with what this role may do to it; no row when there is no such relation.
+-- A table as the catalog knows it, with what this role may do to it; no row when there is no such relation. A job's own
+-- trigger does nothing in its worker's session, which `backfill.sync_function` names, and is not among its triggers.
 SELECT
     current_user::text AS role,
     c.oid::bigint AS oid,
@@ -73,15 +74,23 @@ SELECT
     EXISTS (SELECT FROM pg_inherits i WHERE i.inhparent = c.oid) AS has_children,
     (
         SELECT coalesce(jsonb_agg(t.tgname ORDER BY t.tgname), '[]')
-        FROM pg_trigger t
+        FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
         WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgenabled IN ('O', 'A')
           AND t.tgtype & 1 = 1 AND t.tgtype & 2 = 2 AND t.tgtype & 16 = 16
+          AND NOT (
+              p.pronamespace = to_regnamespace('backfill')
+              AND p.proname = coalesce(current_setting('backfill.sync_function', true), '')
+          )
     ) AS before_update_triggers,
     (
         SELECT coalesce(jsonb_agg(t.tgname ORDER BY t.tgname), '[]')
-        FROM pg_trigger t
+        FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
         WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgenabled <> 'D'
           AND t.tgtype & 1 = 1 AND t.tgtype & 16 = 16
+          AND NOT (
+              p.pronamespace = to_regnamespace('backfill')
+              AND p.proname = coalesce(current_setting('backfill.sync_function', true), '')
+          )
     ) AS row_update_triggers,
     (
         SELECT coalesce(jsonb_agg(DISTINCT coalesce(k.conname, t.tgname)), '[]')

@@ -25,6 +25,7 @@ update_trigger AS (
     SELECT t.*, p.prosrc
     FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
     WHERE NOT t.tgisinternal AND t.tgtype & 16 = 16
+      AND p.pronamespace IS DISTINCT FROM to_regnamespace('backfill')  -- such a one changes the row alone, and no key
       AND t.tgenabled = ANY (
           CASE current_setting('session_replication_role')
               WHEN 'replica' THEN ARRAY['R', 'A'] ELSE ARRAY['O', 'A'] END::"char"[]

@@ -13,5 +13,6 @@ SELECT
         SELECT pg_catalog.count(pg_catalog.set_config(s.name, wanted.value, false))
         FROM pg_catalog.jsonb_each_text(%(settings)s::pg_catalog.jsonb) AS wanted (name, value)
         JOIN pg_catalog.pg_settings s ON s.name OPERATOR(pg_catalog.=) wanted.name
-    ) AS settings
+    ) AS settings,
+    pg_catalog.set_config('backfill.sync_function', %(sync_function)s, false) AS sync_function
 WHERE %(told_pid)s::pg_catalog.int4 IS NULL OR pg_catalog.pg_backend_pid() OPERATOR(pg_catalog.=) %(told_pid)s::pg_catalog.int4

@@ -11,6 +11,13 @@ SELECT
         ORDER BY r.at DESC
         LIMIT 5
     ) AS rejected,
+    (
+        SELECT (j.sync_trigger ->> 'name') || CASE
+            WHEN count(*) = 0 THEN ' (missing)' WHEN bool_or(t.tgenabled <> 'A') THEN ' (disabled)' ELSE ''
+        END
+        FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
+        WHERE p.pronamespace = to_regnamespace('backfill') AND p.proname = j.sync_trigger ->> 'function'
+    ) AS sync_trigger,
     j.leaves, j.pages, s.checkpoints, extract(epoch FROM clock_timestamp() - CASE
         WHEN isfinite(greatest(j.updated_at, s.updated_at)) THEN greatest(j.updated_at, s.updated_at)
     END)::float8 AS idle_s,

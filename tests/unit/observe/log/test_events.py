@@ -72,6 +72,8 @@ def test_each_event_has_its_name_level_and_fields(every_line):
         ("info", "started"),
         ("info", "leaf_started"),
         ("warning", "no_replicas"),
+        ("info", "sync_trigger_made"),
+        ("info", "sync_trigger_removed"),
         ("info", "ddl_waiting"),
         ("info", "ddl_lock_failed"),
         ("info", "ddl_progress"),

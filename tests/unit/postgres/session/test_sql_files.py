@@ -12,7 +12,7 @@ import backfill.postgres
 PACKAGE = Path(backfill.postgres.__file__).parent
 FILES = sorted(path.relative_to(PACKAGE / "sql").with_suffix("").as_posix() for path in PACKAGE.rglob("*.sql"))
 CODE = "\n".join(path.read_text() for path in PACKAGE.parent.rglob("*.py"))
-BUILT_NAMES = {"state/grants", "state/grant_compression"}
+BUILT_NAMES = {"state/grants", "state/grant_sync", "state/grant_compression"}
 """Statements that are named without their folder; so are all of monitor, which are run together."""
 
 
