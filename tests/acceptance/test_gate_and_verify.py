@@ -11,10 +11,10 @@ from tests.acceptance.worker import JOB, make_users
 def test_a_gate_opens_for_a_job_that_is_done_and_proven_and_not_for_rows_that_match_again(database, tmp_path):
     make_users(database, 500)
     job = write(tmp_path / "users-handle.yaml")
-    closed = backfill("gate", "--job", "users-handle", "--timeout", "1s", "--json", dsn=database.worker_dsn)
+    closed = backfill("gate", "--job", "users-handle", "--timeout", "3s", "--json", dsn=database.worker_dsn)
     assert closed.code == 75
     never = "job users-handle was never started in this database"
-    assert closed.stderr.startswith("backfill: gate closed after 1s: ")
+    assert closed.stderr.startswith("backfill: gate closed after 3s: ")
     assert never in closed.stderr
     first = json.loads(closed.stdout.splitlines()[0])
     assert (first["open"], first["reasons"][-1]) == (False, never)
