@@ -18,6 +18,8 @@ from backfill.values.units import format_duration
 
 READ_EVERY_S = 0.25
 REPORT_EVERY_S = 3.0
+ANSWER_S = 3.5
+"""A reading that takes longer says nothing: each of its questions has 3 s, and ending one may take a while, too."""
 FIRST_ATTEMPTS = 4
 """Attempts to reach the server for the first time: a wrong DSN is reported soon, a restart is survived."""
 
@@ -82,11 +84,8 @@ class GateWatch:
         terms = self._terms(await self._start())
         state, reported_s = GateState(), float("-inf")
         while self._left_s > 0:
-            with anyio.move_on_after(self._left_s) as bound:
-                self._verdict, state = decide(terms, state, await self._reader.read())
-            if bound.cancelled_caught:
-                self._verdict = GateVerdict(("no session: no answer in time",))
-            elif self._verdict.is_open:
+            self._verdict, state = decide(terms, state, await self._read())
+            if self._verdict.is_open:
                 self._report()
                 return
             if self._waited_s - reported_s >= self._runtime.report_every_s:
@@ -94,6 +93,13 @@ class GateWatch:
                 self._report()
             await self._runtime.sleep(max(0.0, min(READ_EVERY_S, self._left_s)))
         raise self._closed()
+
+    async def _read(self) -> GateReading:
+        """Read all servers; one that does not answer does not hold up the gate's end."""
+        bound_s = min(self._left_s, ANSWER_S)
+        with anyio.move_on_after(bound_s):
+            return await self._reader.read()
+        return GateReading(at_s=self._runtime.now_s(), why=f"no answer within {format_duration(bound_s)}")
 
     async def _start(self) -> GateStart:
         """Connect; a server that cannot be reached for the first time is tried again a few times."""

@@ -141,7 +141,7 @@ async def test_behind_a_frozen_link_it_is_closed_until_its_time_is_over(cluster:
         await gate.reason()
         link.freeze()
         cluster.replica_a.resume()
-        await gate.reasons("no session: no answer within 3s")
+        await gate.reasons("no session: no answer within ")
         gate.skipped_s = 60.0
     assert gate.closed is not None
     assert gate.closed.startswith("gate closed after 1m00s: no session: no answer ")
