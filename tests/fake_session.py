@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from backfill.engine.ports import GiveWay
 from backfill.events.event import Event
 from backfill.events.job import Finished
-from backfill.events.sync import SyncTriggerMade
+from backfill.events.sync import SyncTriggerMade, SyncTriggerRemoved
 from backfill.table.batch import (
     OpenedLeaf,
     RejectedRow,
@@ -76,6 +76,15 @@ class FakeJobSession(FakeStatusSession):
         if not self.database.has_sync_trigger:
             self.database.has_sync_trigger = True
             record(SyncTriggerMade(job="users-handle", table="public.users", trigger="zzz", conditional=True))
+
+    async def remove_sync_trigger(
+        self, record: Callable[[Event], None], sleep: Callable[[float], Awaitable[None]]
+    ) -> None:
+        self._enter("remove_sync_trigger")
+        await sleep(0)
+        if self.database.has_sync_trigger:
+            self.database.has_sync_trigger = False
+            record(SyncTriggerRemoved("users-handle", "zzz"))
 
     async def leaves(self) -> tuple[Leaf, ...]:
         self._enter("leaves")

@@ -16,7 +16,7 @@ import pytest
 from backfill.engine.ports import JobSession, LaneSession, LeafSession
 from backfill.events.event import Event
 from backfill.events.job import Finished
-from backfill.events.sync import SyncTriggerMade
+from backfill.events.sync import SyncTriggerMade, SyncTriggerRemoved
 from backfill.table.batch import Committed, TooManyRows
 from backfill.table.checkpoint import Checkpoint, Layout, Tid, advance, lay_out
 from backfill.table.row_counts import BatchRange, batch_range
@@ -314,13 +314,16 @@ async def only_a_job_that_has_begun_is_begun_again(connect: Connect) -> None:
         assert not (await session.begin(again=True)).is_new
 
 
-async def a_trigger_is_made_once(connect: Connect) -> None:
+async def a_trigger_is_made_once_and_removed_once(connect: Connect) -> None:
     async with connect() as session:
         events: list[Event] = []
         await session.begin()
         await session.install_sync_trigger(events.append, anyio.sleep)
         await session.install_sync_trigger(events.append, anyio.sleep)
         assert len([event for event in events if isinstance(event, SyncTriggerMade)]) == 1
+        await session.remove_sync_trigger(events.append, anyio.sleep)
+        await session.remove_sync_trigger(events.append, anyio.sleep)
+        assert len([event for event in events if isinstance(event, SyncTriggerRemoved)]) == 1
 
 
 async def locks_are_had_by_one_session(connect: Connect) -> None:
@@ -382,7 +385,7 @@ CONTRACT = [
     a_vacuum_that_is_stopped_says_why_unless_it_was_done,
     a_job_that_is_withdrawn_has_left_nothing,
     only_a_job_that_has_begun_is_begun_again,
-    a_trigger_is_made_once,
+    a_trigger_is_made_once_and_removed_once,
     locks_are_had_by_one_session,
     a_leaf_that_is_done_is_listed_so_until_it_is_opened_or_its_job_has_ended,
 ]

@@ -88,6 +88,11 @@ class JobSession(StatusSession, Protocol):
     ) -> None:
         """Make the trigger of `sync: trigger` wherever it is missing; waits for its lock, and records for whom."""
 
+    async def remove_sync_trigger(
+        self, record: Callable[[Event], None], sleep: Callable[[float], Awaitable[None]]
+    ) -> None:
+        """Remove the trigger of `sync: trigger`, of a job that was cancelled; it does nothing from the beginning on."""
+
     async def leaves(self) -> tuple[Leaf, ...]:
         """Return the tables to fill, in order: the job's own, its partitions or children, as they are now."""
 

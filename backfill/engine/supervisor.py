@@ -23,12 +23,14 @@ from backfill.table.leaves import JobStart
 from backfill.throttle.wait_reason import WaitKind, WaitReason
 from backfill.values.errors import (
     BackfillError,
+    Cancelled,
     ConnectionLost,
     DatabaseError,
     Halted,
     JobError,
     LoginRefused,
     StatementRefused,
+    Stopped,
     Superseded,
 )
 from backfill.values.units import format_duration
@@ -119,6 +121,9 @@ class JobSupervisor:
             await session.withdraw(start)
             return
         await session.save_end(self._failed(error))
+        if isinstance(error, Cancelled) and self.job.sync == "trigger":
+            with suppress(Stopped):  # it does nothing by then
+                await session.remove_sync_trigger(self.runtime.record, self.runtime.sleep)
 
     async def _recover(self, error: BackfillError) -> None:
         self._failures += 1

@@ -14,6 +14,7 @@ from psycopg.rows import dict_row
 from psycopg.sql import SQL, Composed, Literal
 
 from backfill.change.lock_mode import LockMode
+from backfill.change.lock_patience import GIVE_UP_S
 from backfill.change.row_condition import when_of
 from backfill.change.sync_trigger import function_name
 from backfill.events.sync import SyncTriggerMade, SyncTriggerRemoved
@@ -102,12 +103,23 @@ async def install_sync_trigger(
     report(SyncTriggerMade(job=job.name, table=str(job.table), trigger=trigger.name, conditional=conditional))
 
 
-async def remove_sync_trigger(connection: Connection, job: str, *, dsn: str, report: Report, sleep: Sleep) -> bool:
+async def remove_sync_trigger(
+    connection: Connection,
+    job: str,
+    *,
+    dsn: str,
+    report: Report,
+    sleep: Sleep,
+    give_up_s: float = GIVE_UP_S,
+) -> bool:
     """Remove a job's trigger and what belongs to it; return whether there was one.
 
     First its function does nothing any more, which takes no lock, so that nobody waits for the rest to take effect.
+    Raises DatabaseError if the lock to drop it was not available for `give_up_s`: then it is there and does nothing.
     """
     name, found = function_name(job), await find_sync_trigger(connection, job)
+    if found is None and await _read_sequence(connection, name) is None:
+        return False
     if found is not None:
         with translated(connection):
             await connection.execute(disarm(name))
@@ -121,6 +133,7 @@ async def remove_sync_trigger(connection: Connection, job: str, *, dsn: str, rep
                 dsn=dsn,
                 report=report,
                 sleep=sleep,
+                give_up_s=give_up_s,
             )
     with translated(connection):
         async with connection.transaction():
@@ -160,18 +173,23 @@ async def _role_settings(connection: Connection) -> dict[str, str]:
 
 async def _make_sequence(connection: Connection, name: str) -> int:
     """Make the count of writes that were not filled; return its identifier, which the function has in its text."""
+    found = await _read_sequence(connection, name)
+    if found is None:
+        with translated(connection):
+            async with connection.transaction():
+                for made in create_sequence(name):
+                    await connection.execute(made)
+        found = await _read_sequence(connection, name)
+    assert found is not None, "it was made just now, and its schema is ours"
+    return found
+
+
+async def _read_sequence(connection: Connection, name: str) -> int | None:
+    """Return the identifier of the count; None if there is none."""
     with translated(connection):
-        async with connection.transaction():
-            for made in create_sequence(name):
-                await connection.execute(made)
-            cursor = await connection.execute(
-                SQL("SELECT {}::pg_catalog.regclass::pg_catalog.oid::pg_catalog.int8").format(
-                    Literal(function_of(name).as_string())
-                )
-            )
-            row = await cursor.fetchone()
-    assert row is not None, "a select without FROM has one row"
-    return int(row[0])
+        cursor = await connection.execute(statement("change/read_sequence"), {"name": function_of(name).as_string()})
+        row = await cursor.fetchone()
+    return row[0] if row else None
 
 
 def _saved(trigger: SyncTrigger) -> dict[str, Any]:

@@ -44,6 +44,8 @@ from backfill.table.estimate.row_map import RowMap, row_maps
 from backfill.table.leaves import JobStart, Leaf
 from backfill.values.errors import Halted, JobError
 
+CANCEL_PATIENCE_S = 60.0
+"""How long a run that is over waits for the lock to drop its trigger, which does nothing by then."""
 ESTIMATE_S = 2.0
 """Matching rows are counted no longer before a run begins: they are for its progress alone."""
 
@@ -109,12 +111,21 @@ class PgJobSession(PgStatusSession):
         table = await catalog_table.read_table(connection, job_file, self._server.role)
         await install_sync_trigger(connection, job_file, table, dsn=self._connections.dsn, report=report, sleep=sleep)
 
+    async def remove_sync_trigger(self, report: Report, sleep: Sleep) -> None:
+        """Remove the job's trigger; who reads the table for long keeps it from being dropped, and does not keep us."""
+        await remove_sync_trigger(
+            self.connection,
+            self.job.name,
+            dsn=self._connections.dsn,
+            report=report,
+            sleep=sleep,
+            give_up_s=CANCEL_PATIENCE_S,
+        )
+
     async def withdraw(self, start: JobStart) -> None:
         """Leave nothing of a job that this run began and that changed no row."""
         if self.job.sync == "trigger":
-            await remove_sync_trigger(
-                self.connection, self.job.name, dsn=self._connections.dsn, report=lambda _: None, sleep=anyio.sleep
-            )
+            await self.remove_sync_trigger(lambda _: None, anyio.sleep)
         await withdraw_job(self.connection, self.job.name, with_schema=start.schema_is_new)
 
     async def leaves(self) -> tuple[Leaf, ...]:

@@ -12,9 +12,10 @@ import pytest
 
 from backfill.events.event import Event
 from backfill.events.sync import SyncTriggerMade, SyncTriggerRemoved
+from backfill.postgres.change.forget import forget_with_trigger
 from backfill.postgres.change.sync_trigger import find_sync_trigger, remove_sync_trigger
 from backfill.postgres.state.status import read_status
-from backfill.values.errors import JobError
+from backfill.values.errors import Halted, JobError
 from tests.fixtures_postgres import Database
 from tests.integration.jobs import connected, job_file, make_users, run, run_sql, session
 from tests.integration.worker import Worker
@@ -310,6 +311,30 @@ async def test_a_removed_trigger_does_nothing_at_once_and_leaves_nothing(users: 
     async with connected(users.dsn, job_file(sync="trigger")) as connection:
         assert await find_sync_trigger(connection, JOB) is None
     assert not await remove(users)
+
+
+async def test_a_job_that_is_forgotten_has_no_trigger(users: Database):
+    """Who may not drop it forgets nothing."""
+    await run(users.dsn, job_file(sync="trigger"))
+    run_sql(
+        users,
+        "drop role if exists operator",
+        "create role operator login",
+        "grant usage on schema backfill to operator",
+        "grant select on all tables in schema backfill to operator",
+        "grant delete on backfill.job to operator",
+    )
+    events: list[Event] = []
+    try:
+        with pytest.raises(Halted, match=f"the trigger of job '{JOB}' cannot be dropped: permission denied"):
+            await forget_with_trigger(users.dsn_for("operator"), JOB, events.append)
+        assert users.query("select count(*) from backfill.job") == [(1,)]
+        await forget_with_trigger(users.dsn, JOB, events.append)
+    finally:
+        run_sql(users, "drop owned by operator", "drop role operator")
+    assert (users.query(TRIGGERS), users.query(LEFT_BEHIND)) == ([], [(0,)])
+    assert users.query("select count(*) from backfill.job") == [(0,)]
+    assert SyncTriggerRemoved(JOB, TRIGGER) in events
 
 
 async def test_a_job_that_its_first_batch_refuses_leaves_no_trigger(users: Database):

@@ -27,13 +27,14 @@ CANCELLED = "job 'users-handle' was cancelled by alice at 2026-11-29 10:02 UTC"
 class Run:
     """A job on a database in memory, to its end, and what it recorded."""
 
-    def __init__(self, database: FakeDatabase) -> None:
+    def __init__(self, database: FakeDatabase, **keys: str) -> None:
         self.database = database
         self.events: list[Event] = []
         runtime = database.clock.runtime(self.events.append)
         size = {"rows": 10, "min_rows": 1, "max_rows": 10}
-        keys = job(batch=size, lanes=database.lanes)
-        self.supervisor = JobSupervisor(keys, database.connect, runtime, wait_for_lock=True)
+        self.supervisor = JobSupervisor(
+            job(batch=size, lanes=database.lanes, **keys), database.connect, runtime, wait_for_lock=True
+        )
 
     def run(self) -> Finished:
         return asyncio.run(self.supervisor.run())
@@ -138,6 +139,19 @@ def test_a_cancelled_job_ends_after_the_batch_in_flight_and_says_so(lanes: int):
     assert [end.state for end in database.ends] == ["cancelled"]
     assert database.ends[0].rows_total == sum(database.batches)
     assert 4 <= len(database.batches) <= 3 + lanes
+
+
+def test_a_cancelled_job_takes_its_trigger_with_it_and_no_other_end_does():
+    database = made()
+    run = Run(database, sync="trigger")
+    assert run.run().state == "done"
+    assert database.has_sync_trigger
+    database.pages, database.request = users(100), None
+    database.accidents["run_batch"] += after(3, asking(database, "cancel"))
+    with pytest.raises(Cancelled, match=CANCELLED):
+        Run(database, sync="trigger").run()
+    assert database.ends[-1].state == "cancelled"
+    assert not database.has_sync_trigger
 
 
 def test_a_job_that_was_cancelled_before_it_began_touches_nothing():
