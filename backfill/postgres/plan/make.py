@@ -29,6 +29,7 @@ from backfill.postgres.plan.indexes_touched import indexes_touched
 from backfill.postgres.plan.layout import read_layout
 from backfill.postgres.plan.read_facts import read_facts, refuse_blocked
 from backfill.postgres.plan.statement_titles import titled
+from backfill.postgres.plan.sync_titles import planned_trigger
 from backfill.postgres.plan.what_is_read import planner_settings, volatile_functions
 from backfill.postgres.session.connection import Connection, connect, translated, worker_name
 from backfill.postgres.session.server import PAGE_BYTES
@@ -117,7 +118,11 @@ async def _plan(connection: Connection, job_file: JobFile, *, measuring: bool) -
         findings=await _findings(connection, job, checked, signals, costs, touched, wal_bytes),
         samples=tuple(await _samples(connection, job_file, checked)),
         sql=PlannedSql(
-            tuple((title, _text(connection, composed)) for title, composed in titled(statements)), checked.explained
+            (
+                *await planned_trigger(connection, job_file, checked.server.role),
+                *((title, _text(connection, composed)) for title, composed in titled(statements)),
+            ),
+            checked.explained,
         ),
     )
 

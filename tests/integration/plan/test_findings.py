@@ -144,7 +144,8 @@ async def test_a_plan_without_a_sample_takes_no_transaction_id_and_leaves_the_ca
         " (select md5(string_agg(n::text, ',' order by n.oid)) from pg_namespace n)"
     )
     before = shared.query(state)
-    await make_plan(shared.dsn, job_file(), measuring=False)
+    planned = await make_plan(shared.dsn, job_file(sync="trigger"), measuring=False)
     assert shared.query(state) == before
+    assert [title for title, _ in planned.sql.statements if title.startswith("sync: the trigger")]
     await make_plan(shared.dsn, job_file())
     assert shared.query(state)[0][1:] == before[0][1:], "what is measured is rolled back"

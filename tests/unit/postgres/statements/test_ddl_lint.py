@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from backfill.postgres.plan.sync_titles import titled_trigger
 from backfill.postgres.state.migrations import migrations
+from tests.unit.postgres.statements.test_sync_trigger import CASES
 
 SQUAWK = Path(sys.executable).with_name("squawk")
 OURS = "SET lock_timeout = '3s';\nSET statement_timeout = '15s';\n"
@@ -30,6 +32,12 @@ MIGRATIONS: dict[str, dict[str, str]] = {
     "010_request": {"ban-drop-constraint": SMALL, "constraint-missing-not-valid": SMALL},
 }
 """Rules that a migration of the state schema breaks, and why it may."""
+
+TRIGGER = {
+    "ban-drop-function": "it is ours, and no trigger calls it by then",
+    "ban-drop-sequence": "it is ours, and only that function used it",
+}
+"""Rules that the DDL of `sync: trigger` may break."""
 
 
 def lint(statements: str, *options: str) -> dict[str, str]:
@@ -56,3 +64,12 @@ def test_the_linter_finds_what_is_bad():
 @pytest.mark.parametrize("migration", migrations(), ids=lambda migration: migration.name)
 def test_a_migration_breaks_only_rules_that_it_may(migration):
     assert set(lint(migration.text, "--assume-in-transaction")) == set(MIGRATIONS.get(migration.name, ()))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_trigger_of_a_job_breaks_only_rules_that_it_may(name):
+    trigger = CASES[name]
+    titled = titled_trigger(trigger, [trigger.job.table])
+    assert [title for title, _ in titled][-1].startswith("sync, removed")
+    found = set(lint("".join(f"{composed.as_string()};\n" for _, composed in titled), "--assume-in-transaction"))
+    assert found == set(TRIGGER)
