@@ -21,7 +21,7 @@ update_trigger AS (
     SELECT t.tgrelid, t.tgname::text AS name, t.tgtype & 2 = 2 AS before
     FROM tree JOIN pg_trigger t ON t.tgrelid = tree.oid
     JOIN pg_proc f ON f.oid = t.tgfoid
-    JOIN pg_namespace fn ON fn.oid = f.pronamespace AND fn.nspname <> 'backfill'  -- ours is no surprise
+    JOIN pg_namespace fn ON fn.oid = f.pronamespace AND fn.nspname <> 'backfill'  -- the trigger of a job is known
     WHERE NOT t.tgisinternal AND t.tgenabled IN ('O', 'A') AND t.tgtype & 1 = 1 AND t.tgtype & 16 = 16
       AND (cardinality(t.tgattr::int2[]) = 0
            OR EXISTS (SELECT FROM target a WHERE a.attrelid = t.tgrelid AND a.attnum = ANY (t.tgattr::int2[])))
