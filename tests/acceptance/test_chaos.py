@@ -32,7 +32,7 @@ ROUNDS = (
     ("standby-killed", "standby-link-cut", "standby-link-frozen", "standby-link-slow"),
     ("worker-link-cut", "worker-link-frozen", "worker-link-slow", "max-connections"),
     ("vacuum-full", "cluster", "truncate", "drop-create", "add-column"),
-    ("idle-lock", "deadlock", "statement-timeout", "checkpoint-edited"),
+    ("idle-lock", "deadlock", "statement-timeout", "checkpoint-edited", "pause-resume"),
     ("two-workers", "five-workers"),
     *((name,) for name, fault in BY_NAME.items() if fault.alone and name not in APART),
 )

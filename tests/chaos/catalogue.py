@@ -76,6 +76,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault("max-connections"),
     Fault("disk-full", servers="small-disk", shapes=(Shape.KEYED,), lanes=(1,), calm=True, alone=True, dense=True),
     Fault("checkpoint-edited"),
+    Fault("pause-resume", dense=True),
     Fault("pgbouncer-session", alone=True),
     Fault("pgbouncer-transaction", calm=True, alone=True),
 )

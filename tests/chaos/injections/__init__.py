@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.chaos.injections import crowds, kills, links, poolers, resources, servers, tables
+from tests.chaos.injections import crowds, kills, links, poolers, requests, resources, servers, tables
 from tests.chaos.trial import Injection
 
 INJECTIONS: dict[str, Injection] = {
@@ -12,5 +12,6 @@ INJECTIONS: dict[str, Injection] = {
     **tables.INJECTIONS,
     **crowds.INJECTIONS,
     **resources.INJECTIONS,
+    **requests.INJECTIONS,
     **poolers.INJECTIONS,
 }

@@ -76,6 +76,7 @@ async def at_work(database: Database, job: JobFile) -> AsyncIterator[asyncio.Tas
     working = asyncio.create_task(run(database.worker_dsn, job))
     try:
         for _ in range(400):
+            assert not working.done(), working
             if database.query("select to_regclass('backfill.batch') is not null") == [(True,)] and database.query(
                 "select count(*) > 0 from backfill.batch"
             ) == [(True,)]:
