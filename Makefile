@@ -1,6 +1,6 @@
 # Every target makes its own .venv first: with uv where it is, else with python3 and pip. Nothing else is needed.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-majors test-oldest test-docker plants canaries differential differential-majors check lint bench bench-throttle sim mutations chaos lock clean
+.PHONY: help demo test test-majors test-oldest test-docker plants canaries differential differential-majors check lint bench bench-throttle sim mutations finish-kills chaos lock clean
 
 # Tests start commands by the hundred: without kept bytecode each compiles all that it imports, which is half its time.
 unexport PYTHONDONTWRITEBYTECODE
@@ -78,6 +78,9 @@ differential-majors: $(STAMPS)/dev ## the fixed cases of these on PostgreSQL 14 
 
 mutations: $(STAMPS)/dev ## break the throttle on purpose; a test has to notice each (a minute or two)
 	@$(BIN)/python -m tests.sim.mutations
+
+finish-kills: $(STAMPS)/dev ## SIGKILL behind each statement of finish, on PostgreSQL 14 and 18 (ten minutes)
+	FINISH_KILLS=1 $(BIN)/python -m pytest -q -n 2 tests/integration/change/test_finish_killed.py
 
 chaos: $(STAMPS)/dev ## whatever can happen to a worker, drawn from a seed (ROUNDS=200 SEED=1; FLAGS=--mutants)
 	@$(BIN)/python -m tests.chaos --rounds $(ROUNDS) --seed $(SEED) $(FLAGS)

@@ -11,7 +11,20 @@ import typer
 
 from backfill import __version__
 from backfill.cli import output
-from backfill.cli.commands import demo, gate, init, plan, retry_rejected, run, schema, serve, status, tune, verify
+from backfill.cli.commands import (
+    demo,
+    finish,
+    gate,
+    init,
+    plan,
+    retry_rejected,
+    run,
+    schema,
+    serve,
+    status,
+    tune,
+    verify,
+)
 from backfill.cli.commands.request import cancel, forget, pause, resume
 from backfill.cli.options import DATABASE
 from backfill.service.stdio import OUTPUT_LOST, mute_broken_streams
@@ -39,6 +52,7 @@ _register(retry_rejected.retry_rejected, retry_rejected.EPILOG)
 _register(verify.verify, verify.EPILOG)
 _register(serve.serve, serve.EPILOG)
 _register(plan.plan, plan.EPILOG)
+_register(finish.finish, finish.EPILOG)
 _register(status.status, status.EPILOG)
 _register(pause.pause, pause.EPILOG)
 _register(resume.resume, resume.EPILOG)

@@ -13,6 +13,7 @@ from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, fi
 
 from backfill.jobfile import string_fields
 from backfill.jobfile.field_types import Contradiction, Omittable, ParsedType, StrictModel, contradictory, written
+from backfill.jobfile.finish import Finish
 from backfill.jobfile.limits import BatchLimits, ThrottleLimits
 from backfill.jobfile.number_fields import duration, one_of, whole
 from backfill.values.identifier import TableName, quote
@@ -169,6 +170,10 @@ class Job(StrictModel):
         description="Differences between batches and one plain UPDATE that are acceptable, or risks of a trigger. A job"
         " with any other is refused, and the message names it.",
         examples=[["statement-triggers"]],
+    )
+
+    finish: Annotated[Finish | None, Omittable()] = Field(
+        default=None, description="What `backfill finish` makes of the table after the job is done."
     )
 
     @property

@@ -53,6 +53,19 @@ def one_of(*allowed: str | int) -> ParsedType:
     return ParsedType(parse, {"enum": list(allowed)})
 
 
+def truth() -> ParsedType:
+    """Return the type of truth values: `true` or `false`."""
+
+    def parse(value: object) -> bool:
+        if isinstance(value, UnquotedScalar):
+            value = {"true": True, "false": False}.get(value.lower(), value)
+        if not isinstance(value, bool):
+            raise not_allowed("true, false")
+        return value
+
+    return ParsedType(parse, {"type": "boolean"})
+
+
 def duration(low: str, high: str) -> ParsedType:
     """Return the type of durations, in seconds: `250ms`."""
     return _measure(parse_duration, DURATION_PATTERN, low, high)

@@ -70,6 +70,11 @@ def parse_column_name(value: object) -> str:
     return parse_column(_text(value))
 
 
+def parse_index_name(value: object) -> str:
+    """Return the name of an index, written as in SQL; it is in the schema of its table."""
+    return identifier.parse_index(_text(value))
+
+
 def parse_function(value: object) -> str:
     """Return the location of a Python function: module:function."""
     name = _text(value)

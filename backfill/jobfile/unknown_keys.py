@@ -21,7 +21,6 @@ Path = tuple[str, ...]
 UNSUPPORTED: dict[Path, dict[str, str | None]] = {
     (): {
         "window": None,
-        "finish": None,
     },
 }
 """Keys of later versions, each with the one value that asks for nothing."""

@@ -27,6 +27,9 @@ _EXAMPLES = {
     "throttle": "throttle: {max_lag: 10s}",
     "replicas": "replicas: {min: 1}",
     "max": "max: 50",
+    "columns": "columns: [handle]",
+    "finish": "finish: {not_null: [handle]}",
+    "indexes": "{columns: [handle], unique: true, name: users_handle_key}",
     "probes": "{name: active, sql: SELECT count(*) FROM pg_stat_activity, max: 50}",
 }
 

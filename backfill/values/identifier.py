@@ -69,6 +69,11 @@ def parse_alias(text: str) -> str:
     return _parse_one(text, "name for a table")
 
 
+def parse_index(text: str) -> str:
+    """Return an index's name; raise ValueError for anything but one plain name."""
+    return _parse_one(text, "name of an index")
+
+
 def quote(name: str) -> str:
     """Return the shortest text that every PostgreSQL, whatever its encoding, reads back as this name."""
     if _PLAIN.fullmatch(name) and name not in RESERVED:

@@ -208,6 +208,7 @@ def _sentences(job: StoredJobStatus, *, explained: bool) -> Iterator[str]:
     if job.rows_rejected:
         yield rejected_rows(job.rows_rejected)
         yield from (f"rejected: {sample}" for sample in job.rejected)
+    yield from (f"finish: {step}" for step in job.finish)
     yield from (f"layout {why}" for why in sorted(set(job.layouts)) if explained)
     if job.worker:
         yield f"worker {job.worker}"

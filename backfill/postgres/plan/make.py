@@ -25,6 +25,7 @@ from backfill.postgres.monitor import read_signals
 from backfill.postgres.monitor.side_connection import replica_name
 from backfill.postgres.plan.check import CheckedJob, check, turn_to
 from backfill.postgres.plan.dry_run import DryRun
+from backfill.postgres.plan.finish_titles import titled_finish
 from backfill.postgres.plan.indexes_touched import indexes_touched
 from backfill.postgres.plan.layout import read_layout
 from backfill.postgres.plan.read_facts import read_facts, refuse_blocked
@@ -105,6 +106,7 @@ async def _plan(connection: Connection, job_file: JobFile, *, measuring: bool) -
     )
     forecasted = None if to_do.estimate is None else forecast(inputs, costs.places)
     wal_bytes = forecasted.wal_bytes if forecasted is not None else None
+    sql = (*titled(statements), *titled_finish(job.finish, job.table, checked.server.version, table.name))
     return Plan(
         job=job.name,
         table=_table(job, checked, sample, total_bytes),
@@ -120,7 +122,7 @@ async def _plan(connection: Connection, job_file: JobFile, *, measuring: bool) -
         sql=PlannedSql(
             (
                 *await planned_trigger(connection, job_file, checked.server.role),
-                *((title, _text(connection, composed)) for title, composed in titled(statements)),
+                *((title, _text(connection, composed)) for title, composed in sql),
             ),
             checked.explained,
         ),

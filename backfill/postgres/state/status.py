@@ -8,6 +8,7 @@ from typing import Any
 
 from psycopg.rows import dict_row
 
+from backfill.change.finish_step import FinishStepRecord
 from backfill.postgres.session.connection import Connection, connect, translated
 from backfill.postgres.session.sql_files import statement
 from backfill.postgres.state.checkpoint_columns import checkpoint_of
@@ -20,6 +21,7 @@ from backfill.postgres.state.stored_values import (
     UnreadableValue,
     limits_in,
     reading,
+    records_in,
     timed_in,
 )
 from backfill.request.next_step import next_step
@@ -44,6 +46,7 @@ class StoredJobStatus:
     others write.
     `rejected` are a few of the rejected rows, with the server's words, the newest first.
     `leaf` is the table at work where there are several, the last one of a job that has ended.
+    `finish` are the steps of `backfill finish` that began or are done.
     """
 
     job: str
@@ -72,6 +75,7 @@ class StoredJobStatus:
     leaf_number: int = 1
     leaves: int = 1
     sync_trigger: str | None = None
+    finish: tuple[str, ...] = ()
 
 
 async def read_status(dsn: str, job: str | None) -> list[StoredJobStatus]:
@@ -158,6 +162,9 @@ def _status(row: dict[str, Any], standing: JobStanding) -> StoredJobStatus:
         rows_rejected=row["rows_rejected"],
         rejected=tuple(row["rejected"]),
         sync_trigger=row["sync_trigger"],
+        finish=tuple(
+            f"{step} {record}" for step, record in sorted(records_in(FinishStepRecord, row, "finish").items())
+        ),
     )
 
 

@@ -109,6 +109,11 @@ def value_of(kind: type[T], data: object, column: str) -> T:
     return kind(**values)
 
 
+def records_in(kind: type[T], row: Mapping[str, Any], column: str) -> dict[str, T]:
+    """Return frozen values by their names from a jsonb object of objects."""
+    return {name: value_of(kind, record, f"{column}.{name}") for name, record in object_in(row, column).items()}
+
+
 def _shown(value: object) -> str:
     return shown(json.dumps(value, default=str))
 

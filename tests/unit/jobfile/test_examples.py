@@ -66,6 +66,8 @@ ACCEPTED = [
     "using: {table: u, 'on': v}",
     "using: {table: shop.u, as: w, 'on': w.id = 1}",
     "batch: {rows: 500, stripes: 1}",
+    "finish: {not_null: [x], indexes: [{columns: [x, y], unique: true, name: z, constraint: true}]}",
+    "finish: {indexes: [{columns: [x], where: y IS NULL}]}",
     "python: {function: 'm:f', inputs: [x]}",
     "python: {function: a.b_1:c, inputs: [x, y]}",
     "throttle: {max_lag: 1m30s, max_lag_bytes: 1.5 GB, max_wal_rate: 16kB/s}",
@@ -74,7 +76,8 @@ ACCEPTED = [
 REJECTED = [
     "tabel: t",
     "window: x",
-    "finish: {not_null: [x]}",
+    "finish: {not_null: x}",
+    "finish: {indexes: [{unique: true}]}",
     "lanes: 17",
     "vacuum: full",
     "sync: always",

@@ -14,18 +14,19 @@ ADDED = [
     ("rows: 5", "5:1: unknown key 'rows'; did you mean 'batch.rows'?"),
     (
         "zebra: 1",
-        "5:1: unknown key 'zebra'; allowed are name, table, set, where, using, python, sync, batch, throttle, lock_timeout, statement_timeout, lanes, synchronous_commit, wal_compression, vacuum, on_row_error, max_rejected, accept",
+        "5:1: unknown key 'zebra'; allowed are name, table, set, where, using, python, sync, batch, throttle, lock_timeout, statement_timeout, lanes, synchronous_commit, wal_compression, vacuum, on_row_error, max_rejected, accept, finish",
     ),
     (
         "max_lag_s: 5",
-        "5:1: unknown key 'max_lag_s'; allowed are name, table, set, where, using, python, sync, batch, throttle, lock_timeout, statement_timeout, lanes, synchronous_commit, wal_compression, vacuum, on_row_error, max_rejected, accept",
+        "5:1: unknown key 'max_lag_s'; allowed are name, table, set, where, using, python, sync, batch, throttle, lock_timeout, statement_timeout, lanes, synchronous_commit, wal_compression, vacuum, on_row_error, max_rejected, accept, finish",
     ),
     ("batch: {row: 5}", "5:9: unknown key 'row'; did you mean 'rows'?"),
-    ("batch: {columns: 5}", "5:9: unknown key 'columns'; allowed are rows, min_rows, max_rows, target_time, stripes"),
+    ("batch: {columns: 5}", "5:9: unknown key 'columns'; did you mean 'finish.indexes.columns'?"),
     ("throttle: {max_lag_s: 5s}", "5:12: unknown key 'max_lag_s'; did you mean 'max_lag'?"),
     ("throttle: {replicas: {requires: [a]}}", "5:23: unknown key 'requires'; did you mean 'require'?"),
     ("window: 22:00-06:00 Europe/Berlin", "5:1: 'window' is not supported by this version; remove it"),
-    ("finish: {not_null: [x]}", "5:1: 'finish' is not supported by this version; remove it"),
+    ("finish: {not_nul: [x]}", "5:10: unknown key 'not_nul'; did you mean 'not_null'?"),
+    ("finish: [x]", "5:9: 'finish' is a list; write a mapping such as finish: {not_null: [handle]}"),
     (
         "using: u",
         "5:8: 'using' is 'u'; write a mapping such as using: {table: accounts, on: accounts.id = users.account_id}",
@@ -335,12 +336,12 @@ ADDED = [
     ),
     (
         '"\\ud800": 1',
-        "5:1: unknown key '\\ud800'; allowed are name, table, set, where, using, python, sync, batch, throttle, lock_timeout, statement_timeout, lanes, synchronous_commit, wal_compression, vacuum, on_row_error, max_rejected, accept",
+        "5:1: unknown key '\\ud800'; allowed are name, table, set, where, using, python, sync, batch, throttle, lock_timeout, statement_timeout, lanes, synchronous_commit, wal_compression, vacuum, on_row_error, max_rejected, accept, finish",
     ),
     ("- a", "5:1: not YAML: a list item where a key belongs"),
     (
         "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx: 1",
-        "5:1: unknown key 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…'; allowed are name, table, set, where, using, python, sync, batch, throttle, lock_timeout, statement_timeout, lanes, synchronous_commit, wal_compression, vacuum, on_row_error, max_rejected, accept",
+        "5:1: unknown key 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…'; allowed are name, table, set, where, using, python, sync, batch, throttle, lock_timeout, statement_timeout, lanes, synchronous_commit, wal_compression, vacuum, on_row_error, max_rejected, accept, finish",
     ),
     ("batch: {rows: 5000, rows: 6000}", "5:21: duplicate key 'rows'; it is on line 5 already"),
     ("throttle: {replicas: {min: 1, min: 2}}", "5:31: duplicate key 'min'; it is on line 5 already"),
@@ -351,7 +352,7 @@ ADDED = [
     ),
     (
         "window: {a: b}\nzebra: 1\nlock_timeout: 1",
-        "5:1: 'window' is not supported by this version; remove it\n6:1: unknown key 'zebra'; allowed are name, table, set, where, using, python, sync, batch, throttle, lock_timeout, statement_timeout, lanes, synchronous_commit, wal_compression, vacuum, on_row_error, max_rejected, accept\n7:15: 'lock_timeout' is not a duration: '1'; write a number and us, ms, s, m, h or d, such as 250ms",
+        "5:1: 'window' is not supported by this version; remove it\n6:1: unknown key 'zebra'; allowed are name, table, set, where, using, python, sync, batch, throttle, lock_timeout, statement_timeout, lanes, synchronous_commit, wal_compression, vacuum, on_row_error, max_rejected, accept, finish\n7:15: 'lock_timeout' is not a duration: '1'; write a number and us, ms, s, m, h or d, such as 250ms",
     ),
     (
         "throttle: {max_lag: .5s}",
@@ -371,7 +372,7 @@ ADDED = [
     ),
     (
         "? \n...",
-        "5:2: unknown key ''; allowed are name, table, set, where, using, python, sync, batch, throttle, lock_timeout, statement_timeout, lanes, synchronous_commit, wal_compression, vacuum, on_row_error, max_rejected, accept",
+        "5:2: unknown key ''; allowed are name, table, set, where, using, python, sync, batch, throttle, lock_timeout, statement_timeout, lanes, synchronous_commit, wal_compression, vacuum, on_row_error, max_rejected, accept, finish",
     ),
     (
         "batch: {rows: 0, stripes: 13}\nthrottle: {max_lag: 0s}\nname: b\nwindow: x",

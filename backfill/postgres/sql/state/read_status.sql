@@ -2,7 +2,7 @@
 SELECT
     j.name, j.state, j.reason, j.waits_for, j.worker, j.tuned, j.tuned_until,
     to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US') || 'Z' AS now,
-    j.spec ->> 'table' AS "table", j.rows_unconverged, j.samples,
+    j.spec ->> 'table' AS "table", j.rows_unconverged, j.samples, j.finish,
     (SELECT count(*) FROM backfill.rejected r WHERE r.job = j.name) AS rows_rejected,
     ARRAY(
         SELECT r.leaf || ' ' || r.key || ': ' || split_part(r.message, E'\n', 1)

@@ -9,8 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from backfill.jobfile.finish import Finish
+from backfill.postgres.plan.finish_titles import titled_finish
 from backfill.postgres.plan.sync_titles import titled_trigger
 from backfill.postgres.state.migrations import migrations
+from backfill.values.identifier import TableName
 from tests.unit.postgres.statements.test_sync_trigger import CASES
 
 SQUAWK = Path(sys.executable).with_name("squawk")
@@ -73,3 +76,37 @@ def test_the_trigger_of_a_job_breaks_only_rules_that_it_may(name):
     assert [title for title, _ in titled][-1].startswith("sync, removed")
     found = set(lint("".join(f"{composed.as_string()};\n" for _, composed in titled), "--assume-in-transaction"))
     assert found == set(TRIGGER)
+
+
+FINISH = Finish.model_validate(
+    {
+        "not_null": ["handle"],
+        "indexes": [
+            {"columns": ["id", "handle"], "unique": True, "constraint": True},
+            {"columns": ["handle"], "where": "id > 5"},
+        ],
+    }
+)
+USERS, LEAF = TableName("public", "users"), TableName("public", "users_1")
+VALIDATED = "a valid CHECK says the same, so the table is not read; no linter can see that in one file"
+EMPTY = "ONLY the partitioned table, which has no rows"
+MAY = {
+    "adding-not-nullable-field": VALIDATED,
+    "disallowed-unique-constraint": EMPTY,
+    "constraint-missing-not-valid": EMPTY,
+    "ban-drop-constraint": "the CHECK is ours, and says what the column itself says by then",
+    "require-concurrent-index-creation": EMPTY,
+    "prefer-robust-stmts": "finish looks in the catalog what is there, and never says IF NOT EXISTS of an index",
+}
+"""Rules that the DDL of finish breaks, and why it may."""
+
+
+@pytest.mark.parametrize("version", [140000, 180000])
+@pytest.mark.parametrize("leaf", [USERS, LEAF])
+def test_each_statement_of_finish_breaks_only_rules_that_it_may(version, leaf):
+    found = set()
+    for title, composed in titled_finish(FINISH, USERS, version, leaf):
+        assert title.startswith("finish: ")
+        options = () if "CONCURRENTLY" in composed.as_string() else ("--assume-in-transaction",)
+        found |= set(lint(composed.as_string() + ";", *options))
+    assert found <= set(MAY), found - set(MAY)
