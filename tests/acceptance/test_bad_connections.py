@@ -44,7 +44,9 @@ def test_status_tune_and_init_report_the_grant_that_fixes_them(database: Databas
         ),
         ("tune", "users-handle", "max_lag=5s"): (
             f"may not tune jobs; run: GRANT USAGE ON SCHEMA backfill TO {role};"
-            f" GRANT SELECT, UPDATE ON backfill.job TO {role};"
+            f" GRANT SELECT ON ALL TABLES IN SCHEMA backfill TO {role};"
+            f" GRANT UPDATE (tuned, tuned_until) ON backfill.job TO {role};"
+            f" GRANT INSERT (job, action, until, reason, client, limits) ON backfill.request TO {role};"
         ),
         ("init",): (
             "may not do all of this: permission denied for schema backfill;"
