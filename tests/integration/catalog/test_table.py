@@ -169,6 +169,21 @@ async def test_only_row_triggers_before_an_update_that_may_fire_count(shared: Da
     assert not table.foreseeable
 
 
+async def test_a_partition_has_the_row_triggers_of_its_parent(shared: Database, schema: str):
+    """A row that one of them changes cannot be foreseen."""
+    parent, leaf = table_of(schema), table_of(schema, "leaf")
+    run_sql(
+        shared,
+        f"create table {parent} (id int, username text, handle text) partition by list (id)",
+        f"create table {leaf} partition of {parent} for values in (1)",
+        f"create trigger counts before update on {parent} for each row execute function"
+        " suppress_redundant_updates_trigger()",
+    )
+    table = await read(shared, table=leaf)
+    assert (table.before_update_triggers, table.row_update_triggers) == (("counts",), ("counts",))
+    assert not table.foreseeable
+
+
 async def test_a_column_that_the_server_computes_cannot_be_foreseen(shared: Database, schema: str):
     name = table_of(schema)
     run_sql(

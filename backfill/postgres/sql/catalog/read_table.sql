@@ -1,5 +1,6 @@
 -- A table as the catalog knows it, with what this role may do to it; no row when there is no such relation. A job's own
--- trigger does nothing in its worker's session, which `backfill.sync_function` names, and is not among its triggers.
+-- trigger does nothing in its worker's session, which `backfill.sync_function` names, and is not among its triggers. Before
+-- 15 the copies that a partition has of its parent's triggers are called internal.
 SELECT
     current_user::text AS role,
     c.oid::bigint AS oid,
@@ -75,7 +76,8 @@ SELECT
     (
         SELECT coalesce(jsonb_agg(t.tgname ORDER BY t.tgname), '[]')
         FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
-        WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgenabled IN ('O', 'A')
+        WHERE t.tgrelid = c.oid AND (NOT t.tgisinternal OR t.tgparentid <> 0 AND current_setting('server_version_num')::int < 150000)
+          AND t.tgenabled IN ('O', 'A')
           AND t.tgtype & 1 = 1 AND t.tgtype & 2 = 2 AND t.tgtype & 16 = 16
           AND NOT (
               p.pronamespace = to_regnamespace('backfill')
@@ -85,7 +87,8 @@ SELECT
     (
         SELECT coalesce(jsonb_agg(t.tgname ORDER BY t.tgname), '[]')
         FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
-        WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgenabled <> 'D'
+        WHERE t.tgrelid = c.oid AND (NOT t.tgisinternal OR t.tgparentid <> 0 AND current_setting('server_version_num')::int < 150000)
+          AND t.tgenabled <> 'D'
           AND t.tgtype & 1 = 1 AND t.tgtype & 16 = 16
           AND NOT (
               p.pronamespace = to_regnamespace('backfill')

@@ -1,6 +1,7 @@
 -- What an UPDATE of a table causes in addition to its rows, for the job's table and each table that holds its rows:
 -- rules, statement triggers, transition tables, triggers that write the partition key or whose function names the job's
--- table, constraints that look at several rows, what is deferrable, and defaults of the columns that are set.
+-- table, constraints that look at several rows, what is deferrable, and defaults of the columns that are set. Before 15
+-- the copies that a partition has of its parent's triggers are called internal.
 WITH RECURSIVE tree AS (
     SELECT c.oid, true AS is_root
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -24,7 +25,8 @@ partition_key AS (
 update_trigger AS (
     SELECT t.*, p.prosrc
     FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
-    WHERE NOT t.tgisinternal AND t.tgtype & 16 = 16
+    WHERE (NOT t.tgisinternal OR t.tgparentid <> 0 AND current_setting('server_version_num')::int < 150000)
+      AND t.tgtype & 16 = 16
       AND p.pronamespace IS DISTINCT FROM to_regnamespace('backfill')  -- such a one changes the row alone, and no key
       AND t.tgenabled = ANY (
           CASE current_setting('session_replication_role')
