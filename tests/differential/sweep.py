@@ -28,6 +28,8 @@ def swept() -> Iterator[tuple[str, Case]]:
                 yield f"{shape}: trigger {trigger.name} on {table}", _case(shape, around=trigger.sql(table, ""))
     for kind in MAPPED:
         yield f"function: {kind}", _case("alone", mapped=kind)
+        without_nulls = _case("alone", mapped=kind, settings=(Setting("role", "array_nulls", "off"),))
+        yield f"function of a role without array_nulls: {kind}", without_nulls
     for name, values in VALUES.items():
         scopes: tuple[Scope, ...] = ("database", "role") if name in SUPERUSERS else ("database", "role", "dsn")
         for setting in (Setting(scope, name, value) for value in values for scope in scopes):

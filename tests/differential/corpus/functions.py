@@ -83,6 +83,7 @@ CASES: dict[str, Case] = {
         role(array_nulls="off"),
         before=("CREATE TYPE app.pair AS (a text, list text[])",),
     ),
+    "function: xml for a role of whole documents": same("xml", "NULL", role(xmloption="document")),
     "function: money of a locale": same("money", "i::money", role(lc_monetary="POSIX")),
     "function: interval": same("interval", INTERVALS),
     "function: interval in a style": same("interval", INTERVALS, role(intervalstyle="iso_8601")),

@@ -7,6 +7,7 @@ REFUSED = frozenset(
         "a condition with strings that do not conform",
         "a role that the role becomes",
         "function: an array in a row type",
+        "function: xml for a role of whole documents",
         "leaves: a default of a child",
         "leaves: a default of the leaf",
         "leaves: a default of the table above",

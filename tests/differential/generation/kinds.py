@@ -16,6 +16,10 @@ KINDS: dict[str, tuple[str, ...]] = {
     "bytea": (r"'\x00ff5c'", r"'\x61'", r"'\x'", "NULL"),
     "text[]": ('\'{a,NULL,"NULL",""}\'', "'{}'", "'{{a,b},{c,NULL}}'", "NULL"),
     "float8[]": ("ARRAY[1/3::float8, NULL]", "'{}'", "NULL"),
+    "interval[]": ("ARRAY['1 year'::interval, NULL]", "'{}'", "NULL"),
+    "app.mood[]": ("'{glad,NULL}'", "'{{sad,NULL},{NULL,glad}}'", "NULL"),
+    "app.pair[]": ("""ARRAY[ROW('x,"y', '2024-03-10 02:30Z')::app.pair, NULL]""", "ARRAY[ROW('NULL', NULL)::app.pair]"),
+    "jsonb[]": ("""ARRAY['[1]'::jsonb, NULL, '{"a": null}']""", "NULL"),
     "jsonb": ("""'{"b": 1, "a": [1.5, null]}'""", "'[]'", "'\"x\"'", "NULL"),
     "json": ("""'{"b": 1,  "a": 2}'""", "'[1.0]'", "NULL"),
     "char(4)": ("'a'", "'ab  '", "NULL"),
@@ -28,7 +32,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "app.positive": ("1", "7", "NULL"),
     "app.pair": ("""ROW('x,"y', '2024-03-10 02:30Z')::app.pair""", "NULL"),
 }
-"""By type, the simplest first. The last three are made by `TYPES`."""
+"""By type, the simplest first. Those of schema `app` are made by `TYPES`."""
 
 TYPES: dict[str, tuple[str, ...]] = {
     "app.mood": ("CREATE TYPE app.mood AS ENUM ('sad', 'glad')",),
