@@ -106,7 +106,7 @@ async def _plan(connection: Connection, job_file: JobFile, *, measuring: bool) -
     )
     forecasted = None if to_do.estimate is None else forecast(inputs, costs.places)
     wal_bytes = forecasted.wal_bytes if forecasted is not None else None
-    sql = (*titled(statements), *titled_finish(job.finish, job.table, checked.server.version, table.name))
+    finish = titled_finish(job.finish, job.table, checked.server.version, table.name)
     return Plan(
         job=job.name,
         table=_table(job, checked, sample, total_bytes),
@@ -122,7 +122,8 @@ async def _plan(connection: Connection, job_file: JobFile, *, measuring: bool) -
         sql=PlannedSql(
             (
                 *await planned_trigger(connection, job_file, checked.server.role),
-                *((title, _text(connection, composed)) for title, composed in sql),
+                *((title, _text(connection, composed)) for title, composed in titled(statements)),
+                *((title, composed.as_string(connection)) for title, composed in finish),
             ),
             checked.explained,
         ),

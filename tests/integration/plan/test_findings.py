@@ -149,3 +149,26 @@ async def test_a_plan_without_a_sample_takes_no_transaction_id_and_leaves_the_ca
     assert [title for title, _ in planned.sql.statements if title.startswith("sync: the trigger")]
     await make_plan(shared.dsn, job_file())
     assert shared.query(state)[0][1:] == before[0][1:], "what is measured is rolled back"
+
+
+async def test_the_ddl_of_both_ends_is_printed_as_it_is_sent(shared: Database):
+    run_sql(
+        shared,
+        "drop schema if exists backfill cascade",
+        'drop table if exists "odd%%"',
+        'create table "odd%%" (id bigint primary key, name text, "a%%b" text)',
+    )
+    job = job_file(
+        table='public."odd%%"',
+        set={'"a%%b"': "name"},
+        where='"a%%b" IS NULL',
+        sync="trigger",
+        finish={"not_null": ['"a%%b"'], "indexes": [{"columns": ["name"]}]},
+    )
+    planned = await make_plan(shared.dsn, job, measuring=False)
+    ends = {title: text for title, text in planned.sql.statements if title.startswith(("sync", "finish"))}
+    assert len([title for title in ends if title.startswith("sync")]) >= 5
+    assert len([title for title in ends if title.startswith("finish")]) >= 3
+    assert all('"odd%%"' in text for title, text in ends.items() if title.startswith("finish: new rows"))
+    assert any('NEW."a%%b"' in text for text in ends.values())
+    assert shared.query("select to_regnamespace('backfill')") == [(None,)]
