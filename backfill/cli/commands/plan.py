@@ -59,7 +59,7 @@ def plan(
     measuring = not (no_measure or sql_only)
     made = anyio.run(partial(make_plan, measuring=measuring), resolve_dsn(dsn), read_job(file))
     if sql_only and not json_lines:
-        typer.echo("\n".join(_statements(made)).lstrip("\n"))
+        typer.echo("\n".join(sql_lines(made)).lstrip("\n"))
     else:
         typer.echo(json.dumps(made.to_dict()) if json_lines else plan_text(made, _width()))
 
@@ -76,12 +76,13 @@ def plan_text(plan: Plan, columns: int | None = None) -> str:
     for label, text in _described(plan):
         lines += _wrapped("" if label == before else label, text, columns)
         before = label
-    lines += _statements(plan)
+    lines += sql_lines(plan)
     lines += ["", "-- the server's plan of a batch", *(f"-- {line}" for line in plan.sql.explained.splitlines())]
     return "\n".join(lines)
 
 
-def _statements(plan: Plan) -> Iterator[str]:
+def sql_lines(plan: Plan) -> Iterator[str]:
+    """Yield the statements under their titles."""
     for title, statement in plan.sql.statements:
         yield from ("", f"-- {title}", f"{statement};")
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backfill.change.findings.finding import ok, stop, warn
-from backfill.cli.commands.plan import plan_text, rows_text
+from backfill.cli.commands.plan import plan_text, rows_text, sql_lines
 from backfill.events.measurement import Measurement, Place
 from backfill.events.plan import Costs, Plan, PlannedLayout, PlannedSql, PlannedTable, RowsToDo
 from backfill.events.wal_forecast import Forecast
@@ -91,6 +91,13 @@ def test_a_plan_reads_from_the_job_to_its_cost_and_then_the_sql():
         "-- Update on users",
         "--   ->  Tid Range Scan on users",
     ]
+
+
+def test_the_sql_alone_is_what_the_whole_plan_prints_below():
+    whole = plan_text(plan()).splitlines()
+    alone = list(sql_lines(plan()))
+    assert alone == ["", "-- a batch", "UPDATE users;"]
+    assert alone == whole[whole.index("-- a batch") - 1 :][: len(alone)]
 
 
 def test_rows_that_were_counted_have_no_interval():
