@@ -107,8 +107,17 @@ class JobRun:
     async def _install_sync_trigger(self) -> None:
         """Before the first batch, and on children that have come since, rows that others write begin to be filled."""
         if self.job.sync == "trigger":
-            record, sleep = self.runtime.record, self.runtime.sleep
+            record, sleep = self.runtime.record, self._sleep_for_lock
             await self._retry_loop.run(lambda: self.session.install_sync_trigger(record, sleep))
+
+    async def _sleep_for_lock(self, delay_s: float) -> None:
+        """Wait for a lock of the table; a person may pause or cancel the job meanwhile."""
+        await self.runtime.sleep(delay_s)
+        await self.control.hold(self.session)
+
+    async def _try_leaf(self, leaf: str) -> str | None:
+        await self.control.hold(self.session)
+        return await self.session.try_leaf(leaf)
 
     async def _fill(self, leaf: Leaf, leaf_place: LeafPlace) -> None:
         """Fill one leaf; go on without it if it no longer belongs to the table."""
@@ -116,7 +125,7 @@ class JobRun:
         proof = None
         try:
             if not own:
-                await self._lock(lambda: self.session.try_leaf(leaf.name), leaf.name)
+                await self._lock(lambda: self._try_leaf(leaf.name), leaf.name)
             async with self._retry_loop.entered(lambda: self.session.open_leaf(leaf.name)) as leaf_session:
                 proof = await self._run_leaf(leaf_session, leaf, leaf_place)
         except LeafDropped as error:

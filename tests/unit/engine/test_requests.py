@@ -18,7 +18,7 @@ from backfill.observe.status_fold import fold
 from backfill.throttle.wait_reason import WaitKind
 from backfill.values.errors import Cancelled, StatementRefused, Stopped
 from tests.factories import job, request
-from tests.fake_database import Clock, FakeDatabase, users
+from tests.fake_database import Clock, FakeDatabase, FakeLeaf, users
 
 PAUSED = "paused by alice since 2026-11-29 10:02 UTC"
 CANCELLED = "job 'users-handle' was cancelled by alice at 2026-11-29 10:02 UTC"
@@ -161,6 +161,20 @@ def test_a_job_that_was_cancelled_before_it_began_touches_nothing():
         Run(database).run()
     assert "open_leaf" not in database.calls
     assert database.ends == []
+
+
+def test_a_job_that_waits_for_a_lock_of_its_table_can_be_cancelled():
+    """For the trigger's lock, and for that of a leaf; the job's own lock is another worker's, who sees it."""
+    database = made()
+    database.accidents["install_sync_trigger"].append(asking(database, "cancel"))
+    with pytest.raises(Cancelled, match=CANCELLED):
+        Run(database, sync="trigger").run()
+    assert "open_leaf" not in database.calls
+    database = made(shelf={"public.users_1": FakeLeaf(users(20), holder="another session")})
+    database.accidents["try_leaf"] += after(3, asking(database, "cancel"))
+    with pytest.raises(Cancelled, match=CANCELLED):
+        Run(database).run()
+    assert database.calls.count("try_leaf") == 4
 
 
 def refused() -> StatementRefused:
