@@ -47,84 +47,116 @@ async def unchanged(database: Database, kind: type[BackfillError], said: str) ->
     assert "\n" not in str(raised.value)
 
 
-@pytest.mark.parametrize(
-    ("statement", "ends", "kind", "said"),
-    [
-        (
-            "update users set handle = null where id = 7",
-            {"not_null": ["handle"]},
-            Halted,
-            "column 'handle' is NULL in 1 row of public.users, such as {\"id\": 7}; fill them, and make the",
-        ),
-        (
-            "update users set handle = 'user7' where id in (8, 9)",
-            {"indexes": [HANDLE_KEY]},
-            Halted,
-            'a unique index on (handle) cannot be built, these keys occur more than once: {"handle": "user7"} in 3 rows;',
-        ),
-        (
-            "create table users_handle_key (id int)",
-            {"indexes": [HANDLE_KEY]},
-            JobError,
-            "job.yaml:5:22: the name 'users_handle_key' is taken by a table; rename that,",
-        ),
-        (
-            "create table taken (id int constraint users_handle_key unique)",
-            {"indexes": [HANDLE_KEY]},
-            JobError,
-            "the name 'users_handle_key' is taken by an index of table 'public.taken'; rename that,",
-        ),
-        (
-            "create index users_handle_key on users (username)",
-            {"indexes": [HANDLE_KEY]},
-            JobError,
-            "is taken by another index: CREATE INDEX users_handle_key ON public.users USING btree (username); rename",
-        ),
-        (
-            "alter table users add constraint users_handle_not_null check (id > 0)",
-            {"not_null": ["handle"]},
-            JobError,
-            "the name 'users_handle_not_null' is taken by another constraint, CHECK ((id > 0)); rename it",
-        ),
-        (
-            "create table users_child () inherits (users)",
-            {"indexes": [HANDLE_KEY]},
-            JobError,
-            "table 'public.users' has children by inheritance, and an index covers one table alone;",
-        ),
-        ("select", {"not_null": ["hande"]}, JobError, "job.yaml:5:24: table 'public.users' has no column 'hande'; did"),
-        ("select", {"indexes": [{"columns": ["id", "x"]}]}, JobError, "job.yaml:5:42: table 'public.users' has no"),
-        (
-            "update backfill.job set state = 'stopped'",
-            {"not_null": ["handle"]},
-            Halted,
-            "job 'users-handle' is stopped",
-        ),
-        (
-            "update backfill.checkpoint set proof = null",
-            {"not_null": ["handle"]},
-            Halted,
-            "table public.users is not proven for job 'users-handle'; run: backfill run job.yaml",
-        ),
-        (
-            "delete from backfill.job",
-            {"not_null": ["handle"]},
-            JobError,
-            "job 'users-handle' never ran in this database",
-        ),
-        ("drop schema backfill cascade", {"not_null": ["handle"]}, JobError, "job 'users-handle' never ran in this"),
-        ("update backfill.job set finish = '[]'", {"not_null": ["handle"]}, Halted, "finish is '[]', not an object"),
-        ("select", {}, JobError, "the job file has no 'finish'"),
-    ],
-)
-async def test_what_cannot_be_finished_is_refused_before_anything_is_changed(
-    users: Database, statement: str, ends: dict[str, Any], kind: type[BackfillError], said: str
-):
-    job = finish_job(**ends)
-    await fill(users, job)
-    run_sql(users, statement)
-    async with unchanged(users, kind, said):
-        await finish(users, job)
+NOT_NULL: dict[str, Any] = {"not_null": ["handle"]}
+UNIQUE: dict[str, Any] = {"indexes": [HANDLE_KEY]}
+REFUSED: list[tuple[str, str, dict[str, Any], type[BackfillError], str]] = [
+    (
+        "update users set handle = null where id = 7",
+        "update users set handle = username",
+        NOT_NULL,
+        Halted,
+        "column 'handle' is NULL in 1 row of public.users, such as {\"id\": 7}; fill them, and make the",
+    ),
+    (
+        "update users set handle = 'user7' where id in (8, 9)",
+        "update users set handle = username",
+        UNIQUE,
+        Halted,
+        'a unique index on (handle) cannot be built, these keys occur more than once: {"handle": "user7"} in 3 rows;',
+    ),
+    (
+        "create table users_handle_key (id int)",
+        "drop table users_handle_key",
+        UNIQUE,
+        JobError,
+        "job.yaml:5:22: the name 'users_handle_key' is taken by a table; rename that,",
+    ),
+    (
+        "create table taken (id int constraint users_handle_key unique)",
+        "drop table taken",
+        UNIQUE,
+        JobError,
+        "the name 'users_handle_key' is taken by an index of table 'public.taken'; rename that,",
+    ),
+    (
+        "create index users_handle_key on users (username)",
+        "drop index users_handle_key",
+        UNIQUE,
+        JobError,
+        "is taken by another index: CREATE INDEX users_handle_key ON public.users USING btree (username); rename",
+    ),
+    (
+        "alter table users add constraint users_handle_not_null check (id > 0)",
+        "alter table users drop constraint users_handle_not_null",
+        NOT_NULL,
+        JobError,
+        "the name 'users_handle_not_null' is taken by another constraint, CHECK ((id > 0)); rename it",
+    ),
+    (
+        "create table users_child () inherits (users)",
+        "drop table users_child",
+        UNIQUE,
+        JobError,
+        "table 'public.users' has children by inheritance, and an index covers one table alone;",
+    ),
+    (
+        "select",
+        "select",
+        {"not_null": ["hande"]},
+        JobError,
+        "job.yaml:5:24: table 'public.users' has no column 'hande'; did you mean 'handle'?",
+    ),
+    (
+        "select",
+        "select",
+        {"indexes": [{"columns": ["id", "x"]}]},
+        JobError,
+        "job.yaml:5:42: table 'public.users' has no",
+    ),
+    (
+        "update backfill.job set state = 'stopped'",
+        "update backfill.job set state = 'done'",
+        NOT_NULL,
+        Halted,
+        "job 'users-handle' is stopped, and finish needs one that is done and proven; run: backfill run job.yaml",
+    ),
+    (
+        "create table kept as select job, leaf, lane, proof from backfill.checkpoint; update backfill.checkpoint set proof = null",
+        "update backfill.checkpoint c set proof = k.proof from kept k where k.leaf = c.leaf; drop table kept",
+        NOT_NULL,
+        Halted,
+        "table public.users is not proven for job 'users-handle'; run: backfill run job.yaml",
+    ),
+    (
+        "update backfill.job set finish = '[]'",
+        "update backfill.job set finish = '{}'",
+        NOT_NULL,
+        Halted,
+        "finish is '[]', not an object",
+    ),
+    ("select", "select", {}, JobError, "the job file has no 'finish'"),
+]
+"""What is done to the database, how it is undone, the end that is wanted, and the refusal."""
+
+
+async def test_what_cannot_be_finished_is_refused_before_anything_is_changed(users: Database):
+    await fill(users, finish_job())
+    run_sql(
+        users, "alter table backfill.checkpoint drop constraint checkpoint_job_fkey"
+    )  # so that a job can be renamed
+    for statement, undo, ends, kind, said in REFUSED:
+        run_sql(users, statement)
+        async with unchanged(users, kind, said):
+            await finish(users, finish_job(**ends))
+        run_sql(users, undo)
+    async with unchanged(users, JobError, "job 'another' never ran in this database; run it first: backfill run"):
+        await finish(users, job_file(name="another", finish=NOT_NULL))
+    assert (await finish(users, finish_job(**NOT_NULL, **UNIQUE)))[0]
+
+
+async def test_without_a_state_there_is_no_job_to_finish(users: Database):
+    async with unchanged(users, JobError, "job 'users-handle' never ran in this database"):
+        await finish(users, finish_job(not_null=["handle"]))
 
 
 async def test_a_job_that_was_started_with_another_file_is_refused(users: Database):
