@@ -20,6 +20,7 @@ ROWS = 500
 COLUMNS = "id bigint primary key, username text, handle text"
 TEMPORARY = ("pg_stat_replication", "pg_class", "pg_settings", "pg_stat_activity", "pg_roles", "job", "batch")
 """Temporary tables that a trigger of the table makes in our session, in the middle of a batch."""
+FINISH = "finish: {not_null: [handle], indexes: [{columns: [id, handle], unique: true, constraint: true}]}\n"
 FUNCTION = "def f(rows):\n    return [row['username'] for row in rows]\n"
 
 
@@ -90,6 +91,10 @@ def commands(database: Database, dsn: str, role: str, directory: Path) -> Iterat
     yield "run with a rejected row", backfill("run", rejecting, "--json", dsn=dsn)
     run_sql(database, "alter table public.users drop constraint refused")
     yield "retry-rejected", backfill("retry-rejected", rejecting, "--json", dsn=dsn)
+    if dsn == database.dsn:  # the owner of the table
+        finishing = directory / "finishing.yaml"
+        finishing.write_text(JOB + FINISH)
+        yield "finish", backfill("finish", finishing, dsn=dsn)
     yield "status", backfill("status", dsn=dsn)
     yield "status --explain", backfill("status", "users-handle", "--explain", dsn=dsn)
     yield "tune", backfill("tune", "users-handle", "max_lag=5s", "--for", "1h", dsn=dsn)
