@@ -54,6 +54,21 @@ SELECT n.nspname, c.relname, tree.oid IS NOT NULL
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace LEFT JOIN tree ON tree.oid = c.oid
 WHERE c.relkind = 'r' AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'backfill')
 """
+_SET_ASIDE = "CREATE TEMP TABLE aside_{number} AS TABLE ONLY {leaf}; DELETE FROM ONLY {leaf}"
+_WRITTEN_AGAIN = """
+DO $again$
+DECLARE
+    columns text := (
+        SELECT string_agg(quote_ident(attname), ', ') FROM pg_attribute
+        WHERE attrelid = '{leaf}'::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = ''
+    );
+BEGIN
+    EXECUTE format(
+        'INSERT INTO {leaf} (%1$s) OVERRIDING SYSTEM VALUE SELECT %1$s FROM aside_{number}; DROP TABLE aside_{number}',
+        columns
+    );
+END $again$
+"""
 _SETTINGS = {"autovacuum": "off", "shared_buffers": "64MB", "wal_level": "logical"}
 
 
@@ -99,6 +114,32 @@ class Playground:
         with patch.dict(os.environ, case.environment):
             job_end = run_job(dsn, self._written(case))
         return Played(start, plain_end, plain, job_end, self._left(case), rowwise)
+
+    def play_under_trigger(self, case: Case) -> tuple[End, Left, Left]:
+        """Return how a job on the emptied tables ended, what the plain UPDATE leaves, and what rows become that are
+        written again when the job is done.
+
+        Whoever writes them has other settings, and fires no trigger but the job's.
+        """
+        dsn = make_conninfo(self._server.dsn_for(user=WORKER, dbname=DATABASE), options=case.options or None)
+        self._begin(case)
+        with patch.dict(os.environ, case.environment):
+            plain_end = _update(dsn, case)
+            plain = self._left(case)
+            self._begin(case)
+            self._admin.execute(f"GRANT {self._admin.info.user} TO {WORKER}".encode())
+            try:
+                self._admin.execute("SET session_replication_role = replica")
+                leaves = sorted(plain.tree)
+                for number, leaf in enumerate(leaves):
+                    self._admin.execute(_SET_ASIDE.format(leaf=leaf, number=number).encode())
+                end = run_job(dsn, self._written(case)) if plain_end.exit_code == 0 else plain_end
+                for number, leaf in enumerate(leaves):
+                    self._admin.execute(_WRITTEN_AGAIN.format(leaf=leaf, number=number).encode())
+            finally:
+                self._admin.execute("RESET session_replication_role")
+                self._admin.execute(f"REVOKE {self._admin.info.user} FROM {WORKER}".encode())
+        return end, plain, self._left(case)
 
     def _begin(self, case: Case) -> None:
         self._admin.execute(_EMPTIED.encode())
