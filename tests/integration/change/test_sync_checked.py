@@ -80,6 +80,15 @@ async def test_what_may_refuse_a_value_of_the_trigger_is_named_and_may_be_accept
         pass
 
 
+async def test_that_a_column_must_have_a_value_is_seen_to_by_the_trigger(users: Database):
+    """What `finish` has begun does not keep the job from another run; the application's own value stays, and no NULL."""
+    run_sql(users, "alter table users add constraint there check (handle is not null) not valid")
+    ended, _ = await run(users.dsn, job_file(sync="trigger", where="handle = 'new'"))
+    assert ended.state == "done"
+    run_sql(users, "insert into users values (1, null, 'new'), (2, 'two', 'new')")
+    assert users.query("select handle from users order by id") == [("new",), ("two",)]
+
+
 async def test_a_row_function_has_no_trigger(users: Database, tmp_path: Any):
     job = function_job(tmp_path, "def f(username): return username", sync="trigger")
     with pytest.raises(JobError, match="a row function cannot run in the trigger"):

@@ -12,6 +12,7 @@ import pytest
 
 from backfill.events.event import Event
 from backfill.events.sync import SyncTriggerMade, SyncTriggerRemoved
+from backfill.postgres.catalog.sync_state import read_sync_state
 from backfill.postgres.change.forget import forget_with_trigger
 from backfill.postgres.change.sync_trigger import find_sync_trigger, remove_sync_trigger
 from backfill.postgres.state.status import read_status
@@ -213,6 +214,11 @@ async def test_partitions_have_it_whenever_they_are_attached(users: Database):
     run_sql(users, *PARTITIONED)
     ended, _ = await run(users.dsn, job_file(sync="trigger"))
     assert ended.state == "done"
+    async with connected(users.dsn, job_file()) as connection:
+        for (oid,) in users.query("select inhrelid::bigint from pg_inherits where inhparent = 'users'::regclass"):
+            state = await read_sync_state(connection, JOB, oid)
+            assert state is not None
+            assert state.complete
     run_sql(
         users,
         "create table users_3 partition of users for values in (3)",

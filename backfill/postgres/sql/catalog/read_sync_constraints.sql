@@ -1,4 +1,5 @@
--- What may refuse a row for the value of one of these columns, on a table and on whatever holds its rows.
+-- What may refuse a row for the value of one of these columns, on a table and on whatever holds its rows. NOT NULL, also as
+-- a CHECK, is left out: the trigger gives no NULL to such a column.
 WITH RECURSIVE tree AS (
     SELECT c.oid
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -16,9 +17,11 @@ FROM target t
 JOIN LATERAL (
     SELECT format('constraint %%L', k.conname) AS what
     FROM pg_constraint k
-    WHERE k.contype <> 'n' AND (
-        k.conrelid = t.oid AND t.attnum = ANY (k.conkey) OR k.confrelid = t.oid AND t.attnum = ANY (k.confkey)
-    )
+    WHERE k.contype <> 'n'
+      AND NOT (k.contype = 'c' AND pg_get_expr(k.conbin, k.conrelid) = format('(%%I IS NOT NULL)', t.attname))
+      AND (
+          k.conrelid = t.oid AND t.attnum = ANY (k.conkey) OR k.confrelid = t.oid AND t.attnum = ANY (k.confkey)
+      )
     UNION ALL
     SELECT format('index %%L', x.relname)
     FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid

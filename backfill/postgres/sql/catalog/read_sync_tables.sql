@@ -17,7 +17,11 @@ SELECT
     pg_has_role(c.relowner, 'USAGE') AS is_owned,
     ARRAY(
         SELECT a.attname::text FROM pg_attribute a
-        WHERE a.attrelid = c.oid AND a.attnotnull AND a.attname = ANY (%(columns)s)
+        WHERE a.attrelid = c.oid AND a.attname = ANY (%(columns)s) AND (a.attnotnull OR EXISTS (
+            SELECT FROM pg_constraint k
+            WHERE k.conrelid = c.oid AND k.contype = 'c'
+              AND pg_get_expr(k.conbin, k.conrelid) = format('(%%I IS NOT NULL)', a.attname)
+        ))
     ) AS not_null,
     ARRAY(
         SELECT a.attname::text FROM pg_attribute a
