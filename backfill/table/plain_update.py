@@ -140,11 +140,9 @@ def columns_read(texts: Iterable[str], alias: str, columns: Iterable[str]) -> tu
     plain, asked = tuple(_without_literals(text) for text in texts), tuple(columns)
     if reads_as_a_whole(plain, alias):
         return asked
-    return tuple(
-        column
-        for column in asked
-        if any(re.search(rf"{_name(alias)}\.{_quoted(column)}(?![\w\"])", text) for text in plain)
-    )
+    named = re.compile(rf'{_name(alias)}\.(?:"((?:[^"]|"")*)"|(\w+))(?![\w"])')
+    read = {quoted.replace('""', '"') if quoted else bare for text in plain for quoted, bare in named.findall(text)}
+    return tuple(column for column in asked if column in read)
 
 
 def _name(name: str) -> str:

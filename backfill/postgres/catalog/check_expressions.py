@@ -65,11 +65,7 @@ async def prepare(connection: Connection, job_file: JobFile, table: Table) -> St
             SQL("\nFROM ") + joined,
         )
         await accept(connection, job_file, ("using", "on"), read, job.using.on)
-    for assignment in job.assignments:
-        if assignment.column in job.from_python:
-            continue
-        head = SQL("EXPLAIN UPDATE {} SET {} = ").format(target_of(table), name_of(assignment.column))
-        await accept(connection, job_file, ("set", assignment.column), head, assignment.expression, updated)
+    await _accept_set(connection, job_file, table, updated)
     await accept(connection, job_file, ("where",), read, job.where)
     mapped = await read_output_types(connection, job_file, table)
     stable = not [
@@ -96,6 +92,22 @@ async def prepare(connection: Connection, job_file: JobFile, table: Table) -> St
         said = await _said(connection, error, "")
         raise JobError(f"{job_file.at('table')}: table '{table.name}' cannot be filled: {said}")
     return statements
+
+
+async def _accept_set(connection: Connection, job_file: JobFile, table: Table, updated: Composed) -> None:
+    """Raise JobError at an expression of `set` that the server refuses: all are asked at once, each if that fails."""
+    written = [one for one in job_file.job.assignments if one.column not in job_file.job.from_python]
+    if not written:
+        return
+    together = SQL(", ").join(
+        name_of(assignment.column) + SQL(" = ") + expression(assignment.expression) for assignment in written
+    )
+    asked = SQL("EXPLAIN UPDATE {} SET ").format(target_of(table)) + together + updated
+    if len(written) > 1 and not await _refused(connection, asked):
+        return
+    for assignment in written:
+        head = SQL("EXPLAIN UPDATE {} SET {} = ").format(target_of(table), name_of(assignment.column))
+        await accept(connection, job_file, ("set", assignment.column), head, assignment.expression, updated)
 
 
 async def accept_sources(connection: Connection, job_file: JobFile) -> None:

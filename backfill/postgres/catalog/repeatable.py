@@ -15,6 +15,9 @@ from backfill.postgres.statements.function_values import prefix_for
 from backfill.table.definition import Table
 from backfill.table.plain_update import columns_read
 
+AT_ONCE = 200
+"""Expressions in one plan: a SELECT has at most 1,664 columns."""
+
 
 async def is_repeatable(connection: Connection, job: Job, table: Table, *, stable: bool) -> bool:
     """Return whether a second UPDATE of a row does the same as the first; `stable`: no function is volatile."""
@@ -24,12 +27,16 @@ async def is_repeatable(connection: Connection, job: Job, table: Table, *, stabl
         column.name for column in table.columns if column.generated
     }
     joined = SQL(", {}").format(joined_of(job.using)) if job.using else NOTHING
-    for assignment in job.assignments:
-        if assignment.expression.strip().upper() == "DEFAULT":
-            return False
+    expressions = [assignment.expression for assignment in job.assignments]
+    if any(text.strip().upper() == "DEFAULT" for text in expressions):
+        return False
+    for first in range(0, len(expressions), AT_ONCE):
         # With a second table in the plan the server names the table of each column.
         query = SQL("EXPLAIN (VERBOSE, COSTS OFF) SELECT {} FROM {}{}, (SELECT) AS {}").format(
-            expression(assignment.expression), target_of(table), joined, Identifier(prefix_for(table))
+            SQL(", ").join(expression(text) for text in expressions[first : first + AT_ONCE]),
+            target_of(table),
+            joined,
+            Identifier(prefix_for(table)),
         )
         with translated(connection):
             cursor = await execute_as_role(connection, query)
