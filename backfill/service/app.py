@@ -20,6 +20,7 @@ from backfill.events.event import Event
 from backfill.events.job import Finished, Stopping
 from backfill.jobfile.load import JobFile
 from backfill.postgres.plan.read_facts import refuse_stops
+from backfill.postgres.session.connection import Connection
 from backfill.postgres.work.job_session import PgJobSession, RestartOnce, open_job
 from backfill.service.shutdown import Shutdown
 from backfill.service.stdio import OUTPUT_LOST, mute_broken_streams
@@ -75,10 +76,10 @@ class App:
         async def run(runtime: Runtime) -> Finished:
             job, wait, judged = job_file.job, self.wait_for_lock, False
 
-            async def judge() -> None:
+            async def judge(connection: Connection) -> None:
                 nonlocal judged
                 if not judged:
-                    await refuse_stops(self.dsn, job_file, self.forced)
+                    await refuse_stops(connection, job_file.job, self.forced)
                     judged = True
 
             def connect() -> AbstractAsyncContextManager[PgJobSession]:
@@ -126,14 +127,12 @@ class App:
 
     @asynccontextmanager
     async def _session(
-        self, job_file: JobFile, restart: RestartOnce, judge: Callable[[], Awaitable[None]] | None = None
+        self, job_file: JobFile, restart: RestartOnce, judge: Callable[[Connection], Awaitable[None]] | None = None
     ) -> AsyncIterator[PgJobSession]:
         """Open a session, unless `judge` raises that the job must not run now."""
         async with AsyncExitStack() as stack:
             with anyio.CancelScope() as opening, self.stop.cancels(_Opening(opening)):
-                if judge is not None:
-                    await judge()
-                session = await stack.enter_async_context(open_job(self.dsn, job_file, restart))
+                session = await stack.enter_async_context(open_job(self.dsn, job_file, restart, judge))
             await self.stop.sleep(0)  # if a signal came before the session was open, this is the end
             with self.stop.cancels(session):
                 yield session

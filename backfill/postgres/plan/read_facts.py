@@ -21,11 +21,10 @@ from backfill.change.findings.finding import Finding, FindingLevel
 from backfill.change.findings.registry import find_all, stops
 from backfill.change.findings.vacuum import prepared
 from backfill.jobfile.job import Job
-from backfill.jobfile.load import JobFile
 from backfill.postgres.catalog.table import read_relation
 from backfill.postgres.monitor.read_signals import read_signals
 from backfill.postgres.monitor.side_connection import replica_name
-from backfill.postgres.session.connection import Connection, connect, translated, worker_name
+from backfill.postgres.session.connection import Connection, translated
 from backfill.postgres.session.server import read_server
 from backfill.postgres.session.sql_files import statement
 from backfill.postgres.state.schema import read_state
@@ -61,22 +60,18 @@ async def refuse_blocked(connection: Connection, job: Job) -> None:
     _refuse(job, tuple(found for found in prepared(facts) if found.level is FindingLevel.STOP))
 
 
-async def refuse_stops(dsn: str, job_file: JobFile, forced: Collection[str]) -> None:
+async def refuse_stops(connection: Connection, job: Job, forced: Collection[str]) -> None:
     """Raise PlanStops for what would make the job end badly or never; what the job itself is wrong in is not judged."""
-    job = job_file.job
-    async with await connect(dsn, application_name=worker_name(job.name), job=job) as connection:
-        await connection.set_read_only(True)
-        server = await read_server(connection)
-        if server.in_recovery or not server.visible:
-            return  # the run says so, with what helps
-        if "prepared-transaction" not in forced:
-            await refuse_blocked(connection, job)
-        relation = await read_relation(connection, job.table)
-        if relation is None:
-            return
-        signals = await read_signals(connection, table_oid=relation["oid"], aurora=server.aurora)
-        found = stops(find_all(await read_facts(connection, job, signals)), forced)
-    _refuse(job, found)
+    server = await read_server(connection)
+    if server.in_recovery or not server.visible:
+        return  # the run says so, with what helps
+    if "prepared-transaction" not in forced:
+        await refuse_blocked(connection, job)
+    relation = await read_relation(connection, job.table)
+    if relation is None:
+        return
+    signals = await read_signals(connection, table_oid=relation["oid"], aurora=server.aurora)
+    _refuse(job, stops(find_all(await read_facts(connection, job, signals)), forced))
 
 
 def _refuse(job: Job, found: tuple[Finding, ...]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 
@@ -192,12 +192,20 @@ class PgJobSession(PgStatusSession):
 
 @asynccontextmanager
 async def open_job(
-    dsn: str, job_file: JobFile, restart: RestartOnce | None = None
+    dsn: str,
+    job_file: JobFile,
+    restart: RestartOnce | None = None,
+    judge: Callable[[Connection], Awaitable[None]] | None = None,
 ) -> AsyncGenerator[PgJobSession, None]:
-    """Connect, and check the job: raises before anything is written if the server, the table or the job is wrong."""
+    """Connect, and check the job: raises before anything is written if the server, the table or the job is wrong.
+
+    `judge` raises what else speaks against the run.
+    """
     job, first = job_file.job, await open_connection(dsn, job_file)
     connections = JobConnections(dsn, job_file, first)
     try:
+        if judge is not None:
+            await judge(first.connection)
         server = await _check(first, job_file)
         schema_is_new = await state_schema.ensure_state(first.connection)
         pollers, vacuum = Pollers(dsn, job), Vacuum(dsn, job.name)

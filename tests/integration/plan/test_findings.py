@@ -9,12 +9,13 @@ import psycopg
 import pytest
 
 from backfill.events.plan import Plan
+from backfill.jobfile.load import JobFile
 from backfill.postgres.plan.make import make_plan
 from backfill.postgres.plan.read_facts import refuse_stops
 from backfill.sandbox import Sandbox
 from backfill.values.errors import PlanStops
 from tests.fixtures_postgres import Database
-from tests.integration.jobs import create_database, drop_database, job_file, make_users, run, run_sql
+from tests.integration.jobs import connected, create_database, drop_database, job_file, make_users, run, run_sql
 
 pytestmark = pytest.mark.anyio
 
@@ -99,6 +100,12 @@ def names(plan: Plan) -> set[str]:
     return {finding.name for finding in plan.findings if finding.level != "ok"}
 
 
+async def judged(database: Database, job: JobFile, *forced: str) -> None:
+    """Judge as a run does before it begins."""
+    async with connected(database.dsn, job) as connection:
+        await refuse_stops(connection, job.job, forced)
+
+
 async def test_every_planted_fault_is_found_and_a_run_is_refused_on_a_stop_unless_it_is_forced(bad: Database):
     job = job_file(
         set={"handle": "accounts.name || random()"},
@@ -111,8 +118,8 @@ async def test_every_planted_fault_is_found_and_a_run_is_refused_on_a_stop_unles
     assert names(plan) == PLANTED
     hurried = job_file(throttle={"max_slot_retained": "1MB"})
     with pytest.raises(PlanStops, match="job 'users-handle' must not run now: slot-inactive: slot nobody is inactive"):
-        await refuse_stops(bad.dsn, hurried, ())
-    await refuse_stops(bad.dsn, hurried, ("slot-inactive",))
+        await judged(bad, hurried)
+    await judged(bad, hurried, "slot-inactive")
     assert bad.query("select to_regnamespace('backfill')") == [(None,)]
     with psycopg.connect(bad.dsn, autocommit=True) as connection:
         connection.execute("begin")
@@ -120,7 +127,7 @@ async def test_every_planted_fault_is_found_and_a_run_is_refused_on_a_stop_unles
         connection.execute("prepare transaction 'blocking'")
     try:
         blocked = "prepared-transaction: prepared transaction 'blocking' of postgres is open .* and locks public.users"
-        for refused in (refuse_stops(bad.dsn, job_file(), ()), make_plan(bad.dsn, job_file())):
+        for refused in (judged(bad, job_file()), make_plan(bad.dsn, job_file())):
             with pytest.raises(PlanStops, match=blocked):
                 await refused
     finally:
