@@ -151,7 +151,8 @@ def writing(database: Database) -> Iterator[list[int]]:
                 )
                 with connection.transaction():
                     connection.execute("delete from users where id = %s", [row + 3])
-                    connection.execute("insert into users values (%s, 'again', 'e')", [row + 3])
+                    again = "insert into users values (%s, 'again', 'e') on conflict (id) do nothing"
+                    connection.execute(again, [row + 3])
                 counts[number] += 1
 
     threads = [threading.Thread(target=write, args=(number,), daemon=True) for number in range(4)]
