@@ -34,7 +34,7 @@ def test_a_fault_that_is_put_back_is_found(ground: Playground, fault: Fault):
 def test_made_cases_find_it_too(ground: Playground, fault: Fault):
     with fault.applied():
         find(
-            cases(),
+            cases(often=True),
             lambda case: ground.difference(case) is not None,
             settings=many(WITHIN, Phase.generate),
             random=random.Random(SEED),

@@ -67,11 +67,12 @@ KEYS: tuple[tuple[str, tuple[Any, ...]], ...] = (
 
 
 @st.composite
-def cases(draw: st.DrawFn) -> Case:
-    """Draw a case."""
-    chosen = list(dict.fromkeys((draw(st.sampled_from(_usual(draw))), *draw(some(_usual(draw), 3)))))
-    condition = draw(st.sampled_from(_usual(draw, CONDITIONS))) if draw(chance(40)) else None
-    function = draw(chance(15))
+def cases(draw: st.DrawFn, *, often: bool = False) -> Case:
+    """Draw a case; with `often`, more of what was ever a fault, which a job is mostly refused for."""
+    odd, more = (60, 40) if often else (15, 15)
+    chosen = list(dict.fromkeys((draw(st.sampled_from(_usual(draw, odd))), *draw(some(_usual(draw, odd), 3)))))
+    condition = draw(st.sampled_from(_usual(draw, odd, CONDITIONS))) if draw(chance(40)) else None
+    function = draw(chance(more))
     wanted = [kind for one in (*chosen, *([condition] if condition else [])) for kind in one.over]
     mapped = draw(st.sampled_from(MAPPED)) if function else None
     sources = [Column(f"s{n}", kind, draw(st.integers(0, 4))) for n, kind in enumerate(dict.fromkeys(wanted))]
@@ -81,7 +82,7 @@ def cases(draw: st.DrawFn) -> Case:
         made.append(Column("mapped", mapped))
     fixed = (*FIXED, GENERATED) if draw(chance(15)) else FIXED
     columns = tuple(draw(st.permutations((*fixed, *sources, *made))))
-    tree = draw(trees(columns))
+    tree = draw(trees(columns, 60) if often else trees(columns))
     by_kind = {one.kind: one.name for one in sources}
     set_ = {column.name: text_of(one, by_kind) for column, one in zip(made, chosen, strict=False)}
     set_ |= {"mapped": "python"} if mapped else {}
@@ -97,7 +98,7 @@ def cases(draw: st.DrawFn) -> Case:
     around = (
         *dict.fromkeys(statement for one in chosen for statement in one.setup),
         *draw(some(CONSTRAINTS if len(tree.names) > 1 else CONSTRAINTS + ALONE, 2)),
-        *draw(triggers(tree.names)),
+        *draw(triggers(tree.names, 60) if often else triggers(tree.names)),
         *(draw(st.sampled_from(SECURITY)) if draw(chance(8)) else ()),
         *(_published(draw, tree.names) if draw(chance(10)) else ()),
         *((draw(st.sampled_from(RULES)).format(draw(st.sampled_from(tree.names))),) if draw(chance(3)) else ()),
@@ -117,9 +118,9 @@ def cases(draw: st.DrawFn) -> Case:
     )
 
 
-def _usual(draw: st.DrawFn, among: tuple[Expression, ...] = EXPRESSIONS) -> tuple[Expression, ...]:
+def _usual(draw: st.DrawFn, odd: int, among: tuple[Expression, ...] = EXPRESSIONS) -> tuple[Expression, ...]:
     """Return mostly those that a job with leaves, or any job, is not refused for: those hide the rest of a case."""
-    return among if draw(chance(15)) else tuple(one for one in among if not REFUSED_FOR.search(one.text))
+    return among if draw(chance(odd)) else tuple(one for one in among if not REFUSED_FOR.search(one.text))
 
 
 def _published(draw: st.DrawFn, names: tuple[str, ...]) -> tuple[str, ...]:

@@ -87,18 +87,18 @@ class Tree:
 
 
 @st.composite
-def trees(draw: st.DrawFn, columns: tuple[Column, ...]) -> Tree:
-    """Draw a table of these columns and its rows."""
+def trees(draw: st.DrawFn, columns: tuple[Column, ...], other: int = 25) -> Tree:
+    """Draw a table of these columns and its rows; `other` of 100 tables made by themselves have other defaults."""
     rows = draw(st.integers(5, 60))
     shape = draw(st.sampled_from(("alone", "partitioned", "inherited")))
     if shape == "alone":
         return Tree((create_table("t", columns),), ("t",), (insert_rows("t", columns, range(1, rows + 1)),))
     if shape == "inherited":
-        return _inherited(draw, columns, rows)
-    return _partitioned(draw, columns, rows)
+        return _inherited(draw, columns, rows, other)
+    return _partitioned(draw, columns, rows, other)
 
 
-def _partitioned(draw: st.DrawFn, columns: tuple[Column, ...], rows: int) -> Tree:
+def _partitioned(draw: st.DrawFn, columns: tuple[Column, ...], rows: int, other: int) -> Tree:
     names = ["t"]
     create = [create_table("t", columns) + " PARTITION BY LIST (region)"]
     for region in range(REGIONS):
@@ -106,7 +106,7 @@ def _partitioned(draw: st.DrawFn, columns: tuple[Column, ...], rows: int) -> Tre
         names.append(name)
         below = draw(st.sampled_from(("plain", "attached", "split")))
         if below == "attached":
-            create += _standing(draw, name, columns)
+            create += _standing(draw, name, columns, other)
             create.append(f"ALTER TABLE app.t ATTACH PARTITION app.{name} {values}")
             continue
         create.append(f"CREATE TABLE app.{name} PARTITION OF app.t {values}")
@@ -119,13 +119,13 @@ def _partitioned(draw: st.DrawFn, columns: tuple[Column, ...], rows: int) -> Tre
     return Tree(tuple(create), tuple(names), (insert_rows("t", columns, range(1, rows + 1)),))
 
 
-def _inherited(draw: st.DrawFn, columns: tuple[Column, ...], rows: int) -> Tree:
+def _inherited(draw: st.DrawFn, columns: tuple[Column, ...], rows: int, other: int) -> Tree:
     create, fill, names = [create_table("t", columns)], [insert_rows("t", columns, range(1, rows // 2))], ["t"]
     for number in range(draw(st.integers(1, 2))):
         name = f"child_{number}"
         names.append(name)
         if draw(st.booleans()):
-            create += _standing(draw, name, (*columns, Column("extra", "text", more=" DEFAULT 'extra'")))
+            create += _standing(draw, name, (*columns, Column("extra", "text", more=" DEFAULT 'extra'")), other)
             create.append(f"ALTER TABLE app.{name} INHERIT app.t")
         else:
             create.append(f"CREATE TABLE app.{name} (extra text DEFAULT 'extra') INHERITS (app.t)")
@@ -133,10 +133,10 @@ def _inherited(draw: st.DrawFn, columns: tuple[Column, ...], rows: int) -> Tree:
     return Tree(tuple(create), tuple(names), tuple(fill))
 
 
-def _standing(draw: st.DrawFn, name: str, columns: tuple[Column, ...]) -> list[str]:
+def _standing(draw: st.DrawFn, name: str, columns: tuple[Column, ...], other: int) -> list[str]:
     """Return a table made by itself: other order, a dropped column, perhaps other defaults."""
     order = draw(st.permutations(columns))
-    if draw(chance(25)):
+    if draw(chance(other)):
         order = [Column(one.name, one.kind, more=_OTHER_DEFAULTS.get(one.more, one.more)) for one in order]
     place = draw(st.integers(0, len(order)))
     junk = Column("junk", "int", more=" DEFAULT 1")

@@ -119,10 +119,10 @@ SELDOM = tuple(one for one in TRIGGERS if one not in USUAL)
 
 
 @st.composite
-def triggers(draw: st.DrawFn, tables: tuple[str, ...]) -> tuple[str, ...]:
-    """Draw a few triggers as statements, seldom one that a job is refused for: it hides whatever else a case has."""
+def triggers(draw: st.DrawFn, tables: tuple[str, ...], seldom: int = 20) -> tuple[str, ...]:
+    """Draw a few triggers as statements, in `seldom` of 100 cases one that a job is refused for: it hides the rest."""
     found: list[str] = []
-    for one in (*draw(some(USUAL, 3)), *(draw(some(SELDOM, 1)) if draw(chance(20)) else ())):
+    for one in (*draw(some(USUAL, 3)), *(draw(some(SELDOM, 1)) if draw(chance(seldom)) else ())):
         table = draw(st.sampled_from(tables))
         enabled = draw(st.sampled_from(("", "", "", "ALWAYS", "REPLICA")))
         found += one.sql(table, enabled)
