@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
-from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    SerializerFunctionWrapHandler,
+    WithJsonSchema,
+    model_serializer,
+    model_validator,
+)
 
 from backfill.jobfile import string_fields
 from backfill.jobfile.field_types import Contradiction, ParsedType, StrictModel, contradictory
@@ -40,6 +48,11 @@ class FinishIndex(StrictModel):
     where: Annotated[str | None, ParsedType(string_fields.parse_sql, _SQL)] = Field(
         default=None, description="SQL condition of the rows that it holds.", examples=["deleted_at IS NULL"]
     )
+
+    @model_serializer(mode="wrap")
+    def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Return what is written of it: nobody may write null for a key that is omitted."""
+        return {key: value for key, value in write(self).items() if value is not None}
 
     @model_validator(mode="after")
     def _agree(self) -> Self:

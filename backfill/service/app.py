@@ -21,7 +21,8 @@ from backfill.events.job import Finished, Stopping
 from backfill.jobfile.load import JobFile
 from backfill.postgres.plan.read_facts import refuse_stops
 from backfill.postgres.session.connection import Connection
-from backfill.postgres.work.job_session import PgJobSession, RestartOnce, open_job
+from backfill.postgres.work.job_connection import RestartOnce
+from backfill.postgres.work.job_session import PgJobSession, open_job
 from backfill.service.shutdown import Shutdown
 from backfill.service.stdio import OUTPUT_LOST, mute_broken_streams
 from backfill.values.errors import BackfillError

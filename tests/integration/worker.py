@@ -9,7 +9,8 @@ from typing import Any, Self
 from backfill.jobfile.job import Job
 from backfill.jobfile.load import JobFile
 from backfill.postgres.session.connection import Connection
-from backfill.postgres.work.job_session import PgJobSession, RestartOnce, open_job
+from backfill.postgres.work.job_connection import RestartOnce
+from backfill.postgres.work.job_session import PgJobSession, open_job
 from backfill.postgres.work.lane_session import LeafTable, PgLaneSession
 from backfill.postgres.work.leaf_session import PgLeafSession, read_leaf
 from backfill.table.batch import OpenedLeaf

@@ -15,7 +15,7 @@ from backfill.jobfile.finish import Finish
 from backfill.jobfile.load import JobFile
 from backfill.postgres.change import finish_check as check
 from backfill.postgres.change.ddl_session import DdlSession
-from backfill.postgres.change.finish_state import StoredFinish, read_finish
+from backfill.postgres.change.finish_state import SYNC_TRIGGER, StoredFinish, read_finish
 from backfill.postgres.change.index import DuplicatesFound, IndexOperation
 from backfill.postgres.change.not_null import NotNullOperation, NullsFound
 from backfill.postgres.change.row_checks import read_duplicates, read_nulls
@@ -30,7 +30,6 @@ from backfill.postgres.state.schema import has_state
 from backfill.values.errors import Halted, JobError, LockHeld, StatementRefused
 
 Operation = NotNullOperation | IndexOperation
-SYNC_TRIGGER = "sync_trigger removed"
 LOCK_TRIES = 20
 LOCK_EVERY_S = 0.5
 """The session of a `finish` that was killed is gone after a few seconds."""

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from backfill.change.finish_step import FinishStepRecord
+from backfill.jobfile.load import JobFile
 from backfill.postgres.session.connection import Connection, dict_rows, translated
 from backfill.postgres.session.sql_files import statement
+from backfill.postgres.state.schema import has_state
 from backfill.postgres.state.stored_values import object_in, reading, records_in
+
+SYNC_TRIGGER = "sync_trigger removed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,16 @@ async def read_finish(connection: Connection, job: str) -> StoredFinish | None:
         if row is None:
             return None
         return StoredFinish(object_in(row, "spec"), row["state"], records_in(FinishStepRecord, row, "finish"))
+
+
+async def without_removed_trigger(connection: Connection, job_file: JobFile) -> JobFile:
+    """Return the job as it runs now: once `finish` has removed its trigger, `sync: trigger` is over."""
+    if job_file.job.sync == "none" or not await has_state(connection):
+        return job_file
+    stored = await read_finish(connection, job_file.job.name)
+    if stored is None or SYNC_TRIGGER not in stored.steps:
+        return job_file
+    return replace(job_file, job=job_file.job.model_copy(update={"sync": "none"}))
 
 
 async def save_step(connection: Connection, job: str, step: str, what: str, *, done: bool) -> None:

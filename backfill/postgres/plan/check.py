@@ -10,6 +10,7 @@ from backfill.postgres.catalog import table as catalog_table
 from backfill.postgres.catalog.leaves import CatalogLeaf, read_leaves
 from backfill.postgres.catalog.sync_check import check_sync
 from backfill.postgres.catalog.update_effects import check_effects, check_own_rows
+from backfill.postgres.change.finish_state import without_removed_trigger
 from backfill.postgres.plan.what_is_read import TablesRead, read_tables_read
 from backfill.postgres.session.connection import Connection
 from backfill.postgres.session.connection_limits import check_connections
@@ -45,6 +46,7 @@ class CheckedJob:
 
 async def check(connection: Connection, job_file: JobFile) -> CheckedJob:
     """Return what was found; raise what a run would raise."""
+    job_file = await without_removed_trigger(connection, job_file)
     job = job_file.job
     server = await read_server(connection)
     check_server(server)

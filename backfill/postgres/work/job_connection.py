@@ -1,7 +1,9 @@
-"""The connections of a job and what its sessions share: the job under its limits, the readings, the row functions."""
+"""The connections of a job and what its sessions share: limits, readings, row functions, the wish to restart."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from backfill.jobfile.job import Job
@@ -62,6 +64,19 @@ class JobConnection:
         if self.mapper:
             await self.mapper.close()
         await self.connection.close()
+
+
+class RestartOnce:
+    """The wish to start a job from the beginning: it holds until one session has begun the job."""
+
+    def __init__(self, *, wanted: bool = False) -> None:
+        self.wanted = wanted
+
+    @contextmanager
+    def take(self) -> Iterator[bool]:
+        """Give the wish to whoever begins the job; it stays if that fails."""
+        yield self.wanted
+        self.wanted = False
 
 
 class JobConnections:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import anyio
@@ -17,6 +17,7 @@ from backfill.postgres.catalog.leaves import CatalogLeaf, read_leaves
 from backfill.postgres.catalog.row_sampler import sample_rows
 from backfill.postgres.catalog.sync_check import check_sync
 from backfill.postgres.catalog.update_effects import check_effects, check_own_rows
+from backfill.postgres.change.finish_state import without_removed_trigger
 from backfill.postgres.change.polite_lock import Report, Sleep
 from backfill.postgres.change.sync_trigger import install_sync_trigger, remove_sync_trigger
 from backfill.postgres.monitor.pollers import Pollers
@@ -34,6 +35,7 @@ from backfill.postgres.work.job_connection import (
     JobConnection,
     JobConnections,
     PgStatusSession,
+    RestartOnce,
     SharedJob,
     open_connection,
 )
@@ -48,19 +50,6 @@ CANCEL_PATIENCE_S = 60.0
 """How long a run that is over waits for the lock to drop its trigger, which does nothing by then."""
 ESTIMATE_S = 2.0
 """Matching rows are counted no longer before a run begins: they are for its progress alone."""
-
-
-class RestartOnce:
-    """The wish to start a job from the beginning: it holds until one session has begun the job."""
-
-    def __init__(self, *, wanted: bool = False) -> None:
-        self._wanted = wanted
-
-    @contextmanager
-    def take(self) -> Iterator[bool]:
-        """Give the wish to whoever begins the job; it stays if that fails."""
-        yield self._wanted
-        self._wanted = False
 
 
 class PgJobSession(PgStatusSession):
@@ -106,8 +95,10 @@ class PgJobSession(PgStatusSession):
         return replace(start, compression=support, schema_is_new=self._schema_is_new)
 
     async def install_sync_trigger(self, report: Report, sleep: Sleep) -> None:
-        """Make the job's trigger on its table and whatever holds its rows, or find that it is there."""
+        """Make the job's trigger on its table and whatever holds its rows, or find that it is there, or over."""
         connection, job_file = self.connection, self.job_file
+        if job_file.job.sync == "none":
+            return
         table = await catalog_table.read_table(connection, job_file, self._server.role)
         await install_sync_trigger(connection, job_file, table, dsn=self._connections.dsn, report=report, sleep=sleep)
 
@@ -201,9 +192,12 @@ async def open_job(
 
     `judge` raises what else speaks against the run.
     """
-    job, first = job_file.job, await open_connection(dsn, job_file)
+    first = await open_connection(dsn, job_file)
     connections = JobConnections(dsn, job_file, first)
     try:
+        if restart is None or not restart.wanted:
+            connections.job_file = job_file = await without_removed_trigger(first.connection, job_file)
+        job = job_file.job
         if judge is not None:
             await judge(first.connection)
         server = await _check(first, job_file)

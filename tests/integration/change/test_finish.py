@@ -8,6 +8,8 @@ import pytest
 
 from backfill.events.ddl import DdlDone
 from backfill.events.event import Event
+from backfill.postgres.state.overrides import tune
+from backfill.postgres.state.request import Asked
 from backfill.sandbox import Server
 from tests.fixtures_postgres import Database
 from tests.integration.change.finishing import (
@@ -21,7 +23,7 @@ from tests.integration.change.finishing import (
     finish_job,
     make_table,
 )
-from tests.integration.jobs import create_database, drop_database, run_sql
+from tests.integration.jobs import create_database, drop_database, job_file, run_sql
 
 PARTIAL = "CREATE INDEX users_username_id_idx ON public.users USING btree (username, id) WHERE (id > 5)"
 SET_AND_DROP = (
@@ -96,3 +98,16 @@ async def test_a_partitioned_table_is_changed_leaf_by_leaf(server: Database):
     run_sql(server, "drop table users_3")
     assert await finish(server, job) == ((), [])
     assert catalog(server) == before
+
+
+async def test_a_run_behind_a_finish_makes_no_trigger_and_its_job_is_read_by_name(server: Database):
+    make_table(server, *PLAIN)
+    job = job_file(sync="trigger", finish={"indexes": [HANDLE_KEY]})
+    await fill(server, job)
+    assert "sync_trigger removed" in (await finish(server, job))[0]
+    run_sql(server, "update users set handle = null where id = 7")
+    await fill(server, job)
+    assert server.query("select count(*) from users where handle is null") == [(0,)]
+    assert server.query("select count(*) from pg_trigger where not tgisinternal") == [(0,)]
+    tuned = await tune(server.dsn, job.job.name, {"max_wal_rate": "1MB/s"}, Asked(), reset=False)
+    assert tuned.after["max_wal_rate"] == "1MB/s"

@@ -25,7 +25,7 @@ def users(shared: Database) -> Database:
 
 @pytest.mark.parametrize("check", CONTRACT, ids=lambda check: check.__name__)
 async def test_the_real_session_keeps_the_contract(users: Database, check):
-    job = job_file(batch={"rows": MAX_ROWS, "max_rows": MAX_ROWS})
+    job = job_file(sync="trigger", batch={"rows": MAX_ROWS, "max_rows": MAX_ROWS})
 
     def connect() -> AbstractAsyncContextManager[JobSession]:
         return open_job(users.dsn, job)  # without its lock: one check is about a worker that has lost it

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
+from backfill.jobfile.job import Job
 from backfill.jobfile.load import load
 from backfill.values.errors import JobError
 
@@ -22,6 +25,13 @@ def test_columns_and_indexes_are_read_as_in_sql():
     [index] = found.indexes
     assert (index.columns, index.unique, index.constraint, index.name) == (("handle",), True, False, None)
     assert index.where == "deleted IS NULL"
+
+
+@pytest.mark.parametrize("text", ["{indexes: [{columns: [a]}, {columns: [b], where: b > 1}]}", "{not_null: [a, B]}"])
+def test_a_job_that_was_stored_is_read_again(text: str):
+    job = load(HEAD + f"finish: {text}\n", "job.yaml").job
+    stored = json.loads(job.model_dump_json(by_alias=True, exclude={"using", "python"}))
+    assert Job.model_validate(stored, by_alias=True, by_name=False) == job
 
 
 def test_a_job_without_the_key_has_none():
