@@ -176,7 +176,8 @@ class _PoliteLock:
             with suppress(asyncio.CancelledError, DatabaseError):
                 await watching
         took_s = time.monotonic() - began_s
-        done = "; ".join(text.as_string(self.connection).partition("\n")[0] for text in self.statements)
+        lines = [text.as_string(self.connection).partition("\n")[0] for text in self.statements]
+        done = "; ".join(line for line in lines if not line.startswith("--"))  # what is said of the state is no DDL
         self.report(DdlDone(job=self.job, table=str(self.table), statement=done, took_s=took_s, slow=took_s > SLOW_S))
         return None
 
