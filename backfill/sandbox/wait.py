@@ -11,7 +11,7 @@ from backfill.values.units import format_duration
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_POLL_S = 0.01
+_POLL_S = 0.04
 
 
 def wait_until(condition: Callable[[], object], what: str, timeout_s: float = 30.0) -> None:

@@ -103,7 +103,6 @@ def test_any_name_of_a_schema_a_table_and_columns_is_filled_and_reported_right(d
     assert 'UPDATE ONLY "%(low)s %s %% %b"."$1" SET' in planned.stdout
 
 
-@pytest.mark.oldest
 @pytest.mark.timeout(120)
 def test_any_expression_means_what_it_means_in_sql(database, tmp_path):
     jobs = []

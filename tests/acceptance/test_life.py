@@ -99,7 +99,6 @@ def test_a_second_job_on_the_same_table_waits_for_the_first(database, tmp_path):
 
 
 @pytest.mark.docker
-@pytest.mark.oldest
 def test_a_terminated_session_is_opened_again_and_nothing_is_lost(database, tmp_path):
     make_users(database, 50_000)
     with run_job(database.worker_dsn, write_job(tmp_path, **{"1GB/s": "8MB/s"})) as worker:
@@ -115,7 +114,6 @@ def test_a_terminated_session_is_opened_again_and_nothing_is_lost(database, tmp_
     assert left(database) == 0
 
 
-@pytest.mark.oldest
 def test_a_role_without_pg_monitor_learns_the_grant_that_fixes_it_before_any_batch(database, tmp_path):
     make_users(database, 1000)
     database.query(f"revoke pg_monitor from {database.worker}")

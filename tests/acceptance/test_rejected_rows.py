@@ -97,7 +97,6 @@ def condition(table):
     return "handle NOT LIKE '%moved'" if table == "wrong_leaf" else "handle IS NULL"
 
 
-@pytest.mark.oldest
 @pytest.mark.timeout(120)
 def test_a_row_that_cannot_be_written_is_named_in_the_server_s_words_and_the_rest_stands(database, tmp_path):
     for table, (prepare, expression, _) in FAILING.items():
@@ -138,7 +137,6 @@ MENDED = {
 """What mends the row, or takes away what it breaks."""
 
 
-@pytest.mark.oldest
 @pytest.mark.timeout(180)
 def test_rows_that_cannot_be_written_are_rejected_and_filled_when_they_are_fixed(database, tmp_path):
     files = {}

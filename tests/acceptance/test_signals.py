@@ -59,7 +59,6 @@ def test_a_replica_that_is_stopped(cluster: Cluster, database: Database, tmp_pat
         assert worker.metric("backfill_replicas_missing") == 0
 
 
-@pytest.mark.oldest
 def test_a_slot_that_is_lost(archiving: Server, tmp_path: Path):
     with pod(archiving.dsn_for(user=WORKER), slow(tmp_path)) as worker:
         archiving.query("select pg_create_logical_replication_slot('debezium', 'pgoutput')")
@@ -105,7 +104,6 @@ def test_a_role_that_is_blinded(cluster: Cluster, database: Database, tmp_path: 
         worker.heals()
 
 
-@pytest.mark.oldest
 def test_sessions_that_queue_behind_our_locks(cluster: Cluster, database: Database, tmp_path: Path):
     """An ALTER TABLE waits for each batch; what stops us is told, and is over when nobody waits any more."""
     make_users(database, ROWS)

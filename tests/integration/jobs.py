@@ -177,10 +177,10 @@ async def next_cut(worker: Session, checkpoint: Checkpoint, rows: int = 1_000_00
 async def asleep(database: Database, event: str = "PgSleep") -> int:
     """Return the session of ours that waits for this, as soon as there is one."""
     waiting = "select pid from pg_stat_activity where application_name like 'backfill:%%' and wait_event = %s"
-    for _ in range(1000):
+    for _ in range(400):
         if found := database.query(waiting, event):
             return int(found[0][0])
-        await anyio.sleep(0.01)
+        await anyio.sleep(0.03)
     raise AssertionError(f"nobody waits for {event}")
 
 

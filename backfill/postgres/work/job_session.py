@@ -198,9 +198,9 @@ async def open_job(
         if restart is None or not restart.wanted:
             connections.job_file = job_file = await without_removed_trigger(first.connection, job_file)
         job = job_file.job
+        server = await _check(first, job_file)
         if judge is not None:
             await judge(first.connection)
-        server = await _check(first, job_file)
         schema_is_new = await state_schema.ensure_state(first.connection)
         pollers, vacuum = Pollers(dsn, job), Vacuum(dsn, job.name)
         pollers.open()
