@@ -29,8 +29,7 @@ demo: $(STAMPS)/demo ## a real backfill of a replicated table, throttled, killed
 test: $(STAMPS)/dev ## all tests, on servers that they make themselves
 	@$(BIN)/python -m tests.majors --if-possible >/dev/null
 	$(BIN)/python -m pytest -q -n 2 tests/unit tests/sim
-	$(BIN)/python -m pytest -q $(AT_ONCE) tests/integration tests/differential
-	$(BIN)/python -m pytest -q $(AT_ONCE) -m "not alone" tests/acceptance
+	$(BIN)/python -m pytest -q $(AT_ONCE) -m "not alone" tests/integration tests/differential tests/acceptance
 	$(BIN)/python -m pytest -q -m alone tests/acceptance
 
 test-majors: $(STAMPS)/dev ## integration and acceptance tests on PostgreSQL 14 to 18 in turn (MAJORS="14 17")

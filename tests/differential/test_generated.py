@@ -36,4 +36,4 @@ def test_the_job_leaves_what_the_plain_update_leaves(ground: Playground, shard: 
             raise DIFFERS[found.kind](str(found))
 
     same()
-    assert ends[0] + ends[3] >= count // 2, f"too many of the jobs are refused to prove anything: {ends}"
+    assert ends[0] + ends[3] >= count // 3, f"too many of the jobs are refused to prove anything: {ends}"

@@ -231,6 +231,7 @@ async def test_a_job_goes_on_without_a_right_that_is_taken_away_in_mid_run(users
     assert users.query("select count(*) from users where handle is null") == [(0,)]
 
 
+@pytest.mark.majors(18)
 async def test_a_job_that_its_own_rate_limits_begins_to_compress(users: Database):
     """So slowly that each batch waits: after some of them the job turns to compression by itself, and says so."""
     events: list[Event] = []
