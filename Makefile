@@ -1,6 +1,6 @@
 # Every target makes its own .venv first: with uv where it is, else with python3 and pip. Nothing else is needed.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-majors test-oldest test-docker plants canaries differential differential-majors check lint bench bench-throttle sim mutations finish-kills chaos lock clean
+.PHONY: help demo test test-long test-majors test-oldest test-docker plants canaries differential differential-majors check lint bench bench-throttle sim mutations finish-kills chaos lock clean
 
 # Tests start commands by the hundred: without kept bytecode each compiles all that it imports, which is half its time.
 unexport PYTHONDONTWRITEBYTECODE
@@ -29,14 +29,17 @@ demo: $(STAMPS)/demo ## a real backfill of a replicated table, throttled, killed
 test: $(STAMPS)/dev ## all tests, on servers that they make themselves
 	@$(BIN)/python -m tests.majors --if-possible >/dev/null
 	$(BIN)/python -m pytest -q -n 2 tests/unit tests/sim
-	$(BIN)/python -m pytest -q $(AT_ONCE) -m "not alone" tests/integration tests/differential tests/acceptance
+	$(BIN)/python -m pytest -q $(AT_ONCE) -m "not alone and not long" tests/integration tests/differential tests/acceptance
 	$(BIN)/python -m pytest -q -m alone tests/acceptance
+
+test-long: $(STAMPS)/dev ## what make test leaves out: it takes long, and other tests show most of it
+	$(BIN)/python -m pytest -q $(AT_ONCE) -m long tests/integration tests/acceptance
 
 test-majors: $(STAMPS)/dev ## integration and acceptance tests on PostgreSQL 14 to 18 in turn (MAJORS="14 17")
 	@$(call on-majors,$(or $(MAJORS),--if-possible),tests/integration,-m "not alone" tests/acceptance,-m alone tests/acceptance)
 
 test-oldest: $(STAMPS)/dev ## the same on PostgreSQL 14, as far as it differs by server
-	@$(call on-majors,--if-possible 14,$(OLDEST:%=tests/integration/%.py),-m "oldest and not alone" tests/acceptance,-m "oldest and alone" tests/acceptance)
+	@$(call on-majors,--if-possible 14,$(OLDEST:%=tests/integration/%.py),-m "oldest and not alone and not long" tests/acceptance,-m "oldest and alone" tests/acceptance)
 
 test-docker: $(STAMPS)/dev ## what is marked docker, on servers in containers of postgres:TAG (TAG=17)
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal --pg docker:$(TAG) tests/integration tests/acceptance

@@ -7,6 +7,8 @@ import socket
 import threading
 from contextlib import suppress
 
+import pytest
+
 from tests.acceptance.command import backfill, write
 from tests.acceptance.worker import JOB, left, make_users, run_job
 
@@ -20,6 +22,7 @@ LARGE = """
 """
 
 
+@pytest.mark.long
 def test_a_message_of_10_mb_is_cut_everywhere(database, tmp_path):
     make_users(database, 1000)
     database.query(LARGE)

@@ -36,6 +36,8 @@ ROUNDS = (
     ("two-workers", "five-workers"),
     *((name,) for name, fault in BY_NAME.items() if fault.alone and name not in APART),
 )
+LONG = ("term-update", "term-scout", "term-vacuum", "vacuum-full", "two-workers")
+"""Rounds that begin with these are played by `make test-long`: others come near to what they do."""
 SEED = 7
 RUN_S = 60.0
 """Long enough for ten workers to come while one works."""
@@ -57,7 +59,10 @@ def test_every_fault_has_its_round():
     assert sorted(met) == sorted(fault.name for fault in FAULTS)
 
 
-@pytest.mark.parametrize("names", ROUNDS, ids="+".join)
+@pytest.mark.parametrize(
+    "names",
+    [pytest.param(names, id="+".join(names), marks=[pytest.mark.long] if names[0] in LONG else []) for names in ROUNDS],
+)
 def test_whatever_happens_the_end_is_the_same(servers, tmp_path, names):
     plan = schedule(SEED, names, every=True)
     assert sorted(plan.faults) == sorted(names)

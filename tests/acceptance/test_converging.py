@@ -72,6 +72,7 @@ def test_joined_rows_are_filled_and_those_without_a_partner_end_with_their_exact
     assert database.query("select spec -> 'using' ->> 'as' from backfill.job") == [("a",)]
 
 
+@pytest.mark.long
 @pytest.mark.timeout(120)
 def test_rows_that_clients_move_all_the_while_are_not_missed(database, tmp_path):
     make_users(database, MOVING)

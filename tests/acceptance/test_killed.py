@@ -13,6 +13,7 @@ KILLS, ROWS = 12, 150_000
 KILLS_IN_CONTAINERS, ROWS_IN_CONTAINERS = 4, 100_000
 
 
+@pytest.mark.long
 @pytest.mark.docker
 @pytest.mark.timeout(480)
 def test_kills_at_random_moments_update_each_row_exactly_once(database, tmp_path, pytestconfig):

@@ -269,6 +269,7 @@ def test_every_row_bad_halts_at_the_bound(database, tmp_path):
     assert aside(database) == []
 
 
+@pytest.mark.long
 @pytest.mark.timeout(120)
 def test_killed_between_rejections_the_next_worker_goes_on_with_their_count(database, tmp_path):
     rows = 12_000

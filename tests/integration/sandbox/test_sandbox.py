@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 linux = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads /proc")
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Sandbox]:

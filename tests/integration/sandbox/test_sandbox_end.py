@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 as_root = pytest.mark.skipif(
     os.geteuid() != 0 or not Path("/proc/self/stat").exists(), reason="about what root must not do, seen in /proc"
 )
+
+pytestmark = pytest.mark.long
+
 PROGRAM = """
     import os, signal, sys, time
     from backfill.sandbox import Sandbox

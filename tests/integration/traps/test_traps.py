@@ -104,7 +104,7 @@ def commands(database: Database, dsn: str, role: str, directory: Path) -> Iterat
 
 
 @pytest.mark.timeout(240)  # a dozen commands, one after the other
-@pytest.mark.parametrize("superuser", [False, True])
+@pytest.mark.parametrize("superuser", [pytest.param(False, marks=pytest.mark.long), True])
 def test_no_command_springs_a_trap(users: Database, tmp_path: Path, *, superuser: bool):
     dsn, since = users.dsn if superuser else users.worker_dsn, log_of(users).stat().st_size
     for name, ended in commands(users, dsn, users.worker, tmp_path):

@@ -161,6 +161,7 @@ async def test_a_condition_on_the_value_as_it_is_stored_is_asked_once_more_behin
     assert database.query("select count(*) from users where pg_column_size(doc) > 1000") == [(0,)]
 
 
+@pytest.mark.long
 async def test_a_tree_is_filled_level_by_level_however_deep_it_is(database: Database):
     run_sql(
         database,
