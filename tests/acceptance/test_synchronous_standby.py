@@ -24,7 +24,7 @@ ANSWER_S = 2 * 1.0 + 20.0
 """Of a job with a statement_timeout of 1 s."""
 SLACK_S = 5.0
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(180)]
 
 
 @pytest.fixture

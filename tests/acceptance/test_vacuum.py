@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from backfill.sandbox.wait import wait_until
 from tests.acceptance.command import backfill
 from tests.acceptance.worker import JOB, left, make_users, run_job, write_job
 from tests.fixtures_postgres import Database
@@ -45,5 +46,8 @@ def test_a_table_that_is_vacuumed_as_it_is_filled_ends_smaller(database: Databas
     assert "done" in {one["result"] for one in ends}
     assert alone > 2.0
     assert vacuumed < 1.8
-    assert database.query("select pid from pg_stat_activity where application_name like 'backfill:%%'") == []
+    sessions = (
+        "select pid from pg_stat_activity where datname = current_database() and application_name like 'backfill:%%'"
+    )
+    wait_until(lambda: database.query(sessions) == [], "the worker's sessions end with it")
     assert "users-handle: vacuum " in backfill("status", dsn=database.worker_dsn).stdout
