@@ -66,13 +66,18 @@ def parse_for(text: str | None) -> float | None:
     """Return the seconds of --for; None without it; raise JobError for anything else than a time up to a year."""
     if text is None:
         return None
-    try:
-        for_s = parse_duration(text)
-    except ValueError as error:
-        raise JobError(f"--for: {error}") from None
+    for_s = parse_time("--for", text)
     if not FOR_MIN_S <= for_s <= FOR_MAX_S:
         raise JobError(f"--for is {text!r}; allowed are 1s to 365d")
     return for_s
+
+
+def parse_time(option: str, text: str) -> float:
+    """Return the seconds of an option; raise JobError with its name if that is no time."""
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise JobError(f"{option}: {error}") from None
 
 
 def parse_reason(text: str | None) -> str | None:

@@ -12,11 +12,21 @@ from tests.integration.jobs import create_database, drop_database
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from backfill.sandbox import Server
+
 
 @pytest.fixture
 def anyio_backend() -> str:
     """The event loop of tests that are coroutines: psycopg knows asyncio only."""
     return "asyncio"
+
+
+@pytest.fixture(scope="module")
+def server(bare: Server) -> Iterator[Database]:
+    """A database of this module on each major."""
+    database = create_database(bare)
+    yield database
+    drop_database(database)
 
 
 @pytest.fixture(scope="module")

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from backfill.cli.options import Dsn, Json, epilog, resolve_dsn
+from backfill.cli.options import Dsn, Json, epilog, parse_time, resolve_dsn
 from backfill.values.errors import JobError, Stopped
 from backfill.values.exit_codes import ExitCode, exit_codes
 from backfill.values.text import shown
-from backfill.values.units import format_duration, parse_duration
+from backfill.values.units import format_duration
 
 if TYPE_CHECKING:
     from backfill.postgres.monitor.gate_reader import GateColumn
@@ -104,12 +104,12 @@ def gate(
 
     files = [read_job(Path(job)) for job in jobs or () if Path(job).suffix in (".yaml", ".yml")]
     names = [job for job in jobs or () if Path(job).suffix not in (".yaml", ".yml")]
-    terms = GateTerms(max_lag_s=_time("--max-lag", max_lag), calm_s=_time("--for", calm), lsn=_parse_lsn(lsn))
+    terms = GateTerms(max_lag_s=parse_time("--max-lag", max_lag), calm_s=parse_time("--for", calm), lsn=_parse_lsn(lsn))
     if terms.calm_s < terms.max_lag_s:
         raise JobError(f"--for {calm} is below --max-lag {max_lag}: a replica could lag longer than it was watched")
     request = GateRequest(
         terms=terms,
-        timeout_s=_time("--timeout", timeout),
+        timeout_s=parse_time("--timeout", timeout),
         require=tuple(require or ()),
         ignore=tuple(ignore or ()),
         min_count=min_replicas,
@@ -164,13 +164,6 @@ def _print_json(progress: GateProgress) -> None:
     values = {"at": time.time(), "open": verdict.is_open, "waited_s": progress.waited_s}
     sys.stdout.write(json.dumps(values | {"reasons": verdict.reasons, "replicas": verdict.replicas}) + "\n")
     sys.stdout.flush()
-
-
-def _time(option: str, text: str) -> float:
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise JobError(f"{option}: {error}") from None
 
 
 def _parse_lsn(text: str | None) -> int | None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 
 from backfill.jobfile.job import Job
 from backfill.jobfile.load import JobFile
+from backfill.postgres.catalog.table import no_column
 from backfill.postgres.session.connection import Connection, translated
 from backfill.postgres.session.role_settings import execute_as_role
 from backfill.postgres.session.settings import OURS
@@ -24,10 +24,8 @@ async def read_output_types(connection: Connection, job_file: JobFile, table: Ta
     columns = [column.name for column in table.columns]
     for place, name in enumerate(python.inputs):
         if name not in columns:
-            near = get_close_matches(name, columns, n=1)
-            hint = f"; did you mean '{near[0]}'?" if near else f"; it has {', '.join(columns)}"
             where = job_file.at("python", "inputs", place)
-            raise JobError(f"{where}: table '{table.name}' has no column '{name}'{hint}")
+            raise JobError(f"{where}: {no_column(table.name, name, columns)}")
     with translated(connection):
         cursor = await connection.execute(statement("catalog/read_base_types"), {"table_oid": table.identity.oid})
         found = await cursor.fetchall()

@@ -6,7 +6,7 @@ touched.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from difflib import get_close_matches
 from typing import Any
 
@@ -116,14 +116,19 @@ def out_of_sight(row: dict[str, Any], name: TableName, role: str, rights: str) -
     return None
 
 
+def no_column(table: TableName, column: str, columns: Collection[str]) -> str:
+    """Return in words that a table does not have a column, with the one that was meant, or all that it has."""
+    near = get_close_matches(column, columns, n=1)
+    hint = f"; did you mean '{near[0]}'?" if near else f"; it has {', '.join(columns)}"
+    return f"table '{table}' has no column '{column}'{hint}"
+
+
 def _check_columns(job_file: JobFile, table: TableName, columns: dict[str, dict[str, Any]], role: str) -> None:
     for assignment in job_file.job.assignments:
         place = job_file.at("set", assignment.column, "column")
         column = columns.get(assignment.column)
         if column is None:
-            near = get_close_matches(assignment.column, columns, n=1)
-            hint = f"; did you mean '{near[0]}'?" if near else f"; it has {', '.join(columns)}"
-            raise JobError(f"{place}: table '{table}' has no column '{assignment.column}'{hint}")
+            raise JobError(f"{place}: {no_column(table, assignment.column, columns)}")
         if column["generated"] or column["identity"]:
             of_leaf = "" if table == job_file.job.table else f" of leaf '{table}'"
             raise JobError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -10,9 +9,8 @@ from psycopg.sql import Composed
 
 from backfill.change.lock_mode import LockMode
 from backfill.events.ddl import DdlProgress
-from backfill.events.event import Event
 from backfill.postgres.change.finish_state import save_step
-from backfill.postgres.change.polite_lock import take_politely
+from backfill.postgres.change.polite_lock import Report, Sleep, take_politely
 from backfill.postgres.change.unhurried import Unhurried
 from backfill.postgres.monitor.side_connection import SideConnection
 from backfill.postgres.session.connection import Connection, translated
@@ -28,10 +26,9 @@ class DdlSession:
 
     connection: Connection
     side: SideConnection
-    dsn: str
     job: str
-    report: Callable[[Event], None]
-    sleep: Callable[[float], Awaitable[None]]
+    report: Report
+    sleep: Sleep
 
     async def politely(self, *statements: Composed, table: TableName, lock: LockMode, as_role: bool = False) -> None:
         """Execute statements that need a strong lock for a moment, in one transaction."""
@@ -41,7 +38,7 @@ class DdlSession:
             table=table,
             lock=lock,
             job=self.job,
-            dsn=self.dsn,
+            side=self.side,
             report=self.report,
             as_role=as_role,
             sleep=self.sleep,

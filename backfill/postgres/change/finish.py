@@ -6,11 +6,10 @@ operations, forward only: each looks in the catalog how far it is, so a kill at 
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
-from backfill.events.event import Event
 from backfill.jobfile.finish import Finish
 from backfill.jobfile.load import JobFile
 from backfill.postgres.change import finish_check as check
@@ -18,16 +17,17 @@ from backfill.postgres.change.ddl_session import DdlSession
 from backfill.postgres.change.finish_state import SYNC_TRIGGER, StoredFinish, read_finish
 from backfill.postgres.change.index import DuplicatesFound, IndexOperation
 from backfill.postgres.change.not_null import NotNullOperation, NullsFound
+from backfill.postgres.change.polite_lock import Report, Sleep
 from backfill.postgres.change.row_checks import read_duplicates, read_nulls
 from backfill.postgres.change.sync_trigger import remove_sync_trigger
 from backfill.postgres.change.table_tree import TreeTable, read_tree
-from backfill.postgres.monitor.side_connection import SideConnection
+from backfill.postgres.monitor.side_connection import side_connection
 from backfill.postgres.session.connection import connect, worker_name
 from backfill.postgres.session.server import check_server, read_server
 from backfill.postgres.state.job import save_event
 from backfill.postgres.state.locks import try_lock
 from backfill.postgres.state.schema import has_state
-from backfill.values.errors import Halted, JobError, LockHeld, StatementRefused
+from backfill.values.errors import Halted, JobError, LockHeld
 
 Operation = NotNullOperation | IndexOperation
 LOCK_TRIES = 20
@@ -127,7 +127,7 @@ class FinishRun:
         """Remove the trigger of `sync: trigger`, the last of all: until then no NULL can come in."""
         session, job = self.session, self.job_file.job.name
         there = await remove_sync_trigger(
-            session.connection, job, dsn=session.dsn, report=session.report, sleep=session.sleep
+            session.connection, job, side=session.side, report=session.report, sleep=session.sleep
         )
         if not there:
             return ()
@@ -140,16 +140,12 @@ class FinishRun:
 
 
 @asynccontextmanager
-async def open_finish(
-    dsn: str, job_file: JobFile, report: Callable[[Event], None], sleep: Callable[[float], Awaitable[None]]
-) -> AsyncGenerator[FinishRun, None]:
+async def open_finish(dsn: str, job_file: JobFile, report: Report, sleep: Sleep) -> AsyncGenerator[FinishRun, None]:
     """Connect for one `finish`; the locks end with the connection."""
     job = job_file.job
-    side = SideConnection(dsn, standby=False)
-    try:
-        async with await connect(dsn, application_name=worker_name(job.name)) as connection:
-            session = DdlSession(connection=connection, side=side, dsn=dsn, job=job.name, report=report, sleep=sleep)
-            yield FinishRun(job_file, session)
-    finally:
-        with suppress(StatementRefused):
-            await side.close()
+    async with (
+        side_connection(dsn) as side,
+        await connect(dsn, application_name=worker_name(job.name)) as connection,
+    ):
+        session = DdlSession(connection=connection, side=side, job=job.name, report=report, sleep=sleep)
+        yield FinishRun(job_file, session)

@@ -5,18 +5,18 @@ Each refusal is one sentence with what to do, and nothing was changed before it.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from difflib import get_close_matches
+from collections.abc import Sequence
 
 from backfill.change.index_build import refusal
 from backfill.change.not_null import NATIVE
 from backfill.change.sync_trigger import function_name
 from backfill.jobfile.finish import FinishIndex
 from backfill.jobfile.load import JobFile
-from backfill.postgres.catalog.table import missing
+from backfill.postgres.catalog.table import missing, no_column
 from backfill.postgres.change.finish_state import StoredFinish
 from backfill.postgres.change.index import IndexOperation
 from backfill.postgres.change.not_null import NotNullOperation
+from backfill.postgres.change.polite_lock import Sleep
 from backfill.postgres.change.row_checks import NullCount, read_duplicates, read_nulls
 from backfill.postgres.change.table_tree import TreeTable
 from backfill.postgres.session.connection import Connection, dict_rows, translated
@@ -25,8 +25,6 @@ from backfill.postgres.state.checkpoint import read_proofs
 from backfill.postgres.state.job import changed, spec_of
 from backfill.values.errors import Halted, JobError
 from backfill.values.identifier import quote
-
-Sleep = Callable[[float], Awaitable[None]]
 
 
 async def check_rights(connection: Connection) -> None:
@@ -106,9 +104,7 @@ def _check_columns(job_file: JobFile, tree: Sequence[TreeTable]) -> None:
         ]
     for path, column in named:
         if column not in root.columns:
-            near = get_close_matches(column, root.columns, n=1)
-            hint = f"; did you mean '{near[0]}'?" if near else f"; it has {', '.join(root.columns)}"
-            raise JobError(f"{job_file.at(*path)}: table '{root.name}' has no column '{column}'{hint}")
+            raise JobError(f"{job_file.at(*path)}: {no_column(root.name, column, root.columns)}")
 
 
 def _check_indexes(job_file: JobFile, tree: Sequence[TreeTable]) -> None:

@@ -6,6 +6,7 @@ import anyio
 
 from backfill.postgres.change.polite_lock import Report
 from backfill.postgres.change.sync_trigger import remove_sync_trigger
+from backfill.postgres.monitor.side_connection import side_connection
 from backfill.postgres.session.connection import INSUFFICIENT_PRIVILEGE, connect
 from backfill.postgres.state.locks import job_holder
 from backfill.postgres.state.removal import forget_job
@@ -24,7 +25,8 @@ async def forget_with_trigger(dsn: str, job: str, report: Report) -> None:
             left_alone = not await has_state(connection) or await job_holder(connection, job) is not None
         if not left_alone:
             try:
-                await remove_sync_trigger(connection, job, dsn=dsn, report=report, sleep=anyio.sleep)
+                async with side_connection(dsn) as side:
+                    await remove_sync_trigger(connection, job, side=side, report=report, sleep=anyio.sleep)
             except StatementRefused as error:
                 if error.sqlstate != INSUFFICIENT_PRIVILEGE:
                     raise

@@ -56,7 +56,7 @@ async def take_politely(
     table: TableName,
     lock: LockMode,
     job: str,
-    dsn: str,
+    side: SideConnection,
     report: Report,
     as_role: bool = False,
     sleep: Sleep = anyio.sleep,
@@ -65,26 +65,22 @@ async def take_politely(
 ) -> None:
     """Execute statements that take this lock on a table, in one transaction, without keeping others waiting.
 
-    They run under our settings, or the role's (`as_role`). Raises DatabaseError if the lock was not available for
-    `give_up_s`, StatementRefused for any other failure; then nothing was done.
+    They run under our settings, or the role's (`as_role`); `side` looks who is in the way. Raises DatabaseError if the
+    lock was not available for `give_up_s`, StatementRefused for any other failure; then nothing was done.
     """
-    side = SideConnection(dsn, standby=False)
-    try:
-        await _PoliteLock(
-            connection=connection,
-            statements=statements,
-            table=table,
-            lock=lock,
-            job=job,
-            side=side,
-            report=report,
-            as_role=as_role,
-            sleep=sleep,
-            jitter=jitter,
-            give_up_s=give_up_s,
-        ).take()
-    finally:
-        await side.close()
+    await _PoliteLock(
+        connection=connection,
+        statements=statements,
+        table=table,
+        lock=lock,
+        job=job,
+        side=side,
+        report=report,
+        as_role=as_role,
+        sleep=sleep,
+        jitter=jitter,
+        give_up_s=give_up_s,
+    ).take()
 
 
 async def read_blockers(side: SideConnection, pid: int) -> tuple[Blocker, ...]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from backfill.jobfile.finish import FinishIndex
+from backfill.postgres.change.polite_lock import Sleep
 from backfill.postgres.change.table_tree import TreeTable
 from backfill.postgres.session.bounds import TIMEOUT_S
 from backfill.postgres.session.connection import Connection, translated
@@ -34,7 +35,7 @@ async def read_nulls(
     connection: Connection,
     tree: Sequence[TreeTable],
     columns: Sequence[str],
-    sleep: Callable[[float], Awaitable[None]],
+    sleep: Sleep,
 ) -> tuple[NullCount, ...]:
     """Count the NULLs of columns, table by table in pieces: each holds its lock and its snapshot for half a second."""
     found = {column: NullCount(column, 0, None) for column in columns}

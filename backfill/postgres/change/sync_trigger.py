@@ -21,6 +21,7 @@ from backfill.events.sync import SyncTriggerMade, SyncTriggerRemoved
 from backfill.jobfile.load import JobFile
 from backfill.postgres.catalog.sync_tables import SyncTable, free_trigger_name, read_sync_tables, when_columns
 from backfill.postgres.change.polite_lock import Report, Sleep, take_politely
+from backfill.postgres.monitor.side_connection import SideConnection
 from backfill.postgres.session.connection import Connection, translated
 from backfill.postgres.session.settings import EXPRESSION_SETTINGS, OURS
 from backfill.postgres.session.sql_files import statement
@@ -66,7 +67,7 @@ async def compose_sync_trigger(
 
 
 async def install_sync_trigger(
-    connection: Connection, job_file: JobFile, table: Table, *, dsn: str, report: Report, sleep: Sleep
+    connection: Connection, job_file: JobFile, table: Table, *, side: SideConnection, report: Report, sleep: Sleep
 ) -> None:
     """Make the trigger wherever it is missing or another one; do nothing if it is there as the job means it."""
     job, tables = job_file.job, await read_sync_tables(connection, job_file)
@@ -95,7 +96,7 @@ async def install_sync_trigger(
         table=job.table,
         lock=LockMode.ACCESS_EXCLUSIVE if outdated else LockMode.SHARE_ROW_EXCLUSIVE,
         job=job.name,
-        dsn=dsn,
+        side=side,
         report=report,
         as_role=True,
         sleep=sleep,
@@ -107,7 +108,7 @@ async def remove_sync_trigger(
     connection: Connection,
     job: str,
     *,
-    dsn: str,
+    side: SideConnection,
     report: Report,
     sleep: Sleep,
     give_up_s: float = GIVE_UP_S,
@@ -130,7 +131,7 @@ async def remove_sync_trigger(
                 table=table,
                 lock=LockMode.ACCESS_EXCLUSIVE,
                 job=job,
-                dsn=dsn,
+                side=side,
                 report=report,
                 sleep=sleep,
                 give_up_s=give_up_s,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
@@ -18,8 +18,7 @@ from psycopg.types.json import Jsonb
 from backfill.change.build_progress import BuildProgress
 from backfill.change.lock_patience import REPORT_EVERY_S, SLOW_S
 from backfill.events.ddl import DdlDone, DdlProgress, DdlWaiting
-from backfill.events.event import Event
-from backfill.postgres.change.polite_lock import read_blockers
+from backfill.postgres.change.polite_lock import Report, read_blockers
 from backfill.postgres.monitor.side_connection import SideConnection
 from backfill.postgres.session.bounds import bounds_of
 from backfill.postgres.session.connection import Connection, set_settings, translated
@@ -42,7 +41,7 @@ class Unhurried:
     job: str
     table: TableName
     what: str
-    report: Callable[[Event], None]
+    report: Report
     lock: str = "SHARE UPDATE EXCLUSIVE"
 
     async def execute(self, text: Composed, *, as_role: bool = False) -> None:

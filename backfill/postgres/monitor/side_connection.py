@@ -34,6 +34,16 @@ def replica_name(dsn: str) -> str:
     return f"{host}:{given.get('port', 5432)}" if host else given.get("service", "localhost:5432")
 
 
+@asynccontextmanager
+async def side_connection(dsn: str) -> AsyncIterator[SideConnection]:
+    """Give a second connection to the primary, which connects when it is first asked, and close it."""
+    side = SideConnection(dsn, standby=False)
+    try:
+        yield side
+    finally:
+        await side.close()
+
+
 class SideConnection:
     """One server and a connection to it; every question has a time limit."""
 

@@ -21,6 +21,7 @@ from backfill.postgres.change.finish_state import without_removed_trigger
 from backfill.postgres.change.polite_lock import Report, Sleep
 from backfill.postgres.change.sync_trigger import install_sync_trigger, remove_sync_trigger
 from backfill.postgres.monitor.pollers import Pollers
+from backfill.postgres.monitor.side_connection import side_connection
 from backfill.postgres.session.connection import Connection, worker_name
 from backfill.postgres.session.connection_limits import check_connections
 from backfill.postgres.session.server import ServerFacts, check_server, read_server
@@ -100,18 +101,15 @@ class PgJobSession(PgStatusSession):
         if job_file.job.sync == "none":
             return
         table = await catalog_table.read_table(connection, job_file, self._server.role)
-        await install_sync_trigger(connection, job_file, table, dsn=self._connections.dsn, report=report, sleep=sleep)
+        async with side_connection(self._connections.dsn) as side:
+            await install_sync_trigger(connection, job_file, table, side=side, report=report, sleep=sleep)
 
     async def remove_sync_trigger(self, report: Report, sleep: Sleep) -> None:
         """Remove the job's trigger; who reads the table for long keeps it from being dropped, and does not keep us."""
-        await remove_sync_trigger(
-            self.connection,
-            self.job.name,
-            dsn=self._connections.dsn,
-            report=report,
-            sleep=sleep,
-            give_up_s=CANCEL_PATIENCE_S,
-        )
+        async with side_connection(self._connections.dsn) as side:
+            await remove_sync_trigger(
+                self.connection, self.job.name, side=side, report=report, sleep=sleep, give_up_s=CANCEL_PATIENCE_S
+            )
 
     async def withdraw(self, start: JobStart) -> None:
         """Leave nothing of a job that this run began and that changed no row."""

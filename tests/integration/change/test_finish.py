@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from backfill.events.ddl import DdlDone
 from backfill.events.event import Event
 from backfill.postgres.state.overrides import tune
 from backfill.postgres.state.request import Asked
-from backfill.sandbox import Server
 from tests.fixtures_postgres import Database
 from tests.integration.change.finishing import (
     HANDLE_KEY,
@@ -23,7 +20,7 @@ from tests.integration.change.finishing import (
     finish_job,
     make_table,
 )
-from tests.integration.jobs import create_database, drop_database, job_file, run_sql
+from tests.integration.jobs import job_file, run_sql
 
 PARTIAL = "CREATE INDEX users_username_id_idx ON public.users USING btree (username, id) WHERE (id > 5)"
 SET_AND_DROP = (
@@ -31,14 +28,6 @@ SET_AND_DROP = (
     " ALTER TABLE public.users DROP CONSTRAINT IF EXISTS backfill_handle_not_null"
 )
 pytestmark = [pytest.mark.anyio, pytest.mark.majors(14, 18)]
-
-
-@pytest.fixture(scope="module")
-def server(bare: Server) -> Iterator[Database]:
-    """A database of this module on each major."""
-    database = create_database(bare)
-    yield database
-    drop_database(database)
 
 
 def statements(events: list[Event]) -> list[str]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import psycopg
 import pytest
 
 from backfill.events.ddl import DdlDone, DdlProgress
 from backfill.postgres.change import finish_check
-from backfill.sandbox import Server
 from backfill.values.errors import Halted
 from tests.fixtures_postgres import Database
 from tests.integration.change.finishing import (
@@ -24,17 +23,9 @@ from tests.integration.change.finishing import (
     make_table,
     until,
 )
-from tests.integration.jobs import create_database, drop_database, run_sql
+from tests.integration.jobs import run_sql
 
 pytestmark = [pytest.mark.anyio, pytest.mark.majors(14, 18)]
-
-
-@pytest.fixture(scope="module")
-def server(bare: Server) -> Iterator[Database]:
-    """A database of this module on each major."""
-    database = create_database(bare)
-    yield database
-    drop_database(database)
 
 
 @pytest.fixture

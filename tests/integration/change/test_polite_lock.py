@@ -18,6 +18,7 @@ from backfill.change.lock_mode import LockMode
 from backfill.events.ddl import DdlDone, DdlLockFailed, DdlWaiting
 from backfill.events.event import Event
 from backfill.postgres.change.polite_lock import take_politely
+from backfill.postgres.monitor.side_connection import side_connection
 from backfill.postgres.session.connection import connect
 from backfill.sandbox import Sandbox
 from backfill.values.errors import DatabaseError, StatementRefused
@@ -81,14 +82,17 @@ def selecting(database: Database) -> Iterator[list[float]]:
 
 async def take(database: Database, events: list[Event], *statements: Composed, **options: Any) -> None:
     """Add a column politely, or do something else."""
-    async with await connect(database.dsn, application_name="backfill:test") as connection:
+    async with (
+        side_connection(database.dsn) as side,
+        await connect(database.dsn, application_name="backfill:test") as connection,
+    ):
         await take_politely(
             connection,
             statements or (ADD_COLUMN,),
             table=USERS,
             lock=LockMode.ACCESS_EXCLUSIVE,
             job="users-handle",
-            dsn=database.dsn,
+            side=side,
             report=events.append,
             **options,
         )

@@ -15,6 +15,7 @@ from backfill.events.sync import SyncTriggerMade, SyncTriggerRemoved
 from backfill.postgres.catalog.sync_state import read_sync_state
 from backfill.postgres.change.forget import forget_with_trigger
 from backfill.postgres.change.sync_trigger import find_sync_trigger, remove_sync_trigger
+from backfill.postgres.monitor.side_connection import side_connection
 from backfill.postgres.state.status import read_status
 from backfill.values.errors import Halted, JobError
 from tests.fixtures_postgres import Database
@@ -55,9 +56,9 @@ async def install(worker: Worker, events: list[Event] | None = None) -> None:
 
 
 async def remove(database: Database, events: list[Event] | None = None) -> bool:
-    async with connected(database.dsn, job_file(sync="trigger")) as connection:
+    async with side_connection(database.dsn) as side, connected(database.dsn, job_file(sync="trigger")) as connection:
         report = (events if events is not None else []).append
-        return await remove_sync_trigger(connection, JOB, dsn=database.dsn, report=report, sleep=anyio.sleep)
+        return await remove_sync_trigger(connection, JOB, side=side, report=report, sleep=anyio.sleep)
 
 
 def write(database: Database, *statements: LiteralString) -> None:

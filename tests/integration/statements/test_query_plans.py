@@ -142,6 +142,14 @@ def of(plan: list[Node], relation: str) -> list[str]:
     return [str(node) for node in plan if node.relation == relation]
 
 
+def assert_range(plan: list[Node], mode: str, name: str) -> None:
+    """Assert that a plan reads RANGE of the table, and only once."""
+    [checkpoint] = [node for node in plan if node.relation == "users" and "Scan" in node.kind]
+    assert checkpoint.kind == "Tid Range Scan", name
+    low, high = ("$1", "$2") if mode == "force_generic_plan" else ("'(100,0)'::tid", "'(108,0)'::tid")
+    assert checkpoint.condition == f"((ctid >= {low}) AND (ctid < {high}))", name
+
+
 @pytest.fixture(scope="module")
 def users(bare: Server) -> Iterator[Database]:
     database = create_database(bare)
@@ -170,10 +178,7 @@ async def test_a_range_is_a_tid_range_scan(users: Database, kind: str, mode: str
         assert explained.statements.foreseen == (kind == "foreseen")
         for name in BY_RANGE:
             plan = await explained.of(name, RANGE, mode)
-            [checkpoint] = [node for node in plan if node.relation == "users" and "Scan" in node.kind]
-            assert checkpoint.kind == "Tid Range Scan", name
-            low, high = ("$1", "$2") if mode == "force_generic_plan" else ("'(100,0)'::tid", "'(108,0)'::tid")
-            assert checkpoint.condition == f"((ctid >= {low}) AND (ctid < {high}))", name
+            assert_range(plan, mode, name)
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -260,10 +265,7 @@ async def test_a_range_of_joined_rows_is_a_tid_range_scan(users: Database, kind:
     async with plans(users, JOINED[kind]) as explained:
         for name in BY_RANGE:
             plan = await explained.of(name, RANGE, mode)
-            [checkpoint] = [node for node in plan if node.relation == "users" and "Scan" in node.kind]
-            assert checkpoint.kind == "Tid Range Scan", name
-            low, high = ("$1", "$2") if mode == "force_generic_plan" else ("'(100,0)'::tid", "'(108,0)'::tid")
-            assert checkpoint.condition == f"((ctid >= {low}) AND (ctid < {high}))", name
+            assert_range(plan, mode, name)
 
 
 @pytest.mark.parametrize("kind", JOINED)

@@ -18,7 +18,6 @@ from backfill.postgres.session.server import read_server
 from backfill.postgres.state.schema import init_script
 from backfill.postgres.work.compression import read_support
 from backfill.postgres.work.job_session import open_job
-from backfill.sandbox import Server
 from backfill.table.batch import Committed
 from backfill.upkeep.compression import METHODS
 from backfill.upkeep.vacuum_choice import VacuumCost
@@ -28,8 +27,6 @@ from tests.factories import admission, run_order
 from tests.fixtures_postgres import Database
 from tests.integration.jobs import (
     connected,
-    create_database,
-    drop_database,
     job_file,
     make_users,
     next_cut,
@@ -46,20 +43,13 @@ PASSWORD = "secret"
 PLAIN = {"batch": {"stripes": 1, "rows": 1000}}
 
 
-@pytest.fixture(scope="module")
-def here(bare: Server) -> Iterator[Database]:
-    database = create_database(bare)
-    yield database
-    drop_database(database)
-
-
 @pytest.fixture
-def users(here: Database) -> Database:
+def users(server: Database) -> Database:
     """Table users anew, each of its pages older than the last checkpoint, and no job."""
-    run_sql(here, "drop table if exists users", "drop schema if exists backfill cascade")
-    make_users(here, ROWS)
-    run_sql(here, "checkpoint")
-    return here
+    run_sql(server, "drop table if exists users", "drop schema if exists backfill cascade")
+    make_users(server, ROWS)
+    run_sql(server, "checkpoint")
+    return server
 
 
 @pytest.fixture
