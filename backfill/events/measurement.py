@@ -21,7 +21,8 @@ class Measurement:
     """One batch whose rows were locked, updated as a job with one stripe does it, and rolled back.
 
     It updated `rows` on `pages` pages, between `first_page` and `last_page`. The locks paid for the heap's full-page
-    images, so that `wal_bytes` of the UPDATE has those of indexes only, and what others wrote meanwhile.
+    images, so that `wal_bytes` of the UPDATE has those of indexes only; and what others wrote meanwhile if triggers
+    fired after it.
     """
 
     first_page: int

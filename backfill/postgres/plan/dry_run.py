@@ -44,6 +44,10 @@ SEARCH_S = 5.0
 """Rows to do are looked for no longer."""
 SEARCH_PAGES = 32
 COMPRESSED_PLACE = 1
+RECORD_PADDING_BYTES = 3.5
+"""The mean of what MAXALIGN adds to a WAL record (access/transam/xlog.c)."""
+WAL_PAGE_HEADERS = 1 + 24 / 8192
+"""A page of WAL begins with a header (XLogPageHeaderData)."""
 _EXPLAIN = SQL("EXPLAIN (ANALYZE, WAL, COSTS OFF, TIMING OFF, SUMMARY OFF, FORMAT json) ")
 
 
@@ -153,10 +157,11 @@ class DryRun:
             compressing = await compress(self._connection, method)
             if compressing is not None and await compressing.fetchone() is None:
                 method = None
-            before, locked = await self._cost(), await self._explained(self._lock, found)
-            between, started_s = await self._cost(), time.monotonic()
-            updated = await self._explained(self._update, found)
+            locked, _ = await self._explained(self._lock, found)
+            before, started_s = await self._cost(), time.monotonic()
+            updated, fired = await self._explained(self._update, found)
             took_s, after = time.monotonic() - started_s, await self._cost()
+            others_too = int(after["position"] - before["position"])
         image_bytes = heap_image_bytes(profile) * (COMPRESSED_SHARE if self._support.already else 1)
         return Measurement(
             first_page=found.low.page,
@@ -165,8 +170,8 @@ class DryRun:
             rows=int(updated["Actual Rows"]),
             rows_unconverged=0,
             rows_hot=after["rows_hot"] - before["rows_hot"],
-            wal_bytes=int(after["position"] - between["position"]),
-            locks_wal_bytes=int(between["position"] - before["position"]),
+            wal_bytes=others_too if fired else _wal_bytes(updated),
+            locks_wal_bytes=_wal_bytes(locked),
             took_s=took_s,
             heap_images=min(found.pages, int(locked["WAL FPI"])),
             heap_image_bytes=image_bytes,
@@ -174,13 +179,18 @@ class DryRun:
             compression=method,
         )
 
-    async def _explained(self, query: Composed, found: FoundRows) -> dict[str, Any]:
-        """Run a statement by EXPLAIN ANALYZE; return the node that changes rows or locks them."""
+    async def _explained(self, query: Composed, found: FoundRows) -> tuple[dict[str, Any], bool]:
+        """Run a statement by EXPLAIN ANALYZE; return the node that changes rows or locks them.
+
+        And whether triggers fired after it, whose WAL no node has.
+        """
         cursor = await execute_as_role(self._connection, _EXPLAIN + query, found.range)
         row = await cursor.fetchone()
         assert row is not None, "a plan is one row"
-        [node] = [part for part in below(row[0][0]["Plan"]) if part["Node Type"] in ("ModifyTable", "LockRows")]
-        return node
+        explained = row[0][0]
+        [node] = [part for part in below(explained["Plan"]) if part["Node Type"] in ("ModifyTable", "LockRows")]
+        fired = {trigger.get("Trigger Name") for trigger in explained.get("Triggers", ())}
+        return node, not fired <= {*self._table.before_update_triggers}
 
     async def _cost(self) -> DictRow:
         cursor = self._connection.cursor(row_factory=dict_row)
@@ -188,6 +198,15 @@ class DryRun:
         row = await cursor.fetchone()
         assert row is not None, "a select without FROM has one row"
         return row
+
+
+def _wal_bytes(node: dict[str, Any]) -> int:
+    """Return what a node wrote as it lies in the WAL: EXPLAIN counts neither the records' padding nor page headers.
+
+    The WAL position would count what all other sessions wrote meanwhile.
+    """
+    written_bytes: float = node["WAL Bytes"] + RECORD_PADDING_BYTES * node["WAL Records"]
+    return round(written_bytes * WAL_PAGE_HEADERS)
 
 
 @asynccontextmanager

@@ -166,7 +166,11 @@ async def test_a_connection_that_does_not_stream_is_no_standby(cluster: Cluster)
 
 
 async def test_a_logical_consumer_is_a_slot_and_no_standby(archiving: tuple[Sandbox, Server]):
-    """An ordinary subscription, which confirms as a standby replays."""
+    """An ordinary subscription, which confirms as a standby replays.
+
+    It copies nothing: a copy makes a slot, which waits for all transactions of its cluster, and where publisher and
+    subscriber are one cluster, that of `drop subscription`, which waits for the copy.
+    """
     _, server = archiving
     server.query("create database consumer")
     server.query("create table told (id int)")
@@ -177,7 +181,8 @@ async def test_a_logical_consumer_is_a_slot_and_no_standby(archiving: tuple[Sand
     run_sql(consumer, "create table told (id int)")
     run_sql(
         consumer,
-        f"create subscription told connection '{publisher}' publication told with (create_slot = false, slot_name = told)",
+        f"create subscription told connection '{publisher}' publication told"
+        " with (create_slot = false, slot_name = told, copy_data = false)",
     )
     try:
         server.query("insert into told values (1)")

@@ -5,7 +5,9 @@ Rows are counted or near, the WAL is within a quarter of what the job then write
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -60,3 +62,26 @@ async def test_a_plan_is_near_what_the_job_does_and_never_below(shared: Database
     assert plan.forecast.wal_bytes == pytest.approx(finished.wal_bytes, rel=0.25)
     assert plan.forecast.low_bytes < finished.wal_bytes
     assert after - before < plan.forecast.most_bytes
+
+
+async def test_what_others_write_meanwhile_is_not_foreseen_as_ours(shared: Database):
+    """A plan is made on a live server: its own records are counted, and not how far the WAL has come."""
+    run_sql(shared, "drop table if exists t cascade", "drop schema if exists backfill cascade")
+    run_sql(shared, *TABLES["fresh column"].make, "create table noise (note text)", "checkpoint")
+    job = job_file(name="t", table="public.t", throttle={"replicas": {"ignore": ["*"]}})
+    over = threading.Event()
+
+    def write() -> None:
+        while not over.is_set():
+            shared.query("insert into noise select repeat('x', 500) from generate_series(1, 200)")
+
+    with ThreadPoolExecutor(1) as pool:
+        writing = pool.submit(write)
+        try:
+            plan = await make_plan(shared.dsn, job)
+        finally:
+            over.set()
+        writing.result()
+    finished, _ = await run(shared.dsn, job)
+    assert plan.forecast is not None
+    assert plan.forecast.wal_bytes == pytest.approx(finished.wal_bytes, rel=0.25)
