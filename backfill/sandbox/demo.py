@@ -6,13 +6,9 @@ screen, and reads the worker's `--json` events.
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
@@ -20,7 +16,7 @@ from pathlib import Path
 from rich.console import Console
 
 from backfill.events.batch import BatchDone
-from backfill.events.event import Event, from_dict
+from backfill.events.event import Event
 from backfill.events.job import Finished, Started
 from backfill.events.throttle import SignalsRead
 from backfill.observe.notices import Severity
@@ -28,6 +24,7 @@ from backfill.observe.terminal.final_table import final_table
 from backfill.observe.terminal.line_output import LineOutput
 from backfill.observe.terminal.live import Live
 from backfill.sandbox.cluster import Sandbox
+from backfill.sandbox.command import command, read_events
 from backfill.sandbox.link import Link
 from backfill.sandbox.server import Server
 from backfill.sandbox.wait import wait_until
@@ -101,8 +98,8 @@ def _make_users(primary: Server, rows: int) -> int:
 def _play(primary: Server, link: Link, screen: Live | LineOutput) -> DemoState:
     story = DemoState()
     while story.finished is None:
-        with _worker(primary) as worker:
-            for event in _events(worker):
+        with command(primary.dsn, "run", str(_job_path()), "--json", "--http", "off") as worker:
+            for event in read_events(worker):
                 screen.record(event)
                 if _act(story, event, link, screen):
                     worker.kill()
@@ -142,27 +139,6 @@ def _act(story: DemoState, event: Event, link: Link, screen: Live | LineOutput) 
         case _:
             pass
     return False
-
-
-@contextmanager
-def _worker(primary: Server) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "-m", "backfill", "run", str(_job_path()), "--json", "--http", "off"]
-    environment = os.environ | {"DATABASE_URL": primary.dsn}
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, env=environment, text=True, start_new_session=True
-    ) as worker:
-        try:
-            yield worker
-        finally:
-            worker.kill()
-
-
-def _events(worker: subprocess.Popen[str]) -> Iterator[Event]:
-    assert worker.stdout is not None, "it was asked for a pipe"
-    for line in worker.stdout:
-        fields = json.loads(line)
-        fields.pop("at")
-        yield from_dict(fields)
 
 
 def _job_path() -> Path:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any, LiteralString
 
 import psycopg
+from psycopg.sql import Composed
 
 
-def query(dsn: str, statement: LiteralString, *parameters: object) -> list[tuple[Any, ...]]:
+def query(dsn: str, statement: LiteralString | Composed, *parameters: object) -> list[tuple[Any, ...]]:
     """Connect, run `statement` in autocommit, return its rows (none for a command), disconnect."""
     with psycopg.connect(dsn, autocommit=True, connect_timeout=10) as connection:
         cursor = connection.execute(statement, parameters or None)
