@@ -17,6 +17,8 @@ from backfill.throttle.signals import Replica, Signals, located
 from backfill.throttle.state import ThrottleState
 from backfill.values.units import format_duration
 
+LEAVES_SHOWN = 3
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateState:
@@ -166,6 +168,8 @@ def _job(job: GatedJob) -> str | None:
         return f"job {job.name} rows left {job.rows_left:,} > 0 (state {job.state})"
     if job.state != "done":
         return f"job {job.name} is {job.state}, not done"
-    if job.leaves_unproven:
-        return f"job {job.name} leaves without a proof {job.leaves_unproven:,} > 0"
-    return None
+    leaves = job.leaves_unproven + len(job.leaves_unknown)
+    if leaves == 0:
+        return None
+    later = f" (attached later: {', '.join(job.leaves_unknown[:LEAVES_SHOWN])})" if job.leaves_unknown else ""
+    return f"job {job.name} leaves without a proof {leaves:,} > 0{later}"

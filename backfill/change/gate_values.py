@@ -36,11 +36,15 @@ class PrimaryPosition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatedJob:
-    """A job that has to be done and proven. `state` is None if it never started; `why` says what cannot be read."""
+    """A job that has to be done and proven. `state` is None if it never started; `why` says what cannot be read.
+
+    `leaves_unknown` have rows, and were attached after the job's end.
+    """
 
     name: str
     state: str | None = None
     leaves_unproven: int = 0
+    leaves_unknown: tuple[str, ...] = ()
     rows_left: int = 0
     why: str = ""
 

@@ -92,6 +92,9 @@ class FinishRun:
             await self._not_null(column, tree)
         for index in unbuilt:
             await self._index(index)
+        # A partition may have been attached meanwhile, and its rows are nobody's when the trigger is gone.
+        tree = await read_tree(self.session.connection, self.job_file.job.table)
+        await check.check_proofs(self.session.connection, self.job_file, tree)
         steps = (*(column.step for column in left), *(index.step for index in unbuilt))
         return (*steps, *await self._remove_sync_trigger())
 

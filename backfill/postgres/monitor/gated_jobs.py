@@ -54,4 +54,10 @@ async def _read(connection: Connection, names: Sequence[str]) -> dict[str, DictR
 def _gated(name: str, row: DictRow | None) -> GatedJob:
     if row is None:
         return GatedJob(name=name)
-    return GatedJob(name=name, state=row["state"], leaves_unproven=row["leaves_unproven"], rows_left=row["rows_left"])
+    return GatedJob(
+        name=name,
+        state=row["state"],
+        leaves_unproven=row["leaves_unproven"],
+        leaves_unknown=tuple(row["leaves_unknown"]),
+        rows_left=row["rows_left"],
+    )

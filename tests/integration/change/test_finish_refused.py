@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from backfill.events.ddl import DdlDone
+from backfill.events.event import Event
 from backfill.events.sync import SyncTriggerRemoved
 from backfill.postgres.change import finish as finish_module
 from backfill.postgres.session.connection import connect
@@ -248,3 +250,29 @@ async def test_a_trigger_is_removed_last_and_by_a_role_that_may(users: Database)
         assert await finish(users, job) == ((), [])
     finally:
         run_sql(users, f"drop owned by {role}", f"drop role {role}")
+
+
+async def test_a_partition_that_is_attached_while_it_works_keeps_the_trigger(shared: Database):
+    """What a trigger is copied to there is an unfilled row to which nobody has asked `where` yet."""
+    make_table(shared, *PARTITIONED)
+    job = job_file(sync="trigger", finish={"indexes": [{"columns": ["handle"]}]})
+    await fill(shared, job)
+
+    class Attaching(list[Event]):
+        def append(self, event: Event) -> None:
+            if not self and isinstance(event, DdlDone):
+                run_sql(
+                    shared,
+                    "create table users_3 (like users including defaults)",
+                    "insert into users_3 values (1000, 'late')",
+                    "alter table users attach partition users_3 for values from (1000) to (2000)",
+                )
+            super().append(event)
+
+    with pytest.raises(Halted, match=re.escape("table public.users_3 is not proven for job 'users-handle'; run: ")):
+        await finish(shared, job, events=Attaching())
+    assert [row for row in catalog(shared) if row[0] == "trigger" and row[1] == "users_3"]
+    await fill(shared, job)
+    done, _ = await finish(shared, job)
+    assert done == ("sync_trigger removed",)
+    assert shared.query("select count(*) from users where handle is null") == [(0,)]

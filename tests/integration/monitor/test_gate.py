@@ -17,6 +17,7 @@ from backfill.service.gate import GateProgress, GateRequest, GateRuntime, GateWa
 from backfill.values.errors import GateClosed
 from backfill.values.identifier import TableName
 from tests.fixtures_postgres import Cluster, Database
+from tests.integration.change.finishing import PARTITIONED, make_table
 from tests.integration.jobs import job_file, make_users, run, run_sql
 
 if TYPE_CHECKING:
@@ -187,3 +188,20 @@ async def test_columns_and_jobs_are_asked_for(cluster: Cluster, database: Databa
         tasks.start_soon(unproven.run)
         await unproven.reasons("job users-handle leaves without a proof 1 > 0")
         tasks.cancel_scope.cancel()
+
+
+async def test_a_partition_that_is_attached_after_the_proof_keeps_it_closed_until_it_is_proven_too(database: Database):
+    make_table(database, *PARTITIONED)
+    await run(database.dsn, job_file())
+    run_sql(
+        database,
+        "create table users_3 (like users including defaults)",
+        "alter table users attach partition users_3 for values from (1000) to (2000)",
+        "create table users_4 partition of users for values from (2000) to (3000)",  # it has no rows
+        "insert into users_3 values (1000, 'late')",
+    )
+    gate = Gate(database.dsn, jobs=("users-handle",))
+    async with watching(gate):
+        await gate.reasons("job users-handle leaves without a proof 1 > 0 (attached later: public.users_3)")
+        await run(database.dsn, job_file())
+    assert gate.closed is None

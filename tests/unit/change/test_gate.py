@@ -143,6 +143,10 @@ def test_a_failover_keeps_it_closed_for_good():
         (GatedJob(name="j", state="running"), "job j is running, not done"),
         (GatedJob(name="j", state="unconverged", rows_left=1200), "job j rows left 1,200 > 0 (state unconverged)"),
         (GatedJob(name="j", state="done", leaves_unproven=2), "job j leaves without a proof 2 > 0"),
+        (
+            GatedJob(name="j", state="done", leaves_unknown=("t_1", "t_2", "t_3", "t_4")),
+            "job j leaves without a proof 4 > 0 (attached later: t_1, t_2, t_3)",
+        ),
         (GatedJob(name="j", why="no answer"), "job j unknown: no answer"),
         (DONE, None),
     ],
