@@ -20,6 +20,8 @@ READ_EVERY_S = 0.25
 REPORT_EVERY_S = 3.0
 ANSWER_S = 3.5
 """A reading that takes longer says nothing: each of its questions has 3 s, and ending one may take a while, too."""
+GLANCE_S = 1.0
+"""A reading that the gate's own end cuts shorter than this says nothing of the server: the last reasons hold."""
 FIRST_ATTEMPTS = 4
 """Attempts to reach the server for the first time: a wrong DSN is reported soon, a restart is survived."""
 
@@ -84,7 +86,10 @@ class GateWatch:
         terms = self._terms(await self._start())
         state, reported_s = GateState(), float("-inf")
         while self._left_s > 0:
-            self._verdict, state = decide(terms, state, await self._read())
+            reading = await self._read()
+            if reading is None:
+                break
+            self._verdict, state = decide(terms, state, reading)
             if self._verdict.is_open:
                 self._report()
                 return
@@ -94,11 +99,13 @@ class GateWatch:
             await self._runtime.sleep(max(0.0, min(READ_EVERY_S, self._left_s)))
         raise self._closed()
 
-    async def _read(self) -> GateReading:
-        """Read all servers; one that does not answer does not hold up the gate's end."""
+    async def _read(self) -> GateReading | None:
+        """Read all servers; one that does not answer does not hold up the gate's end. None if that came at once."""
         bound_s = min(self._left_s, ANSWER_S)
         with anyio.move_on_after(bound_s):
             return await self._reader.read()
+        if bound_s < GLANCE_S:
+            return None
         return GateReading(at_s=self._runtime.now_s(), why=f"no answer within {format_duration(bound_s)}")
 
     async def _start(self) -> GateStart:

@@ -5,6 +5,7 @@ One session runs the batches, holds the lock and reads the signals, so that when
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import time
@@ -36,6 +37,7 @@ from backfill.values.errors import ConnectionLost, JobError, LoginRefused, State
 from backfill.values.redact import foreign
 from backfill.values.units import format_duration
 
+logging.getLogger("psycopg").addHandler(logging.NullHandler())  # what it warns of is an error of ours, with its cause
 INSUFFICIENT_PRIVILEGE = "42501"
 T = TypeVar("T")
 

@@ -27,6 +27,7 @@ class Servers:
     now_s: float = 0.0
     attempts: int = 0
     direct: tuple[str, ...] = ()
+    silent_from_s: float = float("inf")
 
     async def start(self) -> GateStart:
         self.attempts += 1
@@ -38,6 +39,8 @@ class Servers:
         self.direct = tuple(conninfos)
 
     async def read(self) -> GateReading:
+        if self.now_s >= self.silent_from_s:
+            await asyncio.Event().wait()
         lsn = self.replay_lsn(self.now_s)
         seen = signals(self.now_s, 100, replica("replica-a", lsn))
         return GateReading(at_s=self.now_s, signals=seen, primary=PrimaryPosition(1, 1))
@@ -69,6 +72,12 @@ def test_it_ends_at_its_time_with_the_last_reasons():
         watch(servers, timeout_s=10)
     assert servers.now_s == 10
     assert GateClosed.exit_code == 75
+
+
+def test_a_reading_that_its_end_cuts_short_hides_no_reason():
+    servers = Servers(lambda _: 0, silent_from_s=9.75)
+    with pytest.raises(GateClosed, match=r"gate closed after 9\.8s: replica-a replay 0/0 < 0/64, lag "):
+        watch(servers, timeout_s=9.76)
 
 
 def test_a_server_that_cannot_be_reached_is_tried_a_few_times():
