@@ -354,6 +354,6 @@ def test_plan_writes_nothing_whoever_asks(database, tmp_path, role):
     before = fingerprint(database)
     path = write(tmp_path / "job.yaml")
     ends = [backfill("plan", path, dsn=database.dsn_for(user=name)), backfill("plan", path, "--json", dsn=database.dsn)]
-    assert [one.code for one in ends] == [0, 0], ends
+    assert [one.code for one in ends] == [4, 0], ends
     assert fingerprint(database) == before
     assert "this role may not create it; see backfill init --print" in ends[0].stdout

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
-from tests.acceptance.command import backfill, write
+from tests.acceptance.command import all_at_once, backfill, write
 from tests.acceptance.worker import JOB, make_users
 
 
@@ -48,7 +49,10 @@ def test_a_run_is_refused_on_a_stop_and_runs_if_it_is_forced(database, tmp_path)
         assert f"job 'users-handle' must not run now: slot-inactive: slot {slot} is inactive" in refused.stderr
         assert "--force slot-inactive" in refused.stderr
         assert database.query("select count(*) from users where handle is not null") == [(0,)]
-        planned = json.loads(backfill("plan", job, "--json", dsn=database.worker_dsn).stdout)
+        plan: list[str | Path] = ["plan", job, "--no-measure", "--json"]
+        stopped, forced = all_at_once([plan, [*plan, "--force", "slot-inactive"]], dsn=database.worker_dsn)
+        planned = json.loads(stopped.stdout)
+        assert (stopped.code, forced.code) == (4, 0)
         assert "slot-inactive" in {found["name"] for found in planned["findings"] if found["level"] == "stop"}
     finally:
         database.query("select pg_drop_replication_slot(%s)", slot)

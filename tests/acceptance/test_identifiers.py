@@ -99,7 +99,7 @@ def test_any_name_of_a_schema_a_table_and_columns_is_filled_and_reported_right(d
     assert (shown.code, shown.stdout.count("cannot converge")) == (0, len(NAMES))
     assert "[red]bold[/red]" in shown.stdout
     planned = backfill("plan", jobs[NAMES.index("%(low)s %s %% %b")], dsn=database.worker_dsn)
-    assert planned.code == 0
+    assert planned.code == 4  # the rows that are left cannot converge
     assert 'UPDATE ONLY "%(low)s %s %% %b"."$1" SET' in planned.stdout
 
 

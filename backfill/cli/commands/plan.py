@@ -26,8 +26,9 @@ EPILOG = epilog(
     "Next: backfill run JOB.yaml",
     exit_codes(
         *(ExitCode.DONE, ExitCode.FAILED, ExitCode.INVALID, ExitCode.HALTED),
-        done="the job can run, or a finding says stop",
+        done="the job can run; with --sql the SQL is printed",
         failed="cannot connect, or a statement failed",
+        halted="a finding says stop, so a run would be refused; or permission denied",
     ),
 )
 LABEL = 10
@@ -44,6 +45,15 @@ def plan(
     no_measure: Annotated[
         bool, typer.Option("--no-measure", help="Do not run the sample batch that is rolled back.")
     ] = False,
+    force: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--force",
+            metavar="NAME",
+            help="Exit with 0 although this finding says stop, as `run --force` runs; repeat it for several.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Check a job against the database, measure a sample batch, show layout, cost and SQL. Nothing is committed.
 
@@ -53,15 +63,17 @@ def plan(
     """
     import anyio  # noqa: PLC0415 - help starts faster without what follows
 
+    from backfill.change.findings.registry import parse_forced, stops  # noqa: PLC0415
     from backfill.postgres.plan.make import make_plan  # noqa: PLC0415
     from backfill.service.job_directory import read_job  # noqa: PLC0415
 
-    measuring = not (no_measure or sql_only)
+    measuring, forced = not (no_measure or sql_only), parse_forced(force or ())
     made = anyio.run(partial(make_plan, measuring=measuring), resolve_dsn(dsn), read_job(file))
     if sql_only and not json_lines:
         typer.echo("\n".join(sql_lines(made)).lstrip("\n"))
     else:
         typer.echo(json.dumps(made.to_dict()) if json_lines else plan_text(made, _width()))
+        raise typer.Exit(ExitCode.HALTED if stops(made.findings, forced) else ExitCode.DONE)
 
 
 def _width() -> int | None:
