@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import tempfile
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,7 @@ from typing import Any, LiteralString
 
 from tests.acceptance.worker import COMMAND, JOB
 from tests.fixtures_postgres import Database
+from tests.forked_command import ForkedCommand
 
 NAMES = ("DATABASE_URL", "PG", "COLUMNS", "LINES")
 """Beginnings of the environment's names that would change what a command does or says."""
@@ -42,18 +44,35 @@ def backfill(
     dsn: str | None = None,
     timeout_s: float = 60.0,
     env: dict[str, str] | None = None,
-    **options: Any,
 ) -> Ended:
-    """Run a command to its end; `dsn` is its DATABASE_URL."""
-    runtime = environment(DATABASE_URL=dsn) if env is None else env
+    """Run a command to its end; `dsn` is its DATABASE_URL. With an environment of its own it is started for real."""
+    if env is not None:
+        return started(*arguments, env=env, timeout_s=timeout_s)
+    with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
+        process = ForkedCommand(
+            [*map(str, arguments)],
+            env=environment(DATABASE_URL=dsn),
+            stdout=stdout.fileno(),
+            stderr=stderr.fileno(),
+        )
+        try:
+            code = process.wait(timeout_s)
+        finally:
+            process.kill()
+        for stream in (stdout, stderr):
+            stream.seek(0)
+        return Ended(code, stdout.read().decode(), stderr.read().decode())
+
+
+def started(*arguments: str | Path, env: dict[str, str], timeout_s: float = 60.0) -> Ended:
+    """Run a command of its own start to its end."""
     ended = subprocess.run(
         [*COMMAND, *map(str, arguments)],
-        env=runtime,
+        env=env,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         check=False,
         timeout=timeout_s,
-        **options,
     )
     return Ended(ended.returncode, ended.stdout.decode(), ended.stderr.decode())
 
@@ -94,27 +113,30 @@ def fingerprint(database: Database, table: LiteralString = "users") -> tuple[Any
 
 def serve_until(directory: Path, dsn: str, count: int, timeout_s: float = 60.0) -> list[dict[str, Any]]:
     """Serve a directory of jobs that end badly until so many did; return the log."""
-    process = subprocess.Popen(
-        [*COMMAND, "serve", str(directory), "--http", "off"],
-        env=environment(DATABASE_URL=dsn),
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    watchdog = threading.Timer(timeout_s, process.kill)
-    watchdog.start()
-    log: list[dict[str, Any]] = []
-    try:
-        assert process.stderr is not None
-        for line in process.stderr:
-            log.append(json.loads(line))
-            count -= log[-1]["event"] == "job_ended"
-            if count == 0:
-                process.terminate()
-        assert process.wait(10) == 143, log
-    finally:
-        watchdog.cancel()
-        process.kill()
-        process.communicate()
+    read, write_end = os.pipe()
+    with open(read, encoding="utf-8") as lines:  # noqa: PTH123
+        try:
+            process = ForkedCommand(
+                ["serve", str(directory), "--http", "off"],
+                env=environment(DATABASE_URL=dsn),
+                stdout=write_end,
+                stderr=write_end,
+            )
+        finally:
+            os.close(write_end)
+        watchdog = threading.Timer(timeout_s, process.kill)
+        watchdog.start()
+        log: list[dict[str, Any]] = []
+        try:
+            for line in lines:
+                log.append(json.loads(line))
+                count -= log[-1]["event"] == "job_ended"
+                if count == 0:
+                    process.terminate()
+            assert process.wait(10) == 143, log
+        finally:
+            watchdog.cancel()
+            process.kill()
     return log
 
 

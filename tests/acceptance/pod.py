@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.acceptance.command import backfill
-from tests.acceptance.worker import COMMAND
+from tests.forked_command import ForkedCommand
 
 WAIT_S = 60.0
 
@@ -27,10 +26,11 @@ class Pod:
         self.log = job.with_suffix(".log")
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
         with self.log.open("w") as stderr:
-            self.process = subprocess.Popen(
-                [*COMMAND, "run", str(job), "--http", "127.0.0.1:0"],
-                stderr=stderr,
+            self.process = ForkedCommand(
+                ["run", str(job), "--http", "127.0.0.1:0"],
                 env=environment | {"DATABASE_URL": dsn},
+                stdout=stderr.fileno(),
+                stderr=stderr.fileno(),
             )
         self.url = ""
 

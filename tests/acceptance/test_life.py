@@ -10,6 +10,8 @@ import pytest
 from tests.acceptance.worker import left, make_users, run_job, write_job
 
 SLOW = {"  max_wal_rate: 1GB/s": "  max_wal_rate: 200kB/s"}
+SOON_S = 20.0
+"""On a busy machine."""
 
 
 @pytest.mark.docker
@@ -21,7 +23,7 @@ def test_a_signal_ends_the_batch_in_flight_and_leaves_the_checkpoint(database, t
         worker.send(number)
         began_s = time.monotonic()
         assert worker.end() == code, worker.stderr
-        assert time.monotonic() - began_s < 5
+        assert time.monotonic() - began_s < SOON_S
     [finished] = worker.all_of("Finished")
     assert finished["state"] == "stopped"
     [(batch_result,)] = database.query("select count(*) from users where handle is not null")
@@ -50,7 +52,7 @@ def test_a_second_signal_cancels_the_statement_and_rolls_it_back(database, tmp_p
     )
     with run_job(database.worker_dsn, job) as worker:
         worker.until("Started")
-        deadline_s = time.monotonic() + 10
+        deadline_s = time.monotonic() + 30
         while database.query(
             "select count(*) from pg_stat_activity where query like 'WITH filled%%' and state = 'active'"
         ) == [(0,)]:
@@ -61,7 +63,7 @@ def test_a_second_signal_cancels_the_statement_and_rolls_it_back(database, tmp_p
         worker.send(signal.SIGTERM)
         began_s = time.monotonic()
         assert worker.end() == 143, worker.stderr
-        assert time.monotonic() - began_s < 10
+        assert time.monotonic() - began_s < SOON_S
     [(batch_result,)] = database.query("select count(*) from users where handle is not null")
     assert database.query("select rows_total from backfill.checkpoint") == [(batch_result,)]
     assert batch_result < 2000
@@ -83,7 +85,7 @@ def test_a_second_worker_waits_names_the_holder_and_takes_over_when_it_is_killed
             first.kill()
             killed_s = time.monotonic()
             second.until("Started", resumed=True)
-            assert time.monotonic() - killed_s < 5
+            assert time.monotonic() - killed_s < SOON_S
             assert second.end() == 0, second.stderr
     assert left(database) == 0
 

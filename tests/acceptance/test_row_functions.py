@@ -41,7 +41,7 @@ def functions_of(pid: int) -> list[int]:
     return [one for one in found if b"rowfunction.child" in Path(f"/proc/{one}/cmdline").read_bytes()]
 
 
-def gone(pid: int, timeout_s: float = 10.0) -> bool:
+def gone(pid: int, timeout_s: float = 30.0) -> bool:
     """Whether a process that is not our child ends, or is a zombie that nobody waits for."""
     deadline_s = time.monotonic() + timeout_s
     while time.monotonic() < deadline_s:

@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.forked_command import ForkedCommand
+
 COMMAND = [sys.executable, "-m", "backfill"]
 
 JOB = """\
@@ -33,22 +35,29 @@ class Worker:
 
     def __init__(self, dsn: str, *arguments: str, prefix: Sequence[str] = ()) -> None:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
-        self.process = subprocess.Popen(
-            [*prefix, *COMMAND, *arguments],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=environment | {"DATABASE_URL": dsn},
-            start_new_session=True,
-        )
+        environment["DATABASE_URL"] = dsn
+        (events, stdout), (words, stderr) = os.pipe(), os.pipe()
+        try:
+            if prefix:
+                self.process: ForkedCommand | subprocess.Popen[bytes] = subprocess.Popen(
+                    [*prefix, *COMMAND, *arguments],
+                    stdout=stdout,
+                    stderr=stderr,
+                    env=environment,
+                    start_new_session=True,
+                )
+            else:
+                self.process = ForkedCommand(arguments, env=environment, stdout=stdout, stderr=stderr, new_session=True)
+        finally:
+            os.close(stdout)
+            os.close(stderr)
+        self.streams = [open(one, encoding="utf-8") for one in (events, words)]  # noqa: PTH123, SIM115
         self.events: list[dict[str, Any]] = []
         self._lines: queue.Queue[str | None] = queue.Queue()
         self._stderr: list[str] = []
-        assert self.process.stdout is not None
-        assert self.process.stderr is not None
         self._threads = [
-            threading.Thread(target=self._pump, args=(self.process.stdout,), daemon=True),
-            threading.Thread(target=self._stderr.extend, args=(self.process.stderr,), daemon=True),
+            threading.Thread(target=self._pump, args=(self.streams[0],), daemon=True),
+            threading.Thread(target=self._stderr.extend, args=(self.streams[1],), daemon=True),
         ]
         for thread in self._threads:
             thread.start()
@@ -114,8 +123,7 @@ def running(dsn: str, *arguments: str, prefix: Sequence[str] = ()) -> Iterator[W
         worker.process.wait(10)
         for thread in worker._threads:
             thread.join(5)
-        for stream in (worker.process.stdout, worker.process.stderr):
-            assert stream is not None
+        for stream in worker.streams:
             stream.close()
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from backfill.sandbox.wait import wait_until
 from backfill.values.errors import BackfillError
+from tests.forked_command import ForkedCommand
 
 ROOT = Path(__file__).parents[2]
 END_S = 120.0
@@ -28,21 +29,27 @@ class Worker:
     """One process. Its stdout and stderr are kept in `log`.jsonl and `log`.err."""
 
     def __init__(self, dsn: str, job: Path, log: Path, *arguments: str, mutant: str = "") -> None:
-        program = ["tests.chaos.mutants", mutant] if mutant else ["backfill"]
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
         self.log = log
         self.began_s = time.time()
         self.events: list[tuple[float, dict[str, Any]]] = []
-        with log.with_suffix(".err").open("w") as stderr:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", *program, "run", str(job), "--json", "--http", "off", *arguments],
-                stdout=subprocess.PIPE,
-                stderr=stderr,
-                text=True,
-                cwd=ROOT,
-                env=environment | {"DATABASE_URL": dsn},
-                start_new_session=True,
+        environment["DATABASE_URL"] = dsn
+        command = ["run", str(job.absolute()), "--json", "--http", "off", *arguments]
+        events, stdout = os.pipe()
+        with log.with_suffix(".err").open("w") as stderr, os.fdopen(stdout, "wb"):
+            self._process: ForkedCommand | subprocess.Popen[bytes] = (
+                subprocess.Popen(
+                    [sys.executable, "-m", "tests.chaos.mutants", mutant, *command],
+                    stdout=stdout,
+                    stderr=stderr,
+                    cwd=ROOT,
+                    env=environment,
+                    start_new_session=True,
+                )
+                if mutant
+                else ForkedCommand(command, env=environment, stdout=stdout, stderr=stderr.fileno(), new_session=True)
             )
+        self._stdout = os.fdopen(events, encoding="utf-8")
         self._thread = threading.Thread(target=self._pump, daemon=True)
         self._thread.start()
 
@@ -101,13 +108,11 @@ class Worker:
         """End it, whatever its state."""
         self._process.kill()
         self.end()
-        assert self._process.stdout is not None
-        self._process.stdout.close()
+        self._stdout.close()
 
     def _pump(self) -> None:
-        assert self._process.stdout is not None
         with self.log.with_suffix(".jsonl").open("w") as kept:
-            for line in self._process.stdout:
+            for line in self._stdout:
                 kept.write(line)
                 if line.endswith("\n"):  # a killed worker may leave half a line
                     self.events.append((time.time(), json.loads(line)))

@@ -129,7 +129,7 @@ async def session(dsn: str, job: JobFile, *, restart: bool = False) -> AsyncIter
 
 async def take_lock(worker: Session) -> None:
     """Take the locks as soon as the server has noticed that those who had them are gone."""
-    deadline_s = time.monotonic() + 10
+    deadline_s = time.monotonic() + 30
     while (holder := await worker.try_lock()) is not None:
         assert time.monotonic() < deadline_s, holder
         await anyio.sleep(0.01)

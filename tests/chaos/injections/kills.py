@@ -76,7 +76,7 @@ def crash(trial: Trial, pid: int) -> None:
                 return True
             return False
 
-        wait_until(over, "the server ends its sessions", 10)
+        wait_until(over, "the server ends its sessions")
     trial.until_up()
 
 

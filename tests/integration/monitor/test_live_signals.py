@@ -271,7 +271,7 @@ async def test_a_probe_that_hangs_is_unknown_and_holds_up_nobody(database: Datab
         await asleep(database)
         began_s = time.monotonic()
         await worker.read_signals()
-        assert time.monotonic() - began_s < 1.0
+        assert time.monotonic() - began_s < 2.5
         signals = await until(worker, lambda one: one.probes[0].why != "not read yet")
     assert signals.probes[0].why in ("no answer within 3s", "canceling statement due to statement timeout")
 

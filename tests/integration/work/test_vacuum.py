@@ -31,6 +31,8 @@ pytestmark = pytest.mark.anyio
 FAST, SLOW = VacuumCost(10_000, 1.0), VacuumCost(1, 100.0)
 """As quick as it gets, and a page in tenths of a second: longer than any test."""
 WAIT_S = 20.0
+SOON_S = 15.0
+"""On a busy machine; the slow one takes longer."""
 OURS = "select pid from pg_stat_activity where application_name like 'backfill:vacuum:%%'"
 PROGRESS = "select pid from pg_stat_progress_vacuum"
 ROWS = 30_000
@@ -117,7 +119,7 @@ async def test_who_waits_for_it_gets_through(users: Database, statement: str):
         await anyio.to_thread.run_sync(run_sql, users, statement)
         took_s = time.monotonic() - began_s
         found = await ended(worker)
-    assert took_s < 2.0
+    assert took_s < SOON_S
     assert (found.result, found.stopped) == ("stopped", "sessions waiting for it 1 > 0")
 
 
@@ -131,7 +133,7 @@ async def test_who_waits_behind_another_gets_through_as_well(users: Database):
         alter.start()
         began_s = time.monotonic()
         await anyio.to_thread.run_sync(run_sql, users, "select count(*) from users")
-        assert time.monotonic() - began_s < 2.0
+        assert time.monotonic() - began_s < SOON_S
         await anyio.to_thread.run_sync(alter.join)
         assert (await ended(worker)).result == "stopped"
 
@@ -197,7 +199,7 @@ async def test_a_stop_ends_it_at_once_also_before_it_has_begun(users: Database):
                 await until(lambda: users.query(PROGRESS))
             began_s = time.monotonic()
             found = await worker.stop_vacuum("we say so")
-            assert time.monotonic() - began_s < 2.0
+            assert time.monotonic() - began_s < SOON_S
             assert found is not None
             assert (found.result, found.stopped) == ("stopped", "we say so")
             assert users.query(PROGRESS) == []
@@ -212,7 +214,7 @@ async def test_the_end_of_the_session_is_its_end(users: Database):
 
 
 async def test_one_that_nobody_asks_after_ends(users: Database, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(vacuum, "STALE_S", 0.5)
+    monkeypatch.setattr(vacuum, "STALE_S", 2.0)
     async with session(users.dsn, job_file()) as worker:
         await worker.begin()
         await worker.open("public.users")
@@ -266,7 +268,7 @@ async def test_sigkill_leaves_none_behind_for_long(users: Database):
         await process.aclose()
     began_s = time.monotonic()
     await until(lambda: users.query(OURS) == [])
-    assert time.monotonic() - began_s < 5.0
+    assert time.monotonic() - began_s < SOON_S
 
 
 async def role(database: Database, *grants: str) -> str:
