@@ -8,6 +8,7 @@ compares them. Each row of panels answers one question.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from grafana.panels import (
@@ -49,12 +50,19 @@ def at_a_glance() -> Row:
         {"min": 0, "max": 1, "color": {"mode": "fixed", "fixedColor": "blue"}},
         options=reduced(orientation="horizontal", displayMode="basic", showUnfilled=True),
     )
+    time_left = replace(
+        last("Time left", "Until all rows are filled: one figure while the pace is steady.", "s", "", width=3),
+        targets=[
+            Target(worst(f"eta_{bound}_seconds", "job"), legend, instant=True)
+            for bound, legend in (("low", "{{job}} at least"), ("high", "{{job}} at most"))
+        ],
+    )
     left = f"max by (job) (backfill_leaves{JOB} - backfill_leaves_done{JOB})"
     held = f"sum by (job) (backfill_lock_held{JOB})"
     return [
         state,
         progress,
-        last("Time left", "Until the end of the job, at the current speed.", "s", worst("eta_seconds", "job"), width=3),
+        time_left,
         last("Pass", "Number of the current pass over the table, from 1.", "none", worst("pass", "job"), width=3),
         last("Partitions left", "Partitions and child tables that are not done yet.", "none", left, width=3),
         last("Lock holders", "Workers that hold the job's lock: 0 or 1.", "none", held, width=3, bad_from=2),

@@ -18,6 +18,7 @@ from backfill.events.leaf import LeafDone, LeafRemoved, LeafStarted
 from backfill.events.sync import SyncTriggerMade, SyncTriggerRemoved
 from backfill.events.throttle import LimitsChanged, NoReplicas, SignalsRead, ThrottleDecision, WaitStarted
 from backfill.events.vacuum import VacuumDone, VacuumNotPermitted, VacuumStarted
+from backfill.table.estimate.time_left import TimeLeft
 from backfill.throttle.decision_values import Inputs
 from backfill.throttle.reading import Reading, Unit
 from backfill.throttle.wait_reason import WaitKind, WaitReason
@@ -129,7 +130,7 @@ def batch_done(**changed):
         "took_s": 0.2,
         "rows_total": 5000,
         "progress_ratio": 0.1,
-        "eta_s": 42.0,
+        "time_left": TimeLeft(42.0, 42.0),
         "stripes": 8,
     }
     return BatchDone(**{**values, **changed})

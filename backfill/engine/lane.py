@@ -128,7 +128,13 @@ class Lane:
         # Half of a refused batch may be a single row, which proves nothing about the job.
         trial = not self._group.proven and not self._search.active
         checkpoint = self._group.with_rows_ahead(self.checkpoint, advance(self.checkpoint, batch_range.end))
-        request = BatchRequest(checkpoint=checkpoint, batch_range=batch_range, admission=admission, trial=trial)
+        request = BatchRequest(
+            checkpoint=checkpoint,
+            batch_range=batch_range,
+            admission=admission,
+            trial=trial,
+            time_left=self._group.time_left,
+        )
         lane = self.checkpoint.lane
         return await self.session.run_batch(request, lambda position: self._control.attribute_wal(lane, position))
 
@@ -167,7 +173,7 @@ class Lane:
                 took_s=batch.took_s,
                 rows_total=self._group.rows_total,
                 progress_ratio=self._group.progress_ratio,
-                eta_s=self._group.eta_s(),
+                time_left=self._group.time_left_after(before, self._control.paused.total_s),
                 blocked_sessions=batch.blocked_sessions,
                 stripes=before.stripes,
                 lane=before.lane,

@@ -10,9 +10,11 @@ import anyio
 
 from backfill.engine.ports import Runtime
 from backfill.table.batch import Committed
-from backfill.table.checkpoint import Checkpoint
-from backfill.table.estimate.progress import Progress
+from backfill.table.checkpoint import Checkpoint, progress_ratio
+from backfill.table.estimate.progress import PaceHistory
 from backfill.table.estimate.rows_ahead import PassRows, share_done
+from backfill.table.estimate.stripe_rows import rows_by_stripe, stripe_class
+from backfill.table.estimate.time_left import TimeLeft
 from backfill.table.leaves import SAMPLES_KEPT, LeafPlace, Totals
 
 SLEEP_SLICE_S = 0.25
@@ -39,7 +41,8 @@ class LaneGroup:
         self._pass_rows: PassRows | None = None
         self.passes = 1
         self._error: Exception | None = None
-        self._progress = Progress()
+        self._pace = PaceHistory()
+        self.time_left: TimeLeft | None = None
 
     @property
     def totals(self) -> Totals:
@@ -100,11 +103,26 @@ class LaneGroup:
         """Let one lane at a time run a batch until one of them has proven the job."""
         return nullcontext() if self.proven else self._trial
 
-    def eta_s(self) -> float | None:
-        """Return seconds to the end of the pass at the recent pace; None while it is not known."""
-        now_s = self._outer.now_s()
-        self._progress = self._progress.sample(now_s, self.progress_ratio)
-        return self._progress.eta_s(now_s)
+    def time_left_after(self, before: Checkpoint, paused_s: float) -> TimeLeft | None:
+        """Return how long the job will still fill, after the batch of a lane that was at `before`.
+
+        In `paused_s` of the run nobody was to work.
+        """
+        here, after = self._rows_ahead()
+        self._pace = self._pace.after(self._outer.now_s() - paused_s, here + after, stripe_class(before))
+        ahead = rows_by_stripe(self.checkpoints, here, after)
+        self.time_left = self._pace.time_left(ahead, self.progress_ratio)
+        return self.time_left
+
+    def _rows_ahead(self) -> tuple[float, float]:
+        """Return the rows ahead on this leaf and on those to come; pages if the rows are not estimated."""
+        if self._pass_rows is not None:
+            rows = sum(checkpoint.rows_ahead or 0 for checkpoint in self.checkpoints)
+            return max(0.0, rows - self._pass_rows.after), self._pass_rows.after
+        place = self.leaf_place
+        pages = max(1, place.pages, *(checkpoint.end_page for checkpoint in self.checkpoints))
+        after = max(0, place.pages_total - place.pages_before - pages) if place.count > 1 else 0
+        return (1 - progress_ratio(self.checkpoints)) * pages, float(after)
 
     async def run(self, lanes: list[Callable[[], Awaitable[None]]]) -> None:
         """Run lanes to the end of their pass; when one fails the others stop between two steps, and it is raised."""

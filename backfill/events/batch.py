@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from backfill.table.estimate.time_left import TimeLeft
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchDone:
@@ -21,7 +23,7 @@ class BatchDone:
     took_s: float
     rows_total: int
     progress_ratio: float
-    eta_s: float | None
+    time_left: TimeLeft | None
     blocked_sessions: int = 0
     stripes: int = 1
     lane: int = 0

@@ -23,6 +23,7 @@ from backfill.events.leaf import LeafDone, LeafRemoved, LeafStarted
 from backfill.events.sync import SyncTriggerMade, SyncTriggerRemoved
 from backfill.events.throttle import LimitsChanged, NoReplicas, SignalsRead, ThrottleDecision, WaitStarted
 from backfill.events.vacuum import VacuumDone, VacuumNotPermitted, VacuumStarted
+from backfill.table.estimate.time_left import TimeLeft
 from backfill.throttle.decision_values import Inputs
 from backfill.throttle.reading import Reading, Unit
 from backfill.throttle.wait_reason import WaitKind, WaitReason
@@ -81,6 +82,8 @@ def from_dict(fields: dict[str, Any]) -> Event:
         values["readings"] = tuple(Reading(**{**item, "unit": Unit(item["unit"])}) for item in values["readings"])
     if "inputs" in values:
         values["inputs"] = Inputs(**values["inputs"])
+    if values.get("time_left") is not None:
+        values["time_left"] = TimeLeft(**values["time_left"])
     for name in ("missing", "samples", "rejected", "changes", "sizes"):
         if name in values:
             values[name] = tuple(values[name])

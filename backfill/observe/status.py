@@ -14,6 +14,7 @@ from backfill.events.leaf import LeafStarted
 from backfill.events.throttle import SignalsRead, ThrottleDecision
 from backfill.events.vacuum import VacuumDone
 from backfill.observe.row_rate import RowRate
+from backfill.table.estimate.time_left import TimeLeft, time_left_now
 
 
 class State(StrEnum):
@@ -57,7 +58,8 @@ class JobStatus:
     error_s: float = 0.0
     pass_number: int = 0
     progress_ratio: float = 0.0
-    eta_s: float | None = None
+    estimate: TimeLeft | None = None
+    estimated_s: float = 0.0
     rows_total: int = 0
     batch_rows: int = 0
     rows_unconverged: int = 0
@@ -82,6 +84,11 @@ class JobStatus:
     def ended(self) -> bool:
         """Whether the state is final."""
         return self.state in ENDED
+
+    def time_left(self, now_s: float) -> TimeLeft | None:
+        """Return how long the job will still fill; None if that is unknown, or it does not work now."""
+        standing = self.ended or self.verifying or self.state in {State.PAUSED, State.STOPPING, State.WAITING_LOCK}
+        return time_left_now(self.estimate, now_s - self.estimated_s, standing=standing)
 
     @property
     def failures_in_a_row(self) -> int:

@@ -18,7 +18,7 @@ def to_json(status: JobStatus, now_s: float) -> dict[str, Any]:
 
 
 def _progress(status: JobStatus, now_s: float) -> dict[str, Any]:
-    begun = status.begun
+    begun, left = status.begun, status.time_left(now_s)
     return {
         "job": status.job,
         "table": begun and begun.table,
@@ -30,7 +30,9 @@ def _progress(status: JobStatus, now_s: float) -> dict[str, Any]:
         "lock_held": bool(status.lock_held),
         "pass": status.pass_number,
         "progress_ratio": status.progress_ratio,
-        "eta_s": status.eta_s,
+        "eta": left and str(left),
+        "eta_low_s": left and left.low_s,
+        "eta_high_s": left and left.high_s,
         "rows_total": status.rows_total,
         "rows_unconverged": status.rows_unconverged,
         "rows_rejected": status.rows_rejected,

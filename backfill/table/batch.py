@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from backfill.retry.sqlstate import Blame
 from backfill.table.checkpoint import Checkpoint, Tid
+from backfill.table.estimate.time_left import TimeLeft
 from backfill.table.row_counts import BatchRange
 from backfill.table.window_layout import TableTraits
 from backfill.throttle.decision_values import Admission
@@ -17,7 +18,8 @@ class BatchRequest:
     """A batch to run and why: the place, the cut, and the decision that let it go.
 
     A `trial` is the first batch of a job: it is rolled back if all of its rows still match `where`. `again` is a
-    rejected row that is retried: it leaves backfill.rejected when this batch commits.
+    rejected row that is retried: it leaves backfill.rejected when this batch commits. `time_left` is what the batch
+    before it left to do, for `status`.
     """
 
     checkpoint: Checkpoint
@@ -25,6 +27,7 @@ class BatchRequest:
     admission: Admission
     trial: bool = False
     again: RejectedRow | None = None
+    time_left: TimeLeft | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

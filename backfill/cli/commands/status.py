@@ -109,13 +109,13 @@ def show_status(statuses: list[StoredJobStatus], *, json_lines: bool, explained:
     console, clean = _console()
     rows = [
         (
-            *(job.job, clean(_table(job)), job.state, str(job.pass_number), f"{job.progress_ratio:.1%}"),
+            *(job.job, clean(_table(job)), job.state, str(job.pass_number), f"{job.progress_ratio:.1%}", _eta(job)),
             *(f"{job.rows_total:,}", f"{job.rows_s:,.0f}", f"{format_duration(job.idle_s)} ago"),
         )
         for job in statuses
     ]
-    titles = ("job", "table", "state", "pass", "done", "rows", "rows/s", "last activity")
-    _print_table(console, titles, rows, right=frozenset({"pass", "done", "rows", "rows/s"}))
+    titles = ("job", "table", "state", "pass", "done", "ETA", "rows", "rows/s", "last activity")
+    _print_table(console, titles, rows, right=frozenset({"pass", "done", "ETA", "rows", "rows/s"}))
     for job in statuses:
         for sentence in _sentences(job, explained=explained):
             console.print(f"{job.job}: {clean('; '.join(sentence.splitlines()))}", soft_wrap=True)
@@ -217,3 +217,8 @@ def _sentences(job: StoredJobStatus, *, explained: bool) -> Iterator[str]:
 def _table(job: StoredJobStatus) -> str:
     leaf = f" (leaf {job.leaf_number:,} of {job.leaves:,}: {job.leaf})"
     return job.table + leaf if job.leaf and job.state not in ("done", "unconverged") else job.table
+
+
+def _eta(job: StoredJobStatus) -> str:
+    """Return how long the job will still fill; nothing of one that does not work."""
+    return job.eta or ("unknown" if job.state == "running" else "")

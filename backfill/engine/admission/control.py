@@ -14,6 +14,7 @@ from typing import Protocol
 import anyio
 
 from backfill.engine.admission.limits import JobLimits
+from backfill.engine.admission.paused_time import PausedTime
 from backfill.engine.admission.readings import ReadingRecorder
 from backfill.engine.admission.wait_persistence import WaitPersistence
 from backfill.engine.ports import LaneSession, Runtime, StatusSession
@@ -30,7 +31,7 @@ from backfill.throttle.conditions.seen_replicas import SeenReplica
 from backfill.throttle.decision_values import Admission, Decision, Run, Wait
 from backfill.throttle.signals import Signals, located
 from backfill.throttle.state import ThrottleState
-from backfill.throttle.wait_reason import PACE_KINDS, WaitReason
+from backfill.throttle.wait_reason import PACE_KINDS, WaitKind, WaitReason
 from backfill.throttle.wal_attribution import WalAttribution
 
 HOLD_S = 0.5
@@ -71,6 +72,7 @@ class AdmissionControl:
         self.readings = ReadingRecorder(runtime)
         self.throttle_state = ThrottleState()
         self.snapshots = SnapshotAges()
+        self.paused = PausedTime()
         self.runtime = runtime
         self._companion = companion
         self._waits = WaitPersistence(runtime)
@@ -164,7 +166,7 @@ class AdmissionControl:
             held = True
             await self.save_wait(session, reason)
             self.runtime.record(WaitStarted(self.job.name, reason, HOLD_S))
-            await self.runtime.sleep(HOLD_S)
+            await self._sleep(reason, HOLD_S)
         if held:
             await self.save_wait(session, None)
 
@@ -215,7 +217,13 @@ class AdmissionControl:
     async def _wait(self, session: LaneSession, decision: Wait) -> None:
         await self.save_wait(session, decision.reason)
         self.runtime.record(WaitStarted(self.job.name, decision.reason, decision.delay_s))
-        await self.runtime.sleep(decision.delay_s)
+        await self._sleep(decision.reason, decision.delay_s)
+
+    async def _sleep(self, reason: WaitReason, delay_s: float) -> None:
+        began_s = self.runtime.now_s()
+        await self.runtime.sleep(delay_s)
+        if reason.kind is WaitKind.PAUSED:
+            self.paused = self.paused.plus(began_s, self.runtime.now_s())
 
     def _grant(self, decision: Run, signals: Signals, checkpoint: Checkpoint, *, paced: bool) -> None:
         lane, row_wal_bytes = checkpoint.lane, self.throttle_state.cost.wal_bytes(checkpoint.stripe)

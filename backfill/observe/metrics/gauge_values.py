@@ -33,8 +33,9 @@ def gauges(status: JobStatus) -> Iterator[tuple[GaugeFamily, float]]:
         yield ("leaves", (job,)), status.leaf.leaves
         yield ("leaves_done", (job,)), status.leaves_done
         yield ("wal_compression", (job,)), status.compression is not None
-    if status.eta_s is not None:
-        yield ("eta_seconds", (job,)), status.eta_s
+    if (left := status.time_left(status.updated_s)) is not None:
+        yield ("eta_low_seconds", (job,)), left.low_s
+        yield ("eta_high_seconds", (job,)), left.high_s
     if status.hot_update_ratio is not None:
         yield ("hot_update_ratio", (job,)), status.hot_update_ratio
     yield from _reading(status)

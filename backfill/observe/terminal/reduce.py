@@ -146,4 +146,5 @@ def _add_batch(view: TerminalState, event: BatchDone, now_s: float) -> TerminalS
         took_s=last.took_s + event.took_s,
     )
     slots = (*(slot for slot in kept if slot.index != index), summed)
-    return replace(view, batch=event, passed=None, slots=slots, wal_bytes=view.wal_bytes + event.wal_bytes)
+    wal_bytes = view.wal_bytes + event.wal_bytes
+    return replace(view, batch=event, batch_s=now_s, passed=None, slots=slots, wal_bytes=wal_bytes)

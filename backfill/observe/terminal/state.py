@@ -67,6 +67,7 @@ class TerminalState:
     started_s: float = 0.0
     leaf: LeafStarted | None = None
     batch: BatchDone | None = None
+    batch_s: float = 0.0
     signals: SignalsRead | None = None
     signals_s: float = -math.inf
     passed: PassDone | None = None

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from backfill.observe.terminal.activity import LONG_S, QUIET_S, recent, silence_s
 from backfill.observe.terminal.state import TerminalState
-from backfill.throttle.wait_reason import PACE_KINDS
+from backfill.table.estimate.time_left import time_left_now
+from backfill.throttle.wait_reason import PACE_KINDS, WaitKind
 from backfill.values.units import format_duration, format_size
 
 _PAGE_WIDTH = 20
@@ -39,18 +40,21 @@ def _rate(view: TerminalState, rows_s: float | None, nothing: str) -> str:
 
 
 def eta(view: TerminalState, now_s: float) -> str | None:
-    """Return the worker's estimate; during a long wait it is marked, because it no longer holds."""
-    if view.batch is None or view.batch.eta_s is None or silence_s(view, now_s) >= QUIET_S:
+    """Return the worker's estimate; during a long wait it is marked, because it may no longer hold."""
+    if view.batch is None or silence_s(view, now_s) >= QUIET_S:
         return None
     wait = view.wait
+    paused = wait is not None and wait.kind is WaitKind.PAUSED
+    standing = paused or view.passed is not None or view.stopping is not None
+    left = time_left_now(view.batch.time_left, now_s - view.batch_s, standing=standing)
     stuck = wait is not None and wait.kind not in PACE_KINDS and now_s - wait.start_s >= LONG_S
-    return format_duration(max(0, round(view.batch.eta_s))) + (", waiting" if stuck else "")
+    return f"{left}{', waiting' if stuck else ''}" if left else None
 
 
 def _time(view: TerminalState, now_s: float, nothing: str) -> tuple[str, str]:
     if view.finished is not None:
         return ("took", format_duration(view.finished.elapsed_s))
-    return ("ETA", eta(view, now_s) or nothing)
+    return ("ETA", eta(view, now_s) or ("unknown" if view.batch is not None else nothing))
 
 
 def _pass(view: TerminalState, nothing: str) -> tuple[str, str]:

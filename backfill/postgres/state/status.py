@@ -28,6 +28,7 @@ from backfill.request.next_step import next_step
 from backfill.request.standing import ENDED, JobStanding
 from backfill.table.checkpoint import Checkpoint
 from backfill.table.estimate.rows_ahead import share_done
+from backfill.table.estimate.time_left import TimeLeft, time_left_now
 from backfill.table.leaves import LeafPlace
 from backfill.values.errors import Halted, StatementRefused
 
@@ -45,6 +46,7 @@ class StoredJobStatus:
     `vacuum` is how our last vacuum ended, None if there was none. `sync_trigger` is the trigger that fills rows that
     others write.
     `rejected` are a few of the rejected rows, with the server's words, the newest first.
+    `eta` is how long it will still fill, None while that is unknown or it does not work.
     `leaf` is the table at work where there are several, the last one of a job that has ended.
     `finish` are the steps of `backfill finish` that began or are done.
     """
@@ -64,6 +66,9 @@ class StoredJobStatus:
     rows_total: int = 0
     rows_unconverged: int = 0
     rows_s: float = 0.0
+    eta: str | None = None
+    eta_low_s: float | None = None
+    eta_high_s: float | None = None
     wal_bytes: int = 0
     idle_s: float = 0.0
     samples: tuple[str, ...] = ()
@@ -133,6 +138,7 @@ def _status(row: dict[str, Any], standing: JobStanding) -> StoredJobStatus:
     at_work = _at_work(known)
     leaf_place = _extent(row["leaves"], row["pages"], known, at_work)
     tuned, tuned_until = _tuned(row)
+    left = _time_left(row["estimate"], standing=standing.state != "running" or all(lane.pass_done for lane in at_work))
     return StoredJobStatus(
         job=row["name"],
         table=row["table"],
@@ -149,6 +155,9 @@ def _status(row: dict[str, Any], standing: JobStanding) -> StoredJobStatus:
         rows_total=sum(checkpoint.rows_total for checkpoint in checkpoints),
         rows_unconverged=row["rows_unconverged"],
         rows_s=row["rows_s"],
+        eta=str(left) if left else None,
+        eta_low_s=left.low_s if left else None,
+        eta_high_s=left.high_s if left else None,
         wal_bytes=sum(checkpoint.wal_bytes for checkpoint in checkpoints),
         idle_s=row["idle_s"] or 0.0,
         samples=tuple(filter(None, row["samples"])),
@@ -184,6 +193,19 @@ def _progress(leaf_place: LeafPlace, checkpoints: tuple[Checkpoint, ...], at_wor
         return 0.0
     share = share_done(sum(checkpoint.rows_total for checkpoint in checkpoints), at_work)
     return leaf_place.progress_ratio(at_work) if share is None else share
+
+
+def _time_left(stored: Any, *, standing: bool) -> TimeLeft | None:
+    """Return the estimate that the last batch left, if it still holds."""
+    match stored:
+        case {
+            "low_s": float() | int() as low_s,
+            "high_s": float() | int() as high_s,
+            "age_s": float() | int() as age_s,
+        }:
+            estimate = TimeLeft(float(low_s), float(high_s))
+            return time_left_now(estimate, float(age_s), standing=standing)
+    return None
 
 
 def _at_work(known: list[tuple[bool, Checkpoint]]) -> tuple[Checkpoint, ...]:

@@ -227,6 +227,7 @@ def _fields(batch: BatchStatement, after: Checkpoint, updated: Updated, wal_byte
     checkpoint, admission = batch.checkpoint, batch.request.admission
     refused = updated.compression_refused
     inputs = replace(admission.inputs, compression=None) if refused else admission.inputs
+    left = batch.request.time_left
     return values_of(after) | {
         "sequence": checkpoint.sequence,
         "job": batch.job.name,
@@ -244,4 +245,6 @@ def _fields(batch: BatchStatement, after: Checkpoint, updated: Updated, wal_byte
         "rows": updated.rows,
         "batch_unconverged": updated.rows_unconverged,
         "rows_hot": updated.rows_hot,
+        "eta_low_s": left and left.low_s,
+        "eta_high_s": left and left.high_s,
     }

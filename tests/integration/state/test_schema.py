@@ -27,7 +27,8 @@ from tests.integration.worker import Worker as Session
 
 pytestmark = pytest.mark.anyio
 
-TABLES = ["batch", "checkpoint", "event", "job", "rejected", "request"]
+TABLES = ["batch", "checkpoint", "event", "history", "job", "rejected", "request"]
+RIGHTS = ["select", "insert", "update", "delete"]
 
 
 @pytest.fixture
@@ -184,10 +185,7 @@ async def test_the_script_can_be_run_again(users: Database, role: str):
     "missing",
     [
         "usage on schema backfill",
-        *(
-            f"{right} on backfill.{table}"
-            for right, table in zip(["select", "insert", "update", "delete", "select", "insert"], TABLES, strict=True)
-        ),
+        *(f"{right} on backfill.{table}" for right, table in zip([*RIGHTS, *RIGHTS[:3]], TABLES, strict=True)),
     ],
 )
 async def test_each_right_on_the_state_is_needed(users: Database, role: str, missing: str):

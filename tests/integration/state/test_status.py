@@ -10,10 +10,13 @@ from backfill.events.job import Finished
 from backfill.postgres.session.connection import worker_name
 from backfill.postgres.state.status import StoredJobStatus, read_status
 from backfill.sandbox.wait import wait_until
+from backfill.table.batch import BatchRequest
 from backfill.table.checkpoint import Tid, progress_ratio
+from backfill.table.estimate.time_left import TimeLeft
 from backfill.table.row_counts import BatchRange
 from backfill.throttle.wait_reason import WaitKind, WaitReason
 from backfill.values.errors import Halted, JobError
+from tests.factories import admission
 from tests.fixtures_postgres import Database
 from tests.integration.jobs import fill, job_file, make_users, next_cut, open_leaf, run, run_sql, session
 
@@ -172,3 +175,21 @@ async def test_a_role_without_rights_on_the_state_learns_so(users: Database):
         assert [job.job for job in await read_status(users.dsn_for("shy"), None)] == ["users-handle"]
     finally:
         run_sql(users, "drop owned by shy", "drop role shy")
+
+
+async def test_the_time_left_is_the_estimate_that_the_last_batch_left(users: Database):
+    async with session(users.dsn, JOB) as worker:
+        checkpoint = (await open_leaf(worker)).checkpoints[0]
+        done = await fill(worker, checkpoint, BatchRange(end=Tid(4), rows=1))
+        assert (await only(users)).eta is None
+        request = BatchRequest(
+            checkpoint=done.checkpoint,
+            batch_range=await next_cut(worker, done.checkpoint, 10),
+            admission=admission(10),
+            time_left=TimeLeft(60.0, 90.0),
+        )
+        await worker.lane.run_batch(request, lambda _position: 0)
+        status = await only(users)
+        assert (status.eta, status.eta_low_s, status.eta_high_s) == ("1m00s to 1m30s", 60.0, 90.0)
+        run_sql(users, "update backfill.batch set at = now() - interval '3 minutes'")
+        assert (await only(users)).eta is None

@@ -10,6 +10,7 @@ import pytest
 
 from backfill.events.event import Event, from_dict, to_dict
 from backfill.events.job import PassDone
+from backfill.table.estimate.time_left import TimeLeft
 from backfill.throttle.decision_values import Inputs
 from backfill.throttle.reading import Reading, Unit
 from backfill.throttle.wait_reason import WaitKind, WaitReason
@@ -39,6 +40,7 @@ VALUES: dict[Any, Any] = {
         own_wal_rate_bytes_s=1.0e6,
     ),
     "str | None": "words",
+    "TimeLeft | None": TimeLeft(60.0, 90.0),
 }
 
 

@@ -15,6 +15,7 @@ from backfill.observe.job_statuses import JobStatuses
 from backfill.observe.row_rate import RowRate
 from backfill.observe.status import ENDED, State, begin
 from backfill.observe.status_fold import fold
+from backfill.table.estimate.time_left import TimeLeft
 from backfill.throttle.wait_reason import PACE_KINDS, WaitKind
 from tests import event_factories
 
@@ -78,9 +79,14 @@ def test_the_pace_is_not_a_stop_condition():
 def test_a_batch_moves_the_figures():
     status = after(
         event_factories.started(),
-        event_factories.batch_done(rows_total=7, progress_ratio=0.5, eta_s=3.0, rows=4, rows_hot=3),
+        event_factories.batch_done(rows_total=7, progress_ratio=0.5, time_left=TimeLeft(3.0, 3.0), rows=4, rows_hot=3),
     )
-    assert (status.rows_total, status.progress_ratio, status.eta_s, status.batch_rows) == (7, 0.5, 3.0, 4)
+    assert (status.rows_total, status.progress_ratio, status.estimate, status.batch_rows) == (
+        7,
+        0.5,
+        TimeLeft(3.0, 3.0),
+        4,
+    )
     assert status.hot_update_ratio == 0.75
 
 
@@ -217,7 +223,9 @@ def test_a_running_job_is_shown_whole():
         "why": "",
         "pass": 1,
         "progress_ratio": 0.1,
-        "eta_s": 42.0,
+        "eta": "42s",
+        "eta_low_s": 42.0,
+        "eta_high_s": 42.0,
         "rows_total": 5000,
         "rows_unconverged": 0,
         "rows_rejected": 0,

@@ -3,4 +3,5 @@
 GRANT pg_monitor TO {role};
 GRANT USAGE ON SCHEMA backfill TO {role};
 GRANT SELECT, INSERT, UPDATE, DELETE
-    ON backfill.job, backfill.checkpoint, backfill.batch, backfill.event, backfill.rejected, backfill.request TO {role};
+    ON backfill.job, backfill.checkpoint, backfill.batch, backfill.event, backfill.rejected, backfill.request,
+        backfill.history TO {role};

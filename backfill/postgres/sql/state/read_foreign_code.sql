@@ -5,7 +5,7 @@ FROM (
     SELECT 'backfill.' || quote_ident(c.relname) || ' is not one of our tables' AS what
     FROM pg_catalog.pg_class c
     WHERE c.relnamespace = to_regnamespace('backfill')
-      AND c.relname IN ('version', 'job', 'scan', 'checkpoint', 'batch', 'event', 'rejected', 'request')
+      AND c.relname IN ('version', 'job', 'scan', 'checkpoint', 'batch', 'event', 'rejected', 'request', 'history')
       AND (
           c.relkind <> 'r' OR c.relispartition
           OR NOT EXISTS (

@@ -35,7 +35,16 @@ SELECT
         SELECT coalesce(sum(b.rows) / nullif(extract(epoch FROM max(b.at) - min(b.at)), 0), 0)::float8
         FROM backfill.batch b
         WHERE b.job = j.name AND b.at > clock_timestamp() - interval '30 s'
-    ) AS rows_s
+    ) AS rows_s,
+    (
+        SELECT jsonb_build_object(
+            'low_s', b.eta_low_s, 'high_s', b.eta_high_s, 'age_s', extract(epoch FROM clock_timestamp() - b.at)
+        )
+        FROM backfill.batch b
+        WHERE b.job = j.name AND isfinite(b.at)
+        ORDER BY b.at DESC
+        LIMIT 1
+    ) AS estimate
 FROM backfill.job j
 CROSS JOIN LATERAL (
     SELECT max(c.updated_at) AS updated_at, coalesce(jsonb_agg(

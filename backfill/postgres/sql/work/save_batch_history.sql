@@ -1,10 +1,10 @@
 -- The batch in the job's ring of 1,000, in the batch's own transaction; lanes take turns in it.
 INSERT INTO backfill.batch (job, ring, leaf, sequence, lane, pass_number, stripe, first_tid, end_tid, rows_wished, rows,
-    rows_unconverged, rows_hot, wal_bytes, waited_s, waited_for, limited_by, inputs, blocked_sessions)
+    rows_unconverged, rows_hot, wal_bytes, waited_s, waited_for, limited_by, inputs, eta_low_s, eta_high_s, blocked_sessions)
 SELECT j.name, (%(sequence)s * %(lanes)s + %(lane)s) %% 1000, %(leaf)s, %(sequence)s, %(lane)s,
     %(batch_pass)s, %(batch_stripe)s, %(first_tid)s::tid, %(end_tid)s::tid,
     %(rows_wished)s, %(rows)s, %(batch_unconverged)s, %(rows_hot)s,
-    %(wal_bytes)s, %(waited_s)s, %(waited_for)s, %(limited_by)s, %(inputs)s,
+    %(wal_bytes)s, %(waited_s)s, %(waited_for)s, %(limited_by)s, %(inputs)s, %(eta_low_s)s, %(eta_high_s)s,
     -- Who waits for our locks now, while we hold all of them, and who waits for those.
     (
         WITH RECURSIVE waiting AS MATERIALIZED (
@@ -23,5 +23,6 @@ ON CONFLICT (job, ring) DO UPDATE SET
     pass_number = excluded.pass_number, stripe = excluded.stripe, first_tid = excluded.first_tid, end_tid = excluded.end_tid, rows_wished = excluded.rows_wished, rows = excluded.rows,
     rows_unconverged = excluded.rows_unconverged, rows_hot = excluded.rows_hot, wal_bytes = excluded.wal_bytes,
     waited_s = excluded.waited_s, waited_for = excluded.waited_for, limited_by = excluded.limited_by,
-    inputs = excluded.inputs, blocked_sessions = excluded.blocked_sessions
+    inputs = excluded.inputs, eta_low_s = excluded.eta_low_s, eta_high_s = excluded.eta_high_s,
+    blocked_sessions = excluded.blocked_sessions
 RETURNING blocked_sessions

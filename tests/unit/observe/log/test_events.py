@@ -155,21 +155,24 @@ def test_a_million_batches_are_a_line_every_ten_seconds(lines):
     first, *progress = lines.tell((0.0, event_factories.started()), *batches)
     assert first["event"] == "started"
     assert [line["event"] for line in progress] == ["progress"] * 3
-    assert {name: progress[1][name] for name in ("rows_total", "rows_s", "batches", "span_s", "eta_s")} == {
+    assert {
+        name: progress[1][name] for name in ("rows_total", "rows_s", "batches", "span_s", "eta_low_s", "eta_high_s")
+    } == {
         "rows_total": 200,
         "rows_s": 50_000,
         "batches": 100,
         "span_s": 10.0,
-        "eta_s": 42,
+        "eta_low_s": 42,
+        "eta_high_s": 42,
     }
 
 
 def test_progress_shows_the_time_that_the_pace_took(lines):
     throttle_state = [(5.0, event_factories.wait_started(WaitKind.WINDOW, "window", 0.5))] * 3
     (_, line) = lines.tell(
-        (0.0, event_factories.started()), *throttle_state, (10.0, event_factories.batch_done(eta_s=None))
+        (0.0, event_factories.started()), *throttle_state, (10.0, event_factories.batch_done(time_left=None))
     )
-    assert (line["paced_s"], line["eta_s"]) == (1.5, None)
+    assert (line["paced_s"], line["eta_low_s"]) == (1.5, None)
 
 
 def test_the_holder_of_the_lock_is_named_now_and_then(lines):

@@ -15,7 +15,8 @@ from backfill.throttle.wait_reason import WaitKind
 from tests import event_factories
 
 CONTRACT = """
-    rows_updated_total batches_total batch_duration_seconds batch_rows batch_wal_bytes progress_ratio eta_seconds
+    rows_updated_total batches_total batch_duration_seconds batch_rows batch_wal_bytes progress_ratio
+    eta_low_seconds eta_high_seconds
     wait_seconds_total{reason} replica_lag_seconds{replica} replica_lag_bytes{replica} replicas_missing
     slot_retained_bytes{slot} archive_backlog_bytes wal_rate_bytes{source} wal_budget_bytes retries_total{reason}
     hot_update_ratio lock_held job_state{state} pass rows_unconverged
@@ -93,8 +94,10 @@ def test_every_metric_has_help_unit_and_buckets_where_it_needs_them():
 
 
 def test_every_metric_is_filled_by_a_run(scrape):
+    standing = ("Stopping", "Finished")
     scrape.tell(
-        *[event for event in event_factories.one_of_each() if type(event).__name__ != "Finished"],
+        *[event for event in event_factories.one_of_each() if type(event).__name__ not in standing],
+        event_factories.batch_done(),
         next(event for event in event_factories.one_of_each() if type(event).__name__ == "SignalsRead"),
     )
     names = {sample.name for sample in scrape.samples()}
@@ -129,7 +132,7 @@ def test_batches_add_up(scrape):
     assert scrape.value("batch_rows_bucket", le="100.0") == 2
     assert scrape.value("batch_wal_bytes_sum") == 3_200_000
     assert scrape.value("progress_ratio") == 0.1
-    assert scrape.value("eta_seconds") == 42.0
+    assert (scrape.value("eta_low_seconds"), scrape.value("eta_high_seconds")) == (42.0, 42.0)
 
 
 def test_counters_begin_at_zero(scrape):
@@ -321,7 +324,9 @@ def test_a_waiting_worker_shows_its_state_and_nothing_that_it_cannot_know(scrape
     scrape.tell(event_factories.lock_waiting())
     assert scrape.value("job_state", state="waiting_lock") == 1
     assert scrape.value("lock_held") == 0
-    assert [scrape.value(name) for name in ("progress_ratio", "pass", "rows_unconverged", "eta_seconds")] == [None] * 4
+    assert [scrape.value(name) for name in ("progress_ratio", "pass", "rows_unconverged", "eta_low_seconds")] == [
+        None
+    ] * 4
 
 
 def test_jobs_do_not_mix(scrape):

@@ -11,6 +11,7 @@ from backfill.observe.terminal.glyphs import ASCII, UNICODE
 from backfill.observe.terminal.line_output import EVERY_S, LineOutput, line
 from backfill.observe.terminal.reduce import reduce
 from backfill.observe.terminal.state import TerminalState
+from backfill.table.estimate.time_left import TimeLeft
 from backfill.throttle.wait_reason import WaitKind
 from tests import event_factories
 
@@ -63,7 +64,12 @@ def view_of(*events):
 
 RUN = (
     (0.0, event_factories.started(max_lag_s=2.0)),
-    (10.0, event_factories.batch_done(rows=157_000, rows_total=126_000, progress_ratio=0.42, eta_s=71.6)),
+    (
+        10.0,
+        event_factories.batch_done(
+            rows=157_000, rows_total=126_000, progress_ratio=0.42, time_left=TimeLeft(71.6, 71.6)
+        ),
+    ),
     (
         12.0,
         event_factories.signals_read(

@@ -14,6 +14,7 @@ from backfill.observe.terminal.layout import WIDTH_MAX, render
 from backfill.observe.terminal.live import Live
 from backfill.observe.terminal.reduce import add_note, reduce
 from backfill.observe.terminal.state import TerminalState
+from backfill.table.estimate.time_left import TimeLeft
 from backfill.throttle.wait_reason import WaitKind
 from tests import event_factories
 
@@ -101,7 +102,12 @@ def test_it_fits_the_terminal(width, replicas):
             event_factories.started(job="orders-" * 20, table="sales." + "o" * 200, pages=134_217_728, max_lag_s=2.0),
         ),
         (1.0, event_factories.signals_read(*readings, missing=("gone-" * 10,) if replicas else ())),
-        (2.0, event_factories.batch_done(last_page=98_765_432, rows_total=12_345_678_901, eta_s=180_000.0)),
+        (
+            2.0,
+            event_factories.batch_done(
+                last_page=98_765_432, rows_total=12_345_678_901, time_left=TimeLeft(180_000.0, 180_000.0)
+            ),
+        ),
         (
             3.0,
             event_factories.wait_started(
@@ -195,23 +201,25 @@ def estimate(*events, now_s):
 
 def test_the_estimate_is_the_one_of_the_worker():
     assert estimate(now_s=0.1) == DASH
-    assert estimate((1.0, event_factories.batch_done(eta_s=None)), now_s=1.0) == DASH
-    assert estimate((1.0, event_factories.batch_done(eta_s=71.6)), now_s=1.0) == "1m12s"
+    assert estimate((1.0, event_factories.batch_done(time_left=None)), now_s=1.0) == "unknown"
+    assert estimate((1.0, event_factories.batch_done(time_left=TimeLeft(71.6, 71.6))), now_s=1.0) == "1m12s"
     assert (
         estimate(
-            (1.0, event_factories.batch_done(eta_s=71.6)), (1.0, event_factories.wait_started(delay_s=5.0)), now_s=3.0
+            (1.0, event_factories.batch_done(time_left=TimeLeft(71.6, 71.6))),
+            (1.0, event_factories.wait_started(delay_s=5.0)),
+            now_s=3.0,
         )
         == "1m12s, waiting"
     )
     assert (
         estimate(
-            (1.0, event_factories.batch_done(eta_s=71.6)),
+            (1.0, event_factories.batch_done(time_left=TimeLeft(71.6, 71.6))),
             (1.0, event_factories.wait_started(WaitKind.WINDOW, "w", 5.0)),
             now_s=3.0,
         )
         == "1m12s"
     )
-    assert estimate((1.0, event_factories.batch_done(eta_s=71.6)), now_s=30.0) == DASH
+    assert estimate((1.0, event_factories.batch_done(time_left=TimeLeft(71.6, 71.6))), now_s=30.0) == "unknown"
 
 
 def test_pages_are_exact_while_there_is_room():
@@ -303,7 +311,7 @@ anything = st.one_of(
         last_page=sizes,
         rows_total=sizes,
         progress_ratio=st.floats(0, 1),
-        eta_s=st.none() | seconds,
+        time_left=st.none() | st.builds(TimeLeft, seconds, seconds),
     ),
     st.builds(event_factories.retry_scheduled, message=st.text(max_size=200), attempt=st.integers(1, 99)),
     st.builds(event_factories.lock_waiting, waited_s=seconds),
