@@ -11,6 +11,7 @@ from collections import Counter, defaultdict, deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from backfill.engine.ports import Runtime
@@ -155,6 +156,11 @@ class FakeDatabase:
     def session(self) -> FakeJobSession:
         """Return a new session, without its lock."""
         return FakeJobSession(self, FakeConnection())
+
+    @property
+    def now(self) -> datetime:
+        """The server's time: Monday, 2026-11-30 00:00 UTC when the clock of the loop shows 0."""
+        return datetime(2026, 11, 30, tzinfo=UTC) + timedelta(seconds=self.clock.now_s)
 
     def disable_prediction(self) -> bool:
         before, self.foreseeing = self.foreseeing, False

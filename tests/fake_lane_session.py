@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from backfill.jobfile.job import Job
@@ -78,6 +79,10 @@ class FakeStatusSession:
         self._enter("read_request")
         return self.database.request
 
+    async def read_time(self) -> datetime:
+        self._enter("read_time")
+        return self.database.now
+
     async def stop_vacuum(self, why: str) -> VacuumResult | None:
         if not self.database.vacuuming:
             return None
@@ -120,6 +125,7 @@ class FakeLaneSession(FakeStatusSession):
             replicas=seen,
             upkeep=data.upkeep,
             request=data.request,
+            now=data.now,
         )
 
     async def read_page_profile(self, checkpoint: Checkpoint) -> PageProfile | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 import anyio
 import pytest
@@ -286,6 +287,7 @@ async def replicas_that_were_seen_are_known_to_the_next_session(connect: Connect
 async def a_vacuum_that_is_stopped_says_why_unless_it_was_done(connect: Connect) -> None:
     async with opened(connect) as at:
         assert await at.lane.read_request() is None
+        assert (await at.lane.read_time()).utcoffset() == timedelta(0)
         assert await at.job.stop_vacuum("there is none") is None
         await at.lane.start_vacuum(VacuumCost(200, 2.0))
         ended = await at.job.stop_vacuum("the run ends")

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from backfill.events.event import Event
@@ -63,6 +64,9 @@ class StatusSession(Protocol):
 
     async def read_request(self) -> OperatorRequest | None:
         """Read what a person asked of the job last."""
+
+    async def read_time(self) -> datetime:
+        """Read the server's clock."""
 
     async def stop_vacuum(self, why: str) -> VacuumResult | None:
         """End the VACUUM that runs; return how the last one ended, None if there was none."""

@@ -83,7 +83,7 @@ class PlannedSql:
 class Plan:
     """The answer of `backfill plan`. `findings` are for a person to weigh; errors were raised before.
 
-    `samples` are rows as the job's function would set them.
+    `samples` are rows as the job's function would set them. `window` are its time windows, and whether one is open now.
     """
 
     job: str
@@ -98,6 +98,7 @@ class Plan:
     findings: tuple[Finding, ...]
     samples: tuple[str, ...]
     sql: PlannedSql
+    window: tuple[str, ...] = ()
 
     @property
     def against(self) -> tuple[str, ...]:

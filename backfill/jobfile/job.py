@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self, get_args
 
-from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, field_serializer, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, field_serializer, model_validator
 
 from backfill.jobfile import string_fields
 from backfill.jobfile.field_types import Contradiction, Omittable, ParsedType, StrictModel, contradictory, written
 from backfill.jobfile.finish import Finish
 from backfill.jobfile.limits import BatchLimits, ThrottleLimits
 from backfill.jobfile.number_fields import duration, one_of, whole
+from backfill.jobfile.row_sources import AS_WRITTEN, SQL, Assignment, Python, Using
+from backfill.jobfile.schedule.time_window import WINDOW_PATTERN, TimeWindow, parse_window, parse_windows
 from backfill.values.identifier import TableName, quote
 from backfill.values.units import format_duration, parse_duration
 
@@ -30,67 +32,16 @@ Acceptable = Literal["statement-triggers", "own-table", "one-value", "several-ro
 The last one is the risk of a trigger: a constraint may refuse its value.
 """
 
-_SQL = {"type": ["string", "number", "boolean", "null"]}
-AS_WRITTEN = PlainSerializer(str, return_type=str)
-AS_QUOTED = PlainSerializer(quote, return_type=str)
+_JOB_NAME = {"type": "string", "pattern": string_fields.JOB_NAME_PATTERN}
+_WINDOW = {"type": "string", "pattern": WINDOW_PATTERN}
 FROM_PYTHON = "python"
 """The expression of a column whose value comes from the job's row function."""
-
-
-class Assignment(StrictModel):
-    """One column and the expression that it is set to."""
-
-    column: Annotated[str, ParsedType(string_fields.parse_key, {"type": "string"})]
-    expression: Annotated[str, ParsedType(string_fields.parse_sql, _SQL)]
-
-
-class Using(StrictModel):
-    """Another table whose columns `set` and `where` may use."""
-
-    table: Annotated[TableName, ParsedType(string_fields.parse_table, {"type": "string"}), AS_WRITTEN] = Field(
-        description="The table, view or materialized view, written as in SQL; without a schema it is in public.",
-        examples=["public.accounts"],
-    )
-    alias: Annotated[
-        str | None,
-        ParsedType(string_fields.parse_alias, {"type": "string"}),
-        PlainSerializer(lambda name: name and quote(name), return_type=str | None),
-    ] = Field(default=None, alias="as", description="Alias of the table in the expressions.", examples=["a"])
-    on: Annotated[str, ParsedType(string_fields.parse_sql, _SQL)] = Field(
-        description="SQL condition that joins it to a row; a row without a match is not updated.",
-        examples=["accounts.id = users.account_id"],
-    )
-
-    @property
-    def name(self) -> str:
-        """Its name in the expressions."""
-        return self.alias or self.table.name
-
-
-class Python(StrictModel):
-    """A Python function that maps rows to values, for what SQL cannot do; `set` takes its value by `python`."""
-
-    function: Annotated[
-        str, ParsedType(string_fields.parse_function, {"type": "string", "pattern": string_fields.FUNCTION_PATTERN})
-    ] = Field(
-        description="module:function; the job file's directory is searched first.",
-        examples=["handles:make_handle"],
-    )
-    inputs: Annotated[
-        tuple[Annotated[str, ParsedType(string_fields.parse_column_name, {"type": "string"}), AS_QUOTED], ...],
-        BeforeValidator(string_fields.list_like("[username]", least=1)),
-        WithJsonSchema({"type": "array", "items": {"type": "string"}, "minItems": 1}),
-    ] = Field(
-        description="Columns of the table that the function receives for each row.", examples=[["username", "country"]]
-    )
 
 
 class Job(StrictModel):
     """A backfill job: which columns of which table to fill, within which limits."""
 
-    name: Annotated[
-        str, ParsedType(string_fields.parse_job_name, {"type": "string", "pattern": string_fields.JOB_NAME_PATTERN})
-    ] = Field(
+    name: Annotated[str, ParsedType(string_fields.parse_job_name, _JOB_NAME)] = Field(
         description="The job's name, which identifies its saved state: a-z, 0-9, '.', '_' and '-'.",
         examples=["users-handle"],
     )
@@ -102,13 +53,13 @@ class Job(StrictModel):
     assignments: Annotated[
         tuple[Assignment, ...],
         BeforeValidator(string_fields.parse_assignments),
-        WithJsonSchema({"type": "object", "minProperties": 1, "additionalProperties": _SQL}),
+        WithJsonSchema({"type": "object", "minProperties": 1, "additionalProperties": SQL}),
     ] = Field(
         alias="set",
         description="Column: an SQL expression over the row. If YAML needs quotes, put them around SQL's own.",
         examples=[{"handle": "username"}],
     )
-    where: Annotated[str, ParsedType(string_fields.parse_sql, _SQL)] = Field(
+    where: Annotated[str, ParsedType(string_fields.parse_sql, SQL)] = Field(
         description="SQL condition of the rows to fill; it must be false for a row once its columns are set.",
         examples=["handle IS NULL"],
     )
@@ -172,6 +123,24 @@ class Job(StrictModel):
         examples=[["statement-triggers"]],
     )
 
+    window: Annotated[
+        tuple[Annotated[TimeWindow, ParsedType(parse_window, {"type": "string"}), AS_WRITTEN], ...],
+        BeforeValidator(parse_windows),
+        WithJsonSchema({"anyOf": [_WINDOW, {"type": "array", "items": _WINDOW}]}),
+    ] = Field(
+        default=(),
+        description="When the job may work: days, times and a time zone; a window or a list of several. Always if it is"
+        " omitted.",
+        examples=[["mon-fri 22:00-06:00 Europe/Berlin", "sat,sun 00:00-24:00 Europe/Berlin"]],
+    )
+    after: Annotated[
+        tuple[Annotated[str, ParsedType(string_fields.parse_job_name, _JOB_NAME)], ...],
+        BeforeValidator(string_fields.list_like("[users-username]")),
+    ] = Field(default=(), description="Jobs that must be done before this one starts.", examples=[["users-username"]])
+    priority: Annotated[int, whole(-1000, 1000, 10)] = Field(
+        default=0, description="In `serve`, jobs with a higher number come first."
+    )
+
     finish: Annotated[Finish | None, Omittable()] = Field(
         default=None, description="What `backfill finish` makes of the table after the job is done."
     )
@@ -200,6 +169,11 @@ class Job(StrictModel):
             words = f"'{name}' would name two tables; give the joined table an alias, such as as: other"
             found.append(Contradiction((("using", "as"), ("using", "table")), words))
         found += self._function_agrees()
+        found += [
+            Contradiction((("after", index),), f"job '{name}' cannot come after itself")
+            for index, name in enumerate(self.after)
+            if name == self.name
+        ]
         written_keys = self.model_fields_set
         default = {
             name: "" if name in written_keys else " (the default)" for name in ("statement_timeout_s", "lock_timeout_s")

@@ -11,7 +11,6 @@ from typing import Any
 from pydantic.json_schema import GenerateJsonSchema
 
 from backfill.jobfile.job import Job
-from backfill.jobfile.unknown_keys import UNSUPPORTED, models
 
 
 def job_schema() -> dict[str, Any]:
@@ -19,13 +18,6 @@ def job_schema() -> dict[str, Any]:
     schema = Job.model_json_schema(by_alias=True)
     schema["$schema"] = GenerateJsonSchema.schema_dialect
     schema["title"] = "backfill job"
-    for path, keys in UNSUPPORTED.items():
-        model = models()[path].__name__
-        properties = (schema["$defs"][model] if path else schema)["properties"]
-        for key, nothing in keys.items():
-            if nothing is not None:
-                value = int(nothing) if nothing.isdigit() else nothing
-                properties[key] = {"const": value, "description": f"Only {nothing} in this version."}
     return schema
 
 

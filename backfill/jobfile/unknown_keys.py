@@ -1,7 +1,4 @@
-"""The keys that a job file may have, and what to say about others.
-
-A key of a later version is refused unless its value asks for nothing: ignoring it would silently break a promise.
-"""
+"""The keys that a job file may have, and what to say about others."""
 
 from __future__ import annotations
 
@@ -10,20 +7,13 @@ from types import UnionType
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
-from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from yaml.nodes import MappingNode, ScalarNode, SequenceNode
 
 from backfill.jobfile.job import Job
 from backfill.jobfile.source.document import DocumentProblem, value_of
 from backfill.values.text import shown
 
 Path = tuple[str, ...]
-
-UNSUPPORTED: dict[Path, dict[str, str | None]] = {
-    (): {
-        "window": None,
-    },
-}
-"""Keys of later versions, each with the one value that asks for nothing."""
 
 
 def models(model: type[BaseModel] = Job, path: Path = ()) -> dict[Path, type[BaseModel]]:
@@ -54,8 +44,8 @@ def known(node: MappingNode, path: Path = ()) -> tuple[dict[str, Any], list[Docu
         if key == "<<" or key in values:
             continue  # not a key, or not the first of its name: reported with the document
         if key not in _KEYS[path]:
-            if message := _refusal(path, key, value_node):
-                problems.append(DocumentProblem(key_node.start_mark.index, message))
+            message = f"unknown key {shown(key)}; {_meant(path, key)}"
+            problems.append(DocumentProblem(key_node.start_mark.index, message))
         elif (*path, key) in _KEYS and isinstance(value_node, MappingNode):
             values[key], inner = known(value_node, (*path, key))
             problems += inner
@@ -75,18 +65,6 @@ def _known_items(node: SequenceNode, path: Path) -> tuple[list[Any], list[Docume
         values.append(value)
         problems += inner
     return values, problems
-
-
-def _refusal(path: Path, key: str, value: Node) -> str | None:
-    unsupported = UNSUPPORTED.get(path, {})
-    if key not in unsupported:
-        return f"unknown key {shown(key)}; {_meant(path, key)}"
-    nothing = unsupported[key]
-    if nothing is None:
-        return f"'{key}' is not supported by this version; remove it"
-    if isinstance(value, ScalarNode) and value.value == nothing:
-        return None
-    return f"'{key}' other than {nothing} is not supported by this version; remove it"
 
 
 def _meant(path: Path, key: str) -> str:

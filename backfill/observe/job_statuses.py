@@ -31,13 +31,15 @@ class JobStatuses:
         """Return which unfinished job has had no event for too long, or None.
 
         There are no events while a statement runs, so the limit is at least twice the job's statement timeout. A
-        worker that waits reports it. One that verifies is excused: its read takes as long as the table is large.
+        worker that waits reports it. One that verifies is excused, as its read takes as long as the table is large, and
+        one that a daemon has yet to start.
         """
         for status in self.jobs.values():
             silent_s = now_s - status.updated_s
             statement_s = status.begun.statement_timeout_s if status.begun else 0.0
             limit_s = max(silence_max_s, 2 * statement_s)
-            if silent_s > limit_s and not status.ended and not status.verifying:
+            excused = status.ended or status.verifying or status.queued
+            if silent_s > limit_s and not excused:
                 silent, limit = format_duration(silent_s), format_duration(limit_s)
                 return f"{status.job} silent {silent} > {limit}"
         return None

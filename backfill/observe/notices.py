@@ -92,7 +92,7 @@ def notice_for_wait(event: WaitStarted | LockWaiting) -> Notice | None:
 
 def wait_severity(kind: WaitKind) -> Severity:
     """Return how serious a wait of this kind is."""
-    if kind in PACE_KINDS:
+    if kind in PACE_KINDS or kind is WaitKind.SCHEDULE:
         return Severity.CALM
     return Severity.BAD if kind in BLIND_KINDS else Severity.WARN
 

@@ -41,6 +41,7 @@ class JobStatus:
     """One job as its worker last reported it; `why` is the current wait, or how the job ended.
 
     `lock_held` is None until the database has answered; a worker that waits for the lock knows that it has none.
+    `queued` is whether a daemon has not started it yet, because another job comes first.
     `failures` are failed attempts in a row, by lane. `rows_rejected` counts all leaves.
     """
 
@@ -52,6 +53,7 @@ class JobStatus:
     why: str = ""
     lock_held: bool | None = None
     verifying: bool = False
+    queued: bool = False
     begun: Started | None = None
     reading: SignalsRead | None = None
     error: RetryScheduled | None = None

@@ -37,7 +37,7 @@ DDL_LANE = -1
 def fold(status: JobStatus, event: Event, now_s: float) -> JobStatus:  # noqa: C901, PLR0911, PLR0912 - one arm an event
     """Return the state after the event."""
     verifying = status.verifying and isinstance(event, VacuumDone)  # a vacuum ends just before the read begins
-    status = replace(status, updated_s=now_s, verifying=verifying)
+    status = replace(status, updated_s=now_s, verifying=verifying, queued=False)
     match event:
         case Started():
             return _started(status, event, now_s)
@@ -174,6 +174,8 @@ def _wait_started(status: JobStatus, event: WaitStarted) -> JobStatus:
     if kind is WaitKind.LOCK:  # LockWaiting says more
         why = status.why if status.state is State.WAITING_LOCK else event.reason.text
         return replace(status, state=State.WAITING_LOCK, why=why, reading=None)
+    if kind is WaitKind.AFTER:
+        return replace(status, state=State.WAITING, why=event.reason.text, queued=True)
     held = State.PAUSED if kind is WaitKind.PAUSED else State.WAITING
     state = State.RUNNING if kind in PACE_KINDS else held
     reading = None if kind is WaitKind.CONNECTION else status.reading

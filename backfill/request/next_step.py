@@ -22,6 +22,8 @@ WAITS: dict[WaitKind, str | None] = {
     WaitKind.PROBE: "it is your own limit: bring the value down, or change the probe in the job file",
     WaitKind.LOAD: "it continues when the server is less busy; or raise max_active_sessions in the job file",
     WaitKind.PAUSED: "to continue: backfill resume JOB",
+    WaitKind.SCHEDULE: "it continues by itself; to let it work now: backfill resume JOB --for 2h",
+    WaitKind.AFTER: "it starts when that job is done; to see how that one stands: backfill status",
     WaitKind.LOCK: "it continues when the other worker ends",
     WaitKind.RETRY: "it tries again by itself; to try now: backfill resume JOB",
     WaitKind.CONNECTION: "look at the server and the way to it; it connects again by itself",

@@ -5,10 +5,9 @@ from __future__ import annotations
 import random
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any
 
 import anyio
 
@@ -20,15 +19,19 @@ from backfill.events.event import Event
 from backfill.events.job import Finished, Stopping
 from backfill.jobfile.load import JobFile
 from backfill.postgres.plan.read_facts import refuse_stops
-from backfill.postgres.session.connection import Connection
+from backfill.postgres.session.connection import Connection, connect
+from backfill.postgres.state.request import read_standings
 from backfill.postgres.work.job_connection import RestartOnce
 from backfill.postgres.work.job_session import PgJobSession, open_job
 from backfill.service.shutdown import Shutdown
 from backfill.service.stdio import OUTPUT_LOST, mute_broken_streams
+from backfill.throttle.conditions.operator_request import RequestAction
 from backfill.values.errors import BackfillError
 from backfill.values.exit_codes import ExitCode
 
 Reader = Callable[[Event, float], None]
+LOOK_S = 5.0
+"""How long a look for a request of a job that has failed may take."""
 
 
 @dataclass(slots=True)
@@ -108,6 +111,16 @@ class App:
 
         return await self._ended(job_file, run, report)
 
+    async def last_resume(self, job: str) -> int | None:
+        """Return the number of the last request for a job if that is a resume; None if not, or if nobody knows."""
+        with suppress(BackfillError), anyio.move_on_after(LOOK_S):
+            async with await connect(self.dsn, application_name="backfill:serve") as connection:
+                for standing in await read_standings(connection, job):
+                    request = standing.request
+                    if request is not None and request.action is RequestAction.RESUME:
+                        return request.number
+        return None
+
     async def _ended(
         self,
         job_file: JobFile,
@@ -124,6 +137,7 @@ class App:
             return error.exit_code
         finally:
             self.job = ""
+            self.stop.run_ended()
         return ExitCode.DONE if finished.state == "done" else ExitCode.UNCONVERGED
 
     @asynccontextmanager
@@ -152,22 +166,3 @@ class _Opening:
     async def cancel(self) -> None:
         """Give up."""
         self.scope.cancel()
-
-
-async def run_with_background(
-    main: Callable[[], Awaitable[int]], *others: Callable[[], Coroutine[Any, Any, None]]
-) -> int:
-    """Run `main` alongside the others, which end with it; return its exit code.
-
-    An error of one of them ends all of them and is raised as itself, not in a group.
-    """
-    code = 1
-    try:
-        async with anyio.create_task_group() as tasks:
-            for other in others:
-                tasks.start_soon(other)
-            code = await main()
-            tasks.cancel_scope.cancel()
-    except BaseExceptionGroup as group:
-        raise group.exceptions[0] from None
-    return code

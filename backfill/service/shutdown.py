@@ -1,4 +1,7 @@
-"""Shutdown on signals: the first lets the batch in flight finish, the second cancels it on the server."""
+"""Shutdown on signals: the first lets the batch in flight finish, the second cancels it on the server.
+
+A daemon may also end one run, and go on with another.
+"""
 
 from __future__ import annotations
 
@@ -39,6 +42,7 @@ class Shutdown:
         self._work: Cancellable | None = None
         self._announce = announce
         self._by = ""
+        self.run_ends = ""
         self._event = anyio.Event()
 
     @property
@@ -74,10 +78,23 @@ class Shutdown:
             self._event.set()
             self._announce(number.name)
 
+    def end_run(self, why: str) -> None:
+        """End the run that is at work as a signal does, and not the process."""
+        if self.signal is None and not self.run_ends:
+            self.run_ends = why
+            self._event.set()
+
+    def run_ended(self) -> None:
+        """Begin anew with the next run."""
+        if self.signal is None and self.run_ends:
+            self.run_ends, self._event = "", anyio.Event()
+
     async def sleep(self, delay_s: float) -> None:
         """Sleep; raise Stopped at once when we are to stop."""
-        if self.signal is None:
+        if self.signal is None and not self.run_ends:
             with anyio.move_on_after(delay_s):
                 await self._event.wait()
         if self.signal is not None:
             raise Stopped(f"stopped by {self._by}; the checkpoint stands, run again to go on", self.exit_code)
+        if self.run_ends:
+            raise Stopped(f"stopped: {self.run_ends}", ExitCode.SIGTERM)

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 from backfill.throttle.conditions.operator_request import OperatorRequest
 from backfill.throttle.lsn_clock import LsnClock
+from backfill.throttle.wait_reason import WaitReason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +148,8 @@ class Signals:
     asynchronous commits. `round_trip_s` is how long the reading itself took. `tuned` are limits that somebody changed
     since the job file was read, as key and text. `vacuumed` is how our last vacuum ended, None before, and while one
     runs. `query_values` are the rows of the conditions' own statements, by statement. `request` is what a person
-    asked last. `at` is the server's time, for people.
+    asked last. `at` is the server's time, for people, `now` to reckon with; None if it was not read for a job. `closed`
+    is why the job's time windows keep it from working.
     """
 
     at_s: float
@@ -164,6 +167,8 @@ class Signals:
     query_values: Mapping[str, tuple[SignalValue, ...]] = field(default_factory=dict)
     request: OperatorRequest | None = None
     at: str | None = None
+    now: datetime | None = None
+    closed: WaitReason | None = None
 
 
 def lag_s(replica: Replica, clock: LsnClock, now_s: float) -> float | None:

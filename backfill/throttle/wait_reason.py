@@ -5,10 +5,11 @@ and the only part that may be a metric label.
 
 Where each kind is found:
 
-    lag, lag_bytes, missing, blind, slot, archive, vacuum, probe, load, paused    `throttle/conditions`, a file a signal
+    lag, lag_bytes, missing, blind, slot, archive, vacuum, probe, load, paused, schedule    `throttle/conditions`
     window, wal_rate                                                      `throttle/decide`, the ordinary pace
     blocked     `throttle/conditions/locks` for a batch, `postgres/work/polite_proof` for the proof
     rest        `engine/window_planner`: pages rest between two stripes
+    after       `jobfile/schedule/job_order`: in `serve`, another job comes first
     lock        `engine/job_run`: another worker holds the job or the leaf
     retry       `engine/retry_loop`: a statement was refused
     connection  `engine/supervisor`: there is no session, or another worker has taken over
@@ -37,6 +38,8 @@ class WaitKind(StrEnum):
     PROBE = "probe"  # a probe of the job is above its limit
     LOAD = "load"  # the server is busier than the job allows
     PAUSED = "paused"  # a person has paused the job
+    SCHEDULE = "schedule"  # the job's time windows are closed
+    AFTER = "after"  # another job must be done first
     LOCK = "lock"  # another worker holds the job
     RETRY = "retry"  # the last attempt failed and is repeated
     CONNECTION = "connection"  # no connection to the database

@@ -98,6 +98,14 @@ class OtherJob:
     columns: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class EarlierJob:
+    """A job that must be done before this one; `state` is None if it has never run in this database."""
+
+    name: str
+    state: str | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeasuredFacts:
     """What a plan measures in addition: batches that are rolled back, and what the planner says.
@@ -132,6 +140,7 @@ class PlanFacts:
     server: ServerSettings
     tables: tuple[TableFacts, ...] = ()
     others: tuple[OtherJob, ...] = ()
+    earlier: tuple[EarlierJob, ...] = ()
     vacuums: bool = True
     measured: MeasuredFacts | None = None
     asked_directly: tuple[str, ...] = ()

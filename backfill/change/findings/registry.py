@@ -68,6 +68,7 @@ CHECKS = (
     Check("old-snapshot", vacuum.snapshots, "no old snapshot holds dead rows"),
     Check("prepared-transaction", vacuum.prepared, "there is no prepared transaction"),
     Check("other-job", sessions.other_jobs, "no other job works on the table"),
+    Check("after", sessions.earlier_jobs, "the jobs before it are done"),
     Check("pooler", sessions.pooler, "the connection is direct"),
     Check("connection-limit", sessions.connections, "no CONNECTION LIMIT is in the way", measured=True),
 )
@@ -77,7 +78,7 @@ HIDDEN_WITH_REPLICATION = frozenset(
         *("slot-lost", "slot-inactive", "slot-headroom"),
     }
 )
-STOPS = ("where", "state-schema", "slot-lost", "slot-inactive", "wraparound", "prepared-transaction")
+STOPS = ("where", "state-schema", "slot-lost", "slot-inactive", "wraparound", "prepared-transaction", "after")
 """Names of findings that can be a stop, and so can be forced."""
 
 

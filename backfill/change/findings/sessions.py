@@ -1,11 +1,11 @@
-"""Findings about who else is there: other jobs on the table, a pooler between us and the server, connections."""
+"""Findings about who else is there: other jobs, a pooler between us and the server, connections."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from backfill.change.findings.facts import PlanFacts
-from backfill.change.findings.finding import Finding, listed, warn
+from backfill.change.findings.finding import Finding, listed, stop, warn
 
 
 def other_jobs(facts: PlanFacts) -> Iterator[Finding]:
@@ -18,6 +18,16 @@ def other_jobs(facts: PlanFacts) -> Iterator[Finding]:
         else:
             yield warn(
                 "other-job", f"job {job.name} on {facts.table} is {job.state}{both}", "end it first, or forget it"
+            )
+
+
+def earlier_jobs(facts: PlanFacts) -> Iterator[Finding]:
+    """Yield jobs that must be done before this one and are not."""
+    for job in facts.earlier:
+        if job.state != "done":
+            stands = f"is {job.state}" if job.state else "has never run in this database"
+            yield stop(
+                "after", f"job {job.name} {stands}, and this job comes after it", "run that one to its end first"
             )
 
 

@@ -43,7 +43,7 @@ def finish(file: File, dsn: Dsn = None, json_lines: Json = False) -> None:
 
 async def _finish(dsn: str, job: JobFile, json_lines: bool) -> int:
     from backfill.cli.output import print_error, print_event, print_line  # noqa: PLC0415 - as above
-    from backfill.service.app import run_with_background  # noqa: PLC0415
+    from backfill.service.background import run_with_background  # noqa: PLC0415
     from backfill.service.finish import finish_job  # noqa: PLC0415
     from backfill.service.shutdown import Shutdown  # noqa: PLC0415
 

@@ -127,7 +127,7 @@ async def _watch(
     import random  # noqa: PLC0415 - as above
 
     from backfill.postgres.monitor.gate_reader import GateReader  # noqa: PLC0415
-    from backfill.service.app import run_with_background  # noqa: PLC0415
+    from backfill.service.background import run_with_background  # noqa: PLC0415
     from backfill.service.gate import GateRuntime, GateWatch  # noqa: PLC0415
     from backfill.service.shutdown import Shutdown  # noqa: PLC0415
 

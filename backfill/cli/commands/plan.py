@@ -107,6 +107,8 @@ def _described(plan: Plan) -> Iterator[tuple[str, str]]:
     yield from _leaves(table)
     yield "matching", rows_text(plan.to_do)
     yield "replicas", ", ".join(plan.replicas) or "none"
+    for window in plan.window:
+        yield "window", window
     for why in plan.layout.why:
         yield "layout", why
     yield from _costs(plan.costs)

@@ -40,7 +40,8 @@ def retry_rejected(file: File, dsn: Dsn = None, json_lines: Json = False) -> Non
 
 async def _retry(dsn: str, job: JobFile, json_lines: bool) -> int:
     from backfill.cli.output import print_error, print_event  # noqa: PLC0415 - as above
-    from backfill.service.app import App, run_with_background  # noqa: PLC0415
+    from backfill.service.app import App  # noqa: PLC0415
+    from backfill.service.background import run_with_background  # noqa: PLC0415
 
     errors: list[BackfillError] = []
     app = App(dsn, [print_event if json_lines else _Results().record])

@@ -69,7 +69,8 @@ def run(
 async def _run(options: _Options, jobs: list[JobFile]) -> int:
     """Run jobs in turn and show their events; return the exit code."""
     from backfill.cli.output import print_error, run_output  # noqa: PLC0415 - as above
-    from backfill.service.app import App, run_with_background  # noqa: PLC0415
+    from backfill.service.app import App  # noqa: PLC0415
+    from backfill.service.background import run_with_background  # noqa: PLC0415
     from backfill.service.http import HttpService  # noqa: PLC0415
 
     errors: list[BackfillError] = []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -38,23 +40,38 @@ def serve(
     dsn: Dsn = None,
     http: Http = None,
 ) -> None:
-    """Run every job of a directory in name order, pick up new and changed files, keep serving metrics."""
+    """Run the jobs of a directory, one at a time, pick up new and changed files, keep serving metrics.
+
+    A job waits for those in its `after`. Of the others, one with an open window comes first, then the highest
+    `priority`, then the first name. Changed limits of a running job apply within seconds.
+    """
     import anyio  # noqa: PLC0415 - help starts faster without
 
     raise typer.Exit(anyio.run(_serve, resolve_dsn(dsn), parse_http(http), directory))
 
 
 async def _serve(dsn: str, address: tuple[str, int] | None, directory: Path) -> int:
+    import anyio  # noqa: PLC0415 - as above
+
     from backfill.cli.output import log_output  # noqa: PLC0415 - as above
-    from backfill.service.app import App, run_with_background  # noqa: PLC0415
+    from backfill.service.app import App  # noqa: PLC0415
+    from backfill.service.background import run_with_background  # noqa: PLC0415
     from backfill.service.http import HttpService  # noqa: PLC0415
-    from backfill.service.job_directory import read_job, serve_directory  # noqa: PLC0415
+    from backfill.service.job_directory import read_job  # noqa: PLC0415
+    from backfill.service.run_activity import RunActivity  # noqa: PLC0415
+    from backfill.service.serve import ServeRuntime, Serving  # noqa: PLC0415
+    from backfill.service.served_jobs import ServedJobs  # noqa: PLC0415
 
-    readers, report, listening = log_output()
-    app = App(dsn, readers)
-    http = HttpService(address, readers, listening, required=True)
-
-    async def main() -> int:
-        return await serve_directory(directory, read_job, lambda job: app.run_one(job, report), app.stop, report)
-
-    return await run_with_background(http.before(main), app.stop.listen, http.serve)
+    (readers, report, listening), activity = log_output(), RunActivity()
+    app = App(dsn, [*readers, activity.record])
+    http = HttpService(address, app.readers, listening, required=True)
+    runtime = ServeRuntime(
+        run=lambda job_file: app.run_one(job_file, report),
+        last_resume=app.last_resume,
+        record=app.record,
+        now_s=time.monotonic,
+        now=lambda: datetime.now(UTC),
+        sleep=anyio.sleep,
+    )
+    serving = Serving(ServedJobs(directory, read_job, report), app.stop, activity, runtime)
+    return await run_with_background(http.before(serving.serve), app.stop.listen, http.serve)

@@ -46,7 +46,8 @@ def verify(
 
 async def _verify(dsn: str, job: JobFile, json_lines: bool, wait_for_lock: bool) -> int:
     from backfill.cli.output import print_error, print_event  # noqa: PLC0415 - as above
-    from backfill.service.app import App, run_with_background  # noqa: PLC0415
+    from backfill.service.app import App  # noqa: PLC0415
+    from backfill.service.background import run_with_background  # noqa: PLC0415
 
     errors: list[BackfillError] = []
     app = App(dsn, [print_event if json_lines else _print_result], wait_for_lock=wait_for_lock)

@@ -27,6 +27,7 @@ from backfill.table.snapshot_ages import SnapshotAges
 from backfill.throttle import decide, state, wal_attribution
 from backfill.throttle.conditions.cancellation import refuse_cancelled
 from backfill.throttle.conditions.pause import pause_reason
+from backfill.throttle.conditions.schedule import closed_reason
 from backfill.throttle.conditions.seen_replicas import SeenReplica
 from backfill.throttle.decision_values import Admission, Decision, Run, Wait
 from backfill.throttle.signals import Signals, located
@@ -152,16 +153,19 @@ class AdmissionControl:
             await self._companion.on_decision(
                 session, self.job, self.throttle_state, signals, None, window_begins=False
             )
-            if pause_reason(signals.request):
+            if pause_reason(signals.request) or signals.closed:
                 await self.hold(session)
 
     async def hold(self, session: StatusSession) -> None:
-        """Wait while a person has paused the job; raises Cancelled if it was cancelled."""
+        """Wait while a person has paused the job or its windows are closed; raises Cancelled if it was cancelled."""
         held = False
         while True:
             request = await session.read_request()
             refuse_cancelled(self.job.name, request)
-            if (reason := pause_reason(request)) is None:
+            reason = pause_reason(request)
+            if reason is None and self.job.window:
+                reason = closed_reason(self.job.window, await session.read_time(), request)
+            if reason is None:
                 break
             held = True
             await self.save_wait(session, reason)
@@ -200,7 +204,8 @@ class AdmissionControl:
             )
             await session.apply_limits(self.job)
             self.runtime.record(limits_changed(self.job, dict(signals.tuned), self.limits.refused))
-        return located(signals, self.throttle_state.clock)
+        closed = closed_reason(self.job.window, signals.now, signals.request) if signals.visible else None
+        return located(replace(signals, closed=closed), self.throttle_state.clock)
 
     def _decide(self, signals: Signals, stripe: int, compression: str | None) -> tuple[Decision, ThrottleDecision]:
         pending_bytes = sum(self._expected_wal_bytes.values())

@@ -7,14 +7,13 @@ from backfill.throttle.conditions.seen_replicas import SeenReplica
 from backfill.throttle.wait_reason import PACE_KINDS, WaitKind, WaitReason
 
 SAVE_SPACING_S = 1.0
-PAUSED_SPACING_S = 10.0
+UNCHANGING_SPACING_S = 10.0
+UNCHANGING = frozenset({WaitKind.PAUSED, WaitKind.SCHEDULE})
+"""Waits that may last for days and say the same all the time."""
 
 
 class WaitPersistence:
-    """Saves the reason at once when its kind changes, else each second; the ordinary pace is not saved.
-
-    A pause may last for days and says the same all the time.
-    """
+    """Saves the reason at once when its kind changes, else each second; the ordinary pace is not saved."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
@@ -26,9 +25,9 @@ class WaitPersistence:
     ) -> None:
         """Save why the next batch waits, None when it does not, and the replicas that were seen."""
         kind = None if reason is None or reason.kind in PACE_KINDS else reason.kind
-        paused = kind is WaitKind.PAUSED
-        current = (kind, str(reason) if paused else None, replicas_seen)
-        spacing_s = PAUSED_SPACING_S if paused else SAVE_SPACING_S
+        unchanging = kind in UNCHANGING
+        current = (kind, str(reason) if unchanging else None, replicas_seen)
+        spacing_s = UNCHANGING_SPACING_S if unchanging else SAVE_SPACING_S
         now_s = self._runtime.now_s()
         if current == self._saved and (kind is None or now_s - self._saved_s < spacing_s):
             return

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from backfill.jobfile.job import Job, Using
+from backfill.jobfile.job import Job
 from backfill.jobfile.load import JobFile
+from backfill.jobfile.row_sources import Using
 from backfill.postgres.catalog.job_rights import find_lacking, lacking_grants
 from backfill.postgres.catalog.table import KINDS, missing, out_of_sight, read_relation
 from backfill.postgres.session.connection import Connection

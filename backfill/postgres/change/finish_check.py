@@ -12,6 +12,7 @@ from backfill.change.not_null import NATIVE
 from backfill.change.sync_trigger import function_name
 from backfill.jobfile.finish import FinishIndex
 from backfill.jobfile.load import JobFile
+from backfill.jobfile.spec import is_same, other_spec, spec_of
 from backfill.postgres.catalog.table import missing, no_column
 from backfill.postgres.change.finish_state import StoredFinish
 from backfill.postgres.change.index import IndexOperation
@@ -22,7 +23,6 @@ from backfill.postgres.change.table_tree import TreeTable
 from backfill.postgres.session.connection import Connection, dict_rows, translated
 from backfill.postgres.session.sql_files import statement
 from backfill.postgres.state.checkpoint import read_proofs
-from backfill.postgres.state.job import changed, spec_of
 from backfill.values.errors import Halted, JobError
 from backfill.values.identifier import quote
 
@@ -41,8 +41,8 @@ def check_proven(job_file: JobFile, stored: StoredFinish | None) -> None:
     job = job_file.job
     if stored is None:
         raise JobError(f"job {job.name!r} never ran in this database; run it first: backfill run {job_file.file}")
-    if stored.spec != spec_of(job):
-        raise JobError(changed(job.name, stored.spec, spec_of(job)))
+    if not is_same(stored.spec, spec_of(job)):
+        raise other_spec(job_file, stored.spec)
     if stored.state != "done":
         raise Halted(
             f"job {job.name!r} is {stored.state}, and finish needs one that is done and proven;"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import nullcontext
+from datetime import datetime
 from typing import Any
 
 from psycopg import AsyncCursor
@@ -65,6 +66,7 @@ async def read_signals(
         flush_lsn=row["flush_lsn"],
         visible=row["visible"],
         at=row["at"],
+        now=datetime.fromisoformat(asked_of[0]["now"]) if asked_of else None,
         replicas=(*(Replica(**replica) for replica in row["replicas"]), *readers),
         slots=tuple(ReplicationSlot(**slot) for slot in row["slots"]),
         archiver=Archiver(**row["archiver"]) if row["archiver"] else None,
@@ -80,6 +82,12 @@ async def read_request(connection: Connection, job: str) -> OperatorRequest | No
     rows = (await _read(connection, {"read_request": {"job": job}}))["read_request"]
     with reading(job, "request"):
         return request_of(rows[0]) if rows else None
+
+
+async def read_time(connection: Connection) -> datetime:
+    """Return the server's time."""
+    [row] = (await _read(connection, {"read_time": {}}))["read_time"]
+    return datetime.fromisoformat(row["now"])
 
 
 async def _read(connection: Connection, wanted: dict[str, dict[str, Any]]) -> dict[str, list[DictRow]]:

@@ -28,6 +28,7 @@ from backfill.postgres.plan.dry_run import DryRun
 from backfill.postgres.plan.finish_titles import titled_finish
 from backfill.postgres.plan.indexes_touched import indexes_touched
 from backfill.postgres.plan.layout import read_layout
+from backfill.postgres.plan.planned_windows import planned_windows
 from backfill.postgres.plan.read_facts import read_facts, refuse_blocked
 from backfill.postgres.plan.statement_titles import titled
 from backfill.postgres.plan.sync_titles import planned_trigger
@@ -113,6 +114,7 @@ async def _plan(connection: Connection, job_file: JobFile, *, measuring: bool) -
         to_do=to_do,
         foreseen=statements.foreseen,
         replicas=replicas,
+        window=await planned_windows(connection, job),
         layout=layout,
         costs=costs,
         forecast=forecasted,

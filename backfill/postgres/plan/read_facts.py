@@ -8,6 +8,7 @@ from typing import Any
 from psycopg.rows import dict_row
 
 from backfill.change.findings.facts import (
+    EarlierJob,
     ForeignKeyFacts,
     MeasuredFacts,
     OtherJob,
@@ -47,6 +48,7 @@ async def read_facts(
         server=await _read_settings(connection, job),
         tables=tuple(map(_table, tables)),
         others=await _other_jobs(connection, job),
+        earlier=await _earlier_jobs(connection, job),
         vacuums=job.vacuum == "auto",
         measured=measured,
         asked_directly=tuple(map(replica_name, job.throttle.replicas.direct)),
@@ -91,8 +93,7 @@ def _at(job: Job) -> dict[str, Any]:
 
 async def _other_jobs(connection: Connection, job: Job) -> tuple[OtherJob, ...]:
     """Return other jobs on the table, as far as this role may look; a state of another version is not looked into."""
-    known = await read_state(connection)
-    if not (known.exists and known.complete and known.may_use):
+    if not await _is_readable(connection):
         return ()
     ours = {assignment.column for assignment in job.assignments}
     rows = await _rows(connection, "state/read_other_jobs", {"job": job.name})
@@ -101,6 +102,19 @@ async def _other_jobs(connection: Connection, job: Job) -> tuple[OtherJob, ...]:
         for row in rows
         if row["table"] == str(job.table)
     )
+
+
+async def _earlier_jobs(connection: Connection, job: Job) -> tuple[EarlierJob, ...]:
+    """Return how the jobs stand that this one comes after."""
+    readable = bool(job.after) and await _is_readable(connection)
+    rows = await _rows(connection, "state/read_job_states", {"jobs": list(job.after)}) if readable else []
+    states = {row["name"]: row["state"] for row in rows}
+    return tuple(EarlierJob(name, states.get(name)) for name in job.after)
+
+
+async def _is_readable(connection: Connection) -> bool:
+    known = await read_state(connection)
+    return known.exists and known.complete and known.may_use
 
 
 def _columns(written: list[str]) -> set[str]:

@@ -39,13 +39,14 @@ async def ask(dsn: str, job: str | None, action: RequestAction, asked: Asked) ->
                 return [
                     await _ask(connection, standing, action, asked)
                     for standing in before
-                    if job is not None or concerns(standing, action)
+                    if job is not None or concerns(standing, action, timed=asked.for_s is not None)
                 ]
 
 
 async def _ask(connection: Connection, before: JobStanding, action: RequestAction, asked: Asked) -> Answered:
     after = before
-    recorded = is_recorded(before, action, changes=asked.for_s is not None or asked.reason is not None)
+    explained = asked.reason is not None and action is not RequestAction.RESUME
+    recorded = is_recorded(before, action, changes=asked.for_s is not None or explained)
     if recorded:
         await insert_request(connection, before.job, action, asked)
         [after] = await read_standings(connection, before.job)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict
-from typing import Any
 
 from psycopg import AsyncCursor
 from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
 from backfill.events.job import Finished
-from backfill.jobfile.job import Job
+from backfill.jobfile.load import JobFile
+from backfill.jobfile.spec import conduct_of, is_same, other_spec, spec_of
 from backfill.postgres.session.connection import Connection, dict_rows, translated
 from backfill.postgres.session.sql_files import statement
 from backfill.postgres.state.request import Asked, insert_request, request_of
@@ -21,67 +21,35 @@ from backfill.throttle.conditions.cancellation import refuse_cancelled
 from backfill.throttle.conditions.operator_request import RequestAction
 from backfill.throttle.conditions.seen_replicas import SeenReplica
 from backfill.throttle.wait_reason import WaitReason
-from backfill.values.errors import JobError, NeverStarted
+from backfill.values.errors import NeverStarted
 
 
-def spec_of(job: Job) -> dict[str, Any]:
-    """Return what decides which rows get which values: a started job may not change it. Limits may change."""
-    spec = {
-        "table": str(job.table),
-        "set": {assignment.column: assignment.expression for assignment in job.assignments},
-        "where": job.where,
-    }
-    more = {"using": job.using, "python": job.python}
-    return spec | {
-        key: value.model_dump(mode="json", by_alias=True, exclude_none=True) for key, value in more.items() if value
-    }
-
-
-def limits_of(job: Job) -> dict[str, Any]:
-    """Return what a started job may change, as in its file; without conninfos, which may hold passwords."""
-    spec = {"name", "table", "assignments", "where", "using", "python"}
-    limits = job.model_dump(mode="json", by_alias=True, exclude=spec)
-    del limits["throttle"]["probes"], limits["throttle"]["replicas"]["direct"]
-    return limits
-
-
-def changed(job: str, before: dict[str, Any], now: dict[str, Any]) -> str:
-    """Return the sentence that shows what differs between a started job and its file."""
-    differences = [
-        f"{key} was {before.get(key)!r}, is {now.get(key)!r}"
-        for key in dict.fromkeys([*now, *before])
-        if before.get(key) != now.get(key)
-    ]
-    return (
-        f"job {job!r} was started with another file: {'; '.join(differences)};"
-        " give the job another name, or start it anew with --restart (rows that are filled stay filled)"
-    )
-
-
-async def begin_job(connection: Connection, job: Job, *, worker: str, restart: bool, again: bool = False) -> JobStart:
+async def begin_job(
+    connection: Connection, job_file: JobFile, *, worker: str, restart: bool, again: bool = False
+) -> JobStart:
     """Mark the job as running; return the replicas that earlier workers saw on this timeline, and what they did.
 
     A job that had ended begins again: none of its leaves counts as done, unless only rejected rows are tried
     `again`. Raises JobError when the job was started with another table, set, where, using or python, and Cancelled
     when a person has cancelled it, unless `restart`.
     """
-    with reading(job.name, "job"):
+    with reading(job_file.job.name, "job"):
         async with dict_rows(connection) as cursor:
-            return await _begin(cursor, job, worker=worker, restart=restart, again=again)
+            return await _begin(cursor, job_file, worker=worker, restart=restart, again=again)
 
 
-async def _begin(cursor: AsyncCursor[DictRow], job: Job, *, worker: str, restart: bool, again: bool) -> JobStart:
-    spec = spec_of(job)
+async def _begin(
+    cursor: AsyncCursor[DictRow], job_file: JobFile, *, worker: str, restart: bool, again: bool
+) -> JobStart:
+    job = job_file.job
     await cursor.execute(statement("state/read_job"), {"job": job.name})
     known = await cursor.fetchone()
     if again and not known:
         raise NeverStarted(f"job {job.name!r} was never started in this database; start it: backfill run JOB.yaml")
-    if known and known["spec"] != spec:
-        if not restart:
-            raise JobError(changed(job.name, object_in(known, "spec"), spec))
+    if known and restart:
         await _forget(cursor, job.name)
-    elif known and restart:
-        await _forget(cursor, job.name)
+    elif known and not is_same(object_in(known, "spec"), spec_of(job)):
+        raise other_spec(job_file, known["spec"])
     elif known and not again and known["state"] in ("done", "unconverged"):
         await cursor.execute(statement("state/delete_proofs"), {"job": job.name})
     if known:
@@ -91,8 +59,8 @@ async def _begin(cursor: AsyncCursor[DictRow], job: Job, *, worker: str, restart
     assert server is not None, "a select without FROM has one row"
     values = {
         "job": job.name,
-        "spec": Jsonb(spec),
-        "limits": Jsonb(limits_of(job)),
+        "spec": Jsonb(spec_of(job)),
+        "limits": Jsonb(conduct_of(job)),
         "system_identifier": server["system_identifier"],
         "timeline": server["timeline"],
         "worker": worker,

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 
 from backfill.jobfile.job import Job
 from backfill.jobfile.load import JobFile
 from backfill.postgres.mapping.row_mapper import RowMapper
-from backfill.postgres.monitor.read_signals import read_request
+from backfill.postgres.monitor.read_signals import read_request, read_time
 from backfill.postgres.monitor.side_connection import replica_name
 from backfill.postgres.session.connection import Connection, bound, connect, translated, worker_name
 from backfill.postgres.session.connection_limits import with_limit
@@ -143,6 +144,10 @@ class PgStatusSession:
     async def read_request(self) -> OperatorRequest | None:
         """Read what a person asked of the job last."""
         return await read_request(self.connection, self.job.name)
+
+    async def read_time(self) -> datetime:
+        """Read the server's clock."""
+        return await read_time(self.connection)
 
     async def stop_vacuum(self, why: str) -> VacuumResult | None:
         """End the VACUUM that runs."""

@@ -91,7 +91,7 @@ class PgJobSession(PgStatusSession):
         """Mark the job as running; return what earlier workers knew and did."""
         connection, worker = self.connection, worker_name(self.job.name)
         with self._restart.take() as restart:
-            start = await job_state.begin_job(connection, self.job, worker=worker, restart=restart, again=again)
+            start = await job_state.begin_job(connection, self.job_file, worker=worker, restart=restart, again=again)
         support = await read_support(connection, self.job, self._server)
         return replace(start, compression=support, schema_is_new=self._schema_is_new)
 

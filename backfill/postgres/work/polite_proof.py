@@ -118,7 +118,7 @@ class PoliteProof:
                 requested = False
                 try:
                     waiters = await read_waiters(side, self.connection.server_pid)
-                    requested = await verify.is_requested(side, self.job.name)
+                    requested = await verify.must_end(side, self.job)
                     seen_s = time.monotonic()
                 except DatabaseError:
                     if time.monotonic() - seen_s > BLIND_MAX_S:
@@ -162,7 +162,7 @@ class PoliteProof:
         running = True
         while running:
             await self.give_way(WaitReason(WaitKind.BLOCKED, f"{why}: {session}"))
-            if await verify.is_requested(side, self.job.name):
+            if await verify.must_end(side, self.job):
                 raise verify.interrupted()
             running = await is_running(side, session)
 
@@ -187,7 +187,7 @@ class PoliteProof:
             await self.give_way(None)
             if time.monotonic() - looked_s >= WATCH_EVERY_S:
                 looked_s = time.monotonic()
-                if await verify.is_requested(side, self.job.name):
+                if await verify.must_end(side, self.job):
                     raise verify.interrupted()
             if snapshot is not None:
                 await snapshot.keep()

@@ -1,13 +1,15 @@
 """The proof: one read of the whole table under one snapshot, with a longer timeout than our other statements.
 
-And what a read in pieces asks between two of them: the table's file, and whether a person wants the job to stop.
+And what a read in pieces asks between two of them: the table's file, and whether the job may go on.
 """
 
 from __future__ import annotations
 
 import time
+from datetime import datetime
 from typing import Any
 
+from backfill.jobfile.job import Job
 from backfill.postgres.monitor.side_connection import SideConnection
 from backfill.postgres.session.connection import Connection, translated, untimed
 from backfill.postgres.session.role_settings import execute_as_role
@@ -17,6 +19,7 @@ from backfill.postgres.statements.compose import Statements
 from backfill.table.batch import RejectedRow, Verification
 from backfill.table.leaves import SAMPLES_KEPT
 from backfill.table.unconverged_xids import parameter
+from backfill.throttle.conditions.schedule import closed_reason
 from backfill.values.errors import ProofInterrupted
 
 
@@ -68,12 +71,17 @@ async def read_file(connection: Connection, table_oid: int) -> tuple[int | None,
     return (row[0], row[1] or 0) if row else (None, 0)
 
 
-async def is_requested(side: SideConnection, job: str) -> bool:
-    """Whether a person has paused or cancelled the job: it may hold no snapshot then."""
-    requests = map(request_of, await side.read_rows("monitor/read_request", {"job": job}))
-    return any(request is not None and request.stands for request in requests)
+async def must_end(side: SideConnection, job: Job) -> bool:
+    """Whether the job may hold no snapshot now: a person has paused or cancelled it, or its time windows are closed."""
+    for row in await side.read_rows("monitor/read_request", {"job": job.name}):
+        request = request_of(row)
+        if request is not None and request.stands:
+            return True
+        return closed_reason(job.window, datetime.fromisoformat(row["now"]), request) is not None
+    return False
 
 
 def interrupted() -> ProofInterrupted:
     """Return the error that ends the read then."""
-    return ProofInterrupted("a person has paused or cancelled the job; the final read begins again when it goes on")
+    why = "a person has paused or cancelled the job, or its time windows are closed"
+    return ProofInterrupted(f"{why}; the final read begins again when it goes on")

@@ -36,6 +36,11 @@ class OperatorRequest:
         return self.action is RequestAction.PAUSE and (self.left_s is None or self.left_s > 0)
 
     @property
+    def opens(self) -> bool:
+        """Whether the job may work now outside its time windows, too."""
+        return self.action is RequestAction.RESUME and self.left_s is not None and self.left_s > 0
+
+    @property
     def cancels(self) -> bool:
         """Whether the job is to end."""
         return self.action is RequestAction.CANCEL

@@ -1,4 +1,6 @@
-"""All conditions in one tuple, in order: a pause, then what hides most from us; the first gives the reason to wait.
+"""All conditions in one tuple, in order: a pause, a closed window, then what hides most from us.
+
+The first gives the reason to wait.
 
 How to add one is in the docstring of the package.
 """
@@ -9,7 +11,17 @@ from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from backfill.jobfile.limits import ThrottleLimits
-from backfill.throttle.conditions import active_sessions, archiver, locks, pause, probes, replication, slots, table
+from backfill.throttle.conditions import (
+    active_sessions,
+    archiver,
+    locks,
+    pause,
+    probes,
+    replication,
+    schedule,
+    slots,
+    table,
+)
 from backfill.throttle.conditions.stop_condition import StopCondition
 from backfill.throttle.reading import Reading
 from backfill.throttle.signals import SignalQuery, Signals
@@ -28,7 +40,10 @@ class Condition(Protocol):
         ...
 
 
-CONDITIONS: tuple[Condition, ...] = (pause, replication, slots, archiver, table, active_sessions, probes, locks)
+CONDITIONS: tuple[Condition, ...] = (
+    *(pause, schedule),
+    *(replication, slots, archiver, table, active_sessions, probes, locks),
+)
 QUERIES: tuple[Callable[[ThrottleLimits], SignalQuery | None], ...] = (active_sessions.query,)
 """Statements that conditions need in addition to the common reading; None if the job sets no limit for it."""
 

@@ -163,7 +163,7 @@ async def test_without_a_state_there_is_no_job_to_finish(users: Database):
 
 async def test_a_job_that_was_started_with_another_file_is_refused(users: Database):
     await fill(users, finish_job(not_null=["handle"]))
-    async with unchanged(users, JobError, "job 'users-handle' was started with another file: set was"):
+    async with unchanged(users, JobError, "job 'users-handle' was started with another file\n- set.handle: "):
         await finish(users, job_file(set={"handle": "lower(username)"}, finish={"not_null": ["handle"]}))
 
 

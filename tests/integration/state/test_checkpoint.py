@@ -7,8 +7,8 @@ from typing import LiteralString
 
 import pytest
 
+from backfill.jobfile.spec import spec_of
 from backfill.postgres.session.connection import worker_name
-from backfill.postgres.state.job import spec_of
 from backfill.table.checkpoint import Checkpoint, Layout, Tid, begin
 from backfill.table.row_counts import BatchRange
 from backfill.values.errors import StatementRefused, Superseded, TableRewritten

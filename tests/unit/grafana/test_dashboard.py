@@ -183,5 +183,5 @@ def test_alerts_say_whom_and_what(rule):
 def test_the_ordinary_pace_and_a_standby_raise_no_alarm():
     (selector,) = selectors(parse(RULES["BackfillHeldBack"]["expr"]))
     assert set(matchers(selector)["reason"].value.split("|")) == {
-        kind.value for kind in PACE_KINDS | {WaitKind.LOCK, WaitKind.PAUSED}
+        kind.value for kind in PACE_KINDS | {WaitKind.LOCK, WaitKind.PAUSED, WaitKind.SCHEDULE, WaitKind.AFTER}
     }

@@ -10,7 +10,6 @@ import yaml
 
 from backfill.jobfile.json_schema import job_schema, schema_text
 from backfill.jobfile.load import load
-from backfill.jobfile.unknown_keys import UNSUPPORTED
 from backfill.values.errors import JobError
 
 JOBS = Path(__file__).parents[3] / "jobs"
@@ -151,8 +150,3 @@ def test_an_editor_and_the_loader_agree(text: str, sound: bool):
         assert not sound
     else:
         assert sound
-
-
-def test_the_schema_offers_no_key_that_does_nothing_else():
-    properties = job_schema()["properties"]
-    assert {key for key, nothing in UNSUPPORTED[()].items() if nothing is None}.isdisjoint(properties)

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
-from backfill.jobfile.job import Assignment, Job
+from backfill.jobfile.job import Job
 from backfill.jobfile.limits import BatchLimits, ReplicaLimits, ThrottleLimits
-from backfill.jobfile.unknown_keys import UNSUPPORTED, models
+from backfill.jobfile.row_sources import Assignment
 from backfill.values.identifier import TableName
 
 MINIMAL: dict[str, Any] = {"name": "a", "table": "users", "set": {"handle": "username"}, "where": "handle IS NULL"}
@@ -195,9 +195,3 @@ def test_no_job_name(name: str):
 @pytest.mark.parametrize("name", ["a", "0", "a.b_c-d", "a" * 63])
 def test_a_job_name(name: str):
     assert job(name=name).name == name
-
-
-def test_keys_of_the_contract_are_implemented_or_refused_but_never_both():
-    for path, keys in UNSUPPORTED.items():
-        known = {field.alias or name for name, field in models()[path].model_fields.items()}
-        assert known.isdisjoint(keys)

@@ -14,17 +14,25 @@ ADDED = [
     ("rows: 5", "5:1: unknown key 'rows'; did you mean 'batch.rows'?"),
     (
         "zebra: 1",
-        "5:1: unknown key 'zebra'; allowed are name, table, set, where, using, python, sync, batch, throttle, lock_timeout, statement_timeout, lanes, synchronous_commit, wal_compression, vacuum, on_row_error, max_rejected, accept, finish",
+        "5:1: unknown key 'zebra'; allowed are name, table, set, where, using, python, sync, batch, throttle, lock_timeout, statement_timeout, lanes, synchronous_commit, wal_compression, vacuum, on_row_error, max_rejected, accept, window, after, priority, finish",
     ),
     (
         "max_lag_s: 5",
-        "5:1: unknown key 'max_lag_s'; allowed are name, table, set, where, using, python, sync, batch, throttle, lock_timeout, statement_timeout, lanes, synchronous_commit, wal_compression, vacuum, on_row_error, max_rejected, accept, finish",
+        "5:1: unknown key 'max_lag_s'; allowed are name, table, set, where, using, python, sync, batch, throttle, lock_timeout, statement_timeout, lanes, synchronous_commit, wal_compression, vacuum, on_row_error, max_rejected, accept, window, after, priority, finish",
     ),
     ("batch: {row: 5}", "5:9: unknown key 'row'; did you mean 'rows'?"),
     ("batch: {columns: 5}", "5:9: unknown key 'columns'; did you mean 'finish.indexes.columns'?"),
     ("throttle: {max_lag_s: 5s}", "5:12: unknown key 'max_lag_s'; did you mean 'max_lag'?"),
     ("throttle: {replicas: {requires: [a]}}", "5:23: unknown key 'requires'; did you mean 'require'?"),
-    ("window: 22:00-06:00 Europe/Berlin", "5:1: 'window' is not supported by this version; remove it"),
+    ("windows: 22:00-06:00 Europe/Berlin", "5:1: unknown key 'windows'; did you mean 'window'?"),
+    ("after: a", "5:8: 'after' is 'a'; write a list such as [users-username]"),
+    ("after: [b, a]", "5:12: job 'a' cannot come after itself"),
+    (
+        "after: [B]",
+        "5:9: not a job name: 'B'; allowed are up to 63 of a-z, 0-9, '.', '_' and '-', beginning with a letter or a digit",
+    ),
+    ("priority: high", "5:11: 'priority' is 'high'; write a whole number such as 10"),
+    ("priority: 1001", "5:11: 'priority' is '1001'; allowed are -1000 to 1000"),
     ("finish: {not_nul: [x]}", "5:10: unknown key 'not_nul'; did you mean 'not_null'?"),
     ("finish: [x]", "5:9: 'finish' is a list; write a mapping such as finish: {not_null: [handle]}"),
     (
@@ -336,12 +344,12 @@ ADDED = [
     ),
     (
         '"\\ud800": 1',
-        "5:1: unknown key '\\ud800'; allowed are name, table, set, where, using, python, sync, batch, throttle, lock_timeout, statement_timeout, lanes, synchronous_commit, wal_compression, vacuum, on_row_error, max_rejected, accept, finish",
+        "5:1: unknown key '\\ud800'; allowed are name, table, set, where, using, python, sync, batch, throttle, lock_timeout, statement_timeout, lanes, synchronous_commit, wal_compression, vacuum, on_row_error, max_rejected, accept, window, after, priority, finish",
     ),
     ("- a", "5:1: not YAML: a list item where a key belongs"),
     (
         "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx: 1",
-        "5:1: unknown key 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…'; allowed are name, table, set, where, using, python, sync, batch, throttle, lock_timeout, statement_timeout, lanes, synchronous_commit, wal_compression, vacuum, on_row_error, max_rejected, accept, finish",
+        "5:1: unknown key 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…'; allowed are name, table, set, where, using, python, sync, batch, throttle, lock_timeout, statement_timeout, lanes, synchronous_commit, wal_compression, vacuum, on_row_error, max_rejected, accept, window, after, priority, finish",
     ),
     ("batch: {rows: 5000, rows: 6000}", "5:21: duplicate key 'rows'; it is on line 5 already"),
     ("throttle: {replicas: {min: 1, min: 2}}", "5:31: duplicate key 'min'; it is on line 5 already"),
@@ -352,7 +360,7 @@ ADDED = [
     ),
     (
         "window: {a: b}\nzebra: 1\nlock_timeout: 1",
-        "5:1: 'window' is not supported by this version; remove it\n6:1: unknown key 'zebra'; allowed are name, table, set, where, using, python, sync, batch, throttle, lock_timeout, statement_timeout, lanes, synchronous_commit, wal_compression, vacuum, on_row_error, max_rejected, accept, finish\n7:15: 'lock_timeout' is not a duration: '1'; write a number and us, ms, s, m, h or d, such as 250ms",
+        "5:9: 'window' is a mapping; write a window such as mon-fri 22:00-06:00 Europe/Berlin, or a list of several\n6:1: unknown key 'zebra'; allowed are name, table, set, where, using, python, sync, batch, throttle, lock_timeout, statement_timeout, lanes, synchronous_commit, wal_compression, vacuum, on_row_error, max_rejected, accept, window, after, priority, finish\n7:15: 'lock_timeout' is not a duration: '1'; write a number and us, ms, s, m, h or d, such as 250ms",
     ),
     (
         "throttle: {max_lag: .5s}",
@@ -372,11 +380,11 @@ ADDED = [
     ),
     (
         "? \n...",
-        "5:2: unknown key ''; allowed are name, table, set, where, using, python, sync, batch, throttle, lock_timeout, statement_timeout, lanes, synchronous_commit, wal_compression, vacuum, on_row_error, max_rejected, accept, finish",
+        "5:2: unknown key ''; allowed are name, table, set, where, using, python, sync, batch, throttle, lock_timeout, statement_timeout, lanes, synchronous_commit, wal_compression, vacuum, on_row_error, max_rejected, accept, window, after, priority, finish",
     ),
     (
         "batch: {rows: 0, stripes: 13}\nthrottle: {max_lag: 0s}\nname: b\nwindow: x",
-        "5:15: 'rows' is '0'; allowed are 1 to 1000000\n5:27: 'stripes' is '13'; allowed are auto, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12\n6:21: 'max_lag' is '0s'; allowed are 100ms to 1d\n7:1: duplicate key 'name'; it is on line 1 already\n8:1: 'window' is not supported by this version; remove it",
+        "5:15: 'rows' is '0'; allowed are 1 to 1000000\n5:27: 'stripes' is '13'; allowed are auto, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12\n6:21: 'max_lag' is '0s'; allowed are 100ms to 1d\n7:1: duplicate key 'name'; it is on line 1 already\n8:9: not a window: 'x'; write days, times and a time zone, such as mon-fri 22:00-06:00 Europe/Berlin",
     ),
 ]
 

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from yaml.nodes import MappingNode
 
-from backfill.jobfile.job import Assignment, Using
 from backfill.jobfile.load import JobFile, load
+from backfill.jobfile.row_sources import Assignment, Using
 from backfill.jobfile.source.location import line_column, source_index
 from backfill.values.identifier import TableName
 

@@ -336,6 +336,16 @@ def test_a_worker_that_verifies_is_silent_with_reason():
     assert board.silent(1e6 + 61, 60.0) is not None
 
 
+def test_a_job_that_a_daemon_has_yet_to_start_is_waiting_and_not_silent():
+    board = JobStatuses()
+    board.record(event_factories.wait_started(WaitKind.AFTER), 0.0)
+    assert board.jobs[event_factories.JOB].state is State.WAITING
+    assert board.silent(1e6, 60.0) is None
+    assert not board.ready
+    board.record(event_factories.wait_started(WaitKind.CONNECTION), 1e6)
+    assert board.silent(1e6 + 61, 60.0) is not None
+
+
 def test_silence_is_of_unfinished_jobs_only():
     board = JobStatuses()
     assert board.silent(1e9, 60.0) is None

@@ -70,8 +70,25 @@ def test_a_request_does_what_it_says_or_is_refused_and_asking_twice_changes_noth
 
 @given(standings, actions)
 def test_all_jobs_are_never_refused_and_change_if_they_are_asked(before: JobStanding, action: RequestAction):
-    if concerns(before, action):
-        assert isinstance(is_recorded(before, action, changes=False), bool)
+    for timed in (False, True):
+        if concerns(before, action, timed=timed):
+            assert is_recorded(before, action, changes=timed) in (False, True)
+
+
+@pytest.mark.parametrize(
+    ("before", "timed", "asked_too"),
+    [
+        ("running", False, False),
+        ("running", True, True),
+        ("stopped", False, False),
+        ("failed", False, True),
+        ("halted", False, True),
+        ("done", True, False),
+    ],
+)
+def test_a_resume_of_all_is_one_of_those_that_failed_and_with_an_end_of_all(before: str, timed: bool, asked_too: bool):
+    standing = JobStanding(job="a", saved_state=before, connected=before == "running")
+    assert concerns(standing, RESUME, timed=timed) is asked_too
 
 
 WORKING = JobStanding(job="users-handle", saved_state="running", connected=True)
@@ -112,6 +129,31 @@ BY_ALICE = "by alice since 2026-11-29 10:02 UTC"
             RESUME,
             {},
             "not paused; its worker is at work and waits: replica-a lag 12s > 9s",
+        ),
+        (
+            replace(WORKING, waits_for="schedule", waits_why="window closed until Mon 22:00 Europe/Berlin"),
+            RESUME,
+            {},
+            (
+                "not paused; its worker is at work and waits: window closed until Mon 22:00 Europe/Berlin; to let it work"
+                " now: backfill resume users-handle --for 2h"
+            ),
+        ),
+        (WORKING, RESUME, UNTIL, "resumed: until 2026-11-29 12:02 UTC its time windows are open"),
+        (
+            IDLE,
+            RESUME,
+            UNTIL,
+            (
+                "resumed: until 2026-11-29 12:02 UTC its time windows are open; no worker is connected; to start one:"
+                " backfill run JOB.yaml"
+            ),
+        ),
+        (
+            replace(IDLE, saved_state="failed"),
+            RESUME,
+            {},
+            "resumed; a daemon tries it again within seconds; without one: backfill run JOB.yaml",
         ),
         (WORKING, CANCEL, {}, "cancelling: its worker ends after the batch in flight"),
         (IDLE, CANCEL, {}, "cancelled; no worker is connected"),

@@ -42,6 +42,23 @@ async def test_each_signal_stops_at_a_checkpoint_and_is_named(number: signal.Sig
     assert (stopped.value.exit_code, announced) == (code, [number.name])
 
 
+async def test_one_run_may_be_ended_and_the_next_begins_anew():
+    shutdown = Shutdown(lambda _: None)
+    with anyio.fail_after(10):
+        shutdown.end_run("its file changed")
+        shutdown.end_run("the first reason holds")
+        with pytest.raises(Stopped, match=r"^stopped: its file changed$") as stopped:
+            await shutdown.sleep(60)
+    assert (stopped.value.exit_code, shutdown.signal, shutdown.exit_code) == (143, None, 0)
+    shutdown.run_ended()
+    await shutdown.sleep(0)
+    shutdown.request(signal.SIGTERM)
+    shutdown.end_run("a signal goes before it")
+    shutdown.run_ended()
+    with pytest.raises(Stopped, match=r"^stopped by SIGTERM"):
+        await shutdown.sleep(60)
+
+
 async def test_a_signal_that_the_process_was_started_without_stays_ignored():
     """As nohup does with SIGHUP: the run outlives its terminal."""
     shutdown = Shutdown(lambda _: None)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from backfill.change.findings.facts import (
+    EarlierJob,
     ForeignKeyFacts,
     MeasuredFacts,
     OtherJob,
@@ -134,6 +135,8 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         server(prepared=(PreparedTransaction(gid="g", age_s=5, owner="app", blocks=True),)),
         "stop prepared-transaction",
     ),
+    "after a job that runs": ({"earlier": (EarlierJob("users", "running"),)}, "stop after"),
+    "after a job that never ran": ({"earlier": (EarlierJob("a", "done"), EarlierJob("b", None))}, "stop after"),
     "other job": ({"others": (OtherJob(name="users-nick", state="running"),)}, "warn other-job"),
     "unfinished job": ({"others": (OtherJob(name="old", state="failed", columns=("handle",)),)}, "warn other-job"),
     "pooler": (server(pooled=True), "warn pooler"),
@@ -185,6 +188,7 @@ def test_every_stop_has_a_remedy_and_can_be_forced():
         | {"limits": limits(replicas={"ignore": ["dr-*"]})},
         {"asked_directly": ("a:5432",), "signals": signals(0, 1000)},
         server(unslotted=("replica-a",)),
+        {"earlier": (EarlierJob("a", "done"),)},
     ],
 )
 def test_what_is_within_its_limit_is_well(well: dict[str, Any]):

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backfill.jobfile.job import Assignment, Job
+from backfill.jobfile.job import Job
+from backfill.jobfile.row_sources import Assignment
 from backfill.postgres.catalog.output_types import function_values
 from backfill.postgres.statements.compose import Statements, compose, lock_of, vacuum_of
 from backfill.postgres.statements.predicates import RowPredicates
