@@ -6,10 +6,12 @@ Errors carry the place in the job file, to the column where the server says so.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
 import psycopg
+from psycopg.pq import TransactionStatus
 from psycopg.sql import SQL, Composed
 
 from backfill.jobfile.job import Job
@@ -195,8 +197,10 @@ async def _refused(
     connection: Connection, statement: Composed, values: dict[str, Any] = NO_VALUES
 ) -> psycopg.Error | None:
     """Let the server plan a statement; return the error that blames the job file, raise any other."""
+    in_transaction = connection.info.transaction_status != TransactionStatus.IDLE
     try:
-        async with connection.transaction():  # `backfill plan` asks inside one of its own, which must go on
+        # A transaction that is open has to go on; without one the statement is a transaction of its own.
+        async with connection.transaction() if in_transaction else nullcontext():
             await execute_as_role(connection, statement, _ANYWHERE | values)
     except psycopg.Error as error:
         if (error.sqlstate or "").startswith(_OURS_TO_SAY):

@@ -43,6 +43,7 @@ from backfill.postgres.work.job_connection import (
 from backfill.postgres.work.leaf_session import PgLeafSession, open_leaf, read_leaf
 from backfill.postgres.work.signal_reader import SignalReader
 from backfill.postgres.work.vacuum import Vacuum
+from backfill.table.definition import Table
 from backfill.table.estimate.row_map import RowMap, row_maps
 from backfill.table.leaves import JobStart, Leaf
 from backfill.values.errors import Halted, JobError
@@ -219,7 +220,7 @@ async def _check(first: JobConnection, job_file: JobFile) -> ServerFacts:
     await check_connections(connection, job)
     await check_effects(connection, job_file)
     table, statements = await read_leaf(connection, job_file, server.role, job.table)
-    await _check_leaves(connection, job_file, server.role)
+    await _check_leaves(connection, job_file, server.role, table)
     await check_sync(connection, job_file, table)
     await accept_sources(connection, job_file)
     if first.mapper:
@@ -228,13 +229,15 @@ async def _check(first: JobConnection, job_file: JobFile) -> ServerFacts:
     return server
 
 
-async def _check_leaves(connection: Connection, job_file: JobFile, role: str) -> None:
+async def _check_leaves(connection: Connection, job_file: JobFile, role: str, root: Table) -> None:
     """Raise JobError at what the job's table alone did not show: a leaf that cannot be filled, or not like this."""
     leaves = await read_leaves(connection, job_file, role)
     for place, leaf in enumerate(leaves):
         if not (leaf.differs or place == 0):
             continue
-        table = await catalog_table.read_table(connection, job_file, role, leaf.name)
+        table = root
+        if leaf.name != root.name:
+            table = await catalog_table.read_table(connection, job_file, role, leaf.name)
         if place == 0:
             await check_own_rows(connection, job_file, table, frozenset(str(other.name) for other in leaves))
         if leaf.differs:
