@@ -6,6 +6,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Self
 from unittest.mock import patch
@@ -19,6 +20,7 @@ from tests.differential.case import DATABASE, DATABASE_SQL, ROLES, WORKER, Case
 from tests.differential.comparison import Difference, End, Left, Played, compare
 from tests.differential.job_run import run_job
 
+ASIDE = "state_aside"
 # What a case may have made, gone again: quicker than a new database, and nothing else outlives a case.
 _EMPTIED = f"""
 DO $$
@@ -28,7 +30,9 @@ BEGIN
     FOR one IN SELECT pubname FROM pg_publication LOOP
         EXECUTE format('DROP PUBLICATION %I', one.pubname);
     END LOOP;
-    FOR one IN SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema' LOOP
+    FOR one IN SELECT nspname FROM pg_namespace
+        WHERE nspname !~ '^pg_' AND nspname NOT IN ('information_schema', 'backfill', '{ASIDE}')
+    LOOP
         EXECUTE format('DROP SCHEMA %I CASCADE', one.nspname);
     END LOOP;
 END $$;
@@ -40,11 +44,26 @@ ALTER ROLE {WORKER} IN DATABASE {DATABASE} RESET ALL;
 ALTER ROLE {WORKER} NOBYPASSRLS;
 REVOKE stranger FROM {WORKER};
 """
+# The state schema as it is before the first job, with all migrations: to make it takes as long as a job's batches do.
+_STATE_EMPTIED = """
+DO $$
+DECLARE
+    tables text := (
+        SELECT string_agg(oid::regclass::text, ', ') FROM pg_class
+        WHERE relnamespace = to_regnamespace('backfill') AND relkind = 'r' AND relname <> 'version'
+    );
+BEGIN
+    EXECUTE coalesce('TRUNCATE ' || tables, '');
+END $$
+"""
+_STATE_DROPPED = "DROP SCHEMA IF EXISTS backfill CASCADE"
+_STATE_AWAY, _STATE_BACK = f"ALTER SCHEMA backfill RENAME TO {ASIDE}", f"ALTER SCHEMA {ASIDE} RENAME TO backfill"
 # Rows are compared as texts, so nothing that a case sets may reach the session that reads them.
 _CANONICAL = (
     "-c client_min_messages=warning -c lock_timeout=10s -c extra_float_digits=1 -c timezone=UTC -c datestyle=ISO"
 )
-_TREE = """
+_TREE = (
+    """
 WITH RECURSIVE tree AS (
     SELECT to_regclass(%s)::oid AS oid
     UNION
@@ -52,8 +71,11 @@ WITH RECURSIVE tree AS (
 )
 SELECT n.nspname, c.relname, tree.oid IS NOT NULL
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace LEFT JOIN tree ON tree.oid = c.oid
-WHERE c.relkind = 'r' AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'backfill')
+WHERE c.relkind = 'r' AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'backfill', '"""
+    + ASIDE
+    + """')
 """
+)
 _SET_ASIDE = "CREATE TEMP TABLE aside_{number} AS TABLE ONLY {leaf}; DELETE FROM ONLY {leaf}"
 _WRITTEN_AGAIN = """
 DO $again$
@@ -101,19 +123,53 @@ class Playground:
         """Play a case twice; return how the job differs from the plain UPDATE."""
         return compare(case, self.play(case))
 
+    def difference_made(self, case: Case) -> Difference | None:
+        """Return the same of one of many cases."""
+        return compare(case, self.play_made(case))
+
     def play(self, case: Case) -> Played:
-        """Play a case twice, and by single rows where the plain UPDATE fails."""
-        dsn = make_conninfo(self._server.dsn_for(user=WORKER, dbname=DATABASE), options=case.options or None)
+        """Play a case twice, and by single rows where the plain UPDATE fails; there is no state schema before."""
+        self._admin.execute(_STATE_DROPPED)
+        return self._with_job(case, self._play_plain(case))
+
+    def play_made(self, case: Case) -> Played:
+        """Play one of many cases: a job that is simply done finds the state schema of the one before it, empty.
+
+        Whatever else is played once more as `play` does it: a job that is refused may not have made the schema.
+        """
+        before = self._play_plain(case)
+        self._admin.execute(_STATE_EMPTIED)
+        played = self._with_job(case, before)
+        if played.job_end.exit_code in (0, 3) and compare(case, played) is None:
+            return played
+        kept = played.job.has_state
+        if kept:
+            self._admin.execute(_STATE_AWAY.encode())
+        try:
+            return self._with_job(case, before)
+        finally:
+            self._admin.execute(_STATE_DROPPED)
+            if kept:
+                self._admin.execute(_STATE_BACK.encode())
+
+    def _play_plain(self, case: Case) -> Played:
+        """Play the UPDATE alone: the job is as if it had not begun."""
         self._begin(case)
         start = self._left(case)
         with patch.dict(os.environ, case.environment):
-            plain_end = _update(dsn, case)
+            plain_end = _update(self._dsn(case), case)
         plain = self._left(case)
-        rowwise = self._rowwise(dsn, case) if plain_end.exit_code else None
+        rowwise = self._rowwise(self._dsn(case), case) if plain_end.exit_code else None
+        return Played(start, plain_end, plain, End(None, "not begun"), start, rowwise)
+
+    def _with_job(self, case: Case, before: Played) -> Played:
         self._begin(case)
         with patch.dict(os.environ, case.environment):
-            job_end = run_job(dsn, self._written(case))
-        return Played(start, plain_end, plain, job_end, self._left(case), rowwise)
+            job_end = run_job(self._dsn(case), self._written(case))
+        return replace(before, job_end=job_end, job=self._left(case))
+
+    def _dsn(self, case: Case) -> str:
+        return make_conninfo(self._server.dsn_for(user=WORKER, dbname=DATABASE), options=case.options or None)
 
     def play_under_trigger(self, case: Case) -> tuple[End, Left, Left]:
         """Return how a job on the emptied tables ended, what the plain UPDATE leaves, and what rows become that are
@@ -121,7 +177,8 @@ class Playground:
 
         Whoever writes them has other settings, and fires no trigger but the job's.
         """
-        dsn = make_conninfo(self._server.dsn_for(user=WORKER, dbname=DATABASE), options=case.options or None)
+        self._admin.execute(_STATE_DROPPED)
+        dsn = self._dsn(case)
         self._begin(case)
         with patch.dict(os.environ, case.environment):
             plain_end = _update(dsn, case)

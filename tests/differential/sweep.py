@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tests.differential.case import Case, Scope, Setting
-from tests.differential.generation.cases import DEFAULTS, MAPPED, MODULE, text_of
+from tests.differential.generation.cases import MODULE, default_of, text_of
 from tests.differential.generation.environment import SUPERUSERS, VALUES
 from tests.differential.generation.expressions import CONDITIONS, EXPRESSIONS, Expression
 from tests.differential.generation.tables import FIXED, Column, Tree, create_table, insert_rows
+from tests.differential.generation.themes import MAPPED
 from tests.differential.generation.triggers import TRIGGERS
 
 WITNESS = next(trigger for trigger in TRIGGERS if trigger.name == "witness")
@@ -50,7 +51,7 @@ def _case(
     kinds = dict.fromkeys(kind for one in expressions for kind in one.over)
     by_kind = {kind: f"s{number}" for number, kind in enumerate(kinds)}
     columns = [*FIXED, *(Column(name, kind, 1) for kind, name in by_kind.items())]
-    columns += [Column("m0", made.kind, more=DEFAULTS.get(made.kind, ""))] if made else []
+    columns += [Column("m0", made.kind, more=default_of(made))] if made else []
     columns += [Column("source", mapped, 1), Column("mapped", mapped)] if mapped else []
     set_ = {"m0": text_of(made, by_kind)} if made else {}
     set_ |= ({"mapped": "python"} if mapped else {}) | {"done": "true"}

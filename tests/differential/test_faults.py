@@ -15,7 +15,7 @@ from tests.differential.generation.cases import cases
 from tests.differential.generation.count import CASES, CASES_MANY, SEED, many
 from tests.differential.playing import Playground
 
-WITHIN = 500
+WITHIN = 300
 """Made cases of which one has to show a fault."""
 
 
@@ -35,7 +35,7 @@ def test_made_cases_find_it_too(ground: Playground, fault: Fault):
     with fault.applied():
         find(
             cases(often=True),
-            lambda case: ground.difference(case) is not None,
+            lambda case: ground.difference_made(case) is not None,
             settings=many(WITHIN, Phase.generate),
             random=random.Random(SEED),
         )

@@ -17,7 +17,7 @@ PLAYED = SWEPT if CASES >= CASES_MANY else {}
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("case", PLAYED.values(), ids=PLAYED)
 def test_the_job_leaves_what_the_plain_update_leaves(ground: Playground, case: Case):
-    found = ground.difference(case)
+    found = ground.difference_made(case)
     assert found is None, f"{found}\n{case}"
 
 

@@ -9,22 +9,21 @@ from hypothesis import strategies as st
 from tests.differential.case import WORKER, Case
 from tests.differential.generation.chance import chance, some
 from tests.differential.generation.environment import settings
-from tests.differential.generation.expressions import CONDITIONS, EXPRESSIONS, REFUSED_FOR, Expression
-from tests.differential.generation.kinds import KINDS
+from tests.differential.generation.expressions import CONDITIONS, DEFAULT, EXPRESSIONS, Expression
 from tests.differential.generation.tables import FIXED, GENERATED, Column, trees
+from tests.differential.generation.themes import ANY, Theme, themes
 from tests.differential.generation.triggers import triggers
 
 MODULE = "def f(rows):\n    return [row['source'] for row in rows]\n"
-MAPPED = sorted(KINDS.keys() - {"json"})
-"""What passes through Python as itself: json does not, as `exemptions.ROW_FUNCTION_VALUES` says."""
 DEFAULTS = {"int": " DEFAULT 7", "text": " DEFAULT 'main'"}
+ONCE = "ALTER TABLE app.t ADD CONSTRAINT once UNIQUE (id, region) DEFERRABLE INITIALLY DEFERRED"
 
 CONSTRAINTS = (
     "ALTER TABLE app.t ADD CONSTRAINT small CHECK (id < 1000)",
     "ALTER TABLE app.t ADD CONSTRAINT odd CHECK (NOT done OR id <> 13)",
     "ALTER TABLE app.t ALTER done SET NOT NULL",
     "ALTER TABLE app.t ADD PRIMARY KEY (id, region)",
-    "ALTER TABLE app.t ADD CONSTRAINT once UNIQUE (id, region) DEFERRABLE INITIALLY DEFERRED",
+    ONCE,
     "ALTER TABLE app.t ADD CONSTRAINT known FOREIGN KEY (region) REFERENCES app.regions DEFERRABLE INITIALLY DEFERRED",
     "CREATE INDEX ON app.t (done)",
     "ALTER TABLE app.t REPLICA IDENTITY FULL",
@@ -58,6 +57,8 @@ PUBLICATIONS = (
 )
 MOVED = (("id", "t.id + 100"), ("region", "(t.region + 1) % 3"), ("note", "coalesce(t.note, '') || 'x'"))
 """Columns that say which row it is, or in which partition it lies."""
+SHIFTED = ("id", "t.id + 3")
+"""The key of another row of its partition, which that row has until it is updated, too."""
 KEYS: tuple[tuple[str, tuple[Any, ...]], ...] = (
     ("lanes", (2,)),
     ("on_row_error", ("skip",)),
@@ -69,36 +70,35 @@ KEYS: tuple[tuple[str, tuple[Any, ...]], ...] = (
 @st.composite
 def cases(draw: st.DrawFn, *, often: bool = False) -> Case:
     """Draw a case; with `often`, more of what was ever a fault, which a job is mostly refused for."""
-    odd, more = (60, 40) if often else (15, 15)
-    chosen = list(dict.fromkeys((draw(st.sampled_from(_usual(draw, odd))), *draw(some(_usual(draw, odd), 3)))))
-    condition = draw(st.sampled_from(_usual(draw, odd, CONDITIONS))) if draw(chance(40)) else None
-    function = draw(chance(more))
+    theme = draw(themes(often=often))
+    chosen = list(dict.fromkeys((draw(_expression(theme, theme.first)), *draw(_more(theme)))))
+    condition = draw(_expression(theme, theme.conditions, CONDITIONS)) if draw(chance(40)) else None
     wanted = [kind for one in (*chosen, *([condition] if condition else [])) for kind in one.over]
-    mapped = draw(st.sampled_from(MAPPED)) if function else None
+    mapped = draw(st.sampled_from(theme.kinds)) if draw(chance(theme.function)) else None
     sources = [Column(f"s{n}", kind, draw(st.integers(0, 4))) for n, kind in enumerate(dict.fromkeys(wanted))]
-    made = [Column(f"m{n}", one.kind, more=DEFAULTS.get(one.kind, "")) for n, one in enumerate(chosen)]
+    made = [Column(f"m{n}", one.kind, more=default_of(one)) for n, one in enumerate(chosen)]
     if mapped:
         sources.append(Column("source", mapped, draw(st.integers(0, 4))))
         made.append(Column("mapped", mapped))
     fixed = (*FIXED, GENERATED) if draw(chance(15)) else FIXED
-    columns = tuple(draw(st.permutations((*fixed, *sources, *made))))
-    tree = draw(trees(columns, 60) if often else trees(columns))
+    tree = draw(trees(tuple(draw(st.permutations((*fixed, *sources, *made)))), theme.shapes, theme.other_defaults))
     by_kind = {one.kind: one.name for one in sources}
     set_ = {column.name: text_of(one, by_kind) for column, one in zip(made, chosen, strict=False)}
     set_ |= {"mapped": "python"} if mapped else {}
-    ending = draw(st.sampled_from(("done", "made")))
+    ending = "done" if theme.shifted or made[0].more else draw(st.sampled_from(("done", "made")))
     if ending == "done":
         set_["done"] = "true"
-        if draw(chance(8)):
-            column, text = draw(st.sampled_from(MOVED))
+        if theme.shifted or draw(chance(8)):
+            column, text = SHIFTED if theme.shifted else draw(st.sampled_from(MOVED))
             set_[column] = text
     where = "NOT t.done" if ending == "done" else f"t.{made[0].name} IS NULL"
     where += f" AND {text_of(condition, by_kind)}" if condition else ""
     joined = not mapped and draw(chance(10))
+    constraints = CONSTRAINTS if len(tree.names) > 1 else CONSTRAINTS + ALONE
     around = (
         *dict.fromkeys(statement for one in chosen for statement in one.setup),
-        *draw(some(CONSTRAINTS if len(tree.names) > 1 else CONSTRAINTS + ALONE, 2)),
-        *draw(triggers(tree.names, 60) if often else triggers(tree.names)),
+        *((ONCE,) if theme.shifted else draw(some(constraints, 2))),
+        *draw(triggers(tree.names, theme.trigger, 20 if theme is ANY else 0)),
         *(draw(st.sampled_from(SECURITY)) if draw(chance(8)) else ()),
         *(_published(draw, tree.names) if draw(chance(10)) else ()),
         *((draw(st.sampled_from(RULES)).format(draw(st.sampled_from(tree.names))),) if draw(chance(3)) else ()),
@@ -110,7 +110,7 @@ def cases(draw: st.DrawFn, *, often: bool = False) -> Case:
         set_=tuple((set_ | ({"note": "l.label"} if joined else {})).items()),
         where=where,
         using=(("table", "app.labels"), ("as", "l"), ("on", "l.id = t.id")) if joined else (),
-        settings=draw(settings()),
+        settings=draw(settings(theme.setting)),
         module=MODULE if mapped else "",
         inputs=("source",) if mapped else (),
         meant=(("mapped", "source"),) if mapped else (),
@@ -118,15 +118,26 @@ def cases(draw: st.DrawFn, *, often: bool = False) -> Case:
     )
 
 
-def _usual(draw: st.DrawFn, odd: int, among: tuple[Expression, ...] = EXPRESSIONS) -> tuple[Expression, ...]:
-    """Return mostly those that a job with leaves, or any job, is not refused for: those hide the rest of a case."""
-    return among if draw(chance(odd)) else tuple(one for one in among if not REFUSED_FOR.search(one.text))
+def _expression(
+    theme: Theme, usual: tuple[Expression, ...], others: tuple[Expression, ...] = EXPRESSIONS
+) -> st.SearchStrategy[Expression]:
+    """Return one of the theme's, or without a theme now and then any: a job is refused for some, which hides the rest."""
+    return chance(15 if theme is ANY else 0).flatmap(lambda odd: st.sampled_from(others if odd else usual))
+
+
+def _more(theme: Theme) -> st.SearchStrategy[list[Expression]]:
+    return st.lists(_expression(theme, theme.expressions), max_size=3, unique=True)
 
 
 def _published(draw: st.DrawFn, names: tuple[str, ...]) -> tuple[str, ...]:
     """Return a publication, mostly with what updates of published tables need."""
     identities = () if draw(chance(15)) else (f"ALTER TABLE app.{name} REPLICA IDENTITY FULL" for name in names)
     return (*identities, draw(st.sampled_from(PUBLICATIONS)))
+
+
+def default_of(expression: Expression) -> str:
+    """Return the default of the column that an expression is for: its rows have it from the start."""
+    return DEFAULTS[expression.kind] if expression.text == DEFAULT else ""
 
 
 def text_of(expression: Expression, by_kind: dict[str, str]) -> str:

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, Phase, settings
 CASES_MANY = 1000
 """From so many on, faults that are put back have to be found by made cases too, not by the fixed ones alone."""
 CASES, SEED = int(os.environ.get("CASES", "100")), int(os.environ.get("SEED", "1"))
-SHARDS = 2
+SHARDS = 4
 
 
 def many(cases: int, *phases: Phase) -> settings:

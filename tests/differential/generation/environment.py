@@ -60,9 +60,10 @@ OFTEN = ("timezone", "datestyle", "intervalstyle", "extra_float_digits", "array_
 
 
 @st.composite
-def settings(draw: st.DrawFn) -> tuple[Setting, ...]:
-    """Draw a few settings, each from one place."""
-    names = dict.fromkeys(draw(some(OFTEN, 2)))
+def settings(draw: st.DrawFn, certain: tuple[str, ...] = ()) -> tuple[Setting, ...]:
+    """Draw a few settings, each from one place; one of those that are certain to be there, if any."""
+    names = dict.fromkeys([draw(st.sampled_from(certain))] if certain else [])
+    names |= dict.fromkeys(draw(some(OFTEN, 2)))
     names |= dict.fromkeys(draw(some([name for name in VALUES if name not in SELDOM], 3)))
     if draw(chance(10)):
         names[draw(st.sampled_from(SELDOM))] = None

@@ -29,6 +29,16 @@ _CALLER = (
     " AS 'BEGIN RETURN $1::text || current_setting(''search_path''); END'"
 )
 _HIDDEN = "CREATE FUNCTION app.upper(text) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT $1 || '' in app'''"
+_LATE = "CREATE FUNCTION app.late(text) RETURNS text LANGUAGE plpgsql STABLE AS 'BEGIN RETURN upper($1); END'"
+_PATHED = (
+    "CREATE FUNCTION app.pathed(text) RETURNS text LANGUAGE plpgsql STABLE SET search_path = app, pg_catalog"
+    " AS 'BEGIN RETURN upper($1) || current_setting(''search_path''); END'"
+)
+_OPERATOR = (
+    "CREATE FUNCTION app.joined(text, text) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT concat($2, $1)'",
+    "CREATE OPERATOR app.|| (LEFTARG = text, RIGHTARG = text, FUNCTION = app.joined)",
+)
+_DATE = "CREATE DOMAIN app.date AS timestamptz"
 _OF_ROW = "CREATE FUNCTION app.label(app.t) RETURNS text LANGUAGE sql STABLE AS 'SELECT $1.id || '' '' || $1.region'"
 _DEFINER = (
     (
@@ -38,9 +48,16 @@ _DEFINER = (
     "ALTER FUNCTION app.secret(int) OWNER TO stranger",
 )
 
-EXPRESSIONS: tuple[Expression, ...] = (
+_PLAIN = (
     Expression("text", "'x'"),
     Expression("int", "{row}.id"),
+    Expression("text", "app.shout({0})", ("text",), (_SHOUT,)),
+    Expression("text", "app.secret({row}.id)", (), _DEFINER),
+    Expression("text", "{row}.tableoid::regclass::text"),
+    Expression("text", "(SELECT l.label FROM app.labels l WHERE l.id = {row}.id)"),
+    Expression("text", "(SELECT s.label FROM app.secrets s WHERE s.id = {row}.id)"),
+)
+OF_SETTINGS = (
     Expression("date", "{0}::date", ("timestamptz",)),
     Expression("timestamptz", "{0}", ("timestamp",)),
     Expression("timestamptz", "{0}", ("date",)),
@@ -77,27 +94,37 @@ EXPRESSIONS: tuple[Expression, ...] = (
     Expression("money", "'1,234.50'"),
     Expression("text", "current_setting('TimeZone') || current_setting('search_path')"),
     Expression("text", "current_user || ' ' || session_user || current_setting('row_security')"),
-    Expression("text", "upper({0})", ("text",), (_HIDDEN,)),
-    Expression("text", "app.shout({0})", ("text",), (_SHOUT,)),
     Expression("text", "app.local({0})", ("timestamptz",), (_LOCAL,)),
+)
+"""What settings change: of time, styles, digits and strings."""
+OF_PATH = (
+    Expression("text", "upper({0})", ("text",), (_HIDDEN,)),
     Expression("text", "app.caller({0})", ("timestamptz",), (_CALLER,)),
-    Expression("text", "app.secret({row}.id)", (), _DEFINER),
-    Expression("int", "DEFAULT"),
-    Expression("text", "DEFAULT"),
+    Expression("text", "app.late({0})", ("text",), (_HIDDEN, _LATE)),
+    Expression("text", "app.pathed({0})", ("text",), (_HIDDEN, _PATHED)),
+    Expression("text", "'x' || {0}", ("text",), _OPERATOR),
+    Expression("text", "{0}::date::text", ("timestamptz",), (_DATE,)),
+)
+"""What the search path changes, of the session or of a function: which function, operator or type a name means."""
+DEFAULT = "DEFAULT"
+OF_DEFAULTS = (Expression("int", DEFAULT), Expression("text", DEFAULT))
+OF_ROWS = (
     Expression("text", "{row}::text"),
     Expression("text", "row_to_json({row})::text"),
     Expression("jsonb", "to_jsonb({row})"),
     Expression("text", "app.label({row})", (), (_OF_ROW,)),
     Expression("text", "pg_typeof({row})::text"),
     Expression("bool", "{row} IS NOT NULL"),
-    Expression("text", "{row}.tableoid::regclass::text"),
-    Expression("text", "(SELECT l.label FROM app.labels l WHERE l.id = {row}.id)"),
-    Expression("text", "(SELECT s.label FROM app.secrets s WHERE s.id = {row}.id)"),
+)
+"""The row as a whole, which has another type in a leaf."""
+OF_OWN_ROWS = (
     Expression("int", "(SELECT count(*) FROM app.t o WHERE o.region = {row}.region)"),
     Expression("text", "(SELECT max(o.note) FROM app.t o WHERE o.id <= {row}.id)"),
     Expression("int", "(SELECT count(*) FROM app.t o WHERE o.done)"),
     Expression("int", "(SELECT p.n FROM app.progress p)"),
 )
+"""What reads other rows of the job's table."""
+EXPRESSIONS: tuple[Expression, ...] = (*_PLAIN, *OF_SETTINGS, *OF_PATH, *OF_DEFAULTS, *OF_ROWS, *OF_OWN_ROWS)
 
 CONDITIONS: tuple[Expression, ...] = (
     Expression("bool", "{row}.id % 3 > 0"),

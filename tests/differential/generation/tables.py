@@ -12,6 +12,7 @@ from tests.differential.generation.chance import chance
 from tests.differential.generation.kinds import TYPES, value
 
 REGIONS = 3
+SHAPES = ("alone", "partitioned", "inherited")
 
 
 @dataclass(frozen=True)
@@ -87,10 +88,10 @@ class Tree:
 
 
 @st.composite
-def trees(draw: st.DrawFn, columns: tuple[Column, ...], other: int = 25) -> Tree:
+def trees(draw: st.DrawFn, columns: tuple[Column, ...], shapes: tuple[str, ...] = SHAPES, other: int = 25) -> Tree:
     """Draw a table of these columns and its rows; `other` of 100 tables made by themselves have other defaults."""
     rows = draw(st.integers(5, 60))
-    shape = draw(st.sampled_from(("alone", "partitioned", "inherited")))
+    shape = draw(st.sampled_from(shapes))
     if shape == "alone":
         return Tree((create_table("t", columns),), ("t",), (insert_rows("t", columns, range(1, rows + 1)),))
     if shape == "inherited":

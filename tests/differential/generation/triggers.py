@@ -67,6 +67,12 @@ TRIGGERS = (
         "local", "BEFORE UPDATE", "new.note := now()::text IS NOT NULL; RETURN new;", function="SET timezone = 'UTC'"
     ),
     Trigger(
+        "pathed",
+        "BEFORE UPDATE",
+        "new.note := concat(new.note, current_setting('search_path')); RETURN new;",
+        function="SET search_path = app",
+    ),
+    Trigger(
         "labelled",
         "BEFORE UPDATE",
         "new.note := (SELECT label FROM app.secrets s WHERE s.id = new.id); RETURN new;",
@@ -116,13 +122,18 @@ TRIGGERS = (
 
 USUAL = tuple(one for one in TRIGGERS if one.each == "ROW" and "app.t " not in one.body)
 SELDOM = tuple(one for one in TRIGGERS if one not in USUAL)
+"""What a job is mostly refused for."""
 
 
 @st.composite
-def triggers(draw: st.DrawFn, tables: tuple[str, ...], seldom: int = 20) -> tuple[str, ...]:
-    """Draw a few triggers as statements, in `seldom` of 100 cases one that a job is refused for: it hides the rest."""
+def triggers(draw: st.DrawFn, tables: tuple[str, ...], certain: tuple[Trigger, ...], seldom: int) -> tuple[str, ...]:
+    """Draw a few triggers as statements: one of those that are certain to be there, if any; of `seldom` of 100 cases
+    one that a job is refused for.
+    """
+    first = draw(st.sampled_from(certain)) if certain else None
+    more = draw(some(SELDOM, 1)) if not certain and draw(chance(seldom)) else []
     found: list[str] = []
-    for one in (*draw(some(USUAL, 3)), *(draw(some(SELDOM, 1)) if draw(chance(seldom)) else ())):
+    for one in dict.fromkeys((*([first] if first else []), *draw(some(USUAL, 3)), *more)):
         table = draw(st.sampled_from(tables))
         enabled = draw(st.sampled_from(("", "", "", "ALWAYS", "REPLICA")))
         found += one.sql(table, enabled)
