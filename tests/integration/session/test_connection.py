@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import re
+import time
 
 import psycopg
 import pytest
 from psycopg.sql import SQL, Identifier, Literal
 
+from backfill.engine.ports import Runtime
+from backfill.engine.supervisor import JobSupervisor
+from backfill.events.batch import BatchDone
+from backfill.events.event import Event
 from backfill.postgres.session.connection import connect, resolve_dsn, translated, untimed, worker_name
+from backfill.postgres.work.job_session import open_job
 from backfill.table.row_counts import BatchRange
 from backfill.values.errors import ConnectionLost, JobError, StatementRefused
 from tests.fixtures_postgres import Cluster, Database
@@ -174,10 +181,27 @@ async def test_a_message_of_10_mb_is_cut_where_it_enters(database: Database):
     assert len(str(refused.value.__cause__)) < 4200
 
 
-async def test_notifications_are_not_kept(database: Database):
-    connection = await connect(database.dsn, application_name="canary")
-    async with connection:
-        await connection.execute("listen flood")
-        await connection.execute("select pg_notify('flood', repeat('x', 7000) || i) from generate_series(1, 500) i")
-        await connection.execute("select 1")
-        assert not connection._notifies_backlog
+FLOOD = (
+    (
+        "create function flood() returns trigger language plpgsql as"
+        " $$ begin listen flood; perform pg_notify('flood', repeat('x', 7000) || new.id); return new; end $$"
+    ),
+    "create trigger flood before update on users for each row execute function flood()",
+)
+
+
+async def test_a_trigger_that_listens_and_floods_with_notify_fills_no_memory(database: Database):
+    make_users(database, 600)
+    run_sql(database, *FLOOD)
+    kept: list[int] = []
+
+    def record(event: Event) -> None:
+        if isinstance(event, BatchDone):
+            kept.append(sum(isinstance(one, psycopg.Notify) for one in gc.get_objects()))
+
+    job = job_file(batch={"max_rows": 100, "stripes": 1}, throttle={"replicas": {"ignore": ["*"]}})
+    runtime = Runtime(record=record, now_s=time.monotonic, sleep=asyncio.sleep, jitter=lambda: 0.5)
+    supervisor = JobSupervisor(job.job, lambda: open_job(database.dsn, job), runtime, wait_for_lock=True)
+    assert (await supervisor.run()).rows_total == 600
+    assert len(kept) >= 6
+    assert max(kept) < 10

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import socket
+import threading
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import anyio
@@ -77,6 +79,29 @@ async def test_probes_answer_while_strangers_hold_more_connections_than_we_take(
             for _ in range(3):
                 assert (await fetch(f"{url}/healthz"))[::2] == (200, "ok")
             assert await closed(held, 2.0) >= 2 * server.CONNECTIONS_MAX
+
+
+async def test_500_slow_clients_leave_little_to_do_between_two_steps_of_a_batch():
+    """Between two steps the loop calls each connection at most once, and there are only so many of them."""
+    ready, over = getattr(asyncio.get_running_loop(), "_ready"), threading.Event()  # noqa: B009 - asyncio's own
+    async with served(Worker().app) as url:
+        with ExitStack() as stack:
+            held = await strangers(stack, port_of(url), 500, b"GET / HTTP/1.1\r\nx: ")
+
+            def drip() -> None:
+                while not over.is_set():
+                    for one in held:
+                        with suppress(OSError):
+                            one.send(b"y", socket.MSG_DONTWAIT)
+
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(anyio.to_thread.run_sync, drip)
+                most = 0
+                for _ in range(500):
+                    await anyio.lowlevel.checkpoint()
+                    most = max(most, len(ready))
+                over.set()
+    assert most < 200  # of 64 connections, and of those that come and go
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET /healthz HT", b"GET /healthz HTTP/1.1\r\nhost: x\r\nx: "])
