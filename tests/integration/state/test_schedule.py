@@ -59,16 +59,18 @@ async def resume(database: Database, for_s: float | None = None) -> str:
 async def until_waiting(database: Database, working: asyncio.Task[object]) -> StoredJobStatus:
     for _ in range(400):
         assert not working.done(), working
-        if database.query("select to_regclass('backfill.request') is not null") == [(True,)]:
-            for status in await read_status(database.dsn, None):
-                if status.waits_for == "schedule":
-                    return status
+        [status] = await read_status(database.dsn, NAME)
+        if status.waits_for == "schedule":
+            return status
         await anyio.sleep(0.05)
     raise AssertionError("the job never waited for its window")
 
 
 async def test_a_job_waits_for_its_window_holds_nothing_and_works_when_it_is_opened(users: Database):
-    working = asyncio.create_task(run(users.dsn, job_file(window=days_away(*CLOSED), sync="trigger")))
+    job = job_file(window=days_away(*CLOSED), sync="trigger")
+    async with session(users.dsn, job) as worker:
+        await worker.begin()  # so that there is a state to look at
+    working = asyncio.create_task(run(users.dsn, job))
     try:
         status = await until_waiting(users, working)
         day = DAYS[(datetime.now(UTC).weekday() + CLOSED[0]) % 7]

@@ -63,7 +63,7 @@ moments = st.one_of(
 
 
 @given(st.lists(windows, max_size=3), moments)
-@settings(max_examples=300)
+@settings(max_examples=150)
 def test_work_may_be_done_while_a_clock_on_the_wall_shows_a_time_inside(opened: list[TimeWindow], now: datetime):
     expected = not opened or any(shows_time_inside(window, now) for window in opened)
     assert any_open(opened, now) is expected
@@ -71,7 +71,7 @@ def test_work_may_be_done_while_a_clock_on_the_wall_shows_a_time_inside(opened: 
 
 
 @given(st.lists(windows, min_size=1, max_size=2), moments, st.randoms(use_true_random=False))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 @example([parse_window("sun 02:10-02:20 Europe/Berlin")], utc("2026-03-28T12:00"), None)
 @example([parse_window("fri 10:00-11:00 Pacific/Apia")], utc("2011-12-28T12:00"), None)
 @example([parse_window("sun 02:15-02:45 Europe/Berlin")], utc("2026-10-25T00:45"), None)
@@ -83,12 +83,14 @@ def test_the_next_change_is_the_first_minute_at_which_it_differs(opened: list[Ti
         return any(shows_time_inside(window, moment) for window in opened) is not state.is_open
 
     if state.until is None:
-        assert all(not differs(now + minute * MINUTE) for minute in range(0, 15 * 24 * 60, 7))
+        assert all(not differs(now + minute * MINUTE) for minute in range(0, 15 * 24 * 60, 30))
         return
     assert state.until > now
     assert differs(state.until)
     between = int((state.until - now) / MINUTE)
-    looked = range(between) if between <= 2000 else [*range(1000), *range(between - 1000, between)]
+    looked = (
+        range(between) if between <= 600 else [*range(300), *range(300, between, 15), *range(between - 300, between)]
+    )
     assert not any(differs(now + minute * MINUTE) for minute in looked)
 
 

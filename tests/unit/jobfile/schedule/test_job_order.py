@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import permutations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backfill.jobfile.load import JobFile, load
@@ -90,6 +90,7 @@ NAMES = ("a", "b", "c", "d")
 
 
 @given(st.dictionaries(st.sampled_from(NAMES), st.sets(st.sampled_from(NAMES)), min_size=4))
+@settings(max_examples=30, deadline=None)
 def test_jobs_that_are_not_refused_can_all_be_done_in_some_order(after: dict[str, set[str]]):
     job_files = [made(name, *sorted(after[name] - {name})) for name in NAMES]
     refused = {error_file.removesuffix(".yaml") for error_file in errors(*job_files)}
