@@ -58,6 +58,11 @@ ACCEPTED = [
     "vacuum: auto",
     "sync: none",
     "sync: trigger",
+    "window: mon-fri 22:00-06:00 Europe/Berlin",
+    "window: ['sat , sun 0:00 - 24:00 UTC', 22:00-06:00 UTC]",
+    "window: []",
+    "after: [b, c]",
+    "priority: -5",
     "on_row_error: fail",
     "on_row_error: skip",
     "max_rejected: 1",
@@ -73,6 +78,11 @@ ACCEPTED = [
     "throttle: {replicas: {require: [a], ignore: ['dr-*'], min: 2}}",
 ]
 REJECTED = [
+    "window: nights",
+    "window: mon-fri 22:00-06:00",
+    "window: {days: mon}",
+    "after: b",
+    "priority: high",
     "tabel: t",
     "window: x",
     "finish: {not_null: x}",
