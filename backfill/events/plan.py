@@ -15,12 +15,13 @@ from backfill.table.estimate.row_sample import RowEstimate
 class Costs:
     """What was measured, plainly at several places and once with compression; the texts say why not.
 
-    `image_ratio` is how large a compressed image is against a plain one.
+    `image_ratio` is how large a compressed image is against a plain one, `index_image_ratio` one of an index page.
     """
 
     places: tuple[Place, ...] = ()
     compressed: Measurement | None = None
     image_ratio: float | None = None
+    index_image_ratio: float | None = None
     unmeasured: str = ""
     uncompressed: str = ""
 

@@ -18,6 +18,8 @@ SPLIT_BYTES = 4100
 """What the split of an index page writes: half of the page."""
 COMPRESSED_SHARE = 0.35
 """An image's size where the server compresses all of them, so that a plain one is never seen."""
+COMPRESSED_INDEX_SHARE = 0.5
+"""The same of an index page, if none was seen: keys and addresses that differ are most of what is on it."""
 ROWS_BEFORE_COMPRESSION = 700
 """Rows that a run updates before it finds that WAL limits it, and compresses images: batches are small at first."""
 MARGIN, BOUND_MARGIN = 0.25, 0.15
@@ -34,8 +36,9 @@ class ForecastInputs:
     """What a job's WAL depends on, apart from the measured places.
 
     `due_pages` have rows to do, `window_rows` of these are in the run's first window. After `checkpoint_bytes` of WAL
-    the server begins a checkpoint. `image_ratio` is how large a compressed image is, `compression` when images are
-    compressed: "on", "off" or "auto", that is once WAL limits the job. `images_paid` were written by the measurement.
+    the server begins a checkpoint. `image_ratio` is how large a compressed image of a heap page is, `index_image_ratio`
+    one of an index page. `compression` is when images are compressed: "on", "off" or "auto", that is once WAL limits
+    the job. `images_paid` were written by the measurement.
     """
 
     rows: RowEstimate
@@ -48,6 +51,7 @@ class ForecastInputs:
     checkpoint_bytes: float
     max_wal_rate_bytes_s: int
     image_ratio: float | None = None
+    index_image_ratio: float | None = None
     compression: str = "off"
     images_paid: int = 0
 
@@ -76,6 +80,17 @@ def image_ratio(places: tuple[Place, ...], compressed: Measurement | None) -> fl
     lock_bytes = max(0.0, locks / max(1, sum(measurement.rows for measurement in plain)))
     images_bytes = compressed.locks_wal_bytes - compressed.rows * lock_bytes
     return min(1.0, max(0.02, images_bytes / (compressed.heap_images * compressed.heap_image_bytes)))
+
+
+def index_image_ratio(places: tuple[Place, ...], compressed: Measurement | None) -> float | None:
+    """Return the same of an index page's image: what the batch wrote in addition to what its rows cost plainly."""
+    if compressed is None or not places:
+        return None
+    if not compressed.index_images:
+        return COMPRESSED_INDEX_SHARE
+    row_bytes = fmean(place.measured.row_wal_bytes for place in places)
+    images_bytes = compressed.wal_bytes - compressed.rows * row_bytes
+    return min(1.0, max(0.02, images_bytes / (compressed.index_images * INDEX_IMAGE_BYTES)))
 
 
 def forecast(inputs: ForecastInputs, places: tuple[Place, ...]) -> Forecast | None:
@@ -108,16 +123,20 @@ def _compressed_share(inputs: ForecastInputs, places: tuple[Place, ...]) -> floa
 
 def _wal_bytes(inputs: ForecastInputs, places: tuple[Place, ...], rows: int, compressed: float, *, paid: int) -> float:
     records_bytes = rows * fmean(place.row_wal_bytes for place in places) + _splits_bytes(inputs, places, rows)
-    ratio = 1.0 if inputs.image_ratio is None else inputs.image_ratio
-    size = 1 - compressed * (1 - ratio)
-    heap_bytes = fmean(place.measured.heap_image_bytes for place in places)
+    heap_bytes = fmean(place.measured.heap_image_bytes for place in places) * _share(inputs.image_ratio, compressed)
+    index_bytes = INDEX_IMAGE_BYTES * _share(inputs.index_image_ratio, compressed)
     wal_bytes = records_bytes
     for _ in range(ROUNDS):
         cycles = max(1.0, wal_bytes / inputs.checkpoint_bytes)
         heap, index = _images(inputs, places, rows, cycles)
         left = max(0.0, 1 - paid / max(1.0, heap + index))
-        wal_bytes = records_bytes + left * size * (heap * heap_bytes + index * INDEX_IMAGE_BYTES)
+        wal_bytes = records_bytes + left * (heap * heap_bytes + index * index_bytes)
     return wal_bytes
+
+
+def _share(ratio: float | None, compressed: float) -> float:
+    """Return the mean size of an image, of 1, if this share of images is compressed."""
+    return 1.0 if ratio is None else 1 - compressed * (1 - ratio)
 
 
 def _splits_bytes(inputs: ForecastInputs, places: tuple[Place, ...], rows: int) -> float:

@@ -13,7 +13,7 @@ from psycopg.sql import SQL, Composed
 
 from backfill.events.measurement import Measurement, Place, heap_image_bytes
 from backfill.events.plan import Costs
-from backfill.events.wal_forecast import COMPRESSED_SHARE, image_ratio
+from backfill.events.wal_forecast import COMPRESSED_SHARE, image_ratio, index_image_ratio
 from backfill.jobfile.job import Job
 from backfill.postgres.catalog.check_expressions import below
 from backfill.postgres.plan.layout import layout_of, window_at
@@ -112,7 +112,10 @@ class DryRun:
             return Costs(unmeasured="no row to do was found" + (f" in {format_duration(SEARCH_S)}" if over else ""))
         few = "" if costs.compressed or not self._support.method else "too few rows for another batch"
         return replace(
-            costs, image_ratio=image_ratio(costs.places, costs.compressed), uncompressed=self._support.why or few
+            costs,
+            image_ratio=image_ratio(costs.places, costs.compressed),
+            index_image_ratio=index_image_ratio(costs.places, costs.compressed),
+            uncompressed=self._support.why or few,
         )
 
     async def _find(self, page: int, rows: int) -> FoundRows | None:

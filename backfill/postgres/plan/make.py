@@ -102,6 +102,7 @@ async def _plan(connection: Connection, job_file: JobFile, *, measuring: bool) -
         checkpoint_bytes=max(1.0, min(traits.checkpoint_bytes, traits.checkpoint_s * rate_bytes_s)),
         max_wal_rate_bytes_s=rate_bytes_s,
         image_ratio=costs.image_ratio,
+        index_image_ratio=costs.index_image_ratio,
         compression=_compression(job, replicas),
         images_paid=costs.images,
     )
