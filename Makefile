@@ -89,7 +89,7 @@ chaos: $(STAMPS)/dev ## whatever can happen to a worker, drawn from a seed (ROUN
 
 lock: ## resolve the pinned versions anew (needs uv)
 	uv lock
-	uv export -q --frozen --no-hashes --no-emit-project --no-annotate --no-header -o requirements.lock
+	uv export -q --frozen --no-emit-project --no-annotate --no-header -o requirements.lock
 	uv export -q --frozen --no-hashes --no-emit-project --no-annotate --no-header --all-extras -o requirements-dev.lock
 
 clean: ## remove what make made

