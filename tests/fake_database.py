@@ -16,6 +16,7 @@ from typing import Any
 
 from backfill.engine.ports import Runtime
 from backfill.events.event import Event
+from backfill.events.history.span import HistorySpan
 from backfill.events.job import Finished
 from backfill.table.batch import (
     RejectedRow,
@@ -134,6 +135,7 @@ class FakeDatabase:
     scouts: list[int] = field(default_factory=list)
     fills: Counter[int] = field(default_factory=Counter)
     waits: list[str | None] = field(default_factory=list)
+    history: list[HistorySpan] = field(default_factory=list)
     ends: list[Finished] = field(default_factory=list)
     sessions: int = 0
     waiters: tuple[str | None, ...] = ()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from backfill.events.history.span import HistorySpan
 from backfill.jobfile.job import Job
 from backfill.retry import sqlstate
 from backfill.table.batch import (
@@ -74,6 +75,10 @@ class FakeStatusSession:
         self._enter("save_wait")
         self.database.waits.append(str(reason) if reason else None)
         self.database.replicas_seen = replicas_seen
+
+    async def save_history(self, span: HistorySpan) -> None:
+        self._enter("save_history")
+        self.database.history.append(span)
 
     async def read_request(self) -> OperatorRequest | None:
         self._enter("read_request")

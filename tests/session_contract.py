@@ -16,6 +16,7 @@ import pytest
 
 from backfill.engine.ports import JobSession, LaneSession, LeafSession
 from backfill.events.event import Event
+from backfill.events.history.span import HistorySpan
 from backfill.events.job import Finished
 from backfill.events.sync import SyncTriggerMade, SyncTriggerRemoved
 from backfill.table.batch import Committed, TooManyRows
@@ -280,6 +281,7 @@ async def replicas_that_were_seen_are_known_to_the_next_session(connect: Connect
     async with opened(connect) as at:
         await at.lane.save_wait(WaitReason(WaitKind.LAG, "replica-a lag 12s > 9s"), SEEN[:1])
         await at.job.save_wait(None, SEEN)
+        await at.lane.save_history(HistorySpan(batches=1, rows=10, waits={"lag": 1.5}))
     async with connect() as session:
         assert (await session.begin()).replicas_seen == SEEN
 

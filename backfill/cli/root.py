@@ -17,6 +17,7 @@ from backfill.cli.commands import (
     gate,
     init,
     plan,
+    report,
     retry_rejected,
     run,
     schema,
@@ -54,6 +55,7 @@ _register(serve.serve, serve.EPILOG)
 _register(plan.plan, plan.EPILOG)
 _register(finish.finish, finish.EPILOG)
 _register(status.status, status.EPILOG)
+_register(report.report, report.EPILOG)
 _register(pause.pause, pause.EPILOG)
 _register(resume.resume, resume.EPILOG)
 _register(cancel.cancel, cancel.EPILOG)

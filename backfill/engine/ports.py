@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Protocol
 
 from backfill.events.event import Event
+from backfill.events.history.span import HistorySpan
 from backfill.events.job import Finished
 from backfill.jobfile.job import Job
 from backfill.table.batch import (
@@ -61,6 +62,9 @@ class StatusSession(Protocol):
 
     async def save_wait(self, reason: WaitReason | None, replicas_seen: tuple[SeenReplica, ...]) -> None:
         """Save what the job waits for."""
+
+    async def save_history(self, span: HistorySpan) -> None:
+        """Add what happened in the last minute to the job's history."""
 
     async def read_request(self) -> OperatorRequest | None:
         """Read what a person asked of the job last."""

@@ -93,7 +93,7 @@ class JobSupervisor:
                 await self._recover(error)
 
     async def _run_on(self, session: JobSession) -> Finished:
-        run = JobRun(self.job, session, self.runtime, self._control, self._maintenance)
+        run = JobRun(self.job, session, self._control.runtime, self._control, self._maintenance)
         self._job_run = run
         try:
             await run.lock(wait=self._wait_for_lock)
@@ -111,6 +111,7 @@ class JobSupervisor:
         finally:
             self._start = self._start or run.start
             await self._maintenance.stop(session, self.job, "the run ends")
+        await self._save_history(session)
         await session.save_end(finished)
         return finished
 
@@ -120,10 +121,15 @@ class JobSupervisor:
         if isinstance(error, JobError) and start is not None and start.is_new and run.group.rows_total == 0:
             await session.withdraw(start)
             return
+        await self._save_history(session)
         await session.save_end(self._failed(error))
         if isinstance(error, Cancelled) and self.job.sync == "trigger":
             with suppress(Stopped):  # it does nothing by then
                 await session.remove_sync_trigger(self.runtime.record, self.runtime.sleep)
+
+    async def _save_history(self, session: JobSession) -> None:
+        with suppress(DatabaseError):  # how the run ended is saved in any case
+            await self._control.history.save(session, ended=True)
 
     async def _recover(self, error: BackfillError) -> None:
         self._failures += 1
@@ -136,7 +142,7 @@ class JobSupervisor:
             RetryScheduled(job=self.job.name, reason=kind, message=str(error), attempt=self._failures, delay_s=delay_s)
         )
         reason = WaitReason(WaitKind.CONNECTION, f"no session: {error}")
-        self.runtime.record(WaitStarted(self.job.name, reason, delay_s))
+        self._control.runtime.record(WaitStarted(self.job.name, reason, delay_s))
         await self.runtime.sleep(delay_s)
 
     def _check_login(self, error: BackfillError) -> None:

@@ -16,7 +16,10 @@ from backfill.values.exit_codes import MEANINGS
 from tests.acceptance.command import all_at_once, backfill, environment, fingerprint, job_text, write
 from tests.acceptance.worker import COMMAND, JOB, left, make_users, run_job
 
-COMMANDS = ("run", "serve", "plan", "status", "pause", "resume", "cancel", "tune", "forget", "init", "schema", "demo")
+COMMANDS = (
+    *("run", "serve", "plan", "status", "report", "pause", "resume", "cancel", "tune", "forget", "init", "schema"),
+    "demo",
+)
 SCHEMA = Path(__file__).parents[2] / "jobs/job.schema.json"
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, MutableSequence
 from dataclasses import dataclass
 from random import Random
 
+from backfill.events.history.span import HistorySpan
 from backfill.table.batch import Committed
 from backfill.table.checkpoint import Checkpoint
 from backfill.throttle.conditions.seen_replicas import SeenReplica
@@ -198,6 +199,9 @@ class Plant:
 
     async def save_wait(self, reason: WaitReason | None, replicas_seen: tuple[SeenReplica, ...]) -> None:
         self.waits.append((self.now_s, reason))
+        self._pass(self.work.round_trip_s)
+
+    async def save_history(self, span: HistorySpan) -> None:
         self._pass(self.work.round_trip_s)
 
     def fill(self, rows: int, stripe: int, *, flush: bool = False) -> Committed:

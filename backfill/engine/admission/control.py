@@ -13,10 +13,11 @@ from typing import Protocol
 
 import anyio
 
+from backfill.engine.admission.history_keeper import HistoryKeeper
 from backfill.engine.admission.limits import JobLimits
 from backfill.engine.admission.paused_time import PausedTime
 from backfill.engine.admission.readings import ReadingRecorder
-from backfill.engine.admission.wait_persistence import WaitPersistence
+from backfill.engine.admission.wait_persistence import UNCHANGING, WaitPersistence
 from backfill.engine.ports import LaneSession, Runtime, StatusSession
 from backfill.events.build import limits_changed, throttle_decision
 from backfill.events.throttle import ThrottleDecision, WaitStarted
@@ -32,7 +33,7 @@ from backfill.throttle.conditions.seen_replicas import SeenReplica
 from backfill.throttle.decision_values import Admission, Decision, Run, Wait
 from backfill.throttle.signals import Signals, located
 from backfill.throttle.state import ThrottleState
-from backfill.throttle.wait_reason import PACE_KINDS, WaitKind, WaitReason
+from backfill.throttle.wait_reason import PACE_KINDS, WaitReason
 from backfill.throttle.wal_attribution import WalAttribution
 
 HOLD_S = 0.5
@@ -70,11 +71,12 @@ class AdmissionControl:
 
     def __init__(self, job: Job, runtime: Runtime, companion: Companion) -> None:
         self.limits = JobLimits(job)
-        self.readings = ReadingRecorder(runtime)
+        self.history = HistoryKeeper(runtime)
+        self.runtime = self.history.runtime
+        self.readings = ReadingRecorder(self.runtime)
         self.throttle_state = ThrottleState()
         self.snapshots = SnapshotAges()
         self.paused = PausedTime()
-        self.runtime = runtime
         self._companion = companion
         self._waits = WaitPersistence(runtime)
         self._turn = anyio.Lock(fast_acquire=True)
@@ -124,6 +126,7 @@ class AdmissionControl:
                 waited_s, waited_for = waited_s + decision.delay_s, waited_for or str(decision.reason)
             self._grant(decision, signals, checkpoint, paced=paced)
             await self.save_wait(session, None)
+            await self.history.save(session)
         return Admission(
             rows=decision.rows,
             limited_by=explained.limited_by,
@@ -170,7 +173,7 @@ class AdmissionControl:
             held = True
             await self.save_wait(session, reason)
             self.runtime.record(WaitStarted(self.job.name, reason, HOLD_S))
-            await self._sleep(reason, HOLD_S)
+            await self._sleep(session, reason, HOLD_S)
         if held:
             await self.save_wait(session, None)
 
@@ -222,13 +225,14 @@ class AdmissionControl:
     async def _wait(self, session: LaneSession, decision: Wait) -> None:
         await self.save_wait(session, decision.reason)
         self.runtime.record(WaitStarted(self.job.name, decision.reason, decision.delay_s))
-        await self._sleep(decision.reason, decision.delay_s)
+        await self._sleep(session, decision.reason, decision.delay_s)
 
-    async def _sleep(self, reason: WaitReason, delay_s: float) -> None:
+    async def _sleep(self, session: StatusSession, reason: WaitReason, delay_s: float) -> None:
         began_s = self.runtime.now_s()
         await self.runtime.sleep(delay_s)
-        if reason.kind is WaitKind.PAUSED:
+        if reason.kind in UNCHANGING:  # nobody wants it to work
             self.paused = self.paused.plus(began_s, self.runtime.now_s())
+        await self.history.save(session)
 
     def _grant(self, decision: Run, signals: Signals, checkpoint: Checkpoint, *, paced: bool) -> None:
         lane, row_wal_bytes = checkpoint.lane, self.throttle_state.cost.wal_bytes(checkpoint.stripe)

@@ -1,4 +1,4 @@
-"""How long a person has kept the job from working: time that says nothing about its pace."""
+"""How long a person or the job's time windows have kept it from working: that says nothing about its pace."""
 
 from __future__ import annotations
 

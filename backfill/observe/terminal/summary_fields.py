@@ -44,7 +44,7 @@ def eta(view: TerminalState, now_s: float) -> str | None:
     if view.batch is None or silence_s(view, now_s) >= QUIET_S:
         return None
     wait = view.wait
-    paused = wait is not None and wait.kind is WaitKind.PAUSED
+    paused = wait is not None and wait.kind in {WaitKind.PAUSED, WaitKind.SCHEDULE}
     standing = paused or view.passed is not None or view.stopping is not None
     left = time_left_now(view.batch.time_left, now_s - view.batch_s, standing=standing)
     stuck = wait is not None and wait.kind not in PACE_KINDS and now_s - wait.start_s >= LONG_S

@@ -7,8 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
+from backfill.events.history.span import HistorySpan
 from backfill.jobfile.job import Job
 from backfill.jobfile.load import JobFile
+from backfill.postgres.history.save import save_span
 from backfill.postgres.mapping.row_mapper import RowMapper
 from backfill.postgres.monitor.read_signals import read_request, read_time
 from backfill.postgres.monitor.side_connection import replica_name
@@ -140,6 +142,10 @@ class PgStatusSession:
         if reason is not None and reason != self._shared.waited_for:
             await job_state.save_event(self.connection, self.job.name, reason.kind, str(reason))
         self._shared.waited_for = reason
+
+    async def save_history(self, span: HistorySpan) -> None:
+        """Add what happened in the last minute to the job's history."""
+        await save_span(self.connection, self.job.name, span)
 
     async def read_request(self) -> OperatorRequest | None:
         """Read what a person asked of the job last."""

@@ -13,6 +13,7 @@ from backfill.engine.admission.readings import MEASURE_SPACING_S
 from backfill.engine.admission.wait_persistence import SAVE_SPACING_S
 from backfill.engine.upkeep.maintenance import Maintenance
 from backfill.events.batch import CompressionChanged
+from backfill.events.history.span import HistorySpan
 from backfill.events.throttle import NoReplicas, SignalsRead, WaitStarted
 from backfill.jobfile.job import Job
 from backfill.table.batch import Committed
@@ -37,6 +38,7 @@ class Script:
     def __init__(self, clock: Clock, reading) -> None:
         self.clock, self.reading = clock, reading
         self.reads = 0
+        self.spans: list[HistorySpan] = []
         self.saved: list[tuple[float, str | None, frozenset[str]]] = []
 
     async def read_signals(self):
@@ -45,6 +47,9 @@ class Script:
 
     async def read_request(self):
         return self.reading(self.clock.now_s).request
+
+    async def save_history(self, span):
+        self.spans.append(span)
 
     async def save_wait(self, reason, replicas_seen):
         self.saved.append((self.clock.now_s, str(reason) if reason else None, replicas_seen))
@@ -361,3 +366,13 @@ def test_transactions_beside_us_are_outlasted_and_long_ones_are_not():
         door.admit()
         door.control.release(0)
     assert door.control.snapshots.oldest_s == 0.3
+
+
+def test_a_long_wait_is_in_the_history_of_the_minutes_in_which_it_was():
+    door = Door(missing_until(Clock().now_s + 400))
+    door.admit()
+    door.clock.now_s += 1
+    door.admit()
+    waited_s = [sum(span.waits.values()) for span in door.session.spans]
+    assert len(waited_s) >= 6
+    assert max(waited_s) <= 65
