@@ -88,9 +88,11 @@ class Observations:
 class Application:
     """Sessions of one version, each with a connection to the primary and one to the standby."""
 
-    def __init__(self, name: str, primary: str, standby: str, rows: int, release: Release) -> None:
+    def __init__(
+        self, name: str, primary: str, standby: str, rows: int, release: Release, *, sessions: int = SESSIONS
+    ) -> None:
         self._sessions = [
-            _Session(f"{name}-{number}", primary, standby, rows, lambda: self._release) for number in range(SESSIONS)
+            _Session(f"{name}-{number}", primary, standby, rows, lambda: self._release) for number in range(sessions)
         ]
         self._release: Release | None = release
 

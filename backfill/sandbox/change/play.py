@@ -46,6 +46,7 @@ class ChangePlay:
     folder: Path
     screen: LineOutput
     spell_s: float = SPELL_S
+    sessions: int = SESSIONS
     spells: list[Spell] = field(default_factory=list)
 
     def play(self) -> ChangeOutcome:
@@ -111,8 +112,8 @@ class ChangePlay:
     def _application(self, name: str, reads: str, *writes: str) -> Iterator[Application]:
         release = self.table.release(reads, *writes)
         dsns = self.primary.dsn, self.standby.dsn
-        with Application(f"{name}-version", *dsns, self.rows, release) as application:
-            self._note(f"the {name} version is deployed: it {release}, {SESSIONS} sessions on both servers")
+        with Application(f"{name}-version", *dsns, self.rows, release, sessions=self.sessions) as application:
+            self._note(f"the {name} version is deployed: it {release}, {self.sessions} sessions on both servers")
             yield application
 
     def _deploy(self, application: Application, reads: str, *writes: str) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from backfill.observe.terminal.line_output import LineOutput
 from backfill.sandbox import Sandbox
+from backfill.sandbox.change.application import SESSIONS
 from backfill.sandbox.change.outcome import ChangeOutcome
 from backfill.sandbox.change.play import ChangePlay
 from backfill.sandbox.change.tables import MEMBERS, USERS, ChangedTable
@@ -22,7 +23,7 @@ RATIO_MAX = 2.0
 
 
 def play(
-    folder: Path, *tables: ChangedTable, rows: int, spell_s: float, programs: Path | None = None
+    folder: Path, *tables: ChangedTable, rows: int, spell_s: float, sessions: int, programs: Path | None = None
 ) -> tuple[list[ChangeOutcome], str]:
     """Play the changes; return the verdicts, and the lines that were shown."""
     lines = io.StringIO()
@@ -38,6 +39,7 @@ def play(
                 folder=folder,
                 screen=LineOutput(lines),
                 spell_s=spell_s,
+                sessions=sessions,
             ).play()
             for table in tables
         ], lines.getvalue()
@@ -45,7 +47,7 @@ def play(
 
 @pytest.mark.timeout(240)
 def test_a_column_is_renamed_under_two_versions_that_see_no_error(tmp_path: Path):
-    [outcome], lines = play(tmp_path, USERS, rows=1000, spell_s=0.1)
+    [outcome], lines = play(tmp_path, USERS, rows=1000, spell_s=0.1, sessions=1)
     assert (outcome.errors, outcome.rows_wrong) == (0, 0), (outcome, lines)
     assert all(seen.written["updates"] for seen in outcome.versions.values())
     for words in (
@@ -67,7 +69,8 @@ def test_a_column_is_renamed_under_two_versions_that_see_no_error(tmp_path: Path
 def test_its_statements_hardly_get_slower_and_a_partitioned_table_is_changed_as_well(major: int, tmp_path: Path):
     if reason := why_absent(major):
         pytest.skip(reason)
-    outcomes, lines = play(tmp_path, USERS, MEMBERS, rows=20_000, spell_s=1.0, programs=binaries(major).directory)
+    programs = binaries(major).directory
+    outcomes, lines = play(tmp_path, USERS, MEMBERS, rows=20_000, spell_s=1.0, sessions=SESSIONS, programs=programs)
     for outcome in outcomes:
         assert (outcome.errors, outcome.rows_wrong) == (0, 0), (outcome, lines)
         for compared in outcome.latency.values():
