@@ -1,6 +1,6 @@
 # Every target makes its own .venv first: with uv where it is, else with python3 and pip. Nothing else is needed.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long test-majors test-oldest test-docker plants canaries differential differential-majors check lint bench bench-throttle sim mutations finish-kills chaos lock clean
+.PHONY: help demo test test-long test-majors test-oldest test-docker plants canaries differential differential-majors check lint bench bench-throttle sim mutations finish-kills failure-modes chaos lock clean
 
 # Tests start commands by the hundred: without kept bytecode each compiles all that it imports, which is half its time.
 unexport PYTHONDONTWRITEBYTECODE
@@ -83,6 +83,9 @@ mutations: $(STAMPS)/dev ## break the throttle on purpose; a test has to notice 
 
 finish-kills: $(STAMPS)/dev ## SIGKILL behind each statement of finish, on PostgreSQL 14 and 18 (ten minutes)
 	FINISH_KILLS=1 $(BIN)/python -m pytest -q -n 2 tests/integration/change/test_finish_killed.py
+
+failure-modes: $(STAMPS)/dev ## take each protection away; the test that is named for it has to fail (six minutes)
+	@$(BIN)/python -m tests.failure_modes
 
 chaos: $(STAMPS)/dev ## whatever can happen to a worker, drawn from a seed (ROUNDS=200 SEED=1; FLAGS=--mutants)
 	@$(BIN)/python -m tests.chaos --rounds $(ROUNDS) --seed $(SEED) $(FLAGS)

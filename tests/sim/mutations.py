@@ -6,44 +6,17 @@ it. Exits with 1 when one survives, or when its text is not found exactly once.
 
 from __future__ import annotations
 
-import re
-import shutil
-import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
+from tests.mutation import Replacement, find_catcher
 from tests.sim.mutants import MUTATIONS, Mutation
-
-ROOT = Path(__file__).parents[2]
-COPIED = ("backfill", "tests", "pyproject.toml", "README.md")
-TIMEOUT_S = 120
 
 
 def caught_by(mutation: Mutation) -> str | None:
     """Return the test that notices a mutation; None when it survives."""
-    with TemporaryDirectory(prefix="backfill-mutation-") as folder:
-        copy = Path(folder)
-        for name in COPIED:
-            source = ROOT / name
-            if source.is_dir():
-                shutil.copytree(source, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
-            else:
-                shutil.copy(source, copy)
-        module = copy / "backfill" / "throttle" / f"{mutation.module.replace('.', '/')}.py"
-        text = module.read_text()
-        if text.count(mutation.old) != 1:
-            raise SystemExit(f"{mutation.name}: {mutation.old!r} is not in {mutation.module}.py exactly once")
-        module.write_text(text.replace(mutation.old, mutation.new))
-        command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "--tb=no", *mutation.tests]
-        ran = subprocess.run(command, cwd=copy, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
-    if ran.returncode == 0:
-        return None
-    failed = re.search(r"^FAILED \S+::(\w+)", ran.stdout, re.MULTILINE)
-    if failed is None:
-        raise SystemExit(f"{mutation.name}: the tests did not run\n{ran.stdout}{ran.stderr}")
-    return failed[1]
+    path = f"backfill/throttle/{mutation.module.replace('.', '/')}.py"
+    return find_catcher(mutation.name, [Replacement(path, mutation.old, mutation.new)], mutation.tests)
 
 
 def main() -> None:
