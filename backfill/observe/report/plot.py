@@ -9,8 +9,8 @@ from itertools import groupby
 
 from backfill.observe.report.markup import Markup, element, joined
 
-WIDTH, HEIGHT = 720.0, 170.0
-LEFT, RIGHT, TOP, BOTTOM = 8.0, 8.0, 18.0, 20.0
+WIDTH, HEIGHT = 720.0, 180.0
+LEFT, RIGHT, TOP, BOTTOM = 8.0, 8.0, 24.0, 26.0
 LINES_MAX = 8
 """Lines of one plot; the style has as many colours."""
 
@@ -127,8 +127,8 @@ def _figure(title: str, note: str, legend: Markup, axis: Axis, top: float, drawn
         element("line", x1=LEFT, x2=WIDTH - RIGHT, y1=base, y2=base, class_="grid"),
         drawn,
         element("text", axis.written(top), x=LEFT, y=TOP - 5),
-        element("text", f"{axis.begin:{written}}", x=LEFT, y=HEIGHT - 5),
-        element("text", f"{axis.end:{written}} UTC", x=WIDTH - RIGHT, y=HEIGHT - 5, text_anchor="end"),
+        element("text", f"{axis.begin:{written}}", x=LEFT, y=HEIGHT - 6),
+        element("text", f"{axis.end:{written}} UTC", x=WIDTH - RIGHT, y=HEIGHT - 6, text_anchor="end"),
         viewBox=f"0 0 {WIDTH:.0f} {HEIGHT:.0f}",
         role="img",
     )

@@ -73,7 +73,7 @@ def test_every_plot_is_well_formed_and_inside_its_frame():
         for shape in root.iter("polyline"):
             points = [tuple(map(float, point.split(","))) for point in shape.attrib["points"].split()]
             assert len(points) >= 2
-            assert all(0 <= x <= 720 and 0 <= y <= 170 for x, y in points)
+            assert all(0 <= x <= 720 and 0 <= y <= 180 for x, y in points)
 
 
 def test_a_time_without_events_is_a_gap_in_the_lines():
