@@ -138,6 +138,7 @@ FAULTS = (
         "texts under array_nulls",
         texts_of_functions,
         ("function: array with NULL", "function: enums with NULL"),
+        made=True,
     ),
     Fault("months as days", months_as_days, ("function: interval", "function: array of intervals"), made=True),
     Fault(

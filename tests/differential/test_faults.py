@@ -15,7 +15,7 @@ from tests.differential.generation.cases import cases
 from tests.differential.generation.count import CASES, CASES_MANY, SEED, many
 from tests.differential.playing import Playground
 
-WITHIN = 300
+WITHIN = 500
 """Made cases of which one has to show a fault."""
 
 
