@@ -48,6 +48,9 @@ class WaitKind(StrEnum):
 PACE_KINDS = frozenset({WaitKind.WINDOW, WaitKind.WAL_RATE, WaitKind.REST})
 """The ordinary pace: a job held by these is running."""
 
+LASTING_KINDS = frozenset({WaitKind.PAUSED, WaitKind.SCHEDULE, WaitKind.AFTER})
+"""Waits that may last for days and say the same all the time."""
+
 
 ConditionKey = tuple[WaitKind, str]
 """What hysteresis is kept for: a kind of limit, and the replica or slot that it applies to."""

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from backfill.engine.ports import Runtime, StatusSession
 from backfill.throttle.conditions.seen_replicas import SeenReplica
-from backfill.throttle.wait_reason import PACE_KINDS, WaitKind, WaitReason
+from backfill.throttle.wait_reason import LASTING_KINDS, PACE_KINDS, WaitKind, WaitReason
 
 SAVE_SPACING_S = 1.0
-UNCHANGING_SPACING_S = 10.0
-UNCHANGING = frozenset({WaitKind.PAUSED, WaitKind.SCHEDULE})
-"""Waits that may last for days and say the same all the time."""
+LASTING_SPACING_S = 10.0
 
 
 class WaitPersistence:
@@ -25,9 +23,9 @@ class WaitPersistence:
     ) -> None:
         """Save why the next batch waits, None when it does not, and the replicas that were seen."""
         kind = None if reason is None or reason.kind in PACE_KINDS else reason.kind
-        unchanging = kind in UNCHANGING
-        current = (kind, str(reason) if unchanging else None, replicas_seen)
-        spacing_s = UNCHANGING_SPACING_S if unchanging else SAVE_SPACING_S
+        lasting = kind in LASTING_KINDS
+        current = (kind, str(reason) if lasting else None, replicas_seen)
+        spacing_s = LASTING_SPACING_S if lasting else SAVE_SPACING_S
         now_s = self._runtime.now_s()
         if current == self._saved and (kind is None or now_s - self._saved_s < spacing_s):
             return

@@ -19,13 +19,15 @@ from backfill.events.throttle import NoReplicas, SignalsRead, ThrottleDecision, 
 from backfill.events.vacuum import VacuumDone, VacuumNotPermitted
 from backfill.observe.status import State
 from backfill.retry.sqlstate import RETRIES_LOUD
-from backfill.throttle.wait_reason import PACE_KINDS, WaitKind
+from backfill.throttle.wait_reason import LASTING_KINDS, PACE_KINDS, WaitKind
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
 QUIET_S = 10.0
 """How often the same wait and the progress are logged."""
+QUIET_LASTING_S = 600.0
+"""The same for waits that may last for days."""
 QUIET = PACE_KINDS | {WaitKind.LOCK, WaitKind.RETRY, WaitKind.CONNECTION}
 """Waits at level debug: the ordinary pace, and those about which LockWaiting and RetryScheduled say more."""
 
@@ -59,7 +61,7 @@ class LogSink:
     """The sink that writes events as log lines."""
 
     log: FilteringBoundLogger
-    _logged_s: dict[tuple[str, ...], float] = field(default_factory=dict)
+    _quiet_until_s: dict[tuple[str, ...], float] = field(default_factory=dict)
     _progress: dict[str, _ProgressSummary] = field(default_factory=dict)
 
     def record(self, event: Event, at_s: float) -> None:
@@ -72,9 +74,10 @@ class LogSink:
             case WaitStarted(reason=reason) if reason.kind in QUIET:
                 return logging.DEBUG
             case WaitStarted(job=job, reason=reason):
-                return self._once((job, reason.kind.value, subject(reason.text)), at_s)
+                quiet_s = QUIET_LASTING_S if reason.kind in LASTING_KINDS else QUIET_S
+                return self._once((job, reason.kind.value, subject(reason.text)), at_s, quiet_s)
             case LockWaiting(job=job, holder=holder):
-                return self._once((job, WaitKind.LOCK.value, subject(holder)), at_s)
+                return self._once((job, WaitKind.LOCK.value, subject(holder)), at_s, QUIET_S)
             case RetryScheduled() | VacuumDone() | BatchRefused() | DdlLockFailed() | DdlDone() if _loud(event):
                 return logging.WARNING
             case Finished(state=state):
@@ -82,14 +85,17 @@ class LogSink:
             case _:
                 return _LEVELS.get(type(event), logging.INFO)
 
-    def _once(self, key: tuple[str, ...], at_s: float) -> int:
-        self._logged_s = {
-            old: at_s_before for old, at_s_before in self._logged_s.items() if at_s - at_s_before < QUIET_S
-        }
-        if key in self._logged_s:
+    def _once(self, key: tuple[str, ...], at_s: float, quiet_s: float) -> int:
+        self._quiet_until_s = {old: until_s for old, until_s in self._quiet_until_s.items() if at_s < until_s}
+        if key in self._quiet_until_s:
             return logging.DEBUG
-        self._logged_s[key] = at_s
+        self._quiet_until_s[key] = at_s + quiet_s
         return logging.INFO
+
+    def _forget_lasting(self, job: str) -> None:
+        """A batch ends such a wait: the next one is logged at once."""
+        for key in [key for key in self._quiet_until_s if key[0] == job and key[1] in LASTING_KINDS]:
+            del self._quiet_until_s[key]
 
     def _add(self, event: Event, at_s: float) -> None:
         progress = self._progress.setdefault(event.job, _ProgressSummary(since_s=at_s))
@@ -99,6 +105,7 @@ class LogSink:
             case WaitStarted(reason=reason, delay_s=delay_s) if reason.kind in PACE_KINDS:
                 progress.paced_s += delay_s
             case BatchDone():
+                self._forget_lasting(event.job)
                 progress.batches += 1
                 progress.rows += event.rows
                 progress.wal_bytes += event.wal_bytes

@@ -10,7 +10,7 @@ import structlog
 
 from backfill.events.event import to_dict
 from backfill.events.throttle import WaitStarted
-from backfill.observe.log.events import QUIET_S, LogSink, subject
+from backfill.observe.log.events import QUIET_LASTING_S, QUIET_S, LogSink, subject
 from backfill.observe.log.setup import configure
 from backfill.retry.sqlstate import RETRIES_LOUD
 from backfill.throttle.wait_reason import WaitKind
@@ -130,6 +130,15 @@ def test_a_wait_is_logged_once_until_its_subject_changes_or_time_passes(lines):
     assert len(lines.tell((22.7, event_factories.wait_started(WaitKind.LAG_BYTES, "replica-b lag 1GB > 256MB")))) == 1
     assert lines.tell((22.8, event_factories.wait_started(text="replica-b lag 11s > 10s"))) == []
     assert len(lines.tell((22.9, event_factories.wait_started(text="replica-b lag 11s > 10s", job="other")))) == 1
+
+
+def test_a_wait_that_may_last_for_days_is_logged_every_ten_minutes_and_anew_behind_a_batch(lines):
+    closed = event_factories.wait_started(WaitKind.SCHEDULE, "window closed until Mon 22:00 Europe/Berlin")
+    assert len(lines.tell(*[(float(at_s), closed) for at_s in range(int(QUIET_LASTING_S) + 1)])) == 2
+    behind_s = QUIET_LASTING_S + 1
+    assert lines.tell((behind_s, closed)) == []
+    logged = lines.tell((behind_s, event_factories.batch_done()), (behind_s, closed), (behind_s + 1, closed))
+    assert [line["event"] for line in logged if line["event"] != "progress"] == ["wait_started"]
 
 
 def test_two_reasons_in_turn_do_not_flood_the_log(lines):
