@@ -17,7 +17,7 @@ from backfill.engine.admission.history_keeper import HistoryKeeper
 from backfill.engine.admission.limits import JobLimits
 from backfill.engine.admission.paused_time import PausedTime
 from backfill.engine.admission.readings import ReadingRecorder
-from backfill.engine.admission.wait_persistence import UNCHANGING, WaitPersistence
+from backfill.engine.admission.wait_persistence import WaitPersistence
 from backfill.engine.ports import LaneSession, Runtime, StatusSession
 from backfill.events.build import limits_changed, throttle_decision
 from backfill.events.throttle import ThrottleDecision, WaitStarted
@@ -33,7 +33,7 @@ from backfill.throttle.conditions.seen_replicas import SeenReplica
 from backfill.throttle.decision_values import Admission, Decision, Run, Wait
 from backfill.throttle.signals import Signals, located
 from backfill.throttle.state import ThrottleState
-from backfill.throttle.wait_reason import PACE_KINDS, WaitReason
+from backfill.throttle.wait_reason import LASTING_KINDS, PACE_KINDS, WaitReason
 from backfill.throttle.wal_attribution import WalAttribution
 
 HOLD_S = 0.5
@@ -230,7 +230,7 @@ class AdmissionControl:
     async def _sleep(self, session: StatusSession, reason: WaitReason, delay_s: float) -> None:
         began_s = self.runtime.now_s()
         await self.runtime.sleep(delay_s)
-        if reason.kind in UNCHANGING:  # nobody wants it to work
+        if reason.kind in LASTING_KINDS:  # nobody wants it to work
             self.paused = self.paused.plus(began_s, self.runtime.now_s())
         await self.history.save(session)
 
