@@ -16,6 +16,8 @@ from tests.differential.generation.triggers import triggers
 
 MODULE = "def f(rows):\n    return [row['source'] for row in rows]\n"
 DEFAULTS = {"int": " DEFAULT 7", "text": " DEFAULT 'main'"}
+UNLOGGED = "ALTER TABLE app.t SET UNLOGGED"
+"""No publication takes such a table."""
 ONCE = "ALTER TABLE app.t ADD CONSTRAINT once UNIQUE (id, region) DEFERRABLE INITIALLY DEFERRED"
 
 CONSTRAINTS = (
@@ -30,7 +32,7 @@ CONSTRAINTS = (
 )
 ALONE = (
     "ALTER TABLE app.t ADD COLUMN number int GENERATED ALWAYS AS IDENTITY",
-    "ALTER TABLE app.t SET UNLOGGED",
+    UNLOGGED,
     "ALTER TABLE app.t SET (fillfactor = 50)",
     "ALTER TABLE app.t ADD COLUMN later int DEFAULT 5",
 )
@@ -94,13 +96,15 @@ def cases(draw: st.DrawFn, *, often: bool = False) -> Case:
     where = "NOT t.done" if ending == "done" else f"t.{made[0].name} IS NULL"
     where += f" AND {text_of(condition, by_kind)}" if condition else ""
     joined = not mapped and draw(chance(10))
-    constraints = CONSTRAINTS if len(tree.names) > 1 else CONSTRAINTS + ALONE
+    constraints = [ONCE]
+    if not theme.shifted:
+        constraints = draw(some(CONSTRAINTS if len(tree.names) > 1 else CONSTRAINTS + ALONE, 2))
     around = (
         *dict.fromkeys(statement for one in chosen for statement in one.setup),
-        *((ONCE,) if theme.shifted else draw(some(constraints, 2))),
+        *constraints,
         *draw(triggers(tree.names, theme.trigger, 20 if theme is ANY else 0)),
         *(draw(st.sampled_from(SECURITY)) if draw(chance(8)) else ()),
-        *(_published(draw, tree.names) if draw(chance(10)) else ()),
+        *(_published(draw, tree.names) if draw(chance(10)) and UNLOGGED not in constraints else ()),
         *((draw(st.sampled_from(RULES)).format(draw(st.sampled_from(tree.names))),) if draw(chance(3)) else ()),
     )
     barred = (f"REVOKE ALL ON app.{draw(st.sampled_from(tree.names))} FROM {WORKER}",) if draw(chance(3)) else ()
