@@ -26,14 +26,13 @@ from tests.fixtures_postgres import Database
 from tests.integration.change.finishing import HANDLE_KEY, PARTITIONED, PLAIN, catalog, fill, make_table
 from tests.integration.jobs import create_database, drop_database, job_file
 
-pytestmark = [pytest.mark.anyio, pytest.mark.majors(14, 18), pytest.mark.timeout(1200)]
-
 PARTS_KEY = {"columns": ["id", "handle"], "unique": True, "name": "users_id_handle_key", "constraint": True}
 ENDS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "plain": (PLAIN, {"not_null": ["handle"], "indexes": [HANDLE_KEY, {"columns": ["id"], "where": "id > 9"}]}),
     "partitioned": (PARTITIONED, {"not_null": ["handle"], "indexes": [PARTS_KEY]}),
 }
 EVERY = bool(os.environ.get("FINISH_KILLS"))
+pytestmark = [pytest.mark.anyio, pytest.mark.majors(14, 18), pytest.mark.timeout(7200 if EVERY else 1200)]
 KILLS = 1
 """Of each table and major."""
 
