@@ -30,7 +30,7 @@ def test_run_explains_every_code():
 
 
 def test_the_readme_gives_each_code_the_same_meaning():
-    text = words((ROOT / "README.md").read_text(encoding="utf-8"))
+    text = words((ROOT / "docs" / "commands.md").read_text(encoding="utf-8"))
     exits = text[text.index("Exit codes: **0**") :]
     for code in (ExitCode.DONE, ExitCode.FAILED, ExitCode.INVALID, ExitCode.UNCONVERGED, ExitCode.HALTED):
         assert f"**{code:d}** {MEANINGS[code]}" in exits

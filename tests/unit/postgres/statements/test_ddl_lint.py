@@ -33,6 +33,7 @@ MIGRATIONS: dict[str, dict[str, str]] = {
     },
     "003_seen_replicas": {"ban-drop-default": SMALL, "changing-column-type": SMALL},
     "010_request": {"ban-drop-constraint": SMALL, "constraint-missing-not-valid": SMALL},
+    "011_history": {"prefer-bigint-over-int": INTENDED},
 }
 """Rules that a migration of the state schema breaks, and why it may."""
 
