@@ -1,7 +1,8 @@
 """PostgreSQL for every test: one cluster a session (and xdist worker), one database a test.
 
 `cluster`   a primary and two standbys, `replica-a` behind `link_a` and `replica-b` behind `link_b`.
-`database`  a fresh database on that primary, dropped after the test.
+`database`  a fresh database on that primary, dropped after the test. In tests/integration its server has no standbys
+            unless the test asks for `cluster`.
 
 With `--pg docker` both are in containers, for the tests that are marked so.
 Whatever a test did to links and replicas through them is undone after it; promoting one is not: a test
@@ -11,6 +12,7 @@ that promotes or loses a server makes a sandbox of its own.
 from __future__ import annotations
 
 import secrets
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, LiteralString
 
@@ -104,23 +106,30 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[Clustered]:
         yield Cluster(sandbox, primary, replica_a, replica_b, link_a, link_b)
 
 
-@pytest.fixture
-def database(cluster: Clustered) -> Iterator[Database]:
+@contextmanager
+def own_database(primary: Primary) -> Iterator[Database]:
+    """A fresh database, dropped at the end with the slots in it."""
     name = f"test_{secrets.token_hex(6)}"
-    with psycopg.connect(cluster.primary.dsn, autocommit=True) as connection:
+    with psycopg.connect(primary.dsn, autocommit=True) as connection:
         # The way before 15, where it is a choice: it writes no megabytes of WAL for a test to wonder at.
         strategy = sql.SQL("strategy file_copy" if connection.info.server_version >= 150_000 else "")
         connection.execute(sql.SQL("create database {} {}").format(sql.Identifier(name), strategy))
-    for replica in (cluster.replica_a, cluster.replica_b):
-        replica.wait_replayed()
-    yield Database(name, cluster.primary)
-    cluster.restore()
-    with psycopg.connect(cluster.primary.dsn, autocommit=True) as connection:
+    yield Database(name, primary)
+    with psycopg.connect(primary.dsn, autocommit=True) as connection:
         connection.execute(
             "select pg_drop_replication_slot(slot_name) from pg_replication_slots where database = %s and not active",
             [name],
         )
         connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def database(cluster: Clustered) -> Iterator[Database]:
+    with own_database(cluster.primary) as made:
+        for replica in (cluster.replica_a, cluster.replica_b):
+            replica.wait_replayed()
+        yield made
+        cluster.restore()
 
 
 @pytest.fixture(autouse=True)

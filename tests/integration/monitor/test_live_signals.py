@@ -159,6 +159,7 @@ async def test_a_vacuum_that_prevents_wraparound_is_seen_while_it_runs(decoding:
     run_sql(decoding, "drop table old")
 
 
+@pytest.mark.usefixtures("cluster")
 async def test_the_readers_of_aurora_come_from_its_own_function(database: Database):
     async with await connect(database.dsn, application_name="backfill:test") as connection:
         assert not (await read_server(connection)).aurora

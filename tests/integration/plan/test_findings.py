@@ -136,6 +136,7 @@ async def test_every_planted_fault_is_found_and_a_run_is_refused_on_a_stop_unles
         run_sql(bad, "rollback prepared 'blocking'")
 
 
+@pytest.mark.usefixtures("cluster")
 async def test_a_healthy_database_has_no_stop_and_nothing_to_warn_of(shared: Database):
     run_sql(shared, "drop table if exists users", "drop schema if exists backfill cascade")
     make_users(shared, 2000, with_options="autovacuum_enabled = on")
